@@ -1,0 +1,18 @@
+/**
+ * `await model(inputs)` as well as `model.forward(inputs)`: instances of a subclass are functions that call their own
+ * `forward`. This is how transformers.js does it, and what makes its code carry over.
+ */
+
+// biome-ignore lint/complexity/noStaticOnlyClass: a base class whose constructor returns a function
+export abstract class Callable<Args extends unknown[], Result> {
+  constructor() {
+    const self = function (this: unknown, ...args: Args): Result {
+      return (self as unknown as Callable<Args, Result>).forward(...args);
+    };
+    // The function becomes `this` of every subclass constructor, so fields and private members land on it.
+    // biome-ignore lint/correctness/noConstructorReturn: the whole point, see above
+    return Object.setPrototypeOf(self, new.target.prototype);
+  }
+
+  abstract forward(...args: Args): Result;
+}

@@ -1,0 +1,76 @@
+/**
+ * What the library needs from the place it runs in. `src/node.ts` fills it with files and codecs; in a browser the
+ * defaults of this file hold. Nothing here imports anything, so the browser's import graph stays free of `node:*`.
+ */
+import { MobileNetError } from './errors.js';
+
+/** Pixels as a codec gives them: interleaved rows, `channels` bytes a pixel (1 grey, 3 RGB, 4 RGBA). */
+export interface DecodedImage {
+  data: Uint8Array | Uint8ClampedArray;
+  width: number;
+  height: number;
+  channels: 1 | 3 | 4;
+}
+
+/** A folder of model files: reading only what is asked for. */
+export interface Folder {
+  /** How the caller named it; used in messages. */
+  readonly name: string;
+  /** The bytes of a file, or undefined when there is no such file. `file` is a plain relative path. */
+  read(file: string, signal?: AbortSignal): Promise<Uint8Array | undefined>;
+}
+
+/** The services of a platform. Every method may be missing: what needs it then throws UNSUPPORTED. */
+export interface Platform {
+  /** Opens a model's folder by path (Node) or by URL. */
+  openFolder?(path: string): Promise<Folder>;
+  /** The folder of the checkpoint that ships with the package. */
+  openShippedFolder?(): Promise<Folder>;
+  /** Bytes of a picture by path or URL. */
+  readFile?(path: string, limit: number): Promise<Uint8Array>;
+  /** Writes files into a folder, each whole or not at all. */
+  writeFolder?(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<void>;
+  decodePng?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
+  decodeJpeg?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
+  encodePng?(image: DecodedImage): Promise<Uint8Array>;
+}
+
+/** Limits checked before memory is taken. All can be raised by the caller. */
+export interface Limits {
+  /** Pixels of a picture, width times height. */
+  imagePixels: number;
+  /** Bytes of an encoded picture. */
+  imageBytes: number;
+  /** Scans of a progressive JPEG. */
+  jpegScans: number;
+  /** Bytes of a safetensors header. */
+  headerBytes: number;
+  /** Bytes of a JSON file (config, index). */
+  jsonBytes: number;
+  /** Nesting of a JSON file. */
+  jsonDepth: number;
+}
+
+export const env: { platform: Platform; limits: Limits } = {
+  platform: {},
+  limits: {
+    imagePixels: 50_000_000,
+    imageBytes: 64 * 1024 * 1024,
+    jpegScans: 100,
+    headerBytes: 25_000_000,
+    jsonBytes: 10 * 1024 * 1024,
+    jsonDepth: 64,
+  },
+};
+
+/** The named service of the platform, or an error that says what is missing. */
+export function requirePlatform<K extends keyof Platform>(service: K, wanted: string): NonNullable<Platform[K]> {
+  const found = env.platform[service];
+  if (found === undefined) {
+    throw new MobileNetError(
+      'UNSUPPORTED',
+      `${wanted}: env.platform.${service} is not set; import 'mobilenet-v2' in Node, or set it`,
+    );
+  }
+  return found;
+}

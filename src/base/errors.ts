@@ -1,0 +1,100 @@
+/**
+ * The one error class of this package. A message says where, what was expected, what came and what to do about it;
+ * `code` is stable and meant to be switched on. Messages stay under 500 characters, whatever the input.
+ */
+
+/** What went wrong, by kind. The list is closed: a new kind of failure is a deliberate change of the public surface. */
+export type ErrorCode =
+  /** An argument of a call has the wrong type, shape, length or range. */
+  | 'ARG'
+  /** Use after `dispose()`. */
+  | 'DISPOSED'
+  /** A configuration file or object holds a value that cannot be. */
+  | 'CONFIG'
+  /** Well formed, but something this package does not do: another model type, picture format, activation. */
+  | 'UNSUPPORTED'
+  /** A file or folder that was asked for is not there. */
+  | 'NOT_FOUND'
+  /** Reading or writing failed for a reason of the system: permission, full disk, network. */
+  | 'IO'
+  /** The file ends before its own header says so. */
+  | 'TRUNCATED'
+  /** A header that is no header: wrong magic, bad UTF-8, bad JSON, wrong types of fields. */
+  | 'BAD_HEADER'
+  /** The same name twice where names must be unique. */
+  | 'DUPLICATE_KEY'
+  /** Byte ranges that leave gaps, overlap, run backwards or past the end. */
+  | 'LAYOUT'
+  /** A shape that is impossible, or not the one expected. */
+  | 'SHAPE'
+  /** An element type that is unknown, or not the one expected. */
+  | 'DTYPE'
+  /** Tensors missing from a checkpoint, or in it without being expected. */
+  | 'WEIGHTS'
+  /** NaN or infinity in the weights of a checkpoint. */
+  | 'NONFINITE'
+  /** A file name in an index that would leave the model's folder. */
+  | 'PATH_ESCAPE'
+  /** A shard that is missing, or does not hold what the index says. */
+  | 'SHARD'
+  /** A pickle that asks for more than tensors. */
+  | 'PICKLE'
+  /** A picture file that is damaged. */
+  | 'IMAGE'
+  /** Larger than a limit that protects memory; the limit is named and can be raised. */
+  | 'LIMIT';
+
+export interface ErrorPlace {
+  /** The file it happened in, as the caller named it. */
+  file?: string | undefined;
+  /** The tensor or field it is about. */
+  tensor?: string | undefined;
+  /** Byte offset in the file. */
+  offset?: number | undefined;
+  cause?: unknown;
+}
+
+const LONGEST_MESSAGE = 490;
+
+/** Thrown by everything in this package. See {@link ErrorCode} for the codes. */
+export class MobileNetError extends Error {
+  readonly code: ErrorCode;
+  readonly file?: string;
+  readonly tensor?: string;
+  readonly offset?: number;
+
+  constructor(code: ErrorCode, message: string, place: ErrorPlace = {}) {
+    super(message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE - 1)}…` : message, {
+      cause: place.cause,
+    });
+    this.name = 'MobileNetError';
+    this.code = code;
+    if (place.file !== undefined) this.file = place.file;
+    if (place.tensor !== undefined) this.tensor = place.tensor;
+    if (place.offset !== undefined) this.offset = place.offset;
+  }
+}
+
+/** A value as it may stand in a message: short, on one line, with control characters made visible. */
+export function show(value: unknown, longest = 80): string {
+  let text: string;
+  if (typeof value === 'string') text = JSON.stringify(value);
+  else if (typeof value === 'bigint') text = `${value}n`;
+  else if (typeof value === 'function') text = 'a function';
+  else if (ArrayBuffer.isView(value) && !(value instanceof DataView))
+    text = `${value.constructor.name}(${(value as Uint8Array).length})`;
+  else if (Array.isArray(value))
+    text = `[${value
+      .slice(0, 8)
+      .map((v) => show(v, 20))
+      .join(',')}${value.length > 8 ? ',…' : ''}]`;
+  else if (value !== null && typeof value === 'object') text = value.constructor?.name ?? 'an object';
+  else text = String(value);
+  return text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
+}
+
+/** Lists at most `most` names, then how many more there are. */
+export function listNames(names: readonly string[], most = 20): string {
+  const shown = names.slice(0, most).map((name) => (name.length > 60 ? `${name.slice(0, 59)}…` : name));
+  return shown.join(', ') + (names.length > most ? ` and ${names.length - most} more` : '');
+}
