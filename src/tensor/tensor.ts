@@ -18,7 +18,16 @@ const ARRAYS = {
 } as const;
 
 export type TensorType = keyof typeof ARRAYS;
-export type TensorData<T extends TensorType = TensorType> = InstanceType<(typeof ARRAYS)[T]>;
+interface ArrayOf {
+  float32: Float32Array;
+  float64: Float64Array;
+  float16: Uint16Array;
+  int64: BigInt64Array;
+  int32: Int32Array;
+  uint8: Uint8Array;
+  bool: Uint8Array;
+}
+export type TensorData<T extends TensorType = TensorType> = ArrayOf[T];
 
 /** What `tolist` gives: numbers (bigint for int64, boolean for bool) nested as deep as the tensor has dimensions. */
 export type NestedList = number | bigint | boolean | NestedList[];
@@ -176,7 +185,7 @@ export class Tensor<T extends TensorType = TensorType> {
       for (let i = 1; i < count; i++) {
         const value = values[offset + i * step]!;
         const champion = values[offset + best * step]!;
-        if (value > champion || (value !== value && champion === champion)) best = i;
+        if (value > champion || (Number.isNaN(value) && !Number.isNaN(champion))) best = i;
       }
       return BigInt(best);
     });
