@@ -3,7 +3,6 @@
  * `forward`. This is how transformers.js does it, and what makes its code carry over.
  */
 
-// biome-ignore lint/complexity/noStaticOnlyClass: a base class whose constructor returns a function
 export abstract class Callable<Args extends unknown[], Result> {
   constructor() {
     const self = function (this: unknown, ...args: Args): Result {

@@ -2,7 +2,7 @@
  * What the library needs from the place it runs in. `src/node.ts` fills it with files and codecs; in a browser the
  * defaults of this file hold. Nothing here imports anything, so the browser's import graph stays free of `node:*`.
  */
-import { MobileNetError } from './errors.js';
+import { MobileNetError, show } from './errors.js';
 
 /** Pixels as a codec gives them: interleaved rows, `channels` bytes a pixel (1 grey, 3 RGB, 4 RGBA). */
 export interface DecodedImage {
@@ -73,4 +73,12 @@ export function requirePlatform<K extends keyof Platform>(service: K, wanted: st
     );
   }
   return found;
+}
+
+/** A model's folder: opened by the platform if named, the checkpoint that ships with the package if not. */
+export async function openFolder(where?: string | Folder): Promise<Folder> {
+  if (where === undefined) return requirePlatform('openShippedFolder', 'the shipped checkpoint')();
+  if (typeof where === 'string') return requirePlatform('openFolder', where)(where);
+  if (typeof where?.read === 'function') return where;
+  throw new MobileNetError('ARG', `model: expected a folder's path or a Folder, got ${show(where)}`);
 }

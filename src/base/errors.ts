@@ -42,7 +42,9 @@ export type ErrorCode =
   /** A picture file that is damaged. */
   | 'IMAGE'
   /** Larger than a limit that protects memory; the limit is named and can be raised. */
-  | 'LIMIT';
+  | 'LIMIT'
+  /** The system has no memory left for what was asked. */
+  | 'OUT_OF_MEMORY';
 
 export interface ErrorPlace {
   /** The file it happened in, as the caller named it. */
@@ -51,6 +53,8 @@ export interface ErrorPlace {
   tensor?: string | undefined;
   /** Byte offset in the file. */
   offset?: number | undefined;
+  /** Everything the message lists, in full. */
+  names?: readonly string[] | undefined;
   cause?: unknown;
 }
 
@@ -62,6 +66,7 @@ export class MobileNetError extends Error {
   readonly file?: string;
   readonly tensor?: string;
   readonly offset?: number;
+  readonly names?: readonly string[];
 
   constructor(code: ErrorCode, message: string, place: ErrorPlace = {}) {
     super(message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE - 1)}…` : message, {
@@ -72,6 +77,7 @@ export class MobileNetError extends Error {
     if (place.file !== undefined) this.file = place.file;
     if (place.tensor !== undefined) this.tensor = place.tensor;
     if (place.offset !== undefined) this.offset = place.offset;
+    if (place.names !== undefined) this.names = place.names;
   }
 }
 
@@ -93,8 +99,14 @@ export function show(value: unknown, longest = 80): string {
   return text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
 }
 
-/** Lists at most `most` names, then how many more there are. */
-export function listNames(names: readonly string[], most = 20): string {
-  const shown = names.slice(0, most).map((name) => (name.length > 60 ? `${name.slice(0, 59)}…` : name));
-  return shown.join(', ') + (names.length > most ? ` and ${names.length - most} more` : '');
+/** As many names as fit into `most` names and about `room` characters, then how many more there are. */
+export function listNames(names: readonly string[], most = 20, room = 300): string {
+  let text = '';
+  let shown = 0;
+  for (const name of names.slice(0, most)) {
+    if (shown > 0 && text.length + name.length > room) break;
+    text += (shown > 0 ? ', ' : '') + (name.length > room ? `${name.slice(0, room)}…` : name);
+    shown++;
+  }
+  return text + (names.length > shown ? ` and ${names.length - shown} more` : '');
 }

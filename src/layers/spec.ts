@@ -9,7 +9,7 @@
 /** A fused activation is a clamp of the stored value; anything else is a step of its own (activation.ts). */
 export type FusedActivation = 'none' | 'relu' | 'relu6';
 
-/** The bounds of a fused activation. Compare so that NaN falls through: `v < lo ? lo : v > hi ? hi : v`. */
+/** The bounds of a fused activation: `Math.min(Math.max(v, lo), hi)`, which lets NaN through. */
 export function clampBounds(activation: FusedActivation): { lo: number; hi: number } {
   return { lo: activation === 'none' ? -Infinity : 0, hi: activation === 'relu6' ? 6 : Infinity };
 }
@@ -168,6 +168,9 @@ export interface Kernel<S extends Spec = Spec> {
 }
 
 export type Engine = 'reference' | 'js';
+
+/** A kernel whose plain loop is already the fast one: every engine that has none of its own takes it (kernels.ts). */
+export type PlainKernel<S extends Spec> = Omit<Kernel<S>, 'engine'>;
 
 /** `depthwise3x3_s2_f32_relu6__js`: cache key, profiler row, bench row and test title in one. */
 export function kernelName(spec: Spec, engine: Engine): string {

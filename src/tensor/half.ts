@@ -10,14 +10,14 @@ const u32 = new Uint32Array(f32.buffer);
 export function float16ToFloat32(bits: ArrayLike<number>): Float32Array {
   const bitsOut = new Uint32Array(bits.length);
   for (let i = 0; i < bits.length; i++) {
-    const half = bits[i]!;
+    const half = bits[i];
     const sign = (half & 0x8000) << 16;
     const exponent = (half >>> 10) & 0x1f;
     const fraction = half & 0x3ff;
     if (exponent === 0) {
       // Zero or subnormal: fraction · 2⁻²⁴, which float32 holds as a normal number.
       f32[0] = fraction * 2 ** -24;
-      bitsOut[i] = sign | u32[0]!;
+      bitsOut[i] = sign | u32[0];
     } else if (exponent === 0x1f) {
       bitsOut[i] = sign | 0x7f800000 | (fraction << 13);
     } else {
@@ -31,8 +31,8 @@ export function float16ToFloat32(bits: ArrayLike<number>): Float32Array {
 export function float32ToFloat16(values: ArrayLike<number>): Uint16Array {
   const out = new Uint16Array(values.length);
   for (let i = 0; i < values.length; i++) {
-    f32[0] = values[i]!;
-    const bits = u32[0]!;
+    f32[0] = values[i];
+    const bits = u32[0];
     const sign = (bits >>> 16) & 0x8000;
     const magnitude = bits & 0x7fffffff;
     if (magnitude > 0x7f800000) {
@@ -42,8 +42,8 @@ export function float32ToFloat16(values: ArrayLike<number>): Uint16Array {
     } else if (magnitude < 0x38800000) {
       // Below 2⁻¹⁴ the result is subnormal, a multiple of 2⁻²⁴. Adding 0.5 lines the unit of float32's last place
       // (2⁻²⁴ for numbers in [0.5, 1)) up with it, so the addition itself rounds to nearest even.
-      f32[0] = Math.abs(f32[0]!) + 0.5;
-      out[i] = sign | (u32[0]! - 0x3f000000);
+      f32[0] = Math.abs(f32[0]) + 0.5;
+      out[i] = sign | (u32[0] - 0x3f000000);
     } else {
       // Re-bias the exponent (127 → 15), then round the 13 bits that fall off; a carry into the exponent is right.
       const odd = (magnitude >>> 13) & 1;
@@ -56,7 +56,7 @@ export function float32ToFloat16(values: ArrayLike<number>): Uint16Array {
 /** A bfloat16 is the upper half of a float32. */
 export function bfloat16ToFloat32(bits: ArrayLike<number>): Float32Array {
   const bitsOut = new Uint32Array(bits.length);
-  for (let i = 0; i < bits.length; i++) bitsOut[i] = bits[i]! << 16;
+  for (let i = 0; i < bits.length; i++) bitsOut[i] = bits[i] << 16;
   return new Float32Array(bitsOut.buffer);
 }
 
@@ -64,8 +64,8 @@ export function bfloat16ToFloat32(bits: ArrayLike<number>): Float32Array {
 export function float32ToBfloat16(values: ArrayLike<number>): Uint16Array {
   const out = new Uint16Array(values.length);
   for (let i = 0; i < values.length; i++) {
-    f32[0] = values[i]!;
-    const bits = u32[0]!;
+    f32[0] = values[i];
+    const bits = u32[0];
     if ((bits & 0x7fffffff) > 0x7f800000) out[i] = (bits >>> 16) | 0x40;
     else out[i] = (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
   }

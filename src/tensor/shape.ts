@@ -31,7 +31,7 @@ export function rowMajorStrides(dims: Dims): number[] {
   let step = 1;
   for (let d = dims.length - 1; d >= 0; d--) {
     strides[d] = step;
-    step *= dims[d]!;
+    step *= dims[d];
   }
   return strides;
 }
@@ -56,7 +56,7 @@ export function nchwToNhwc(x: Float32Array, y: Float32Array, n: number, c: numbe
     for (let channel = 0; channel < c; channel++) {
       const from = (image * c + channel) * plane;
       let to = image * plane * c + channel;
-      for (let p = 0; p < plane; p++, to += c) y[to] = x[from + p]!;
+      for (let p = 0; p < plane; p++, to += c) y[to] = x[from + p];
     }
   }
 }
@@ -68,7 +68,7 @@ export function nhwcToNchw(x: Float32Array, y: Float32Array, n: number, c: numbe
     for (let channel = 0; channel < c; channel++) {
       const to = (image * c + channel) * plane;
       let from = image * plane * c + channel;
-      for (let p = 0; p < plane; p++, from += c) y[to + p] = x[from]!;
+      for (let p = 0; p < plane; p++, from += c) y[to + p] = x[from];
     }
   }
 }

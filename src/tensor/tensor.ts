@@ -111,8 +111,8 @@ export class Tensor<T extends TensorType = TensorType> {
     }
     const strides = rowMajorStrides(this.dims);
     return this.#gather(
-      from.map((d) => this.dims[d]!),
-      from.map((d) => strides[d]!),
+      from.map((d) => this.dims[d]),
+      from.map((d) => strides[d]),
       0,
     );
   }
@@ -130,9 +130,9 @@ export class Tensor<T extends TensorType = TensorType> {
       const range = ranges[d] ?? null;
       if (range === null) {
         dims.push(size);
-        steps.push(strides[d]!);
+        steps.push(strides[d]);
       } else if (typeof range === 'number') {
-        offset += dimIndex(range, size) * strides[d]!;
+        offset += dimIndex(range, size) * strides[d];
       } else {
         const [start, end] = range.map((at) => Math.min(size, Math.max(0, at < 0 ? at + size : at))) as [
           number,
@@ -142,8 +142,8 @@ export class Tensor<T extends TensorType = TensorType> {
           throw new MobileNetError('ARG', `slice: dim ${d} has a range ${show(range)}, expected whole numbers`);
         }
         dims.push(Math.max(0, end - start));
-        steps.push(strides[d]!);
-        offset += start * strides[d]!;
+        steps.push(strides[d]);
+        offset += start * strides[d];
       }
     }
     return this.#gather(dims, steps, offset);
@@ -153,9 +153,9 @@ export class Tensor<T extends TensorType = TensorType> {
   tolist(): NestedList {
     const values = this.type === 'float16' ? this.to('float32').data : this.data;
     const nest = (d: number, offset: number): NestedList => {
-      if (d === this.dims.length) return this.type === 'bool' ? values[offset] !== 0 : values[offset]!;
+      if (d === this.dims.length) return this.type === 'bool' ? values[offset] !== 0 : values[offset];
       const step = this.dims.slice(d + 1).reduce((product, size) => product * size, 1);
-      return Array.from({ length: this.dims[d]! }, (_, i) => nest(d + 1, offset + i * step));
+      return Array.from({ length: this.dims[d] }, (_, i) => nest(d + 1, offset + i * step));
     };
     return nest(0, 0);
   }
@@ -183,8 +183,8 @@ export class Tensor<T extends TensorType = TensorType> {
     return this.#reduce(dim, 'int64', (values, offset, count, step) => {
       let best = 0;
       for (let i = 1; i < count; i++) {
-        const value = values[offset + i * step]!;
-        const champion = values[offset + best * step]!;
+        const value = values[offset + i * step];
+        const champion = values[offset + best * step];
         if (value > champion || (Number.isNaN(value) && !Number.isNaN(champion))) best = i;
       }
       return BigInt(best);
@@ -196,7 +196,7 @@ export class Tensor<T extends TensorType = TensorType> {
     if (dim === undefined) return this.view(this.size).mean(0);
     const mean = this.#reduce(dim, 'float32', (values, offset, count, step) => {
       let sum = 0;
-      for (let i = 0; i < count; i++) sum += values[offset + i * step]!;
+      for (let i = 0; i < count; i++) sum += values[offset + i * step];
       return sum / count;
     });
     return keepdim
@@ -215,13 +215,13 @@ export class Tensor<T extends TensorType = TensorType> {
       for (let i = 0; i < inner; i++) {
         const offset = o * count * inner + i;
         let largest = -Infinity;
-        for (let c = 0; c < count; c++) largest = Math.max(largest, values[offset + c * inner]!);
+        for (let c = 0; c < count; c++) largest = Math.max(largest, values[offset + c * inner]);
         let sum = 0;
         for (let c = 0; c < count; c++) {
-          exps[c] = Math.exp(values[offset + c * inner]! - largest);
-          sum += exps[c]!;
+          exps[c] = Math.exp(values[offset + c * inner] - largest);
+          sum += exps[c];
         }
-        for (let c = 0; c < count; c++) out[offset + c * inner] = exps[c]! / sum;
+        for (let c = 0; c < count; c++) out[offset + c * inner] = exps[c] / sum;
       }
     }
     return new Tensor('float32', out, this.dims);
@@ -233,11 +233,11 @@ export class Tensor<T extends TensorType = TensorType> {
     const index = new Array<number>(rank).fill(0);
     let from = offset;
     for (let to = 0; to < out.length; to++) {
-      out[to] = this.data[from]!;
+      out[to] = this.data[from];
       for (let d = rank - 1; d >= 0; d--) {
-        from += strides[d]!;
-        if (++index[d]! < dims[d]!) break;
-        from -= strides[d]! * dims[d]!;
+        from += strides[d];
+        if (++index[d] < dims[d]) break;
+        from -= strides[d] * dims[d];
         index[d] = 0;
       }
     }
@@ -268,7 +268,7 @@ export class Tensor<T extends TensorType = TensorType> {
 /** A dimension seen as [outer, count, inner]: element i of line (o, j) lies at o·count·inner + i·inner + j. */
 function split(dims: Dims, at: number): { outer: number; count: number; inner: number } {
   const product = (sizes: readonly number[]) => sizes.reduce((total, size) => total * size, 1);
-  return { outer: product(dims.slice(0, at)), count: dims[at]!, inner: product(dims.slice(at + 1)) };
+  return { outer: product(dims.slice(0, at)), count: dims[at], inner: product(dims.slice(at + 1)) };
 }
 
 function numbersOf(data: TensorData): ArrayLike<number> {

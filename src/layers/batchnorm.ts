@@ -1,0 +1,62 @@
+/**
+ * Batch normalisation at inference (Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167, algorithm 2): folded into
+ * the convolution before it wherever there is one, and as a step of its own where there is not.
+ */
+import type { BatchNormSpec, PlainKernel } from './spec.js';
+
+/** What a batch norm holds, a value for each of its K channels, and the convolution (or linear layer) before it. */
+export interface Foldable {
+  /** [K, …]: the first dimension is the output channel. A depthwise filter [C,1,3,3] is one too. */
+  weights: Float32Array;
+  /** [K], or undefined for a convolution without one. */
+  bias?: Float32Array | undefined;
+  gamma: Float32Array;
+  beta: Float32Array;
+  mean: Float32Array;
+  variance: Float32Array;
+  epsilon: number;
+}
+
+/**
+ * The convolution that does what convolution and batch norm did together.
+ *
+ * With s = γ / √(σ² + ε), one number a channel, both are affine in x:
+ *
+ *     bn(w·x + b) = (w·x + b − μ) · s + β = (s·w)·x + (b − μ)·s + β
+ *
+ * so weights s·w and bias (b − μ)·s + β do the same. Computed in float64, rounded to float32 once. Zero padding stays
+ * right: it is applied to x, before either. The other order, batch norm first, could not be folded at a border.
+ */
+export function foldBatchNorm(layer: Foldable): { weights: Float32Array; bias: Float32Array } {
+  const { gamma, beta, mean, variance, epsilon } = layer;
+  const K = gamma.length;
+  const perChannel = layer.weights.length / K;
+  const weights = new Float32Array(layer.weights.length);
+  const bias = new Float32Array(K);
+  for (let k = 0; k < K; k++) {
+    const scale = gamma[k] / Math.sqrt(variance[k] + epsilon);
+    for (let i = k * perChannel; i < (k + 1) * perChannel; i++) weights[i] = layer.weights[i] * scale;
+    bias[k] = ((layer.bias?.[k] ?? 0) - mean[k]) * scale + beta[k];
+  }
+  return { weights, bias };
+}
+
+/** Batch norm as a step of its own. One implementation serves every engine: folding leaves none in MobileNetV2. */
+export const batchNorm: PlainKernel<BatchNormSpec> = {
+  op: 'batch_norm',
+  supports: () => true,
+  pack: (_spec, weights) => weights,
+
+  /** x [pixels,C] · weights [4,C] (gamma, beta, mean, variance) → y [pixels,C] */
+  run(spec, x, weights, _bias, _residual, y) {
+    const { pixels, channels: C, epsilon } = spec;
+    for (let c = 0; c < C; c++) {
+      const gamma = weights[c];
+      const beta = weights[C + c];
+      const mean = weights[2 * C + c];
+      const variance = weights[3 * C + c];
+      const scale = gamma / Math.sqrt(variance + epsilon);
+      for (let p = 0, i = c; p < pixels; p++, i += C) y[i] = (x[i] - mean) * scale + beta;
+    }
+  },
+};

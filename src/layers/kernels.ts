@@ -1,0 +1,41 @@
+/** The one list of kernels. Adding a kernel edits this list alone; tests and benches iterate it. */
+import { MobileNetError } from '../base/errors.js';
+import { activation } from './activation.js';
+import { add } from './add.js';
+import { batchNorm } from './batchnorm.js';
+import { concat } from './concat.js';
+import { conv3x3Js } from './conv3x3/js.js';
+import { conv3x3Reference } from './conv3x3/reference.js';
+import { depthwiseJs } from './depthwise/js.js';
+import { depthwiseReference } from './depthwise/reference.js';
+import { pointwiseJs } from './pointwise/js.js';
+import { pointwiseReference } from './pointwise/reference.js';
+import { averagePool } from './pool.js';
+import { resizeBilinear } from './resize.js';
+import { type Engine, type Kernel, kernelName, type Spec } from './spec.js';
+import { transpose } from './transpose.js';
+
+/** Bound by memory or done once a picture: the plain loop is already as fast as it gets. */
+const PLAIN = [averagePool, resizeBilinear, add, concat, batchNorm, activation, transpose];
+
+export const KERNELS: readonly Kernel[] = [
+  conv3x3Reference,
+  depthwiseReference,
+  pointwiseReference,
+  ...PLAIN.map((kernel): Kernel => ({ ...(kernel as Kernel), engine: 'reference' })),
+
+  conv3x3Js,
+  depthwiseJs,
+  pointwiseJs,
+  ...PLAIN.map((kernel): Kernel => ({ ...(kernel as Kernel), engine: 'js' })),
+];
+
+/** The first kernel that can do this, of the first engine that has one. Throws UNSUPPORTED when none can. */
+export function findKernel(spec: Spec, engines: readonly Engine[]): Kernel {
+  for (const engine of engines) {
+    const found = KERNELS.find((kernel) => kernel.engine === engine && kernel.op === spec.op && kernel.supports(spec));
+    if (found !== undefined) return found;
+  }
+  const wanted = engines.map((engine) => kernelName(spec, engine)).join(' or ');
+  throw new MobileNetError('UNSUPPORTED', `no kernel ${wanted}`);
+}

@@ -1,0 +1,62 @@
+/**
+ * Bilinear resize, as torch.nn.functional.interpolate(mode='bilinear') does it in float32. One implementation serves
+ * every engine: four reads and four multiplications a value, along neighbouring channels.
+ */
+import type { PlainKernel, ResizeSpec } from './spec.js';
+
+/**
+ * How many input pixels one output pixel spans along one axis, rounded to float32 as PyTorch does.
+ *
+ * With `alignCorners` the centres of the corner pixels of both pictures coincide, so out−1 steps cover in−1; without,
+ * the outer edges do. A single output pixel then reads the first input pixel.
+ */
+function step(inSize: number, outSize: number, alignCorners: boolean): number {
+  if (!alignCorners) return Math.fround(inSize / outSize);
+  return outSize > 1 ? Math.fround((inSize - 1) / (outSize - 1)) : 0;
+}
+
+/** Where the centre of output pixel `o` lies between the centres of the input pixels, in float32 as PyTorch has it. */
+function source(o: number, scale: number, alignCorners: boolean): number {
+  if (alignCorners) return Math.fround(scale * o);
+  return Math.max(0, Math.fround(Math.fround(scale * (o + 0.5)) - 0.5));
+}
+
+export const resizeBilinear: PlainKernel<ResizeSpec> = {
+  op: 'resize_bilinear',
+  supports: () => true,
+  pack: (_spec, weights) => weights,
+
+  /** x [N,H,W,C] → y [N,OH,OW,C] */
+  run(spec, x, _weights, _bias, _residual, y) {
+    const { batch: N, inHeight: H, inWidth: W, channels: C, outHeight: OH, outWidth: OW, alignCorners } = spec;
+    const stepH = step(H, OH, alignCorners);
+    const stepW = step(W, OW, alignCorners);
+
+    let to = 0;
+    for (let n = 0; n < N; n++) {
+      for (let oh = 0; oh < OH; oh++) {
+        const h = source(oh, stepH, alignCorners);
+        // Rounding may carry the last coordinate onto the edge: both neighbours are then the last row.
+        const top = Math.min(Math.trunc(h), H - 1);
+        const bottom = Math.min(top + 1, H - 1);
+        const below = Math.fround(h - top);
+        for (let ow = 0; ow < OW; ow++) {
+          const v = source(ow, stepW, alignCorners);
+          const left = Math.min(Math.trunc(v), W - 1);
+          const right = Math.min(left + 1, W - 1);
+          const after = Math.fround(v - left);
+
+          const topLeft = ((n * H + top) * W + left) * C;
+          const topRight = ((n * H + top) * W + right) * C;
+          const bottomLeft = ((n * H + bottom) * W + left) * C;
+          const bottomRight = ((n * H + bottom) * W + right) * C;
+          for (let c = 0; c < C; c++) {
+            const upper = x[topLeft + c] * (1 - after) + x[topRight + c] * after;
+            const lower = x[bottomLeft + c] * (1 - after) + x[bottomRight + c] * after;
+            y[to++] = upper * (1 - below) + lower * below;
+          }
+        }
+      }
+    }
+  },
+};

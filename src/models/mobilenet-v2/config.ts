@@ -1,0 +1,242 @@
+/**
+ * `MobileNetV2Config`: every field, default and rule of transformers' configuration_mobilenet_v2.py and of its base
+ * class, plus range checks of our own, so that a broken config.json is refused here and not deep in a kernel.
+ */
+import { type Folder, openFolder, requirePlatform } from '../../base/env.js';
+import { MobileNetError, show } from '../../base/errors.js';
+import { isJsonObject, parseJson, showJson } from '../../base/json.js';
+
+export type ProblemType = 'regression' | 'single_label_classification' | 'multi_label_classification';
+
+/** The fields of config.json that this package reads. Everything else is kept and written back. */
+export interface MobileNetV2ConfigFields {
+  /** Channels of the picture. */
+  num_channels: number;
+  /** Height and width the checkpoint was trained for; informative, the network takes any size. */
+  image_size: number | [number, number];
+  /** The paper's width multiplier α: scales the channels of every layer (section 6, "Trade-off hyper parameters"). */
+  depth_multiplier: number;
+  /** Channel counts are rounded to a multiple of this. */
+  depth_divisible_by: number;
+  /** Channel counts never fall below this. */
+  min_depth: number;
+  /** The paper's expansion factor t. */
+  expand_ratio: number;
+  /** Input size over feature-map size: 2, 4, 8, 16 or 32. Where it is reached, strides turn into dilations. */
+  output_stride: number;
+  /** True when the first 3×3 convolution doubles as the expansion of the first block. */
+  first_layer_is_expansion: boolean;
+  /** True when the last layer keeps 1280 channels though `depth_multiplier` is below 1. */
+  finegrained_output: boolean;
+  /** Activation of the backbone, by its name in transformers. */
+  hidden_act: string;
+  /** TensorFlow's SAME padding (after-heavy, depends on the input size) or PyTorch's symmetric one. */
+  tf_padding: boolean;
+  /** Training only; kept. */
+  classifier_dropout_prob: number;
+  /** Standard deviation of the random initialisation. */
+  initializer_range: number;
+  /** Epsilon of the backbone's batch norms (the name is transformers'). */
+  layer_norm_eps: number;
+  /** Label that the segmentation loss ignores. */
+  semantic_loss_ignore_index: number;
+  /** Names of the classes. */
+  id2label: Record<number, string>;
+  label2id: Record<string, number>;
+  /** Which loss `labels` give; null lets the labels decide. */
+  problem_type: ProblemType | null;
+  output_hidden_states: boolean;
+}
+
+export type MobileNetV2ConfigOptions = Partial<Omit<MobileNetV2ConfigFields, 'label2id'>> & {
+  num_labels?: number;
+  [extra: string]: unknown;
+};
+
+type Check = (value: unknown) => boolean;
+
+const whole =
+  (least: number, most: number): Check =>
+  (v) =>
+    Number.isInteger(v) && (v as number) >= least && (v as number) <= most;
+const within =
+  (least: number, most: number): Check =>
+  (v) =>
+    typeof v === 'number' && v >= least && v <= most; // NaN fails both comparisons
+const truth: Check = (v) => typeof v === 'boolean';
+const side = whole(1, 65_536);
+
+/** Default, check and, for the message, what was expected. Order is that of transformers. */
+const FIELDS = {
+  num_channels: [3, whole(1, 4096), 'a whole number from 1 to 4096'],
+  image_size: [
+    224,
+    (v: unknown) => side(v) || (Array.isArray(v) && v.length === 2 && v.every(side)),
+    'a whole number from 1 to 65536, or two of them',
+  ],
+  depth_multiplier: [1.0, (v: unknown) => within(0, 100)(v) && v !== 0, 'a number above 0 and at most 100'],
+  depth_divisible_by: [8, whole(1, 65_536), 'a whole number from 1 to 65536'],
+  min_depth: [8, whole(1, 65_536), 'a whole number from 1 to 65536'],
+  expand_ratio: [6.0, (v: unknown) => within(0, 1000)(v) && v !== 0, 'a number above 0 and at most 1000'],
+  output_stride: [32, (v: unknown) => [2, 4, 8, 16, 32].includes(v as number), '2, 4, 8, 16 or 32'],
+  first_layer_is_expansion: [true, truth, 'true or false'],
+  finegrained_output: [true, truth, 'true or false'],
+  hidden_act: ['relu6', (v: unknown) => typeof v === 'string', 'the name of an activation'],
+  tf_padding: [true, truth, 'true or false'],
+  classifier_dropout_prob: [0.8, within(0, 1), 'a number from 0 to 1'],
+  initializer_range: [0.02, within(0, 1e6), 'a number ≥ 0'],
+  layer_norm_eps: [0.001, within(0, 1), 'a number from 0 to 1'],
+  semantic_loss_ignore_index: [255, whole(-(2 ** 31), 2 ** 31), 'a whole number'],
+  problem_type: [
+    null,
+    (v: unknown) =>
+      v === null || ['regression', 'single_label_classification', 'multi_label_classification'].includes(v as string),
+    'null, "regression", "single_label_classification" or "multi_label_classification"',
+  ],
+  output_hidden_states: [false, truth, 'true or false'],
+} as const satisfies Partial<Record<keyof MobileNetV2ConfigFields, readonly [unknown, Check, string]>>;
+
+const MOST_LABELS = 1_000_000;
+
+export interface MobileNetV2Config extends MobileNetV2ConfigFields {}
+
+export class MobileNetV2Config {
+  static readonly model_type = 'mobilenet_v2';
+  /** Fields of config.json that this package does not know: kept, and written back by `to_dict`. */
+  readonly extra: Record<string, unknown> = Object.create(null);
+
+  /**
+   * @param options fields by their names in config.json; `num_labels` may stand for `id2label`
+   * @param file named in error messages
+   * @throws MobileNetError CONFIG naming the field, UNSUPPORTED for another `model_type`
+   */
+  constructor(options: MobileNetV2ConfigOptions = {}, file?: string) {
+    if (options === null || typeof options !== 'object' || Array.isArray(options)) {
+      throw new MobileNetError('CONFIG', `config: expected an object, got ${show(options)}`, { file });
+    }
+    const { model_type, num_labels, id2label, label2id, ...rest } = options;
+    if (model_type !== undefined && model_type !== MobileNetV2Config.model_type) {
+      throw new MobileNetError('UNSUPPORTED', `model_type: expected "mobilenet_v2", got ${show(model_type)}`, {
+        file,
+        tensor: 'model_type',
+      });
+    }
+    for (const [name, [preset, check, expected]] of Object.entries(FIELDS)) {
+      const value = rest[name] === undefined ? preset : rest[name];
+      if (!check(value)) {
+        throw new MobileNetError('CONFIG', `${name}: expected ${expected}, got ${show(value)}`, { file, tensor: name });
+      }
+      (this as Record<string, unknown>)[name] = value;
+    }
+    for (const [name, value] of Object.entries(rest)) {
+      if (!Object.hasOwn(FIELDS, name) && value !== undefined) this.extra[name] = value;
+    }
+    this.id2label = checkLabels(num_labels, id2label, file);
+    this.label2id = Object.fromEntries(Object.entries(this.id2label).map(([id, label]) => [label, Number(id)]));
+    // A file's own label2id wins: two classes may share a label, and then only the file knows which one was meant.
+    if (label2id !== undefined && label2id !== null) this.label2id = checkLabelIds(label2id, this.num_labels, file);
+    if (this.problem_type === 'single_label_classification' && this.num_labels === 1) {
+      throw new MobileNetError(
+        'CONFIG',
+        'problem_type: "single_label_classification" needs num_labels > 1; use 2 labels, or "regression"',
+        { file, tensor: 'problem_type' },
+      );
+    }
+  }
+
+  /** Number of classes; 0 means no classifier, so that logits are the pooled features. */
+  get num_labels(): number {
+    return Object.keys(this.id2label).length;
+  }
+
+  /**
+   * Reads config.json of a model's folder.
+   * @param where a folder's path, a hub name or an opened Folder; the checkpoint that ships when left out
+   */
+  static async from_pretrained(
+    where?: string | Folder,
+    overrides: MobileNetV2ConfigOptions = {},
+  ): Promise<MobileNetV2Config> {
+    const folder = await openFolder(where);
+    const file = `${folder.name}/config.json`;
+    const bytes = await folder.read('config.json');
+    if (bytes === undefined) {
+      throw new MobileNetError('NOT_FOUND', `config.json: not in ${folder.name}; is this the folder of a model?`, {
+        file,
+      });
+    }
+    const fields = parseJson(bytes, { file, code: 'CONFIG' });
+    if (!isJsonObject(fields)) {
+      throw new MobileNetError('CONFIG', `config.json: expected an object, got ${showJson(fields)}`, { file });
+    }
+    return new MobileNetV2Config({ ...fields, ...overrides }, file);
+  }
+
+  /** Every field, as `to_dict()` of transformers gives it. */
+  to_dict(): Record<string, unknown> {
+    const dict: Record<string, unknown> = { ...this.extra, model_type: MobileNetV2Config.model_type };
+    for (const name of Object.keys(FIELDS)) dict[name] = this[name as keyof typeof FIELDS];
+    return { ...dict, id2label: this.id2label, label2id: this.label2id };
+  }
+
+  /** The text of config.json: keys in order, two spaces. */
+  to_json_string(): string {
+    const dict = this.to_dict();
+    const ordered = Object.fromEntries(
+      Object.keys(dict)
+        .sort()
+        .map((name) => [name, dict[name]]),
+    );
+    return `${JSON.stringify(ordered, null, 2)}\n`;
+  }
+
+  async save_pretrained(dir: string): Promise<void> {
+    const write = requirePlatform('writeFolder', 'save_pretrained');
+    await write(dir, new Map([['config.json', new TextEncoder().encode(this.to_json_string())]]));
+  }
+}
+
+function checkLabels(numLabels: unknown, id2label: unknown, file: string | undefined): Record<number, string> {
+  const fail = (message: string) => new MobileNetError('CONFIG', `id2label: ${message}`, { file, tensor: 'id2label' });
+  if (numLabels !== undefined && !whole(0, MOST_LABELS)(numLabels)) {
+    throw new MobileNetError('CONFIG', `num_labels: expected 0 to ${MOST_LABELS}, got ${show(numLabels)}`, {
+      file,
+      tensor: 'num_labels',
+    });
+  }
+  if (id2label === undefined || id2label === null) {
+    // Two labels unless told otherwise, as transformers has it.
+    return Object.fromEntries(Array.from({ length: Number(numLabels ?? 2) }, (_, id) => [id, `LABEL_${id}`]));
+  }
+  if (typeof id2label !== 'object' || Array.isArray(id2label)) throw fail(`expected an object, got ${show(id2label)}`);
+  const entries = Object.entries(id2label);
+  if (entries.length > MOST_LABELS) throw fail(`${entries.length} labels, at most ${MOST_LABELS}`);
+  if (numLabels !== undefined && entries.length !== numLabels) {
+    throw fail(`${entries.length} labels, but num_labels is ${numLabels}`);
+  }
+  const labels: Record<number, string> = {};
+  for (const [key, label] of entries) {
+    const id = Number(key);
+    if (!/^\d+$/.test(key) || id >= entries.length) {
+      throw fail(`${entries.length} labels need the ids 0 to ${entries.length - 1} without gaps, got ${show(key)}`);
+    }
+    if (typeof label !== 'string') throw fail(`label ${id}: expected a string, got ${show(label)}`);
+    labels[id] = label;
+  }
+  if (Object.keys(labels).length !== entries.length) throw fail('two keys name the same id');
+  return labels;
+}
+
+function checkLabelIds(label2id: unknown, numLabels: number, file: string | undefined): Record<string, number> {
+  const place = { file, tensor: 'label2id' };
+  if (typeof label2id !== 'object' || Array.isArray(label2id)) {
+    throw new MobileNetError('CONFIG', `label2id: expected an object, got ${show(label2id)}`, place);
+  }
+  const ids = Object.entries(label2id as object).map(([label, id]) => [label, Number(id)] as const);
+  for (const [label, id] of ids) {
+    if (!Number.isInteger(id) || id < 0 || id >= Math.max(1, numLabels)) {
+      throw new MobileNetError('CONFIG', `label2id: ${show(label)} has id ${show(id)}, labels are ${numLabels}`, place);
+    }
+  }
+  return Object.fromEntries(ids);
+}

@@ -1,0 +1,429 @@
+/**
+ * The three models of Hugging Face's MobileNetV2. Each is a graph, a state of weights and the tasks's own outputs; what
+ * they share is in `MobileNetV2PreTrainedModel`.
+ */
+import { Callable } from '../../base/callable.js';
+import { type Folder, openFolder, requirePlatform } from '../../base/env.js';
+import { MobileNetError, show } from '../../base/errors.js';
+import { activationFunction } from '../../layers/activation.js';
+import { Tensor } from '../../tensor/tensor.js';
+import type { Graph } from '../graph.js';
+import { DEVICES, type Device } from '../runtime/choose.js';
+import type { InputDims, Plan } from '../runtime/plan.js';
+import { Network } from '../runtime/run.js';
+import { checkFinite, loadWeights } from '../weights/load.js';
+import { writeSafetensors } from '../weights/safetensors.js';
+import { toFloat32, toInt64 } from '../weights/stored.js';
+import { baseGraph, classificationGraph, segmentationGraph } from './architecture.js';
+import { MobileNetV2Config, type MobileNetV2ConfigOptions } from './config.js';
+import { classificationLoss, segmentationLoss } from './loss.js';
+import { initialState, matchWeights, type State, type WeightSource } from './weights.js';
+
+export interface ModelOptions {
+  /** `auto` (the fastest here), `js` or `reference`. */
+  device?: Device;
+  /** Seed of the random initialisation. Default 0. */
+  seed?: number;
+  /** Base model only: false leaves out the pooling, and `pooler_output` with it. Default true. */
+  add_pooling_layer?: boolean;
+  /**
+   * `7x7` is the pooling of the original network, a 7×7 window at stride 1: an input larger than 224 gives a grid of
+   * predictions, [N,K,rows,columns]. `global`, the default, is Hugging Face's.
+   */
+  pool?: 'global' | '7x7';
+}
+
+export interface FromPretrainedOptions extends ModelOptions {
+  /** Fields that replace those of config.json, such as `{ output_stride: 8 }`. */
+  config?: MobileNetV2ConfigOptions;
+  /** Refuse missing and unexpected tensors. Default true. */
+  strict?: boolean;
+  /** Load weights that hold NaN or infinity. Default false. */
+  allow_nonfinite?: boolean;
+  signal?: AbortSignal;
+}
+
+export interface SavePretrainedOptions {
+  /** Element type of the file; models compute in float32 whatever it is. */
+  dtype?: 'float32' | 'float16' | 'bfloat16';
+}
+
+export interface ModelInputs {
+  /** [N,C,H,W] float32. */
+  pixel_values: Tensor;
+  /** Targets; the output then has a `loss`. */
+  labels?: Tensor;
+  /** All 16, or those whose indices are listed, in that order. What is not asked for is not computed. */
+  output_hidden_states?: boolean | readonly number[];
+}
+
+/** Hidden states are the outputs of `layer.0` to `layer.15`, [N,C,H,W] each. */
+const HIDDEN_STATES = 16;
+
+/** `model(inputs)` is `model.forward(inputs)`. */
+export interface MobileNetV2PreTrainedModel<Output> {
+  (inputs: ModelInputs): Promise<Output>;
+}
+
+export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[ModelInputs], Promise<Output>> {
+  readonly config: MobileNetV2Config;
+  readonly device: Device;
+  /** Tensors that the checkpoint did not hold; they are random. */
+  readonly newly_initialized: readonly string[] = [];
+  readonly #graph: Graph;
+  /** Undefined once disposed. */
+  #state: State | undefined;
+  #network: Network | undefined;
+
+  protected constructor(graph: Graph, config: MobileNetV2Config, options: ModelOptions & { state?: State }) {
+    super();
+    const { device = 'auto', seed = 0, state } = options;
+    if (!DEVICES.includes(device)) {
+      throw new MobileNetError('ARG', `device: expected ${DEVICES.join(', ')}, got ${show(device)}`);
+    }
+    if (!Number.isInteger(seed)) throw new MobileNetError('ARG', `seed: expected a whole number, got ${show(seed)}`);
+    activationFunction(config.hidden_act); // throws for a name that is none
+    this.config = config;
+    this.device = device;
+    this.#graph = graph;
+    this.#use(state ?? initialState(graph, config, seed));
+  }
+
+  /**
+   * Loads a model: config.json, and weights from model.safetensors, its shards, or pytorch_model.bin.
+   * @param where a folder's path or an opened Folder; the checkpoint that ships when left out
+   * @throws MobileNetError NOT_FOUND, CONFIG, WEIGHTS, SHAPE, DTYPE, NONFINITE and the codes of damaged files
+   */
+  static async from_pretrained<M extends MobileNetV2PreTrainedModel<unknown>>(
+    this: new (
+      config: MobileNetV2Config,
+      options: ModelOptions & { state?: State },
+    ) => M,
+    where?: string | Folder,
+    options: FromPretrainedOptions = {},
+  ): Promise<M> {
+    const { strict = true, allow_nonfinite = false, signal, config: overrides, ...modelOptions } = options;
+    const folder = await openFolder(where);
+    const config = await MobileNetV2Config.from_pretrained(folder, overrides);
+    signal?.throwIfAborted();
+    const stored = await loadWeights(folder, signal);
+    const sources = new Map<string, WeightSource>();
+    for (const [name, tensor] of stored.tensors) {
+      sources.set(name, {
+        dims: tensor.dims,
+        dtype: tensor.dtype,
+        file: tensor.file,
+        read() {
+          const floats = toFloat32(tensor);
+          if (!allow_nonfinite) checkFinite(tensor, floats);
+          return floats;
+        },
+        readCounter: () => toInt64(tensor),
+      });
+    }
+    // An empty state spares the random numbers that the file would replace at once.
+    const model: MobileNetV2PreTrainedModel<unknown> = new this(config, { ...modelOptions, state: new Map() });
+    model.#load(sources, { strict, seed: modelOptions.seed ?? 0, file: stored.file });
+    return model as M;
+  }
+
+  /** Computes what the task gives, and `loss` where there are labels. The tensors returned are the caller's own. */
+  abstract override forward(inputs: ModelInputs): Promise<Output>;
+
+  /** The weights by PyTorch's names; shares memory with the model. */
+  state_dict(): State {
+    return new Map(this.#alive());
+  }
+
+  /**
+   * Replaces the weights.
+   * @param weights tensors by PyTorch's names, with or without `mobilenet_v2.`
+   * @param options `strict: false` ignores unexpected tensors and initialises missing ones at random
+   */
+  load_state_dict(
+    weights: ReadonlyMap<string, Tensor> | Record<string, Tensor>,
+    { strict = true }: { strict?: boolean } = {},
+  ): void {
+    this.#alive();
+    const sources = new Map<string, WeightSource>();
+    for (const [name, tensor] of weights instanceof Map ? weights : Object.entries(weights as Record<string, Tensor>)) {
+      if (!(tensor instanceof Tensor)) {
+        throw new MobileNetError('ARG', `${name}: expected a Tensor, got ${show(tensor)}`, { tensor: name });
+      }
+      sources.set(name, {
+        dims: tensor.dims,
+        dtype: tensor.type,
+        read: () => tensor.to('float32'),
+        readCounter: () => tensor.to('int64'),
+      });
+    }
+    this.#load(sources, { strict, seed: 0 });
+  }
+
+  /** Writes config.json and model.safetensors, which Python's transformers reads. */
+  async save_pretrained(dir: string, { dtype = 'float32' }: SavePretrainedOptions = {}): Promise<void> {
+    const state = this.#alive();
+    const write = requirePlatform('writeFolder', 'save_pretrained');
+    const architectures = [this.architecture];
+    const config = new MobileNetV2Config({ ...this.config.to_dict(), architectures, dtype });
+    const files = new Map([
+      ['config.json', new TextEncoder().encode(config.to_json_string())],
+      // transformers insists on being told which framework wrote the file.
+      ['model.safetensors', writeSafetensors(state, { metadata: { format: 'pt' }, dtype })],
+    ]);
+    await write(dir, files);
+  }
+
+  /** Plans and runs once on zeros, so that the first real call is as fast as the others. */
+  async warmup(dims: InputDims): Promise<void> {
+    const pixel_values = new Tensor('float32', new Float32Array(dims.reduce((a, b) => a * b, 1)), dims);
+    await this.forward({ pixel_values });
+  }
+
+  /** The plan for an input [N,C,H,W]: steps, kernels, arena. */
+  plan(dims: InputDims, output_hidden_states: boolean | readonly number[] = false): Plan {
+    const [batch, channels, height, width] = checkDims(dims, this.config);
+    return this.#running().plan([batch, channels, height, width], this.#outputs(output_hidden_states));
+  }
+
+  /** The layers, as they stand in the checkpoint. */
+  get graph(): Graph {
+    return this.#graph;
+  }
+
+  /** Gives weights and plans back. Every later call but this one throws DISPOSED. */
+  dispose(): void {
+    this.#state = undefined;
+    this.#network = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** The class's name in config.json. (`constructor.name` would not survive a minifier.) */
+  protected abstract get architecture(): string;
+
+  /** Public names of the outputs that every call computes. */
+  protected abstract taskOutputs(): string[];
+
+  /** Runs the network; hidden states come as a list, in the order they were asked for. */
+  protected compute({ pixel_values, output_hidden_states }: ModelInputs): {
+    results: Map<string, Tensor<'float32'>>;
+    hidden_states: Tensor<'float32'>[] | undefined;
+  } {
+    const network = this.#running();
+    const asked = output_hidden_states ?? this.config.output_hidden_states;
+    const pixels = checkPixels(pixel_values, this.config);
+    const results = network.run(pixels.data, pixels.dims, this.#outputs(asked));
+    const hidden_states = hiddenNames(asked)?.map((name) => results.get(name)!);
+    return { results, hidden_states };
+  }
+
+  #outputs(output_hidden_states: boolean | readonly number[]): string[] {
+    return [...new Set([...this.taskOutputs(), ...(hiddenNames(output_hidden_states) ?? [])])];
+  }
+
+  #load(sources: ReadonlyMap<string, WeightSource>, how: { strict: boolean; seed: number; file?: string }): void {
+    const { state, newly_initialized } = matchWeights(sources, this.#graph, { config: this.config, ...how });
+    (this as { newly_initialized: readonly string[] }).newly_initialized = newly_initialized;
+    this.#use(state);
+  }
+
+  #use(state: State): void {
+    this.#state = state;
+    this.#network = new Network(this.#graph, (name) => state.get(name)!.data as Float32Array, this.device);
+  }
+
+  #alive(): State {
+    if (this.#state === undefined) throw disposed();
+    return this.#state;
+  }
+
+  #running(): Network {
+    if (this.#network === undefined) throw disposed();
+    return this.#network;
+  }
+}
+
+const disposed = () => new MobileNetError('DISPOSED', 'the model was disposed; load it again');
+
+function hiddenNames(asked: boolean | readonly number[]): string[] | undefined {
+  if (asked === false) return undefined;
+  const indices = asked === true ? Array.from({ length: HIDDEN_STATES }, (_, index) => index) : asked;
+  if (!Array.isArray(indices)) {
+    throw new MobileNetError(
+      'ARG',
+      `output_hidden_states: expected true, false or a list of indices, got ${show(asked)}`,
+    );
+  }
+  return indices.map((index: number) => {
+    if (!Number.isInteger(index) || index < 0 || index >= HIDDEN_STATES) {
+      throw new MobileNetError(
+        'ARG',
+        `output_hidden_states: expected indices 0 to ${HIDDEN_STATES - 1}, got ${show(index)}`,
+      );
+    }
+    return `hidden_states.${index}`;
+  });
+}
+
+function checkDims(dims: readonly number[], config: MobileNetV2Config): InputDims {
+  const whole =
+    Array.isArray(dims) && dims.length === 4 && dims.every((size) => Number.isSafeInteger(size) && size > 0);
+  if (!whole || dims[1] !== config.num_channels) {
+    throw new MobileNetError(
+      'ARG',
+      `pixel_values: expected [N,${config.num_channels},H,W], none of them 0, got ${show(dims)}`,
+    );
+  }
+  return dims as unknown as InputDims;
+}
+
+/**
+ * Infinity is refused, and NaN with it: a clamp turns infinity into 6, and the network would give a confident label
+ * for a broken picture.
+ */
+function checkPixels(pixels: unknown, config: MobileNetV2Config): { data: Float32Array; dims: InputDims } {
+  if (!(pixels instanceof Tensor) || pixels.type !== 'float32') {
+    const got = pixels instanceof Tensor ? `a ${pixels.type} Tensor` : show(pixels);
+    throw new MobileNetError(
+      'ARG',
+      `pixel_values: expected a float32 Tensor, got ${got}; an image processor makes one`,
+    );
+  }
+  const dims = checkDims(pixels.dims, config);
+  const data = pixels.data as Float32Array;
+  if (typeof SharedArrayBuffer !== 'undefined' && data.buffer instanceof SharedArrayBuffer) {
+    throw new MobileNetError('ARG', 'pixel_values: in shared memory, where another thread may change it; pass a copy');
+  }
+  const size = dims.reduce((product, d) => product * d, 1);
+  if (data.length !== size) {
+    throw new MobileNetError(
+      'ARG',
+      `pixel_values: ${data.length} values for [${dims.join(',')}]; was the buffer transferred?`,
+    );
+  }
+  for (let i = 0; i < size; i++) {
+    if (!Number.isFinite(data[i])) {
+      throw new MobileNetError('ARG', `pixel_values: element ${i} is ${data[i]}; expected finite numbers`);
+    }
+  }
+  return { data, dims };
+}
+
+export interface BaseModelOutput {
+  /** [N,C,h,w], the output of `conv_1x1`. */
+  last_hidden_state: Tensor<'float32'>;
+  /** [N,C]; with `pool: '7x7'` [N,C,rows,columns]; absent without a pooling layer. */
+  pooler_output?: Tensor<'float32'>;
+  hidden_states?: Tensor<'float32'>[];
+}
+
+/** The network without a head. */
+export class MobileNetV2Model extends MobileNetV2PreTrainedModel<BaseModelOutput> {
+  constructor(config: MobileNetV2Config, options: ModelOptions & { state?: State } = {}) {
+    super(baseGraph(config, options.add_pooling_layer === false ? null : poolOf(options)), config, options);
+  }
+
+  protected override get architecture(): string {
+    return 'MobileNetV2Model';
+  }
+
+  protected override taskOutputs(): string[] {
+    return this.graph.outputs.has('pooler_output') ? ['last_hidden_state', 'pooler_output'] : ['last_hidden_state'];
+  }
+
+  override async forward(inputs: ModelInputs): Promise<BaseModelOutput> {
+    const { results, hidden_states } = this.compute(inputs);
+    const pooler_output = results.get('pooler_output');
+    return {
+      last_hidden_state: results.get('last_hidden_state')!,
+      ...(pooler_output && { pooler_output }),
+      ...(hidden_states && { hidden_states }),
+    };
+  }
+}
+
+export interface ImageClassifierOutput {
+  /** [N,K] before softmax; with `pool: '7x7'` [N,K,rows,columns]. */
+  logits: Tensor<'float32'>;
+  loss?: number;
+  hidden_states?: Tensor<'float32'>[];
+}
+
+/** The network with a linear classifier on the pooled features. */
+export class MobileNetV2ForImageClassification extends MobileNetV2PreTrainedModel<ImageClassifierOutput> {
+  constructor(config: MobileNetV2Config, options: ModelOptions & { state?: State } = {}) {
+    super(classificationGraph(config, poolOf(options)), config, options);
+  }
+
+  protected override get architecture(): string {
+    return 'MobileNetV2ForImageClassification';
+  }
+
+  protected override taskOutputs(): string[] {
+    return ['logits'];
+  }
+
+  override async forward(inputs: ModelInputs): Promise<ImageClassifierOutput> {
+    const { results, hidden_states } = this.compute(inputs);
+    const logits = results.get('logits')!;
+    const output: ImageClassifierOutput = { logits, ...(hidden_states && { hidden_states }) };
+    if (inputs.labels !== undefined) {
+      if (logits.dims.length !== 2) throw new MobileNetError('ARG', "labels: there is no loss with pool: '7x7'");
+      output.loss = classificationLoss(logits, checkLabels(inputs.labels), this.config);
+    }
+    return output;
+  }
+}
+
+export interface SemanticSegmenterOutput {
+  /** [N,K,h,w] before softmax, at the size of the features: 1/output_stride of the input. */
+  logits: Tensor<'float32'>;
+  loss?: number;
+  hidden_states?: Tensor<'float32'>[];
+}
+
+/** The network with the head of DeepLabV3+. */
+export class MobileNetV2ForSemanticSegmentation extends MobileNetV2PreTrainedModel<SemanticSegmenterOutput> {
+  constructor(config: MobileNetV2Config, options: ModelOptions & { state?: State } = {}) {
+    if (config.num_labels < 1) {
+      throw new MobileNetError('CONFIG', 'num_labels: segmentation needs at least one class, got 0');
+    }
+    super(segmentationGraph(config), config, options);
+  }
+
+  protected override get architecture(): string {
+    return 'MobileNetV2ForSemanticSegmentation';
+  }
+
+  protected override taskOutputs(): string[] {
+    return ['logits'];
+  }
+
+  override async forward(inputs: ModelInputs): Promise<SemanticSegmenterOutput> {
+    if (inputs.labels !== undefined && this.config.num_labels === 1) {
+      throw new MobileNetError('ARG', 'labels: a segmentation loss needs more than one class');
+    }
+    const { results, hidden_states } = this.compute(inputs);
+    const logits = results.get('logits')!;
+    const output: SemanticSegmenterOutput = { logits, ...(hidden_states && { hidden_states }) };
+    if (inputs.labels !== undefined) {
+      output.loss = segmentationLoss(logits, checkLabels(inputs.labels), this.config);
+    }
+    return output;
+  }
+}
+
+function poolOf({ pool = 'global' }: ModelOptions): 'global' | '7x7' {
+  if (pool !== 'global' && pool !== '7x7') {
+    throw new MobileNetError('ARG', `pool: expected 'global' or '7x7', got ${show(pool)}`);
+  }
+  return pool;
+}
+
+function checkLabels(labels: unknown): Tensor {
+  if (!(labels instanceof Tensor)) throw new MobileNetError('ARG', `labels: expected a Tensor, got ${show(labels)}`);
+  return labels;
+}

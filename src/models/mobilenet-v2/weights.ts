@@ -1,0 +1,173 @@
+/**
+ * From the tensors of a file to the state of a model: names, shapes and element types are checked all at once, before
+ * anything is computed, and every fault is named.
+ */
+import { listNames, MobileNetError } from '../../base/errors.js';
+import { type Dims, sameDims } from '../../tensor/shape.js';
+import { Tensor } from '../../tensor/tensor.js';
+import { type Graph, type Parameter, parametersOf } from '../graph.js';
+import type { MobileNetV2Config } from './config.js';
+import { normal, uniform } from './random.js';
+
+/** A model's weights by the names of PyTorch's state_dict: float32, and the int64 counters of batch norm. */
+export type State = Map<string, Tensor<'float32' | 'int64'>>;
+
+/** A tensor that may become a weight: known by shape, read only when it is wanted. */
+export interface WeightSource {
+  dims: Dims;
+  dtype: string;
+  /** The file it is in, for messages. */
+  file?: string | undefined;
+  read(): Tensor<'float32'>;
+  readCounter(): Tensor<'int64'>;
+}
+
+/** Prefix of the backbone's tensors in the checkpoint of a model with a head. */
+const PREFIX = 'mobilenet_v2.';
+const BACKBONE = /^(conv_stem|layer|conv_1x1)\./;
+const HEAD = /^(classifier|segmentation_head)\./;
+/** Batch norm counts its training steps. Nothing reads it; checkpoints may leave it out. */
+const COUNTER = 'num_batches_tracked';
+
+/** All names in the order of state_dict, with their shapes; counters have none. */
+function expected(graph: Graph): { parameters: Map<string, Parameter>; names: string[]; optional: Set<string> } {
+  const parameters = new Map<string, Parameter>();
+  const names: string[] = [];
+  for (const parameter of parametersOf(graph.nodes)) {
+    parameters.set(parameter.name, parameter);
+    names.push(parameter.name);
+    if (parameter.role === 'running_var') names.push(parameter.name.replace(/running_var$/, COUNTER));
+  }
+  // A segmentation checkpoint may leave out conv_1x1, which its head does not read.
+  const unread = graph.outputs.has('logits') && !graph.outputs.has('pooler_output');
+  const optional = new Set(
+    names.filter((name) => name.endsWith(COUNTER) || (unread && name.startsWith(`${PREFIX}conv_1x1.`))),
+  );
+  return { parameters, names, optional };
+}
+
+/**
+ * Makes the state of a new model: convolutions and linear layers normal with `initializer_range`, biases zero, batch
+ * norms the identity, as transformers' `_init_weights` does.
+ */
+export function initialState(graph: Graph, config: MobileNetV2Config, seed: number): State {
+  const { parameters, names } = expected(graph);
+  const random = uniform(seed);
+  return new Map(names.map((name) => [name, initial(parameters.get(name), config, random)]));
+}
+
+function initial(parameter: Parameter | undefined, config: MobileNetV2Config, random: () => number) {
+  if (parameter === undefined) return new Tensor('int64', [0n], []);
+  const count = parameter.dims.reduce((product, size) => product * size, 1);
+  let data = new Float32Array(count);
+  if (parameter.role === 'weight') data = normal(random, config.initializer_range, count) as Float32Array<ArrayBuffer>;
+  else if (parameter.role === 'norm_weight' || parameter.role === 'running_var') data.fill(1);
+  return new Tensor('float32', data, parameter.dims);
+}
+
+/**
+ * Brings a file's names to those of this graph: `mobilenet_v2.` goes where a base model is loaded from a classifier's
+ * or segmenter's file (whose head is dropped), and is added for the reverse.
+ */
+function rename(sources: ReadonlyMap<string, WeightSource>, graphHasHead: boolean) {
+  const names = [...sources.keys()];
+  const fileHasHead = names.some((name) => name.startsWith(PREFIX));
+  if (graphHasHead === fileHasHead) return { renamed: new Map(sources), headless: false };
+  const renamed = new Map<string, WeightSource>();
+  for (const [name, source] of sources) {
+    if (!graphHasHead) {
+      if (name.startsWith(PREFIX)) renamed.set(name.slice(PREFIX.length), source);
+      else if (!HEAD.test(name)) renamed.set(name, source);
+    } else {
+      renamed.set(BACKBONE.test(name) ? PREFIX + name : name, source);
+    }
+  }
+  return { renamed, headless: graphHasHead && !names.some((name) => HEAD.test(name)) };
+}
+
+export interface LoadedState {
+  state: State;
+  /** Tensors that the file does not hold and that were initialised at random: the head on a base model's file. */
+  newly_initialized: string[];
+}
+
+export interface MatchOptions {
+  config: MobileNetV2Config;
+  /** False: what is missing is initialised at random, what is not expected is ignored. Shapes must always fit. */
+  strict: boolean;
+  seed: number;
+  /** Named in messages. */
+  file?: string | undefined;
+}
+
+/**
+ * @throws MobileNetError SHAPE for one tensor of a wrong shape, WEIGHTS for any other set of faults; `names` of the
+ * error holds them all
+ */
+export function matchWeights(
+  sources: ReadonlyMap<string, WeightSource>,
+  graph: Graph,
+  { config, strict, seed, file }: MatchOptions,
+): LoadedState {
+  const { parameters, names, optional } = expected(graph);
+  const { renamed, headless } = rename(sources, graph.outputs.has('logits'));
+
+  const missing = names.filter((name) => !renamed.has(name) && !optional.has(name));
+  const fatal = strict ? missing.filter((name) => !(headless && HEAD.test(name))) : [];
+  const extra = strict ? [...renamed.keys()].filter((name) => !parameters.has(name) && !name.endsWith(COUNTER)) : [];
+  const misshapen = [...parameters.values()].filter(({ name, dims }) => {
+    const source = renamed.get(name);
+    return source !== undefined && !sameDims(source.dims, dims);
+  });
+  refuse(fatal, extra, misshapen, renamed, file);
+
+  const state: State = new Map();
+  const random = uniform(seed);
+  const newly_initialized: string[] = [];
+  for (const name of names) {
+    const source = renamed.get(name);
+    const parameter = parameters.get(name);
+    if (source !== undefined) state.set(name, parameter === undefined ? source.readCounter() : source.read());
+    else if (!optional.has(name)) {
+      newly_initialized.push(name);
+      state.set(name, initial(parameter, config, random));
+    } else if (name.endsWith(COUNTER) && state.has(name.replace(COUNTER, 'running_var'))) {
+      state.set(name, initial(undefined, config, random));
+    }
+  }
+  return { state, newly_initialized };
+}
+
+function refuse(
+  missing: string[],
+  extra: string[],
+  misshapen: Parameter[],
+  sources: ReadonlyMap<string, WeightSource>,
+  file: string | undefined,
+): void {
+  const faults = missing.length + extra.length + misshapen.length;
+  if (faults === 0) return;
+  const describe = ({ name, dims }: Parameter): string => {
+    const source = sources.get(name)!;
+    const where = source.file ?? file;
+    return `${name}: expected [${dims.join(',')}], got [${source.dims.join(',')}] ${source.dtype}${where ? ` in ${where}` : ''}`;
+  };
+  const names = [...misshapen.map(({ name }) => name), ...missing, ...extra];
+  if (misshapen.length === 1 && faults === 1) {
+    throw new MobileNetError('SHAPE', `${describe(misshapen[0])}; do config and weights belong together?`, {
+      file: sources.get(names[0])!.file ?? file,
+      tensor: names[0],
+      names,
+    });
+  }
+  const parts: string[] = [];
+  if (misshapen.length > 0)
+    parts.push(`${misshapen.length} of a wrong shape (${listNames(misshapen.map(describe), 20, 150)})`);
+  if (missing.length > 0) parts.push(`${missing.length} missing (${listNames(missing, 20, 130)})`);
+  if (extra.length > 0) parts.push(`${extra.length} not expected (${listNames(extra, 20, 80)})`);
+  throw new MobileNetError(
+    'WEIGHTS',
+    `${file ?? 'weights'}: ${parts.join('; ')}; is it this model's file? strict: false allows missing and unexpected ones`,
+    { file, tensor: names[0], names },
+  );
+}

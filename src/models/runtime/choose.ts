@@ -1,0 +1,24 @@
+/** Which kernel computes a step. Nothing above this file knows a kernel's name. */
+import { findKernel } from '../../layers/kernels.js';
+import type { Engine, Kernel, Spec } from '../../layers/spec.js';
+
+/** Where a model runs: `auto` is the fastest engine here. */
+export type Device = 'auto' | Engine;
+
+export const DEVICES: readonly Device[] = ['auto', 'js', 'reference'];
+
+/** Engines a device takes kernels from, the first that can. */
+const ENGINES: Record<Device, readonly Engine[]> = {
+  auto: ['js'],
+  js: ['js'],
+  reference: ['reference'],
+};
+
+export function chooseKernel(spec: Spec, device: Device): Kernel {
+  return findKernel(spec, ENGINES[device]);
+}
+
+/** The reference engine runs the network as it is drawn; the others fold and fuse. */
+export function fuses(device: Device): boolean {
+  return device !== 'reference';
+}

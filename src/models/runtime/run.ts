@@ -1,0 +1,65 @@
+/**
+ * A network ready to run: a graph, its weights and the plans made so far. Running a plan is a loop over frozen steps.
+ */
+import { nhwcToNchw } from '../../tensor/shape.js';
+import { Tensor } from '../../tensor/tensor.js';
+import type { Graph } from '../graph.js';
+import type { Device } from './choose.js';
+import type { WeightLookup } from './lower.js';
+import { type InputDims, makePlan, type PackedWeights, type Plan, type PlanOutput } from './plan.js';
+
+/** Plans kept, the least recently used goes first. Each holds its own arena, a few megabytes. */
+const MOST_PLANS = 4;
+
+export class Network {
+  readonly graph: Graph;
+  readonly device: Device;
+  readonly #weights: WeightLookup;
+  readonly #packed: PackedWeights = new Map();
+  readonly #plans = new Map<string, Plan>();
+
+  constructor(graph: Graph, weights: WeightLookup, device: Device) {
+    this.graph = graph;
+    this.device = device;
+    this.#weights = weights;
+  }
+
+  /** The plan for an input [N,C,H,W] and some outputs by their public names; made on first use. */
+  plan(dims: InputDims, outputs: readonly string[]): Plan {
+    const key = `${dims.join('x')} ${outputs.join(' ')}`;
+    let plan = this.#plans.get(key);
+    if (plan === undefined) {
+      const { graph, device } = this;
+      plan = makePlan({ graph, dims, outputs, weights: this.#weights, packed: this.#packed, device });
+    } else {
+      this.#plans.delete(key); // and back in as the newest
+    }
+    this.#plans.set(key, plan);
+    if (this.#plans.size > MOST_PLANS) this.#plans.delete(this.#plans.keys().next().value!);
+    return plan;
+  }
+
+  /** Computes the named outputs of `pixels`, [N,C,H,W]. The tensors returned are the caller's own. */
+  run(pixels: Float32Array, dims: InputDims, outputs: readonly string[]): Map<string, Tensor<'float32'>> {
+    const plan = this.plan(dims, outputs);
+    const results = new Map<string, Tensor<'float32'>>();
+    plan.input.set(pixels);
+    for (const [index, step] of plan.steps.entries()) {
+      step.run();
+      // Copied out at once, so that no output keeps its place in the arena.
+      for (const output of plan.outputs) {
+        if (output.afterStep === index) results.set(output.name, publish(output));
+      }
+    }
+    return results;
+  }
+}
+
+/** An output in Hugging Face's layout: [N,C] behind global pooling, [N,C,H,W] elsewhere. */
+function publish({ value, buffer }: PlanOutput): Tensor<'float32'> {
+  const { batch, height, width, channels, flat } = value;
+  if (flat) return new Tensor('float32', buffer.slice(), [batch, channels]);
+  const data = new Float32Array(buffer.length);
+  nhwcToNchw(buffer, data, batch, channels, height, width);
+  return new Tensor('float32', data, [batch, channels, height, width]);
+}

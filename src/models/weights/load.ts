@@ -1,0 +1,40 @@
+/** Finds the weights of a model in its folder, whatever format they are in. */
+import type { Folder } from '../../base/env.js';
+import { MobileNetError } from '../../base/errors.js';
+import { readPytorch } from './pytorch.js';
+import { readSafetensors } from './safetensors.js';
+import { readSharded, readShardIndex } from './shards.js';
+import type { StoredTensors } from './stored.js';
+
+/** In the order of preference that transformers has. */
+const FILES = [
+  'model.safetensors',
+  'model.safetensors.index.json',
+  'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
+] as const;
+
+/**
+ * Reads the first of {@link FILES} that the folder has.
+ *
+ * @returns the tensors, and `file`: the one that was found (of a checkpoint in shards, the index)
+ * @throws MobileNetError NOT_FOUND when the folder has none, and the errors of the file's reader
+ */
+export async function loadWeights(folder: Folder, signal?: AbortSignal): Promise<StoredTensors & { file: string }> {
+  for (const file of FILES) {
+    const bytes = await folder.read(file, signal);
+    signal?.throwIfAborted();
+    if (bytes === undefined) continue;
+    if (file.endsWith('.index.json')) {
+      return { file, ...(await readSharded(folder, readShardIndex(bytes, { file }), signal)) };
+    }
+    return { file, ...(file.endsWith('.bin') ? readPytorch(bytes, { file }) : readSafetensors(bytes, { file })) };
+  }
+  throw new MobileNetError(
+    'NOT_FOUND',
+    `${folder.name}: expected weights in one of ${FILES.join(', ')}, got none of them`,
+    {
+      file: FILES[0],
+    },
+  );
+}

@@ -1,0 +1,214 @@
+/**
+ * `pipeline(task, model)`: from a picture to an answer in one call, with the shapes of transformers.js. This is the one
+ * file that joins processors and models.
+ */
+import { Callable } from './base/callable.js';
+import { type Folder, openFolder } from './base/env.js';
+import { MobileNetError, show } from './base/errors.js';
+import {
+  type FromPretrainedOptions,
+  MobileNetV2ForImageClassification,
+  MobileNetV2ForSemanticSegmentation,
+  MobileNetV2Model,
+} from './models/mobilenet-v2/model.js';
+import { MobileNetV2ImageProcessor } from './processors/image-processor.js';
+import { type ImageInput, load_image, RawImage } from './processors/raw-image.js';
+import type { Tensor } from './tensor/tensor.js';
+
+export interface ClassificationOptions {
+  /** How many labels, best first; null gives all. Default 5. */
+  top_k?: number | null;
+}
+
+export interface ClassificationResult {
+  label: string;
+  /** Probability, softmax over all classes. */
+  score: number;
+}
+
+export interface SegmentationOptions {
+  /**
+   * False keeps Hugging Face's preprocessing: where it crops the centre of the picture, the mask is stretched over the
+   * whole picture all the same. True segments the picture uncropped, so that the mask fits any shape. Default false.
+   */
+  whole_image?: boolean;
+}
+
+export interface SegmentationResult {
+  label: string;
+  /** Null: a semantic mask has no score of its own. */
+  score: null;
+  /** One channel at the picture's size: 255 where the class is, 0 elsewhere. */
+  mask: RawImage;
+}
+
+export interface FeatureOptions {
+  /** True gives the pooled features [N,C], false the feature maps [N,C,h,w]. Default true. */
+  pool?: boolean;
+}
+
+type Images = ImageInput | readonly ImageInput[];
+
+/** One picture gives one result, a list gives a list. */
+interface PipelineCall<Options, Result> {
+  (image: ImageInput, options?: Options): Promise<Result>;
+  (images: readonly ImageInput[], options?: Options): Promise<Result[]>;
+}
+
+/** What the three pipelines share: a processor, a model, and the right to dispose of it. */
+abstract class Pipeline<Model extends { dispose(): void }, Options, Result> extends Callable<
+  [images: Images, options?: Options],
+  Promise<Result>
+> {
+  readonly processor: MobileNetV2ImageProcessor;
+  readonly model: Model;
+
+  constructor(processor: MobileNetV2ImageProcessor, model: Model) {
+    super();
+    this.processor = processor;
+    this.model = model;
+  }
+
+  dispose(): void {
+    this.model.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+async function loadImages(input: Images): Promise<RawImage[]> {
+  const inputs = Array.isArray(input) ? input : [input as ImageInput];
+  if (inputs.length === 0) throw new MobileNetError('ARG', 'images: expected at least one, got an empty list');
+  return Promise.all(inputs.map((image) => load_image(image)));
+}
+
+const like = <T>(input: unknown, results: T[]): T | T[] => (Array.isArray(input) ? results : results[0]);
+
+export interface ImageClassificationPipeline extends PipelineCall<ClassificationOptions, ClassificationResult[]> {}
+
+export class ImageClassificationPipeline extends Pipeline<
+  MobileNetV2ForImageClassification,
+  ClassificationOptions,
+  ClassificationResult[] | ClassificationResult[][]
+> {
+  readonly task = 'image-classification';
+
+  override async forward(images: Images, { top_k = 5 }: ClassificationOptions = {}) {
+    if (top_k !== null && (!Number.isInteger(top_k) || top_k < 1)) {
+      throw new MobileNetError('ARG', `top_k: expected a whole number ≥ 1, or null for all, got ${show(top_k)}`);
+    }
+    const { pixel_values } = await this.processor(await loadImages(images));
+    const { logits } = await this.model({ pixel_values });
+    const labels = this.model.config.id2label;
+    const [batch, classes] = logits.dims as [number, number];
+    const scores = logits.softmax().data;
+    const results = Array.from({ length: batch }, (_, n) => {
+      const own = scores.subarray(n * classes, (n + 1) * classes);
+      const order = Array.from(own.keys()).sort((a, b) => own[b] - own[a]);
+      return order.slice(0, top_k ?? classes).map((k) => ({ label: labels[k] ?? `LABEL_${k}`, score: own[k] }));
+    });
+    return like(images, results);
+  }
+}
+
+export interface ImageSegmentationPipeline extends PipelineCall<SegmentationOptions, SegmentationResult[]> {}
+
+export class ImageSegmentationPipeline extends Pipeline<
+  MobileNetV2ForSemanticSegmentation,
+  SegmentationOptions,
+  SegmentationResult[] | SegmentationResult[][]
+> {
+  readonly task = 'image-segmentation';
+
+  /** The class of every pixel, an integer Tensor [h,w] at each picture's own size. */
+  async segment(images: readonly RawImage[], { whole_image = false }: SegmentationOptions = {}): Promise<Tensor[]> {
+    const maps: Tensor[] = [];
+    // One at a time: uncropped pictures differ in size, and the activations of a large one are memory enough.
+    for (const image of images) {
+      const { pixel_values } = await this.processor(image, whole_image ? { do_center_crop: false } : {});
+      const outputs = await this.model({ pixel_values });
+      maps.push(this.processor.post_process_semantic_segmentation(outputs, [[image.height, image.width]])[0]);
+    }
+    return maps;
+  }
+
+  override async forward(images: Images, options: SegmentationOptions = {}) {
+    const maps = await this.segment(await loadImages(images), options);
+    return like(
+      images,
+      maps.map((map) => this.#masks(map)),
+    );
+  }
+
+  /** A mask for every class that occurs, in the order of the classes. */
+  #masks(map: Tensor): SegmentationResult[] {
+    const [height, width] = map.dims as [number, number];
+    const classes = Array.from(map.data as ArrayLike<number | bigint>, Number);
+    return [...new Set(classes)]
+      .sort((a, b) => a - b)
+      .map((id) => ({
+        label: this.model.config.id2label[id] ?? `LABEL_${id}`,
+        score: null,
+        mask: new RawImage(
+          Uint8Array.from(classes, (own) => (own === id ? 255 : 0)),
+          width,
+          height,
+          1,
+        ),
+      }));
+  }
+}
+
+export interface ImageFeatureExtractionPipeline {
+  (images: Images, options?: FeatureOptions): Promise<Tensor>;
+}
+
+export class ImageFeatureExtractionPipeline extends Pipeline<MobileNetV2Model, FeatureOptions, Tensor> {
+  readonly task = 'image-feature-extraction';
+
+  /** One Tensor with a row for every picture, also for a single one. */
+  override async forward(images: Images, { pool = true }: FeatureOptions = {}): Promise<Tensor> {
+    const { pixel_values } = await this.processor(await loadImages(images));
+    const { last_hidden_state, pooler_output } = await this.model({ pixel_values });
+    return pool ? pooler_output! : last_hidden_state;
+  }
+}
+
+export interface PipelineOptions extends FromPretrainedOptions {}
+
+const TASKS = {
+  'image-classification': [MobileNetV2ForImageClassification, ImageClassificationPipeline],
+  'image-segmentation': [MobileNetV2ForSemanticSegmentation, ImageSegmentationPipeline],
+  'image-feature-extraction': [MobileNetV2Model, ImageFeatureExtractionPipeline],
+} as const;
+
+export type Task = keyof typeof TASKS;
+export type PipelineOf<T extends Task> = InstanceType<(typeof TASKS)[T][1]>;
+
+/**
+ * Loads a model and its image processor for a task.
+ *
+ *     const classify = await pipeline('image-classification');
+ *     await classify('cat.png', { top_k: 3 });   // [{ label, score }, …]
+ *
+ * @param where a model's folder; the checkpoint that ships with the package when left out (not for segmentation)
+ */
+export async function pipeline<T extends Task>(
+  task: T,
+  where?: string | Folder,
+  options: PipelineOptions = {},
+): Promise<PipelineOf<T>> {
+  if (!Object.hasOwn(TASKS, task)) {
+    throw new MobileNetError('ARG', `task: expected ${Object.keys(TASKS).join(', ')}, got ${show(task)}`);
+  }
+  if (task === 'image-segmentation' && where === undefined) {
+    throw new MobileNetError('ARG', 'image-segmentation: name a model; the one that ships with the package classifies');
+  }
+  const [Model, TaskPipeline] = TASKS[task];
+  const folder = await openFolder(where);
+  const processor = await MobileNetV2ImageProcessor.from_pretrained(folder);
+  const model = await (Model as typeof MobileNetV2Model).from_pretrained(folder, options);
+  return new (TaskPipeline as new (...parts: unknown[]) => unknown)(processor, model) as PipelineOf<T>;
+}

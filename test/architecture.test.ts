@@ -1,0 +1,101 @@
+/** Holds the import rules: one direction of data, and nothing of Node's in what a browser loads. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const SRC = fileURLToPath(new URL('../src', import.meta.url));
+
+const files = (readdirSync(SRC, { recursive: true }) as string[])
+  .map((file) => file.replaceAll('\\', '/'))
+  .filter((file) => file.endsWith('.ts'));
+
+/** What a file imports: files of ours relative to src (as .ts), everything else by its name. */
+function importsOf(file: string): { ours: string[]; others: string[] } {
+  const text = readFileSync(join(SRC, file), 'utf8');
+  const names = [...text.matchAll(/^(?:import|export)\s[^;]*?from\s+'([^']+)'|import\('([^']+)'\)/gms)].map(
+    (match) => match[1] ?? match[2],
+  );
+  return {
+    ours: names
+      .filter((name) => name.startsWith('.'))
+      .map((name) =>
+        relative(SRC, normalize(join(SRC, dirname(file), name)))
+          .replaceAll('\\', '/')
+          .replace(/\.js$/, '.ts'),
+      ),
+    others: names.filter((name) => !name.startsWith('.')),
+  };
+}
+
+const room = (file: string): string => (file.includes('/') ? file.slice(0, file.indexOf('/')) : file);
+
+/** Each room and the rooms it may import besides itself. Files at the top join everything and are not listed. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  base: [],
+  tensor: ['base'],
+  layers: ['base', 'tensor'],
+  models: ['base', 'tensor', 'layers'],
+  processors: ['base', 'tensor'],
+  node: ['base', 'tensor', 'processors'],
+};
+
+/** Packages, and the only places that import them. */
+const PACKAGES: Record<string, RegExp> = {
+  ndarray: /^tensor\/ndarray\.ts$/,
+  'ndarray-ops': /^tensor\/ndarray\.ts$/,
+  pngjs: /^node\/png\.ts$/,
+  'jpeg-js': /^node\/jpeg\.ts$/,
+  commander: /^cli(\.ts$|\/)/,
+  'cli-progress': /^cli(\.ts$|\/)/,
+  tinyglobby: /^cli(\.ts$|\/)/,
+};
+const NODE_ONLY = /^(node\.ts|cli\.ts|node\/|cli\/)/;
+
+describe('the house', () => {
+  it('has files to check', () => {
+    expect(files.length).toBeGreaterThan(30);
+  });
+
+  it('every room imports only the rooms it may', () => {
+    for (const file of files.filter((name) => room(name) in MAY_IMPORT)) {
+      const allowed = [room(file), ...MAY_IMPORT[room(file)]];
+      for (const ours of importsOf(file).ours) expect(allowed, `${file} imports ${ours}`).toContain(room(ours));
+    }
+  });
+
+  it('nobody but the entries imports the files that join everything', () => {
+    for (const file of files.filter((name) => !/^(index|node|cli)\.ts$|^cli\//.test(name))) {
+      const joints = importsOf(file).ours.filter((ours) => /^(pipeline|index|node|cli)\.ts$/.test(ours));
+      expect(joints, `${file} imports`).toEqual([]);
+    }
+  });
+
+  it('packages and node:* are imported only where they belong', () => {
+    for (const file of files) {
+      for (const other of importsOf(file).others) {
+        const where = other.startsWith('node:') ? NODE_ONLY : PACKAGES[other];
+        expect(where, `${file} imports ${other}`).toBeDefined();
+        expect(file, `${file} imports ${other}`).toMatch(where);
+      }
+    }
+  });
+
+  it('reference kernels import no other engine, and no other engine imports a reference', () => {
+    for (const file of files.filter((name) => /^layers\/[^/]+\/(reference|js|wasm)\.ts$/.test(name))) {
+      const engines = importsOf(file).ours.filter((ours) => /\/(reference|js|wasm)\.ts$/.test(ours));
+      expect(engines, file).toEqual([]);
+    }
+  });
+
+  it('nothing in the browser entry reaches Node, codecs or the command line', () => {
+    const reached = new Set<string>();
+    const visit = (file: string) => {
+      if (reached.has(file)) return;
+      reached.add(file);
+      for (const ours of importsOf(file).ours) visit(ours);
+    };
+    visit('index.ts');
+    expect([...reached].filter((file) => NODE_ONLY.test(file) || file === 'tensor/ndarray.ts')).toEqual([]);
+  });
+});

@@ -1,0 +1,148 @@
+import { describe, expect, it } from 'vitest';
+import type { Folder } from '../../src/base/env.js';
+import { MobileNetError } from '../../src/base/errors.js';
+import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
+
+const folderWith = (text: string): Folder => ({
+  name: 'some/model',
+  read: async (file) => (file === 'config.json' ? new TextEncoder().encode(text) : undefined),
+});
+
+async function refusal(make: () => unknown): Promise<MobileNetError> {
+  try {
+    await make();
+  } catch (error) {
+    expect(error).toBeInstanceOf(MobileNetError);
+    expect((error as Error).message.length).toBeLessThan(500);
+    return error as MobileNetError;
+  }
+  throw new Error('nothing was refused');
+}
+
+describe('MobileNetV2Config', () => {
+  it('has the defaults of transformers', () => {
+    expect(new MobileNetV2Config().to_dict()).toEqual({
+      model_type: 'mobilenet_v2',
+      num_channels: 3,
+      image_size: 224,
+      depth_multiplier: 1,
+      depth_divisible_by: 8,
+      min_depth: 8,
+      expand_ratio: 6,
+      output_stride: 32,
+      first_layer_is_expansion: true,
+      finegrained_output: true,
+      hidden_act: 'relu6',
+      tf_padding: true,
+      classifier_dropout_prob: 0.8,
+      initializer_range: 0.02,
+      layer_norm_eps: 0.001,
+      semantic_loss_ignore_index: 255,
+      problem_type: null,
+      output_hidden_states: false,
+      id2label: { 0: 'LABEL_0', 1: 'LABEL_1' },
+      label2id: { LABEL_0: 0, LABEL_1: 1 },
+    });
+  });
+
+  it('keeps fields it does not know and writes them back', async () => {
+    const text = '{"model_type":"mobilenet_v2","my_field":{"a":[1]},"__proto__":{"x":1},"image_size":96}';
+    const config = await MobileNetV2Config.from_pretrained(folderWith(text));
+    const written = JSON.parse(config.to_json_string());
+    expect(written.my_field).toEqual({ a: [1] });
+    expect(Object.getOwnPropertyNames(written)).toContain('__proto__');
+    expect(({} as Record<string, unknown>).x).toBeUndefined();
+    expect(written.image_size).toBe(96);
+  });
+
+  it('reads label maps and keeps a label that two classes share', () => {
+    const config = new MobileNetV2Config({
+      id2label: { 0: 'crane', 1: 'crane', 2: 'kite' },
+      label2id: { crane: 0, kite: 2 },
+    });
+    expect(config.num_labels).toBe(3);
+    expect(config.label2id).toEqual({ crane: 0, kite: 2 });
+    expect(new MobileNetV2Config({ num_labels: 0 }).num_labels).toBe(0);
+  });
+
+  // Rows C1 and C2 of the acceptance list: out of range, and of the wrong type.
+  it.each([
+    ['depth_multiplier', 0],
+    ['depth_multiplier', -1],
+    ['depth_multiplier', Number.NaN],
+    ['depth_multiplier', 1e9],
+    ['depth_multiplier', '1.0'],
+    ['image_size', 0],
+    ['image_size', 1e6],
+    ['image_size', [224]],
+    ['image_size', { height: 224 }],
+    ['output_stride', 7],
+    ['output_stride', 64],
+    ['output_stride', null],
+    ['num_channels', 0],
+    ['num_channels', 2.5],
+    ['depth_divisible_by', 0],
+    ['min_depth', -8],
+    ['expand_ratio', 0],
+    ['expand_ratio', Number.POSITIVE_INFINITY],
+    ['first_layer_is_expansion', 'yes'],
+    ['finegrained_output', 1],
+    ['hidden_act', 6],
+    ['tf_padding', null],
+    ['classifier_dropout_prob', 2],
+    ['initializer_range', -0.1],
+    ['layer_norm_eps', Number.NaN],
+    ['semantic_loss_ignore_index', 0.5],
+    ['problem_type', 'guess'],
+    ['num_labels', -1],
+    ['num_labels', 1e12],
+    ['id2label', ['cat', 'dog']],
+    ['id2label', { 0: 1 }],
+    ['label2id', { cat: 5 }],
+  ])('refuses %s = %j, naming the field', async (field, value) => {
+    const error = await refusal(() => new MobileNetV2Config({ [field]: value }, 'x/config.json'));
+    expect(error).toMatchObject({ code: 'CONFIG', file: 'x/config.json', tensor: field });
+    expect(error.message).toContain(field);
+  });
+
+  it.each([
+    ['text', 'hello'],
+    ['an array', '[1,2]'],
+    ['null', 'null'],
+    ['a number', '7'],
+    ['nothing', ''],
+  ])('refuses %s as config.json', async (_, text) => {
+    const error = await refusal(() => MobileNetV2Config.from_pretrained(folderWith(text)));
+    expect(error).toMatchObject({ code: 'CONFIG', file: 'some/model/config.json' });
+  });
+
+  it('refuses a file of more than 10 MB before reading it as JSON', async () => {
+    const text = `{"a":"${'x'.repeat(10 * 1024 * 1024)}"}`;
+    const error = await refusal(() => MobileNetV2Config.from_pretrained(folderWith(text)));
+    expect(['CONFIG', 'LIMIT']).toContain(error.code);
+    expect(error.file).toBe('some/model/config.json');
+  });
+
+  // Row C4.
+  it.each([
+    [{ num_labels: 3, id2label: { 0: 'a', 1: 'b' } }, '2 labels, but num_labels is 3'],
+    [{ id2label: { 0: 'a', 2: 'b' } }, 'ids 0 to 1 without gaps'],
+    [{ id2label: { 1: 'a', 2: 'b' } }, 'ids 0 to 1 without gaps'],
+  ])('names the counts where labels have gaps: %j', async (options, message) => {
+    const error = await refusal(() => new MobileNetV2Config(options));
+    expect(error.code).toBe('CONFIG');
+    expect(error.message).toContain(message);
+  });
+
+  // Row C5.
+  it('refuses another model_type', async () => {
+    const error = await refusal(() => MobileNetV2Config.from_pretrained(folderWith('{"model_type":"vit"}')));
+    expect(error).toMatchObject({ code: 'UNSUPPORTED', file: 'some/model/config.json' });
+  });
+
+  it('says where a config was looked for', async () => {
+    const empty: Folder = { name: 'empty/folder', read: async () => undefined };
+    const error = await refusal(() => MobileNetV2Config.from_pretrained(empty));
+    expect(error).toMatchObject({ code: 'NOT_FOUND', file: 'empty/folder/config.json' });
+  });
+});
