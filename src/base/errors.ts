@@ -81,22 +81,28 @@ export class MobileNetError extends Error {
   }
 }
 
-/** A value as it may stand in a message: short, on one line, with control characters made visible. */
+/** A value as it may stand in a message: short, on one line. Calls nothing of the value's own. */
 export function show(value: unknown, longest = 80): string {
-  let text: string;
-  if (typeof value === 'string') text = JSON.stringify(value);
-  else if (typeof value === 'bigint') text = `${value}n`;
-  else if (typeof value === 'function') text = 'a function';
-  else if (ArrayBuffer.isView(value) && !(value instanceof DataView))
-    text = `${value.constructor.name}(${(value as Uint8Array).length})`;
-  else if (Array.isArray(value))
-    text = `[${value
-      .slice(0, 8)
-      .map((v) => show(v, 20))
-      .join(',')}${value.length > 8 ? ',…' : ''}]`;
-  else if (value !== null && typeof value === 'object') text = value.constructor?.name ?? 'an object';
-  else text = String(value);
+  const text = showItem(value, true);
   return text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
+}
+
+function showItem(value: unknown, lists: boolean): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 200 ? value.slice(0, 200) : value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return 'a function';
+  if (ArrayBuffer.isView(value)) {
+    const name = Object.prototype.toString.call(value).slice(8, -1);
+    return `${name}(${(value as Uint8Array).length ?? value.byteLength})`;
+  }
+  if (Array.isArray(value)) {
+    if (!lists) return 'an array';
+    return `[${value
+      .slice(0, 8)
+      .map((item) => showItem(item, false))
+      .join(',')}${value.length > 8 ? ',…' : ''}]`;
+  }
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
 
 /** As many names as fit into `most` names and about `room` characters, then how many more there are. */

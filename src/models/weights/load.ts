@@ -1,10 +1,11 @@
 /** Finds the weights of a model in its folder, whatever format they are in. */
 import type { Folder } from '../../base/env.js';
-import { MobileNetError } from '../../base/errors.js';
+import { MobileNetError, show } from '../../base/errors.js';
+import type { Tensor } from '../../tensor/tensor.js';
 import { readPytorch } from './pytorch.js';
 import { readSafetensors } from './safetensors.js';
 import { readSharded, readShardIndex } from './shards.js';
-import type { StoredTensors } from './stored.js';
+import type { StoredTensor, StoredTensors } from './stored.js';
 
 /** In the order of preference that transformers has. */
 const FILES = [
@@ -36,5 +37,21 @@ export async function loadWeights(folder: Folder, signal?: AbortSignal): Promise
     {
       file: FILES[0],
     },
+  );
+}
+
+/**
+ * Refuses NaN and infinity: a network with one answers with confidence and is wrong.
+ * @param values what `toFloat32(stored)` gave
+ * @throws MobileNetError NONFINITE naming the tensor and the first such element (row-major); `offset` is where the
+ *   tensor begins in the file
+ */
+export function checkFinite(stored: StoredTensor, values: Tensor<'float32'>): void {
+  const at = values.data.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  throw new MobileNetError(
+    'NONFINITE',
+    `${show(stored.name)}: expected finite numbers, got ${values.data[at]} at element ${at} of ${show(stored.dims)} in ${stored.file}`,
+    { file: stored.file, tensor: stored.name, offset: stored.offset },
   );
 }

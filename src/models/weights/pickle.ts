@@ -241,18 +241,18 @@ class Machine {
 
   #append(values: PickleValue[]): void {
     const list = this.#top();
-    if (!Array.isArray(list)) return this.#fail('PICKLE', `expected a list to append to, got ${kindOf(list)}`);
+    if (!Array.isArray(list)) this.#fail('PICKLE', `expected a list to append to, got ${kindOf(list)}`);
     for (const value of values) list.push(value);
   }
 
   #setItems(items: PickleValue[]): void {
     const dict = this.#top();
-    if (!(dict instanceof Map)) return this.#fail('PICKLE', `expected a dict to fill, got ${kindOf(dict)}`);
+    if (!(dict instanceof Map)) this.#fail('PICKLE', `expected a dict to fill, got ${kindOf(dict)}`);
     if (items.length % 2 !== 0) this.#fail('PICKLE', 'expected a value for every key, got an odd number of items');
     for (let i = 0; i < items.length; i += 2) {
       const key = items[i]!;
       if (typeof key === 'object' && key !== null) {
-        return this.#fail('PICKLE', `expected a string or number as a key, got ${kindOf(key)}`);
+        this.#fail('PICKLE', `expected a string or number as a key, got ${kindOf(key)}`);
       }
       if (dict.has(key)) this.#fail('DUPLICATE_KEY', `expected every key once, got ${show(key)} twice`, String(key));
       dict.set(key, items[i + 1]!);

@@ -11,9 +11,9 @@
  */
 import { env } from '../../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
-import { rowMajorStrides } from '../../tensor/shape.js';
 import { kindOf, type PickleDict, type PickleHost, PickleObject, type PickleValue, readPickle } from './pickle.js';
 import { type StoredDtype, type StoredTensor, type StoredTensors, storedBytes } from './stored.js';
+import { isRowMajor, toRowMajor } from './strided.js';
 import { Zip } from './zip.js';
 
 const STORAGE_TYPES = new Map<string, StoredDtype>([
@@ -35,6 +35,7 @@ const FUNCTIONS: readonly string[] = [ORDERED_DICT, REBUILD_TENSOR, REBUILD_PARA
 
 const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 const LEGACY_VERSION = 1001;
+const BIG_ENDIAN = 'expected little-endian data; save it again on a little-endian machine';
 /** PyTorch's own limit on dimensions. */
 const MOST_DIMS = 64;
 
@@ -133,11 +134,7 @@ class TorchReader implements PickleHost {
     const folder = pickle.name.slice(0, -'data.pkl'.length);
     const byteOrder = zip.entries.get(`${folder}byteorder`);
     if (byteOrder !== undefined && new TextDecoder().decode(zip.read(byteOrder).bytes) !== 'little') {
-      this.#fail(
-        'UNSUPPORTED',
-        byteOrder.headerOffset,
-        'expected little-endian data; save it on a little-endian machine',
-      );
+      this.#fail('UNSUPPORTED', byteOrder.headerOffset, BIG_ENDIAN);
     }
     const { bytes, offset } = zip.read(pickle);
     const { value } = readPickle(bytes, 0, this, { file: this.#file, offset });
@@ -146,11 +143,8 @@ class TorchReader implements PickleHost {
       const entry = zip.entries.get(`${folder}data/${key}`);
       if (entry === undefined || entry.size !== storage.byteLength) {
         const got = entry === undefined ? 'no such zip entry' : `${entry.size}`;
-        this.#fail(
-          'LAYOUT',
-          entry?.headerOffset ?? offset,
-          `storage ${show(key)} has ${storage.byteLength} bytes, got ${got}`,
-        );
+        const message = `storage ${show(key)}: expected ${storage.byteLength} bytes, got ${got}`;
+        this.#fail('LAYOUT', entry?.headerOffset ?? offset, message);
       }
       ({ bytes: storage.bytes, offset: storage.offset } = zip.read(entry));
     }
@@ -158,8 +152,9 @@ class TorchReader implements PickleHost {
   }
 
   readLegacy(): PickleValue {
-    if (this.#bytes[0] !== 0x80)
-      this.#fail('BAD_HEADER', 0, 'expected what torch.save writes: neither a zip nor a pickle');
+    if (this.#bytes[0] !== 0x80 /* PROTO, how every binary pickle begins */) {
+      this.#fail('BAD_HEADER', 0, 'expected a zip or a pickle, as torch.save writes, got neither');
+    }
     let at = 0;
     const next = (): PickleValue => {
       const { value, end } = readPickle(this.#bytes, at, this, { file: this.#file, offset: 0 });
@@ -168,18 +163,19 @@ class TorchReader implements PickleHost {
     };
     if (next() !== LEGACY_MAGIC) this.#fail('BAD_HEADER', 0, "expected torch.save's magic number in the first pickle");
     const version = next();
-    if (version !== LEGACY_VERSION)
+    if (version !== LEGACY_VERSION) {
       this.#fail('UNSUPPORTED', at, `expected format ${LEGACY_VERSION}, got ${kindOf(version)}`);
+    }
     const system = next();
     if (!(system instanceof Map) || system.get('little_endian') !== true) {
-      this.#fail('UNSUPPORTED', at, 'expected little-endian data; save it on a little-endian machine');
+      this.#fail('UNSUPPORTED', at, BIG_ENDIAN);
     }
     const root = next();
     const keys = next();
     if (!Array.isArray(keys)) return this.#fail('BAD_HEADER', at, `expected a list of storages, got ${kindOf(keys)}`);
     for (const key of keys) at = this.#fillLegacy(key, at);
-    if (at !== this.#bytes.length)
-      this.#fail('LAYOUT', at, `expected the end of the file, got ${this.#bytes.length - at} more bytes`);
+    const rest = this.#bytes.length - at;
+    if (rest > 0) this.#fail('LAYOUT', at, `expected the end of the file, got ${rest} more bytes`);
     return root;
   }
 
@@ -191,8 +187,7 @@ class TorchReader implements PickleHost {
     }
     const begin = at + 8;
     const end = begin + storage.byteLength;
-    if (end > this.#bytes.length)
-      this.#fail('TRUNCATED', at, `storage ${kindOf(key)} ends at byte ${end}, past the file`);
+    if (end > this.#bytes.length) this.#fail('TRUNCATED', at, `storage ${kindOf(key)} ends past the file, at ${end}`);
     const count = new DataView(this.#bytes.buffer, this.#bytes.byteOffset).getBigUint64(at, true);
     if (count !== BigInt(storage.count)) {
       this.#fail('LAYOUT', at, `storage ${kindOf(key)} has ${storage.count} elements, but ${count} are stored`);
@@ -206,11 +201,8 @@ class TorchReader implements PickleHost {
     const dtype = STORAGE_TYPES.get(name);
     if (dtype !== undefined) return new StorageType(dtype);
     if (FUNCTIONS.includes(name)) return new TorchFunction(name);
-    return this.#fail(
-      'PICKLE',
-      offset,
-      `expected tensors only, but the pickle asks for ${show(name)}; nothing was run. If you trust the file, convert it to safetensors in Python`,
-    );
+    const remedy = 'nothing was run; if you trust the file, convert it to safetensors in Python';
+    return this.#fail('PICKLE', offset, `expected tensors only, but the pickle asks for ${show(name)}; ${remedy}`);
   }
 
   call(callee: PickleObject, args: PickleValue[], offset: number): PickleValue {
@@ -234,11 +226,8 @@ class TorchReader implements PickleHost {
     }
     const byteLength = isSize(count) ? storedBytes(type.dtype, [count]) : undefined;
     if (!isSize(count) || byteLength === undefined || byteLength > this.#bytes.length) {
-      return this.#fail(
-        'LAYOUT',
-        offset,
-        `storage ${show(key)} has ${kindOf(count)} elements, more than the file holds`,
-      );
+      const message = `storage ${show(key)}: expected as many elements as the file holds, got ${kindOf(count)}`;
+      return this.#fail('LAYOUT', offset, message);
     }
     const known = this.#storages.get(key);
     if (known === undefined) {
@@ -247,11 +236,8 @@ class TorchReader implements PickleHost {
       return storage;
     }
     if (known.dtype !== type.dtype || known.count !== count) {
-      this.#fail(
-        'LAYOUT',
-        offset,
-        `storage ${show(key)} is ${known.dtype} of ${known.count}, then ${type.dtype} of ${count}`,
-      );
+      const message = `storage ${show(key)}: ${known.dtype} of ${known.count} before, ${type.dtype} of ${count} here`;
+      this.#fail('LAYOUT', offset, message);
     }
     return known;
   }
@@ -260,13 +246,8 @@ class TorchReader implements PickleHost {
     const tensors = new Map<string, StoredTensor>();
     for (const [name, value] of this.#stateDict(root)) {
       if (typeof name !== 'string' || !(value instanceof TorchTensor)) {
-        const got = `${kindOf(value)} under ${kindOf(name)}`;
-        return this.#fail(
-          'PICKLE',
-          0,
-          `expected a state dict of tensors, got ${got}; save model.state_dict() alone`,
-          String(name),
-        );
+        const message = `expected a tensor, got ${kindOf(value)}; save model.state_dict() alone`;
+        return this.#fail('PICKLE', 0, message, String(name));
       }
       tensors.set(name, this.#store(name, value));
     }
@@ -283,61 +264,32 @@ class TorchReader implements PickleHost {
   }
 
   #store(name: string, { storage, offset, dims, strides }: TorchTensor): StoredTensor {
-    const place = storage.offset;
-    if (storage.bytes === undefined) return this.#fail('LAYOUT', place, 'the file lacks the data of this tensor', name);
+    const { dtype, bytes: all, offset: place } = storage;
+    const refuse = (code: ErrorCode, message: string): never => this.#fail(code, place, message, name);
+    if (all === undefined) return refuse('LAYOUT', 'the file lacks the data of this tensor');
     if (!dims.every(isSize) || !strides.every(isSize) || dims.length !== strides.length || dims.length > MOST_DIMS) {
-      const got = `${kindOf(dims as PickleValue[])} and ${kindOf(strides as PickleValue[])}`;
-      return this.#fail('SHAPE', place, `expected dims and strides of at most ${MOST_DIMS} sizes, got ${got}`, name);
+      return refuse('SHAPE', `expected as many strides as dims, at most ${MOST_DIMS}, all whole numbers`);
     }
-    const byteLength = storedBytes(storage.dtype, dims);
-    if (byteLength === undefined) return this.#fail('SHAPE', place, `dims ${show(dims)} are too large to count`, name);
-    const isEmpty = byteLength === 0;
-    const last = dims.reduce((sum, size, d) => sum + (size - 1) * strides[d]!, isSize(offset) ? offset : Number.NaN);
-    if (!isEmpty && !(last < storage.count)) {
-      const got = `dims ${show(dims)}, strides ${show(strides)}, offset ${kindOf(offset)}`;
-      return this.#fail('LAYOUT', place, `${got} reach past a storage of ${storage.count} elements`, name);
-    }
-    const size = storage.byteLength / Math.max(1, storage.count);
-    const begin = isEmpty ? 0 : (offset as number) * size;
-    const bytes =
-      isEmpty || isContiguous(dims, strides)
-        ? storage.bytes.subarray(begin, begin + byteLength)
-        : this.#gather(name, storage.bytes.subarray(begin), dims, strides, size, byteLength, place);
-    return { name, dtype: storage.dtype, dims, bytes, file: this.#file, offset: place + begin };
-  }
+    const byteLength = storedBytes(dtype, dims);
+    if (byteLength === undefined) return refuse('SHAPE', `dims ${show(dims)} are too large to count`);
+    const stored = { name, dtype, dims, file: this.#file };
+    if (byteLength === 0) return { ...stored, bytes: all.subarray(0, 0), offset: place };
 
-  /** Copies a strided view into row-major order; `size` is bytes per element. */
-  #gather(
-    name: string,
-    from: Uint8Array,
-    dims: readonly number[],
-    strides: readonly number[],
-    size: number,
-    byteLength: number,
-    place: number,
-  ): Uint8Array {
+    const first = isSize(offset) ? offset : Number.NaN;
+    const last = dims.reduce((sum, size, d) => sum + (size - 1) * strides[d]!, first);
+    if (!(last < storage.count)) {
+      const view = `dims ${show(dims)}, strides ${show(strides)}, offset ${kindOf(offset)}`;
+      return refuse('LAYOUT', `${view} reach past a storage of ${storage.count} elements`);
+    }
+    const size = storage.byteLength / storage.count;
+    const begin = first * size;
+    if (isRowMajor(dims, strides)) {
+      return { ...stored, bytes: all.subarray(begin, begin + byteLength), offset: place + begin };
+    }
     this.#copyBudget -= byteLength;
-    if (this.#copyBudget < 0) {
-      this.#fail(
-        'LIMIT',
-        place,
-        'expanded tensors would take more memory than the file; save them .contiguous()',
-        name,
-      );
-    }
-    const out = new Uint8Array(byteLength);
-    const index = new Array<number>(dims.length).fill(0);
-    let at = 0;
-    for (let to = 0; to < byteLength; to += size) {
-      for (let b = 0; b < size; b++) out[to + b] = from[at + b]!;
-      for (let d = dims.length - 1; d >= 0; d--) {
-        at += strides[d]! * size;
-        if (++index[d]! < dims[d]!) break;
-        at -= strides[d]! * dims[d]! * size;
-        index[d] = 0;
-      }
-    }
-    return out;
+    if (this.#copyBudget < 0) refuse('LIMIT', 'expands to more memory than the file has bytes; save it .contiguous()');
+    const bytes = toRowMajor(all.subarray(begin), dims, strides, byteLength, size);
+    return { ...stored, bytes, offset: place + begin };
   }
 
   #fail(code: ErrorCode, offset: number, message: string, tensor?: string): never {
@@ -348,10 +300,4 @@ class TorchReader implements PickleHost {
 
 function isSize(value: PickleValue | undefined): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-/** The stride of a dimension of size 1 says nothing. */
-function isContiguous(dims: readonly number[], strides: readonly number[]): boolean {
-  const expected = rowMajorStrides(dims);
-  return dims.every((size, d) => size === 1 || strides[d] === expected[d]);
 }

@@ -98,22 +98,6 @@ export function toInt64(stored: StoredTensor): Tensor<'int64'> {
   return new Tensor('int64', elements(stored, BigInt64Array), stored.dims);
 }
 
-/**
- * Refuses NaN and infinity: a network with one answers with confidence and is wrong.
- * @param values what `toFloat32(stored)` gave
- * @throws MobileNetError NONFINITE naming the tensor and the first such element (row-major); `offset` is where the
- *   tensor begins in the file
- */
-export function assertFinite(stored: StoredTensor, values: Tensor<'float32'>): void {
-  const at = values.data.findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return;
-  throw new MobileNetError(
-    'NONFINITE',
-    `${show(stored.name)}: expected finite numbers, got ${values.data[at]} at element ${at} of ${show(stored.dims)} in ${stored.file}`,
-    { file: stored.file, tensor: stored.name, offset: stored.offset },
-  );
-}
-
 interface ArrayConstructor<A> {
   readonly BYTES_PER_ELEMENT: number;
   new (buffer: ArrayBufferLike, offset: number, length: number): A;

@@ -1,0 +1,239 @@
+/**
+ * Pictures to `pixel_values`: transformers' `MobileNetV2ImageProcessorPil`, its options, files and results. The work
+ * itself is in preprocess.ts.
+ */
+import { Callable } from '../base/callable.js';
+import { type Folder, openFolder, requirePlatform } from '../base/env.js';
+import { MobileNetError, show } from '../base/errors.js';
+import { parseJson } from '../base/json.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { planGeometry } from './geometry.js';
+import {
+  type ChannelFormat,
+  type ImageProcessorOptions,
+  OPTION_NAMES,
+  type OptionSource,
+  type ResolvedOptions,
+  resolveOptions,
+  type Size,
+} from './options.js';
+import { post_process_semantic_segmentation } from './postprocess.js';
+import { type ImageInput, makeLabels, makePixelValues, readImages } from './preprocess.js';
+import type { ResamplingNumber } from './resize.js';
+
+export type { ImageInput, ImageProcessorOptions };
+
+export interface ProcessOptions extends ImageProcessorOptions {
+  /**
+   * Class indices for each picture: one channel of `Pixels`, or integers [H,W]. They are placed like the picture, by the
+   * nearest pixel, with 0 around it.
+   */
+  segmentation_maps?: ImageInput | null;
+  /** Taken for the sake of Python's habits and without effect: the result is always tensors. */
+  return_tensors?: unknown;
+}
+
+export interface ProcessorOutput {
+  /** [N,C,H,W]; C is 3 but for grey or RGBA tensors, and for `Pixels` with `do_convert_rgb: false`. */
+  pixel_values: Tensor<'float32'>;
+  /** [N,H,W], there when `segmentation_maps` were given. */
+  labels?: Tensor<'int64'>;
+  /** [height, width] of each picture as it came: the target sizes of `post_process_semantic_segmentation`. */
+  original_sizes: [number, number][];
+  /** [height, width] of each picture in `pixel_values`. */
+  reshaped_input_sizes: [number, number][];
+}
+
+const FILE = 'preprocessor_config.json';
+const TYPE = 'MobileNetV2ImageProcessor';
+/** The names this processor goes by in configuration files; MobileNetV1's does the same. */
+const KNOWN_TYPES = /^MobileNetV[12](ImageProcessor(Fast|Pil)?|FeatureExtractor)$/;
+/** Fields that say what kind of processor a file is for, not what it does. */
+const TYPE_FIELDS = ['image_processor_type', 'feature_extractor_type', 'processor_class'];
+
+/** An instance is called like a function: `await processor(images, options)`. */
+export interface MobileNetV2ImageProcessor {
+  (images: ImageInput, options?: ProcessOptions): Promise<ProcessorOutput>;
+}
+
+/**
+ * Fields have the names and meaning of preprocessor_config.json (see {@link ImageProcessorOptions}).
+ *
+ * About channels: transformers' `load_image` makes every picture RGB, and its processor then normalises three channels.
+ * `Pixels` are such pictures: they become RGB the way of `load_image`, which drops alpha, unless `do_convert_rgb` is
+ * true (transparency is laid over white) or false (channels stay). Tensors are taken as they are unless it is true.
+ */
+export class MobileNetV2ImageProcessor extends Callable<
+  [images: ImageInput, options?: ProcessOptions],
+  Promise<ProcessorOutput>
+> {
+  do_resize: boolean;
+  size: Size;
+  resample: ResamplingNumber;
+  do_center_crop: boolean;
+  crop_size: { height: number; width: number };
+  do_rescale: boolean;
+  rescale_factor: number;
+  do_normalize: boolean;
+  image_mean: number | readonly number[];
+  image_std: number | readonly number[];
+  do_reduce_labels: boolean;
+  do_convert_rgb: boolean | null;
+  input_data_format: ChannelFormat | null;
+  /** The function of that name, where those who know transformers look for it. */
+  readonly post_process_semantic_segmentation = post_process_semantic_segmentation;
+  /** Fields without a meaning here, kept for `to_dict`. */
+  readonly #others: Record<string, unknown>;
+
+  /**
+   * @param options fields of preprocessor_config.json; unknown ones are kept and written back
+   * @throws MobileNetError CONFIG, naming the field, for a value that cannot be; UNSUPPORTED for another processor's file
+   */
+  constructor(options: ImageProcessorOptions & Record<string, unknown> = {}, file?: string) {
+    super();
+    const source: OptionSource = { code: 'CONFIG', name: file ?? TYPE, ...(file === undefined ? {} : { file }) };
+    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+      throw new MobileNetError('CONFIG', `${source.name}: expected an object of options, got ${show(options)}`, {
+        file,
+      });
+    }
+    const type = options.image_processor_type ?? options.feature_extractor_type ?? TYPE;
+    if (typeof type !== 'string' || !KNOWN_TYPES.test(type)) {
+      throw new MobileNetError('UNSUPPORTED', `${source.name}: expected a ${TYPE}, got ${show(type)}`, { file });
+    }
+    const resolved = resolveOptions(options, source);
+    this.do_resize = resolved.do_resize;
+    this.size = resolved.size;
+    this.resample = resolved.resample;
+    this.do_center_crop = resolved.do_center_crop;
+    this.crop_size = resolved.crop_size;
+    this.do_rescale = resolved.do_rescale;
+    this.rescale_factor = resolved.rescale_factor;
+    this.do_normalize = resolved.do_normalize;
+    this.image_mean = resolved.image_mean;
+    this.image_std = resolved.image_std;
+    this.do_reduce_labels = resolved.do_reduce_labels;
+    this.do_convert_rgb = resolved.do_convert_rgb;
+    this.input_data_format = resolved.input_data_format;
+    this.#others = Object.fromEntries(
+      Object.entries(options).filter(([name]) => !OPTION_NAMES.includes(name) && !TYPE_FIELDS.includes(name)),
+    );
+  }
+
+  /**
+   * @param where a folder's path or a `Folder`; the checkpoint that ships with the package without it
+   * @param overrides options that replace those of the file
+   * @throws MobileNetError NOT_FOUND without preprocessor_config.json; CONFIG, naming field and file, for a bad one; ARG
+   *   for a bad override
+   */
+  static async from_pretrained(
+    where?: string | Folder,
+    overrides: ImageProcessorOptions = {},
+  ): Promise<MobileNetV2ImageProcessor> {
+    const replaced = givenOptions(overrides, 'from_pretrained');
+    resolveOptions(replaced, { code: 'ARG', name: 'from_pretrained' });
+    const folder = await openFolder(where);
+    const bytes = await folder.read(FILE);
+    if (bytes === undefined) throw new MobileNetError('NOT_FOUND', `${folder.name} has no ${FILE}`, { file: FILE });
+    const config = parseJson(bytes, { file: FILE, code: 'CONFIG' });
+    if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+      throw new MobileNetError('CONFIG', `${FILE}: expected an object, got ${show(config)}`, { file: FILE });
+    }
+    return new MobileNetV2ImageProcessor({ ...config, ...replaced }, FILE);
+  }
+
+  static from_dict(config: Readonly<Record<string, unknown>>): MobileNetV2ImageProcessor {
+    return new MobileNetV2ImageProcessor(config);
+  }
+
+  /** The content of preprocessor_config.json, as transformers writes it. */
+  to_dict(): Record<string, unknown> {
+    const { do_convert_rgb, input_data_format, ...always } = this.#options();
+    return {
+      ...this.#others,
+      ...always,
+      ...(do_convert_rgb === null ? {} : { do_convert_rgb }),
+      ...(input_data_format === null ? {} : { input_data_format }),
+      image_processor_type: TYPE,
+    };
+  }
+
+  /** Writes preprocessor_config.json into a folder; `from_pretrained` and Python's transformers read it. */
+  async save_pretrained(directory: string): Promise<void> {
+    const text = `${JSON.stringify(this.to_dict(), sortedKeys, 2)}\n`;
+    const write = requirePlatform('writeFolder', directory);
+    await write(directory, new Map([[FILE, new TextEncoder().encode(text)]]));
+  }
+
+  /**
+   * @param images one or more pictures; floats in tensors are from 0 to 1, or whole numbers from 0 to 255
+   * @param options `segmentation_maps`, and any field to be different for this call
+   * @throws MobileNetError ARG for inputs that do not fit, LIMIT for results above `env.limits.imagePixels`
+   */
+  override async forward(images: ImageInput, options: ProcessOptions = {}): Promise<ProcessorOutput> {
+    if (typeof options !== 'object' || options === null) {
+      throw new MobileNetError('ARG', `processor: expected an object of options, got ${show(options)}`);
+    }
+    const settings = this.#settings(options);
+    const pictures = readImages(images, settings);
+    const plans = pictures.map(({ height, width }) => planGeometry(settings, height, width));
+    const pixel_values = makePixelValues(pictures, plans, settings);
+    const output: ProcessorOutput = {
+      pixel_values,
+      original_sizes: pictures.map(({ height, width }) => [height, width]),
+      reshaped_input_sizes: plans.map(({ output: { height, width } }) => [height, width]),
+    };
+    if (options.segmentation_maps !== undefined && options.segmentation_maps !== null) {
+      output.labels = makeLabels(options.segmentation_maps, pictures.length, settings);
+    }
+    return output;
+  }
+
+  #options(): ResolvedOptions {
+    return {
+      do_resize: this.do_resize,
+      size: this.size,
+      resample: this.resample,
+      do_center_crop: this.do_center_crop,
+      crop_size: this.crop_size,
+      do_rescale: this.do_rescale,
+      rescale_factor: this.rescale_factor,
+      do_normalize: this.do_normalize,
+      image_mean: this.image_mean,
+      image_std: this.image_std,
+      do_reduce_labels: this.do_reduce_labels,
+      do_convert_rgb: this.do_convert_rgb,
+      input_data_format: this.input_data_format,
+    };
+  }
+
+  /** The fields with a call's options over them, all checked again: fields can be assigned to. */
+  #settings(options: ProcessOptions): ResolvedOptions {
+    const { segmentation_maps: _maps, return_tensors: _tensors, ...given } = options;
+    const settings = { ...this.#options(), ...givenOptions(given, 'processor') };
+    return resolveOptions(settings, { code: 'ARG', name: 'processor' });
+  }
+}
+
+/** The old name of the same class. */
+export const MobileNetV2FeatureExtractor = MobileNetV2ImageProcessor;
+export type MobileNetV2FeatureExtractor = MobileNetV2ImageProcessor;
+
+/** The options that say something; an option there is not is an ARG error. */
+function givenOptions(options: ImageProcessorOptions, where: string): Record<string, unknown> {
+  const entries = Object.entries(options);
+  const unknown = entries.find(([name]) => !OPTION_NAMES.includes(name));
+  if (unknown) {
+    throw new MobileNetError(
+      'ARG',
+      `${where}: unknown option ${show(unknown[0])}; there are ${OPTION_NAMES.join(', ')}`,
+    );
+  }
+  return Object.fromEntries(entries.filter(([, value]) => value !== null && value !== undefined));
+}
+
+/** For JSON.stringify: keys in the order Python's `sort_keys` gives. */
+function sortedKeys(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

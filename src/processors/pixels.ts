@@ -1,0 +1,50 @@
+/**
+ * A picture as the processors see it: interleaved rows of bytes, [H,W,C]. Structural, so that `RawImage`, a codec's
+ * output and a canvas's ImageData with `channels: 4` all are one.
+ */
+import { MobileNetError, show } from '../base/errors.js';
+
+export interface Pixels {
+  /** `height · width · channels` bytes, row by row, the channels of a pixel side by side. */
+  readonly data: Uint8Array | Uint8ClampedArray;
+  /** In pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** 1 grey, 3 RGB, 4 RGBA with straight (not premultiplied) alpha. */
+  readonly channels: number;
+}
+
+/** Whether a value is meant as a picture; `checkPixels` then says whether it is a sound one. */
+export function looksLikePixels(value: unknown): value is Pixels {
+  return typeof value === 'object' && value !== null && 'data' in value && 'width' in value && 'height' in value;
+}
+
+/** Throws ARG unless sizes and bytes belong together. `where` names the argument in the message. */
+export function checkPixels(image: unknown, where = 'image'): asserts image is Pixels {
+  if (!looksLikePixels(image)) {
+    throw new MobileNetError('ARG', `${where}: expected { data, width, height, channels }, got ${show(image)}`);
+  }
+  const { data, width, height, channels } = image;
+  for (const [side, size] of [
+    ['width', width],
+    ['height', height],
+  ] as const) {
+    if (!Number.isSafeInteger(size) || size < 1) {
+      throw new MobileNetError('ARG', `${where}.${side}: expected a whole number of pixels ≥ 1, got ${show(size)}`);
+    }
+  }
+  if (channels !== 1 && channels !== 3 && channels !== 4) {
+    throw new MobileNetError('ARG', `${where}.channels: expected 1 (grey), 3 (RGB) or 4 (RGBA), got ${show(channels)}`);
+  }
+  if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) {
+    throw new MobileNetError('ARG', `${where}.data: expected Uint8Array or Uint8ClampedArray, got ${show(data)}`);
+  }
+  const expected = width * height * channels;
+  if (data.length !== expected) {
+    const detached = data.length === 0 && data.buffer.byteLength === 0 ? ' (is the buffer detached?)' : '';
+    throw new MobileNetError(
+      'ARG',
+      `${where}.data: ${width}×${height} with ${channels} channels need ${expected} bytes, got ${data.length}${detached}`,
+    );
+  }
+}

@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import { PNG } from 'pngjs';
+import { describe, expect, test } from 'vitest';
+import { post_process_semantic_segmentation } from '../../src/processors/postprocess.js';
+import { Tensor } from '../../src/tensor/tensor.js';
+import { maxDifference, readGoldens } from '../helpers/goldens.js';
+import { makeLogits } from './inputs.js';
+import { shared, sharedFiles } from './shared.js';
+
+interface Case {
+  name: string;
+  dims: number[];
+  seed: number;
+  levels: number;
+  sizes: [number, number][] | null;
+  scores: boolean;
+  exact: boolean;
+}
+
+const folder = new URL('../goldens/processors/', import.meta.url);
+const cases = JSON.parse(readFileSync(new URL('cases.json', folder), 'utf8')).postprocess as Case[];
+const goldens = readGoldens(new URL('expected.safetensors', folder));
+
+test.each(cases)('as transformers does: $name', ({ name, dims, seed, levels, sizes, scores, exact }) => {
+  const logits = makeLogits(dims, seed, levels);
+  const maps = post_process_semantic_segmentation({ logits }, sizes);
+  const full = post_process_semantic_segmentation({ logits }, sizes, { return_segmentation_scores: true });
+  expect(maps.length).toBe(dims[0]);
+  for (const [i, map] of maps.entries()) {
+    const segmentation = goldens.get(`${name}.${i}.segmentation`)!;
+    expect(map.type).toBe('int32');
+    expect(map.dims).toEqual(segmentation.dims);
+    expect(Array.from(map.data)).toEqual(Array.from(segmentation.data as Uint8Array));
+    expect(full[i]!.segmentation.data).toEqual(map.data);
+    if (!scores) continue;
+    const expected = goldens.get(`${name}.${i}.scores`)!;
+    expect(full[i]!.segmentation_scores.dims).toEqual(expected.dims);
+    const { difference } = maxDifference(full[i]!.segmentation_scores.data, expected.data as Float32Array);
+    // Values are below 8: two units in the last place where PyTorch's own result depends on the machine.
+    expect(difference).toBeLessThanOrEqual(exact ? 0 : 2 ** -20);
+  }
+});
+
+const photographs = sharedFiles('goldens').filter((name) => /^segment_.*safetensors$/.test(name));
+describe.runIf(photographs.length > 0)('class maps of real photographs', () => {
+  test.each(photographs)('%s', (name) => {
+    const golden = readGoldens(new URL(`goldens/${name}`, shared)).get('logits')!;
+    const logits = new Tensor('float32', golden.data as Float32Array, golden.dims);
+    // The map at the photograph's size, class indices as grey values, which pngjs repeats in R, G and B.
+    const map = PNG.sync.read(readFileSync(new URL(`goldens/${name.replace('safetensors', 'png')}`, shared)));
+    const [segmentation] = post_process_semantic_segmentation({ logits }, [[map.height, map.width]]);
+    expect(segmentation!.dims).toEqual([map.height, map.width]);
+    expect(segmentation!.data.every((label, i) => label === map.data[i * 4])).toBe(true);
+  });
+});
+
+test('target sizes may come as a tensor', () => {
+  const logits = makeLogits([2, 3, 4, 4], 1, 0);
+  const sizes = new Tensor('int64', [5, 6, 7, 8], [2, 2]);
+  const maps = post_process_semantic_segmentation({ logits }, sizes);
+  expect(maps.map((map) => map.dims)).toEqual([
+    [5, 6],
+    [7, 8],
+  ]);
+});
+
+test('what does not fit is refused', () => {
+  const logits = makeLogits([2, 3, 4, 4], 1, 0);
+  const refused = (code: string, outputs: unknown, sizes?: unknown) =>
+    expect(() =>
+      post_process_semantic_segmentation(outputs as { logits: Tensor }, sizes as [number, number][]),
+    ).toThrowError(expect.objectContaining({ code }));
+  refused('ARG', { logits }, [[4, 4]]);
+  refused('ARG', { logits }, [[4, 4], [4]]);
+  refused('ARG', { logits }, [
+    [4, 4],
+    [4, 0],
+  ]);
+  refused('ARG', { logits }, [
+    [4, 4],
+    [4, 1.5],
+  ]);
+  refused('ARG', { logits }, 'both');
+  refused('LIMIT', { logits }, [
+    [4, 4],
+    [1e5, 1e5],
+  ]);
+  refused('ARG', {});
+  refused('ARG', undefined);
+  refused('ARG', { logits: logits.view(6, 4, 4) });
+  refused('ARG', { logits: logits.to('float64') });
+  refused('ARG', { logits: new Tensor('float32', [], [1, 0, 4, 4]) });
+  for (const broken of [Number.NaN, Number.POSITIVE_INFINITY]) {
+    const spoiled = logits.clone();
+    spoiled.data[50] = broken;
+    refused('ARG', { logits: spoiled });
+  }
+});
