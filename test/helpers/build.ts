@@ -14,7 +14,8 @@ export async function setup(): Promise<void> {
     .filter((file) => file.endsWith('.ts'))
     .map((file) => ({ from: join(ROOT, 'src', file), to: join(ROOT, 'dist', file.replace(/\.ts$/, '.js')) }))
     .map((file) => ({ ...file, changed: statSync(file.from).mtimeMs }))
-    .filter(({ to, changed }) => statSync(to, { throwIfNoEntry: false })?.mtimeMs !== changed);
+    // What was built carries its source's time. File systems round it.
+    .filter(({ to, changed }) => Math.abs((statSync(to, { throwIfNoEntry: false })?.mtimeMs ?? 0) - changed) >= 1);
   if (stale.length === 0) return;
   const { default: ts } = await import('typescript');
   const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true };

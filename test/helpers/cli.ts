@@ -17,7 +17,8 @@ export interface CliResult {
 
 export interface CliOptions {
   cwd?: string;
-  stdin?: string | Uint8Array;
+  /** Null leaves standard input open. */
+  stdin?: string | Uint8Array | null;
   /** Called with standard output as it grows and the process, to interrupt it. */
   watch?: (stdout: string, child: ReturnType<typeof spawn>) => void;
 }
@@ -35,7 +36,7 @@ export function cli(args: readonly string[], { cwd = ROOT, stdin = '', watch }: 
     stderr += text;
   });
   child.stdin.on('error', () => {}); // it may end without reading
-  child.stdin.end(stdin);
+  if (stdin !== null) child.stdin.end(stdin);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, stdout, stderr }));

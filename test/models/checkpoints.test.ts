@@ -40,7 +40,8 @@ describe.skipIf(withoutShared('mobilenet_v2_1.0_224 on photographs'))('mobilenet
       const pixels = expectedPixels.data as Float32Array;
       expect(pixel_values.dims).toEqual(expectedPixels.dims);
       for (const [i, value] of pixels.entries()) {
-        if (Math.abs(pixel_values.data[i] - value) > 2 ** -23) throw new Error(`pixel ${i}: ${pixel_values.data[i]}, ${value}`);
+        if (Math.abs(pixel_values.data[i] - value) > 2 ** -23)
+          throw new Error(`pixel ${i}: ${pixel_values.data[i]}, ${value}`);
       }
 
       const classifier = await MobileNetV2ForImageClassification.from_pretrained(dir, { device });
