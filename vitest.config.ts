@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: 'test/helpers/build.ts',
     // Whole networks run on the deliberately slow reference engine in some tests.
     testTimeout: 120_000,
   },

@@ -95,21 +95,25 @@ export class ImageClassificationPipeline extends Pipeline<
 > {
   readonly task = 'image-classification';
 
-  override async forward(images: Images, { top_k = 5 }: ClassificationOptions = {}) {
+  /** From preprocessed pictures [N,C,H,W] to their labels, the best first; one list a picture. */
+  async classify(pixel_values: Tensor, { top_k = 5 }: ClassificationOptions = {}): Promise<ClassificationResult[][]> {
     if (top_k !== null && (!Number.isInteger(top_k) || top_k < 1)) {
       throw new MobileNetError('ARG', `top_k: expected a whole number ≥ 1, or null for all, got ${show(top_k)}`);
     }
-    const { pixel_values } = await this.processor(await loadImages(images));
     const { logits } = await this.model({ pixel_values });
     const labels = this.model.config.id2label;
     const [batch, classes] = logits.dims as [number, number];
     const scores = logits.softmax().data;
-    const results = Array.from({ length: batch }, (_, n) => {
+    return Array.from({ length: batch }, (_, n) => {
       const own = scores.subarray(n * classes, (n + 1) * classes);
       const order = Array.from(own.keys()).sort((a, b) => own[b] - own[a]);
       return order.slice(0, top_k ?? classes).map((k) => ({ label: labels[k] ?? `LABEL_${k}`, score: own[k] }));
     });
-    return like(images, results);
+  }
+
+  override async forward(images: Images, options?: ClassificationOptions) {
+    const { pixel_values } = await this.processor(await loadImages(images));
+    return like(images, await this.classify(pixel_values, options));
   }
 }
 

@@ -12,7 +12,7 @@ import { pointwiseJs } from './pointwise/js.js';
 import { pointwiseReference } from './pointwise/reference.js';
 import { averagePool } from './pool.js';
 import { resizeBilinear } from './resize.js';
-import { type Engine, type Kernel, kernelName, type Spec } from './spec.js';
+import { type Kernel, kernelName, type Spec } from './spec.js';
 import { transpose } from './transpose.js';
 
 /** Bound by memory or done once a picture: the plain loop is already as fast as it gets. */
@@ -31,7 +31,7 @@ export const KERNELS: readonly Kernel[] = [
 ];
 
 /** The first kernel that can do this, of the first engine that has one. Throws UNSUPPORTED when none can. */
-export function findKernel(spec: Spec, engines: readonly Engine[]): Kernel {
+export function findKernel(spec: Spec, engines: readonly Kernel['engine'][]): Kernel {
   for (const engine of engines) {
     const found = KERNELS.find((kernel) => kernel.engine === engine && kernel.op === spec.op && kernel.supports(spec));
     if (found !== undefined) return found;

@@ -15,10 +15,13 @@ function step(inSize: number, outSize: number, alignCorners: boolean): number {
   return outSize > 1 ? Math.fround((inSize - 1) / (outSize - 1)) : 0;
 }
 
-/** Where the centre of output pixel `o` lies between the centres of the input pixels, in float32 as PyTorch has it. */
+/**
+ * Where the centre of output pixel `o` lies between the centres of the input pixels, in float32 as PyTorch has it: the
+ * product is exact in float64, so it is rounded once, as by the fused multiply-add of PyTorch's compiled code.
+ */
 function source(o: number, scale: number, alignCorners: boolean): number {
   if (alignCorners) return Math.fround(scale * o);
-  return Math.max(0, Math.fround(Math.fround(scale * (o + 0.5)) - 0.5));
+  return Math.max(0, Math.fround(scale * (o + 0.5) - 0.5));
 }
 
 export const resizeBilinear: PlainKernel<ResizeSpec> = {

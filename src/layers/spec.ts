@@ -6,6 +6,8 @@
  * layout, so that no one has to transpose it first.
  */
 
+import type { ModuleBuilder } from '../tensor/wasm/assembler.js';
+
 /** A fused activation is a clamp of the stored value; anything else is a step of its own (activation.ts). */
 export type FusedActivation = 'none' | 'relu' | 'relu6';
 
@@ -152,7 +154,7 @@ export const NONE = new Float32Array(0);
  */
 export interface Kernel<S extends Spec = Spec> {
   readonly op: S['op'];
-  readonly engine: Engine;
+  readonly engine: 'reference' | 'js';
   /** Whether this kernel can do this spec; the first of a list that can is taken. */
   supports(spec: S): boolean;
   /** Weights from the checkpoint's order to the order this kernel reads them in. Not called where there are none. */
@@ -167,7 +169,38 @@ export interface Kernel<S extends Spec = Spec> {
   ): void;
 }
 
-export type Engine = 'reference' | 'js';
+/** Byte addresses of a step's operands in the memory of the wasm engine. */
+export interface Addresses {
+  x: number;
+  weights: number;
+  bias: number;
+  residual: number;
+  y: number;
+  /** Zeros, as many as the widest layer has channels: what lies outside a picture. */
+  zeros: number;
+}
+
+/** One call of an emitted function, and how threads share it: arguments `at` and `at + 1` are the part, [from, to). */
+export interface Call {
+  name: string;
+  args: number[];
+  split: { at: number; total: number; grain: number };
+}
+
+/**
+ * An operation in WebAssembly: functions that are emitted once and serve every size, and the calls that make a step.
+ * Results do not depend on how a call is split.
+ */
+export interface WasmKernel<S extends Spec = Spec> {
+  readonly op: S['op'];
+  readonly engine: 'wasm';
+  supports(spec: S): boolean;
+  pack(spec: S, weights: Float32Array): Float32Array;
+  emit(module: ModuleBuilder): void;
+  calls(spec: S, at: Addresses): Call[];
+}
+
+export type Engine = 'reference' | 'js' | 'wasm';
 
 /** A kernel whose plain loop is already the fast one: every engine that has none of its own takes it (kernels.ts). */
 export type PlainKernel<S extends Spec> = Omit<Kernel<S>, 'engine'>;

@@ -47,13 +47,8 @@ export class Tensor<T extends TensorType = TensorType> {
    * @throws MobileNetError ARG when type, data and dims do not fit together
    */
   constructor(type: T, data: TensorData<T> | readonly (number | bigint | boolean)[], dims: Dims) {
+    checkType(type);
     const ArrayType = ARRAYS[type];
-    if (ArrayType === undefined) {
-      throw new MobileNetError(
-        'ARG',
-        `Tensor type: expected one of ${Object.keys(ARRAYS).join(', ')}, got ${show(type)}`,
-      );
-    }
     if (!Array.isArray(dims) && !ArrayBuffer.isView(dims)) {
       throw new MobileNetError('ARG', `Tensor dims: expected an array of sizes, got ${show(dims)}`);
     }
@@ -134,12 +129,13 @@ export class Tensor<T extends TensorType = TensorType> {
       } else if (typeof range === 'number') {
         offset += dimIndex(range, size) * strides[d];
       } else {
-        const [start, end] = range.map((at) => Math.min(size, Math.max(0, at < 0 ? at + size : at))) as [
-          number,
-          number,
-        ];
-        if (!Number.isInteger(start) || !Number.isInteger(end)) {
-          throw new MobileNetError('ARG', `slice: dim ${d} has a range ${show(range)}, expected whole numbers`);
+        const bounds = Array.isArray(range) ? (range as readonly number[]) : [];
+        const [start, end] = bounds.map((at) => Math.min(size, Math.max(0, at < 0 ? at + size : at)));
+        if (bounds.length !== 2 || !Number.isInteger(start) || !Number.isInteger(end)) {
+          throw new MobileNetError(
+            'ARG',
+            `slice: dim ${d} has a range ${show(range)}, expected [start, end] in whole numbers`,
+          );
         }
         dims.push(Math.max(0, end - start));
         steps.push(strides[d]);
@@ -166,8 +162,11 @@ export class Tensor<T extends TensorType = TensorType> {
     return this.view().tolist() as number | bigint | boolean;
   }
 
-  /** Converts the elements. Floats become integers by truncation toward zero, as in PyTorch; NaN becomes 0. */
+  /**
+   * Converts the elements. Floats become integers by truncation toward zero, as in PyTorch; NaN becomes 0, and true as bool.
+   */
   to<U extends TensorType>(type: U): Tensor<U> {
+    checkType(type);
     if ((type as TensorType) === this.type) return this.clone() as unknown as Tensor<U>;
     const floats = this.type === 'float16' ? float16ToFloat32(this.data as Uint16Array) : this.data;
     if (type === 'float16') {
@@ -265,6 +264,12 @@ export class Tensor<T extends TensorType = TensorType> {
   }
 }
 
+function checkType(type: unknown): asserts type is TensorType {
+  // Not `type in ARRAYS`: 'constructor' is in every object.
+  if (typeof type === 'string' && Object.hasOwn(ARRAYS, type)) return;
+  throw new MobileNetError('ARG', `Tensor type: expected one of ${Object.keys(ARRAYS).join(', ')}, got ${show(type)}`);
+}
+
 /** A dimension seen as [outer, count, inner]: element i of line (o, j) lies at o·count·inner + i·inner + j. */
 function split(dims: Dims, at: number): { outer: number; count: number; inner: number } {
   const product = (sizes: readonly number[]) => sizes.reduce((total, size) => total * size, 1);
@@ -283,7 +288,7 @@ function fromList(type: TensorType, list: ArrayLike<number | bigint | boolean>):
       typeof v === 'bigint' ? v : BigInt(Math.trunc(Number.isFinite(Number(v)) ? Number(v) : 0)),
     );
   }
-  if (type === 'bool') return Uint8Array.from(list as ArrayLike<number>, (v) => (v ? 1 : 0));
+  if (type === 'bool') return Uint8Array.from(list as ArrayLike<number>, (v) => (v || Number.isNaN(v) ? 1 : 0));
   const out = new ARRAYS[type](list.length) as Float64Array;
   for (let i = 0; i < list.length; i++) out[i] = Number(list[i]);
   return out as TensorData;

@@ -1,5 +1,5 @@
 /** Runs the command line as its users do, in a process of its own. build.ts has made the JavaScript for it. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,8 +19,8 @@ export interface CliOptions {
   cwd?: string;
   /** Null leaves standard input open. */
   stdin?: string | Uint8Array | null;
-  /** Called with standard output as it grows and the process, to interrupt it. */
-  watch?: (stdout: string, child: ReturnType<typeof spawn>) => void;
+  /** Called with all of standard output so far each time there is more, and with the process. */
+  watch?: (stdout: string, child: ChildProcess) => void;
 }
 
 /** `mobilenet-v2 …args`. */

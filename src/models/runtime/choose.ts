@@ -1,16 +1,16 @@
 /** Which kernel computes a step. Nothing above this file knows a kernel's name. */
 import { findKernel } from '../../layers/kernels.js';
-import type { Engine, Kernel, Spec } from '../../layers/spec.js';
+import type { Kernel, Spec } from '../../layers/spec.js';
 
 /** Where a model runs: `auto` is the fastest engine here. */
-export type Device = 'auto' | Engine;
+export type Device = 'auto' | Kernel['engine'];
 
 export const DEVICES: readonly Device[] = ['auto', 'js', 'reference'];
 
-/** Engines a device takes kernels from, the first that can. */
-const ENGINES: Record<Device, readonly Engine[]> = {
-  auto: ['js'],
-  js: ['js'],
+/** Engines a device takes kernels from, the first that can: the js kernels leave layers wider than any real one. */
+const ENGINES: Record<Device, readonly Kernel['engine'][]> = {
+  auto: ['js', 'reference'],
+  js: ['js', 'reference'],
   reference: ['reference'],
 };
 

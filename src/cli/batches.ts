@@ -1,0 +1,100 @@
+/**
+ * The loop that every command over pictures runs: a batch at a time, so that a folder of ten thousand takes no more
+ * memory than a folder of ten; results in the order of the pictures; a picture that fails alone.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { type MobileNetV2ImageProcessor, Tensor } from '../node.js';
+import { formatOf, type PictureFlags } from './options.js';
+import { Output, type Result } from './output.js';
+import type { Picture } from './pictures.js';
+import { Progress } from './progress.js';
+import type { Session } from './session.js';
+
+/** What became of a picture. */
+export type Outcome<T> = { value: T } | { error: unknown };
+
+export interface Job {
+  pictures: readonly Picture[];
+  batchSize: number;
+  flags: PictureFlags;
+  session: Session;
+  /** One outcome a picture, in order. What it throws ends the run. */
+  work(batch: readonly Picture[]): Promise<Outcome<Result>[]>;
+  /** Called behind the last batch. */
+  finish?(output: Output): Promise<void>;
+}
+
+export async function runJob({ pictures, batchSize, flags, session, work, finish }: Job): Promise<void> {
+  const progress = new Progress(pictures.length, flags.quiet !== true);
+  const output = new Output(formatOf(flags), progress, flags);
+  try {
+    for (let at = 0; at < pictures.length; at += batchSize) {
+      const batch = pictures.slice(at, at + batchSize);
+      const outcomes = await session.unlessStopped(work(batch));
+      for (const [index, outcome] of outcomes.entries()) {
+        const { file } = batch[index];
+        if ('error' in outcome) await output.failure(file, outcome.error);
+        else await output.result(file, outcome.value);
+      }
+      progress.update(at + batch.length);
+      // Computing holds the thread; signals and errors of the output are heard here.
+      await session.unlessStopped(setImmediate());
+    }
+    await finish?.(output);
+    output.noteFailures(pictures.length);
+    session.exitCode = output.exitCode;
+  } finally {
+    progress.hide();
+    await output.end();
+  }
+}
+
+/** A promise's result or error as a value. */
+export async function settle<T>(promise: Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { value: await promise };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/**
+ * Runs `compute` on pictures that preprocess to the same size together.
+ * @param compute from pixel values [N,C,H,W], and the N pictures they belong to, to N results
+ */
+export async function together<T>(
+  batch: readonly Picture[],
+  processor: MobileNetV2ImageProcessor,
+  compute: (pixel_values: Tensor<'float32'>, group: readonly Picture[]) => Promise<T[]>,
+): Promise<Outcome<T>[]> {
+  const outcomes: Outcome<T>[] = [];
+  const groups = new Map<string, { index: number; pixels: Tensor<'float32'> }[]>();
+  for (const [index, picture] of batch.entries()) {
+    const processed = await settle(picture.load().then((image) => processor(image)));
+    if ('error' in processed) {
+      outcomes[index] = processed;
+      continue;
+    }
+    const pixels = processed.value.pixel_values;
+    const size = pixels.dims.join('×');
+    groups.set(size, [...(groups.get(size) ?? []), { index, pixels }]);
+  }
+  for (const members of groups.values()) {
+    const pixels = stack(members.map((member) => member.pixels));
+    const group = members.map(({ index }) => batch[index]);
+    const computed = await settle(compute(pixels, group));
+    for (const [n, { index }] of members.entries()) {
+      outcomes[index] = 'error' in computed ? computed : { value: computed.value[n] };
+    }
+  }
+  return outcomes;
+}
+
+/** [1,C,H,W] tensors of one size as one [N,C,H,W]. */
+function stack(tensors: readonly Tensor<'float32'>[]): Tensor<'float32'> {
+  const [first] = tensors;
+  if (tensors.length === 1) return first;
+  const data = new Float32Array(tensors.length * first.size);
+  for (const [n, tensor] of tensors.entries()) data.set(tensor.data, n * first.size);
+  return new Tensor('float32', data, [tensors.length, ...first.dims.slice(1)]);
+}

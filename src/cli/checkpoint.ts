@@ -1,0 +1,43 @@
+/** What commands need to know of a checkpoint beyond what a pipeline does. */
+import { listNames } from '../base/errors.js';
+import {
+  type MobileNetV2Config,
+  MobileNetV2ForImageClassification,
+  MobileNetV2ForSemanticSegmentation,
+  MobileNetV2Model,
+} from '../node.js';
+import { UsageError } from './errors.js';
+
+const ARCHITECTURES = { MobileNetV2ForImageClassification, MobileNetV2ForSemanticSegmentation, MobileNetV2Model };
+
+export type Architecture = keyof typeof ARCHITECTURES;
+
+/** The class a config.json says it is for; a classifier where it says nothing we know. */
+export function architectureOf(config: MobileNetV2Config): Architecture {
+  const { architectures } = config.extra;
+  const name = Array.isArray(architectures) ? architectures[0] : undefined;
+  return Object.hasOwn(ARCHITECTURES, name) ? name : 'MobileNetV2ForImageClassification';
+}
+
+/** The class of that name; the three differ in what they return, which no command that uses this asks for. */
+export const modelClass = (name: Architecture): typeof MobileNetV2Model =>
+  ARCHITECTURES[name] as unknown as typeof MobileNetV2Model;
+
+/** [height, width] that a checkpoint was made for. */
+export function imageSize({ image_size }: MobileNetV2Config): [height: number, width: number] {
+  return Array.isArray(image_size) ? image_size : [image_size, image_size];
+}
+
+/** A folder may be named as the argument or as --model; undefined is the checkpoint that ships. */
+export function folderOf(dir: string | undefined, { model }: { model?: string }): string | undefined {
+  if (dir !== undefined && model !== undefined)
+    throw new UsageError('name the model once, as an argument or by --model');
+  return dir ?? model;
+}
+
+/** A checkpoint without a head can be loaded all the same. What comes out then means nothing, and that has to be said. */
+export function warnOfRandomWeights({ newly_initialized }: { newly_initialized: readonly string[] }): void {
+  if (newly_initialized.length === 0) return;
+  const names = listNames(newly_initialized, 3);
+  process.stderr.write(`mobilenet-v2: not in the checkpoint and random, so the results mean nothing: ${names}\n`);
+}

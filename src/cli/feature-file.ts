@@ -1,0 +1,53 @@
+/**
+ * A file of features, written a picture at a time so that it may be larger than memory. Room for the header is kept at
+ * the front and filled in last.
+ */
+import { extname } from 'node:path';
+import { type MakeHeader, npyHeader, safetensorsHeader } from './feature-headers.js';
+import { TemporaryFile } from './temporary-file.js';
+
+const FORMATS: Record<string, MakeHeader> = { '.npy': npyHeader, '.safetensors': safetensorsHeader };
+
+export const FEATURE_EXTENSIONS: readonly string[] = Object.keys(FORMATS);
+
+export class FeatureFile {
+  readonly #makeHeader: MakeHeader;
+  readonly #headerLength: number;
+  readonly #file: TemporaryFile;
+  readonly #names: string[] = [];
+  #position: number;
+
+  /**
+   * @param path ends in one of FEATURE_EXTENSIONS
+   * @param candidates names of all pictures that may come: they bound the header
+   */
+  constructor(path: string, candidates: readonly string[]) {
+    this.#makeHeader = FORMATS[extname(path)];
+    const most = Number.MAX_SAFE_INTEGER;
+    this.#headerLength = this.#makeHeader({ dims: [most, most, most, most], files: candidates }).length;
+    this.#position = this.#headerLength;
+    this.#file = new TemporaryFile(path);
+  }
+
+  /** Appends a picture's features, of one shape for all pictures. Returns their row. */
+  append(name: string, features: Float32Array): number {
+    this.#file.write(new Uint8Array(features.buffer, features.byteOffset, features.byteLength), this.#position);
+    this.#position += features.byteLength;
+    return this.#names.push(name) - 1;
+  }
+
+  /**
+   * Writes the header and puts the file in its place.
+   * @param shape of one picture's features
+   */
+  finish(shape: readonly number[]): void {
+    const dims = [this.#names.length, ...shape];
+    this.#file.write(this.#makeHeader({ dims, files: this.#names }, this.#headerLength), 0);
+    this.#file.commit();
+  }
+
+  /** Leaves no file behind, unless it is finished. */
+  discard(): void {
+    this.#file.discard();
+  }
+}

@@ -1,0 +1,112 @@
+/** `mobilenet-v2 features`: what the network sees in a picture, as numbers for other programs to compare or learn from. */
+import { extname } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import { type ImageFeatureExtractionPipeline, MobileNetError, pipeline, Tensor } from '../node.js';
+import { type Outcome, runJob, together } from './batches.js';
+import { FEATURE_EXTENSIONS, FeatureFile } from './feature-file.js';
+import {
+  addCommonOptions,
+  batchSizeOption,
+  examples,
+  hiddenState,
+  LAST_HIDDEN_STATE,
+  modelOption,
+  type PictureFlags,
+} from './options.js';
+import type { Result } from './output.js';
+import { inputPictures, picturesArgument } from './pictures.js';
+import type { Session } from './session.js';
+import { plural } from './text.js';
+
+interface FeatureFlags extends PictureFlags {
+  out?: string;
+  pool: boolean;
+  hiddenState?: number;
+  batchSize: number;
+}
+
+export function addFeatures(program: Command, session: Session): void {
+  const command = program
+    .command('features')
+    .summary('Turn pictures into features for other programs.')
+    .description('Turn pictures into features: a list of numbers each, alike for pictures that look alike.')
+    .addArgument(picturesArgument())
+    .addOption(modelOption('folder of the model (default: the one that ships with this program)'))
+    .option('--out <file>', `file to write, ${FEATURE_EXTENSIONS.join(' or ')}`, featureFileName)
+    .option('--no-pool', 'the maps of features [C,H,W], not their mean over the picture')
+    .option('--hidden-state <i>', `maps of an earlier layer, 0 to ${LAST_HIDDEN_STATE}`, hiddenState)
+    .addOption(batchSizeOption())
+    .action((inputs: string[], flags: FeatureFlags) => features(inputs, flags, session));
+  addCommonOptions(command);
+  examples(command, [
+    'features photos --out photos.safetensors',
+    'features photos --out photos.npy --batch-size 8',
+    'features cat.jpg --json',
+    'features cat.jpg --hidden-state 9 --out cat.npy',
+  ]);
+}
+
+function featureFileName(path: string): string {
+  if (FEATURE_EXTENSIONS.includes(extname(path))) return path;
+  throw new InvalidArgumentError(`Expected a name that ends in ${FEATURE_EXTENSIONS.join(' or ')}.`);
+}
+
+async function features(inputs: string[], flags: FeatureFlags, session: Session): Promise<void> {
+  const pictures = await inputPictures('features', inputs, flags);
+  const { device, model, out, batchSize } = flags;
+  const extractor = await session.unlessStopped(pipeline('image-feature-extraction', model, { device }));
+  const names = pictures.map(({ file }) => file);
+  const file = out === undefined ? null : new FeatureFile(out, names);
+  let shape: readonly number[] | undefined;
+  let count = 0;
+
+  const keep = (name: string, own: Tensor<'float32'>): Outcome<Result> => {
+    const { dims, data } = own;
+    shape ??= dims;
+    if (file !== null && dims.join() !== shape.join()) {
+      const message = `features are [${dims}], those of the first picture [${shape}]; one file holds one shape`;
+      return { error: new MobileNetError('SHAPE', message, { file: name }) };
+    }
+    count++;
+    const record = file === null ? { dims, features: own.tolist() } : { dims, row: file.append(name, data) };
+    return { value: { record, text: null } };
+  };
+
+  try {
+    await runJob({
+      pictures,
+      batchSize,
+      flags,
+      session,
+      async work(batch) {
+        const outcomes = await together(batch, extractor.processor, (pixels) => compute(extractor, pixels, flags));
+        return outcomes.map((outcome, n) => ('error' in outcome ? outcome : keep(batch[n].file, outcome.value)));
+      },
+      async finish(output) {
+        if (shape === undefined) return;
+        file?.finish(shape);
+        const what = `features of ${plural(count, 'picture')}, [${shape.join(', ')}] each`;
+        await output.summary(file === null ? `${what}; --out FILE writes them, --json prints them` : `${out}: ${what}`);
+      },
+    });
+  } finally {
+    file?.discard();
+  }
+}
+
+/** The features of each picture of a batch, without the batch's dimension. */
+async function compute(
+  { model }: ImageFeatureExtractionPipeline,
+  pixel_values: Tensor,
+  { pool, hiddenState }: FeatureFlags,
+): Promise<Tensor<'float32'>[]> {
+  const output_hidden_states = hiddenState === undefined ? false : [hiddenState];
+  const { last_hidden_state, pooler_output, hidden_states } = await model({ pixel_values, output_hidden_states });
+  const { data, dims } = hidden_states?.[0] ?? (pool ? pooler_output! : last_hidden_state);
+  const shape = dims.slice(1);
+  const size = data.length / dims[0];
+  return Array.from(
+    { length: dims[0] },
+    (_, n) => new Tensor('float32', data.subarray(n * size, (n + 1) * size), shape),
+  );
+}

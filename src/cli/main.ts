@@ -1,0 +1,71 @@
+/** Puts the commands together, and turns whatever happens into an exit code and at most a line of text. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { addClassify } from './classify.js';
+import { EXIT, errorLine, UsageError } from './errors.js';
+import { addFeatures } from './features.js';
+import { addInspect } from './inspect.js';
+import { examples } from './options.js';
+import { addPlan } from './plan.js';
+import { addSegment } from './segment.js';
+import { Session, Stopped } from './session.js';
+
+export async function main(args: readonly string[]): Promise<void> {
+  const session = new Session();
+  session.listen();
+  listenToOutput();
+  try {
+    await makeProgram(session).parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (error instanceof Stopped) leave(session.exitCode);
+    else if (error instanceof CommanderError) session.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    else {
+      process.stderr.write(errorLine(error, { debug: args.includes('--debug') }));
+      session.exitCode = error instanceof UsageError ? EXIT.usage : EXIT.failed;
+    }
+  }
+  process.exitCode = session.exitCode;
+}
+
+function makeProgram(session: Session): Command {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  // Settings come before the commands, which inherit them.
+  const program = new Command('mobilenet-v2')
+    .description('Classify and segment pictures with MobileNetV2, in plain JavaScript.')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'Show the help of a command.')
+    .showHelpAfterError('Add --help to see how it is used.')
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'mobilenet-v2: ')) });
+  addClassify(program, session);
+  addSegment(program, session);
+  addFeatures(program, session);
+  addInspect(program, session);
+  addPlan(program, session);
+  examples(program, [
+    'classify cat.jpg',
+    'segment photos --model deeplabv3_mobilenet_v2_1.0_513 --out masks',
+    'features photos --out photos.npy',
+    'inspect',
+  ]);
+  program.addHelpText(
+    'after',
+    '\nEvery command has a --help of its own. Exit codes: 0 all well, 1 something failed, 2 wrong usage.',
+  );
+  return program;
+}
+
+/** A reader such as `head` may close the pipe early: that is its right, and no error. */
+function listenToOutput(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') process.stderr.write(errorLine(error));
+    process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed);
+  });
+  process.stderr.on('error', () => {}); // there is no one left to tell
+}
+
+/** Ends a process that may still wait for standard input or the network, once the output is through. */
+function leave(exitCode: number): void {
+  process.stdout.write('', () => process.exit(exitCode));
+}

@@ -1,0 +1,53 @@
+/**
+ * A progress bar on standard error: only on a terminal, only once a second of work is behind and some is ahead. Results
+ * may go to the same terminal, so the bar can step aside while a line is written.
+ */
+import { SingleBar } from 'cli-progress';
+
+const PATIENCE_MS = 1000;
+
+export class Progress {
+  readonly #total: number;
+  readonly #bar: SingleBar | null;
+  readonly #started = performance.now();
+  #visible = false;
+
+  constructor(total: number, enabled: boolean) {
+    this.#total = total;
+    this.#bar =
+      enabled && process.stderr.isTTY
+        ? new SingleBar({
+            format: '{bar} {value} of {total} pictures, {left} left',
+            barsize: 30,
+            barCompleteChar: '█',
+            barIncompleteChar: '░',
+            clearOnComplete: true,
+            stream: process.stderr,
+          })
+        : null;
+  }
+
+  /** Takes the bar off the screen; cli-progress restores the cursor to where the bar stood, so nothing may be between. */
+  hide(): void {
+    if (this.#visible) this.#bar?.stop();
+    this.#visible = false;
+  }
+
+  /** Says how many pictures are behind, and draws. */
+  update(done: number): void {
+    const elapsed = performance.now() - this.#started;
+    if (this.#bar === null || elapsed < PATIENCE_MS || done >= this.#total) return;
+    // Our own estimate: the bar's starts anew each time it steps aside.
+    const left = duration((elapsed / done) * (this.#total - done));
+    if (this.#visible) this.#bar.update(done, { left });
+    else this.#bar.start(this.#total, done, { left });
+    this.#visible = true;
+  }
+}
+
+function duration(milliseconds: number): string {
+  const seconds = Math.max(1, Math.round(milliseconds / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

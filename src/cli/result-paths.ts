@@ -1,0 +1,48 @@
+/** What the files are called that `segment` writes, decided for all pictures before the first is written. */
+import { join, parse, resolve } from 'node:path';
+import { isUrl, type Picture, STANDARD_INPUT } from './pictures.js';
+
+export interface ResultPaths {
+  mask: string;
+  overlay: string;
+}
+
+/**
+ * `a/cat.png` gives `cat.mask.png`; if `b/cat.jpg` is there too, it gives `cat-2.mask.png`. No two pictures share a
+ * name, and none of the names is that of a picture: such a picture is a result of an earlier run over the same folder,
+ * and comes back in `own`.
+ */
+export function resultPaths(
+  pictures: readonly Picture[],
+  folder: string,
+): { paths: Map<Picture, ResultPaths>; own: Set<Picture> } {
+  const natural = new Set(pictures.map(({ file }) => key(nameOf(file))));
+  const taken = new Set<string>();
+  const bySource = new Map<string, ResultPaths>();
+  const paths = new Map<Picture, ResultPaths>();
+  for (const picture of pictures) {
+    const source = resolve(picture.file);
+    let result = bySource.get(source);
+    if (result === undefined) {
+      let name = nameOf(picture.file);
+      for (let n = 2; taken.has(key(name)); n++) {
+        const numbered = `${nameOf(picture.file)}-${n}`;
+        if (!natural.has(key(numbered))) name = numbered;
+      }
+      taken.add(key(name));
+      result = { mask: join(folder, `${name}.mask.png`), overlay: join(folder, `${name}.overlay.png`) };
+      bySource.set(source, result);
+    }
+    paths.set(picture, result);
+  }
+  const written = new Set([...bySource.values()].flatMap(({ mask, overlay }) => [resolve(mask), resolve(overlay)]));
+  return { paths, own: new Set(pictures.filter(({ file }) => written.has(resolve(file)))) };
+}
+
+function nameOf(file: string): string {
+  if (file === STANDARD_INPUT) return 'stdin';
+  return parse(isUrl(file) ? new URL(file).pathname : file).name || 'picture';
+}
+
+/** Names that some file systems take for the same. */
+const key = (name: string): string => name.normalize('NFC').toLowerCase();

@@ -1,0 +1,106 @@
+/** `mobilenet-v2 segment`: a mask of classes for every picture, and the picture with the classes laid over it. */
+import { mkdirSync } from 'node:fs';
+import type { Command } from 'commander';
+import { encodePalettePng, encodePng } from '../node/png.js';
+import { type ImageSegmentationPipeline, MobileNetError, pipeline } from '../node.js';
+import { runJob, settle } from './batches.js';
+import { warnOfRandomWeights } from './checkpoint.js';
+import { overlay, vocPalette } from './colours.js';
+import { addCommonOptions, examples, fraction, modelOption, type PictureFlags } from './options.js';
+import type { Result } from './output.js';
+import { inputPictures, type Picture, picturesArgument } from './pictures.js';
+import { type ResultPaths, resultPaths } from './result-paths.js';
+import type { Session } from './session.js';
+import { writeWhole } from './temporary-file.js';
+import { percent, printable } from './text.js';
+
+interface SegmentFlags extends PictureFlags {
+  model: string;
+  out: string;
+  opacity: number;
+  wholeImage?: true;
+}
+
+/** A mask stores a class in a byte. */
+const MOST_CLASSES = 256;
+
+export function addSegment(program: Command, session: Session): void {
+  const command = program
+    .command('segment')
+    .summary('Say what every pixel of pictures shows.')
+    .description(
+      'Say what every pixel shows. Writes NAME.mask.png, a palette picture whose values are the classes, and ' +
+        'NAME.overlay.png, the picture with the classes in colour. Prints the share of the picture each class has.',
+    )
+    .addArgument(picturesArgument())
+    .addOption(modelOption('folder of the model').makeOptionMandatory())
+    .requiredOption('--out <dir>', 'folder for the masks, made if it is not there')
+    .option('--opacity <0-1>', 'of the colours in the overlay', fraction, 0.5)
+    .option('--whole-image', "segment the whole picture undistorted, where Hugging Face's way crops the centre")
+    .action((inputs: string[], flags: SegmentFlags) => segment(inputs, flags, session));
+  addCommonOptions(command);
+  examples(command, [
+    'segment dog.jpg --model deeplabv3_mobilenet_v2_1.0_513 --out masks',
+    'segment photos --model deeplabv3_mobilenet_v2_1.0_513 --out masks --whole-image --ndjson',
+  ]);
+}
+
+async function segment(inputs: string[], flags: SegmentFlags, session: Session): Promise<void> {
+  const found = await inputPictures('segment', inputs, flags);
+  const segmenter = await session.unlessStopped(pipeline('image-segmentation', flags.model, { device: flags.device }));
+  warnOfRandomWeights(segmenter.model);
+  const { num_labels } = segmenter.model.config;
+  if (num_labels > MOST_CLASSES) {
+    throw new MobileNetError('UNSUPPORTED', `the model has ${num_labels} classes, a mask has room for ${MOST_CLASSES}`);
+  }
+  const { paths, own } = resultPaths(found, flags.out);
+  mkdirSync(flags.out, { recursive: true });
+  await runJob({
+    pictures: found.filter((picture) => !own.has(picture)),
+    batchSize: 1,
+    flags,
+    session,
+    work: async ([picture]) => [await settle(segmentOne(picture, paths.get(picture)!, segmenter, flags))],
+    async finish(output) {
+      for (const { file } of own) output.note(`${file}: left out, it is a result of this command`);
+    },
+  });
+}
+
+async function segmentOne(
+  picture: Picture,
+  paths: ResultPaths,
+  segmenter: ImageSegmentationPipeline,
+  { opacity, wholeImage }: SegmentFlags,
+): Promise<Result> {
+  const image = await picture.load();
+  const [map] = await segmenter.segment([image], { whole_image: wholeImage === true });
+  const ids = Uint8Array.from(map.data as ArrayLike<number | bigint>, Number);
+  const labels = segmenter.model.config.id2label;
+  const background = Object.values(labels).indexOf('background');
+  const { width, height } = image;
+  const palette = vocPalette();
+  const blended = overlay(image.rgb().data, { ids, palette, opacity, background });
+  const mask = await encodePalettePng({ data: ids, width, height, palette });
+  writeWhole(paths.mask, mask);
+  writeWhole(paths.overlay, await encodePng({ data: blended, width, height, channels: 3 }));
+
+  const classes = areas(ids).map(({ id, pixels }) => ({ id, label: labels[id], pixels, share: pixels / ids.length }));
+  return {
+    record: { width, height, classes, mask: paths.mask, overlay: paths.overlay },
+    text: [
+      `${printable(picture.file)} → ${printable(paths.mask)}, ${printable(paths.overlay)}`,
+      ...classes.map(({ label, share }) => `  ${percent(share)}  ${printable(label)}`),
+    ].join('\n'),
+  };
+}
+
+/** The classes that occur, the largest first. */
+function areas(ids: Uint8Array): { id: number; pixels: number }[] {
+  const counts = new Uint32Array(MOST_CLASSES);
+  for (const id of ids) counts[id]++;
+  return [...counts]
+    .map((pixels, id) => ({ id, pixels }))
+    .filter(({ pixels }) => pixels > 0)
+    .sort((a, b) => b.pixels - a.pixels);
+}

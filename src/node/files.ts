@@ -1,0 +1,207 @@
+/** Files and folders in Node. Errors of the system come out as MobileNetError: NOT_FOUND or IO, with the file's name. */
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Folder } from '../base/env.js';
+import { MobileNetError, show } from '../base/errors.js';
+
+/** From src/node and from dist/node it is the same way up. */
+const SHIPPED = new URL('../../weights/mobilenet_v2_1.0_160_dogs/', import.meta.url);
+
+/** The folder of the checkpoint that ships with the package. */
+export function openShippedFolder(): Promise<Folder> {
+  return openFolder(fileURLToPath(SHIPPED));
+}
+
+/**
+ * Opens a folder of model files.
+ * @throws MobileNetError NOT_FOUND when there is no such folder, IO when the system does not let us look
+ */
+export async function openFolder(path: string): Promise<Folder> {
+  const found = await stat(path).catch((cause) => {
+    throw systemError(cause, path, 'no such folder; expected one with config.json and weights');
+  });
+  if (!found.isDirectory()) {
+    throw new MobileNetError('NOT_FOUND', `${path}: expected a folder with config.json and weights, got a file`, {
+      file: path,
+    });
+  }
+  return {
+    name: path,
+    async read(file, signal) {
+      checkInside(file);
+      try {
+        return await readFile(join(path, file), signal ? { signal } : {});
+      } catch (cause) {
+        if (isAbsent(cause)) return undefined;
+        if (signal?.aborted) throw cause;
+        throw systemError(cause, join(path, file));
+      }
+    },
+  };
+}
+
+/**
+ * A name inside a folder: relative, without `..`. Links are followed, also out of the folder: in a Hugging Face cache every
+ * file is one, to `../../blobs`.
+ */
+function checkInside(file: string): void {
+  const parts = file.split(/[/\\]/);
+  if (parts.some((part) => part === '' || part === '.' || part === '..') || isAbsolute(file) || /[\0:]/.test(file)) {
+    throw new MobileNetError(
+      'PATH_ESCAPE',
+      `expected the name of a file inside the folder, got ${show(file)}; nothing was opened`,
+      {
+        file,
+      },
+    );
+  }
+}
+
+/**
+ * The bytes of a picture.
+ * @param source a path, or a URL with file:, http:, https: or data:
+ * @param limit bytes it may have; checked before reading where the size is known, and while reading
+ * @throws MobileNetError NOT_FOUND, IO (no permission, a folder, no connection), LIMIT
+ */
+export async function readPicture(source: string, limit: number): Promise<Uint8Array> {
+  if (/^(https?|data):/i.test(source)) return readUrl(source, limit);
+  const path = /^file:/i.test(source) ? pathOf(source) : source;
+  try {
+    const found = await stat(path);
+    if (found.isDirectory()) {
+      throw new MobileNetError('IO', `${source}: expected a picture, got a folder`, { file: source });
+    }
+    checkSize(found.size, limit, source);
+    return await collect(createReadStream(path), limit, source);
+  } catch (cause) {
+    throw cause instanceof MobileNetError ? cause : systemError(cause, source);
+  }
+}
+
+function pathOf(url: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw new MobileNetError('ARG', `${url}: expected a file on this computer (${(cause as Error).message})`, {
+      file: url,
+      cause,
+    });
+  }
+}
+
+async function readUrl(url: string, limit: number): Promise<Uint8Array> {
+  const name = url.length > 200 ? `${url.slice(0, 200)}…` : url; // data: holds the whole picture
+  try {
+    const response = await fetch(url);
+    if (!response.ok) {
+      const code = response.status === 404 || response.status === 410 ? 'NOT_FOUND' : 'IO';
+      throw new MobileNetError(code, `${name}: the server answers ${response.status} ${response.statusText}`, {
+        file: name,
+      });
+    }
+    checkSize(Number(response.headers.get('content-length') ?? 0), limit, name);
+    if (response.body === null) return new Uint8Array();
+    // Node's streams can be iterated over; the DOM's types do not know it.
+    return await collect(response.body as unknown as AsyncIterable<Uint8Array>, limit, name);
+  } catch (cause) {
+    if (cause instanceof MobileNetError) throw cause;
+    // fetch says "fetch failed" and hides the reason in its cause.
+    const { message, cause: reason } = cause as Error;
+    throw new MobileNetError('IO', `${name}: ${reason instanceof Error ? reason.message : message}`, {
+      file: name,
+      cause,
+    });
+  }
+}
+
+/** All of a stream, which may be longer than it said: a pipe, a growing file, a compressed answer. */
+async function collect(stream: AsyncIterable<Uint8Array>, limit: number, name: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    chunks.push(chunk);
+    size += chunk.length;
+    checkSize(size, limit, name); // leaving the loop closes the stream
+  }
+  return Buffer.concat(chunks);
+}
+
+function checkSize(size: number, limit: number, name: string): void {
+  if (size <= limit) return;
+  throw new MobileNetError(
+    'LIMIT',
+    `${name}: more than ${limit} bytes; raise env.limits.imageBytes to read larger files`,
+    {
+      file: name,
+    },
+  );
+}
+
+/**
+ * Writes files into a folder, made if it is not there. Each appears whole or not at all: all are written under names of
+ * their own and flushed to the disk, then renamed. Whatever fails, no temporary file stays and older files are intact.
+ * @throws MobileNetError PATH_ESCAPE for a name that is no plain one; IO
+ */
+export async function writeFolder(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  for (const file of files.keys()) {
+    checkInside(file);
+    if (/[/\\]/.test(file)) {
+      throw new MobileNetError('PATH_ESCAPE', `expected a plain file name, got ${show(file)}`, { file });
+    }
+  }
+  const unfinished = new Map<string, string>();
+  try {
+    await mkdir(path, { recursive: true });
+    for (const [file, bytes] of files) {
+      // Without the file's own name, which may be as long as names can be.
+      const temporary = join(path, `.${randomUUID()}.tmp`);
+      unfinished.set(temporary, join(path, file));
+      await writeFlushed(temporary, bytes);
+    }
+    for (const [temporary, target] of unfinished) {
+      await rename(temporary, target);
+      unfinished.delete(temporary);
+    }
+  } catch (cause) {
+    for (const temporary of unfinished.keys()) await rm(temporary, { force: true }).catch(() => {}); // the first error counts
+    throw systemError(cause, path);
+  }
+}
+
+/** Without the flush, a power cut behind the rename could leave an empty file in the place of the old one. */
+async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {
+  const handle = await open(path, 'wx');
+  try {
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function isAbsent(cause: unknown): boolean {
+  const { code } = cause as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+/** What people may read of an errno. */
+const REASONS: Record<string, string> = {
+  EACCES: 'no permission',
+  EPERM: 'no permission',
+  ENOSPC: 'the disk is full',
+  EROFS: 'the file system is read-only',
+  EISDIR: 'is a folder',
+  ELOOP: 'a circle of links',
+  ENAMETOOLONG: 'the name is too long',
+  EMFILE: 'too many open files',
+};
+
+function systemError(cause: unknown, file: string, absent = 'no such file'): MobileNetError {
+  if (isAbsent(cause)) return new MobileNetError('NOT_FOUND', `${file}: ${absent}`, { file, cause });
+  const { code = '', message } = cause as NodeJS.ErrnoException;
+  const reason = REASONS[code] === undefined ? message : `${REASONS[code]} (${code})`;
+  return new MobileNetError('IO', `${file}: ${reason}`, { file, cause });
+}

@@ -1,0 +1,13 @@
+/** What Node has to offer. The codecs are loaded when first used: pngjs, jpeg-js and ndarray take 25 ms together. */
+import type { Platform } from '../base/env.js';
+import { openFolder, openShippedFolder, readPicture, writeFolder } from './files.js';
+
+export const nodePlatform: Platform = {
+  openFolder,
+  openShippedFolder,
+  readFile: readPicture,
+  writeFolder,
+  decodePng: async (bytes, file) => (await import('./png.js')).decodePng(bytes, file),
+  decodeJpeg: async (bytes, file) => (await import('./jpeg.js')).decodeJpeg(bytes, file),
+  encodePng: async (image) => (await import('./png.js')).encodePng(image),
+};

@@ -1,0 +1,288 @@
+/**
+ * `RawImage`, a picture in memory, with the methods of transformers.js. Two things differ, both on purpose: every method
+ * leaves the image as it is and returns another (there, `rgb`, `rgba` and `grayscale` change it in place), and pixels are
+ * exactly Pillow's (there they are the canvas's or sharp's).
+ */
+import { env, requirePlatform } from '../base/env.js';
+import { MobileNetError, show } from '../base/errors.js';
+import { Tensor } from '../tensor/tensor.js';
+import { decodeImage } from './decode.js';
+import { checkPixelLimit } from './header.js';
+import { checkPixels, looksLikePixels, type Pixels } from './pixels.js';
+import { type ResamplingName, type ResamplingNumber, resize } from './resize.js';
+
+/** The part of HTMLCanvasElement and OffscreenCanvas that reading needs. */
+export interface CanvasLike {
+  readonly width: number;
+  readonly height: number;
+  getContext(kind: '2d'): unknown;
+}
+
+/** What a canvas gives as ImageData: RGBA, straight alpha. */
+export interface ImageDataLike {
+  readonly data: Uint8ClampedArray | Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A picture wherever it is: a path (Node), a URL, an encoded file, or pixels. */
+export type ImageInput = string | URL | Blob | Uint8Array | RawImage | Pixels | CanvasLike | ImageDataLike;
+
+export type ChannelOrder = 'CHW' | 'HWC';
+
+export interface ResizeOptions {
+  /** Filter by Pillow's number or name. Default 2, bilinear. */
+  resample?: ResamplingNumber | ResamplingName;
+}
+
+export class RawImage implements Pixels {
+  /** [height, width, channels], bytes. */
+  readonly data: Uint8Array | Uint8ClampedArray;
+  /** In pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** 1 grey, 3 RGB, 4 RGBA with straight alpha. */
+  readonly channels: 1 | 3 | 4;
+
+  /**
+   * @param data interleaved pixels, `height · width · channels` bytes; not copied
+   * @throws MobileNetError ARG when they do not fit together
+   */
+  constructor(data: Uint8Array | Uint8ClampedArray, width: number, height: number, channels: 1 | 3 | 4) {
+    checkPixels({ data, width, height, channels }, 'RawImage');
+    this.data = data;
+    this.width = width;
+    this.height = height;
+    this.channels = channels;
+  }
+
+  /** [width, height], as in transformers.js and PIL. */
+  get size(): [number, number] {
+    return [this.width, this.height];
+  }
+
+  /**
+   * Reads a picture from wherever it is. Files become RGB, or grey with one channel; see decode.ts for what that means
+   * for alpha, 16 bits, CMYK and EXIF.
+   * @throws MobileNetError NOT_FOUND or IO where it cannot be read, IMAGE, UNSUPPORTED or LIMIT where it is not decoded, ARG
+   *   for no picture at all; all with `file`
+   */
+  static async read(input: ImageInput): Promise<RawImage> {
+    if (input instanceof RawImage) return input;
+    if (typeof input === 'string' || input instanceof URL) return RawImage.fromURL(input);
+    if (input instanceof Uint8Array) return RawImage.#decode(input, 'image');
+    if (typeof Blob !== 'undefined' && input instanceof Blob) return RawImage.fromBlob(input);
+    if (isCanvas(input)) return RawImage.fromCanvas(input);
+    if (looksLikePixels(input)) {
+      return new RawImage(input.data, input.width, input.height, ('channels' in input ? input.channels : 4) as 4);
+    }
+    throw new MobileNetError(
+      'ARG',
+      `image: expected a path, URL, Blob, Uint8Array of an encoded picture, RawImage, canvas or ImageData, got ${show(input)}`,
+    );
+  }
+
+  /** From a path (Node) or URL. */
+  static async fromURL(url: string | URL): Promise<RawImage> {
+    const source = String(url);
+    const readFile = requirePlatform('readFile', show(source));
+    return RawImage.#decode(
+      await readFile(source, env.limits.imageBytes),
+      source.length > 200 ? `${source.slice(0, 200)}…` : source,
+    );
+  }
+
+  /** From an encoded picture; a File gives its name to errors. */
+  static async fromBlob(blob: Blob): Promise<RawImage> {
+    const name = 'name' in blob && typeof blob.name === 'string' ? blob.name : 'blob';
+    if (blob.size > env.limits.imageBytes) {
+      throw new MobileNetError(
+        'LIMIT',
+        `${name}: ${blob.size} bytes exceed env.limits.imageBytes (${env.limits.imageBytes}); raise it to read larger files`,
+        { file: name },
+      );
+    }
+    return RawImage.#decode(new Uint8Array(await blob.arrayBuffer()), name);
+  }
+
+  /** From a canvas, with its alpha. */
+  static fromCanvas(canvas: CanvasLike): RawImage {
+    const context = canvas.getContext('2d') as {
+      getImageData(x: number, y: number, w: number, h: number): ImageDataLike;
+    } | null;
+    if (context === null) throw new MobileNetError('ARG', 'fromCanvas: the canvas has a context that is not 2d');
+    return RawImage.fromImageData(context.getImageData(0, 0, canvas.width, canvas.height));
+  }
+
+  /** From ImageData, which shares its pixels. */
+  static fromImageData({ data, width, height }: ImageDataLike): RawImage {
+    return new RawImage(data, width, height, 4);
+  }
+
+  /** From a uint8 tensor [C,H,W] or [H,W,C]; HWC shares memory. */
+  static fromTensor(tensor: Tensor, order: ChannelOrder = 'CHW'): RawImage {
+    checkOrder(order);
+    if (!(tensor instanceof Tensor) || tensor.dims.length !== 3 || tensor.type !== 'uint8') {
+      const got = tensor instanceof Tensor ? `${tensor.type} ${show(tensor.dims)}` : show(tensor);
+      throw new MobileNetError('ARG', `fromTensor: expected a uint8 tensor of 3 dimensions, got ${got}`);
+    }
+    const interleaved = order === 'CHW' ? tensor.permute(1, 2, 0) : tensor;
+    const [height, width, channels] = interleaved.dims;
+    return new RawImage(interleaved.data as Uint8Array, width, height, channels as 1 | 3 | 4);
+  }
+
+  static async #decode(bytes: Uint8Array, file: string): Promise<RawImage> {
+    const { data, width, height, channels } = await decodeImage(bytes, { file });
+    return new RawImage(data, width, height, channels);
+  }
+
+  /** Three channels: grey three times, alpha dropped. */
+  rgb(): RawImage {
+    if (this.channels === 3) return this;
+    const { data, channels } = this;
+    return this.#map(3, (out, to, from) => {
+      out[to] = data[from];
+      out[to + 1] = data[channels === 1 ? from : from + 1];
+      out[to + 2] = data[channels === 1 ? from : from + 2];
+    });
+  }
+
+  /** Four channels, opaque where there was no alpha. */
+  rgba(): RawImage {
+    if (this.channels === 4) return this;
+    const { data, channels } = this;
+    return this.#map(4, (out, to, from) => {
+      out[to] = data[from];
+      out[to + 1] = data[channels === 1 ? from : from + 1];
+      out[to + 2] = data[channels === 1 ? from : from + 2];
+      out[to + 3] = 255;
+    });
+  }
+
+  /** One channel: PIL's mode L, the luma of ITU-R 601-2 in its fixed point (Convert.c). Alpha is dropped. */
+  grayscale(): RawImage {
+    if (this.channels === 1) return this;
+    const { data } = this;
+    return this.#map(1, (out, to, from) => {
+      out[to] = (data[from] * 19595 + data[from + 1] * 38470 + data[from + 2] * 7471 + 0x8000) >> 16;
+    });
+  }
+
+  /**
+   * Resized with PIL's filters, antialiased. A width or height of null follows from the other and keeps the shape.
+   * @throws MobileNetError ARG for sizes that are none, LIMIT above `env.limits.imagePixels`
+   */
+  async resize(width: number | null, height: number | null, { resample = 2 }: ResizeOptions = {}): Promise<RawImage> {
+    const w = width ?? Math.round((this.width / this.height) * (height ?? this.height));
+    const h = height ?? Math.round((this.height / this.width) * (width ?? this.width));
+    const { data } = resize(this, w, h, resample);
+    return new RawImage(data, w, h, this.channels);
+  }
+
+  /**
+   * The part from (x0, y0) up to and with (x1, y1): both corners belong to it. What lies outside the image is left out.
+   * @throws MobileNetError ARG when nothing is left
+   */
+  async crop(corners: readonly [x0: number, y0: number, x1: number, y1: number]): Promise<RawImage> {
+    const [x0, y0, x1, y1] = Array.isArray(corners) ? (corners as readonly number[]) : [];
+    const left = Math.max(0, x0);
+    const top = Math.max(0, y0);
+    const width = Math.min(this.width - 1, x1) - left + 1;
+    const height = Math.min(this.height - 1, y1) - top + 1;
+    if (![x0, y0, x1, y1].every(Number.isInteger) || width < 1 || height < 1) {
+      throw new MobileNetError('ARG', `crop: ${show(corners)} leaves nothing of ${this.width}×${this.height} pixels`);
+    }
+    return this.#window(left, top, width, height);
+  }
+
+  /** The middle `width`×`height` pixels; zeros (black, transparent) around an image that is smaller. */
+  async center_crop(width: number, height: number): Promise<RawImage> {
+    if (![width, height].every((size) => Number.isSafeInteger(size) && size >= 1)) {
+      throw new MobileNetError('ARG', `center_crop: expected whole sizes from 1, got ${show(width)}×${show(height)}`);
+    }
+    checkPixelLimit(width, height, 'center_crop');
+    // Of an odd rest, the pixel more is behind the crop, or the zero more behind the image.
+    const offset = (rest: number) => Math.sign(rest) * Math.floor(Math.abs(rest) / 2);
+    return this.#window(offset(this.width - width), offset(this.height - height), width, height);
+  }
+
+  /** Another image with pixels of its own. */
+  clone(): RawImage {
+    return new RawImage(this.data.slice(), this.width, this.height, this.channels);
+  }
+
+  /** A uint8 tensor [C,H,W] or [H,W,C]; HWC shares memory. */
+  toTensor(order: ChannelOrder = 'CHW'): Tensor<'uint8'> {
+    checkOrder(order);
+    const { data, width, height, channels } = this;
+    const bytes = data instanceof Uint8Array ? data : new Uint8Array(data.buffer, data.byteOffset, data.length);
+    const tensor = new Tensor('uint8', bytes, [height, width, channels]);
+    return order === 'HWC' ? tensor : tensor.permute(2, 0, 1);
+  }
+
+  /** Draws itself on a canvas of its size. Browsers and their workers only. */
+  toCanvas(): OffscreenCanvas {
+    if (typeof OffscreenCanvas === 'undefined') {
+      throw new MobileNetError('UNSUPPORTED', 'toCanvas: there is no OffscreenCanvas here; use toBlob or save');
+    }
+    const canvas = new OffscreenCanvas(this.width, this.height);
+    const pixels = new ImageData(new Uint8ClampedArray(this.rgba().data), this.width, this.height);
+    canvas.getContext('2d')!.putImageData(pixels, 0, 0);
+    return canvas;
+  }
+
+  /** Encoded as PNG. @throws MobileNetError UNSUPPORTED for another type, or without an encoder */
+  async toBlob(type = 'image/png'): Promise<Blob> {
+    return new Blob([new Uint8Array(await this.#encode(type))], { type });
+  }
+
+  /** Writes a PNG file. @throws MobileNetError UNSUPPORTED for another extension, or where there are no files; IO */
+  async save(path: string): Promise<void> {
+    const extension = /\.[^./\\]*$/.exec(path)?.[0].toLowerCase();
+    const bytes = await this.#encode(extension === '.png' ? 'image/png' : `${extension ?? 'no extension'} (${path})`);
+    const split = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1;
+    await requirePlatform('writeFolder', path)(path.slice(0, split) || '.', new Map([[path.slice(split), bytes]]));
+  }
+
+  async #encode(type: string): Promise<Uint8Array> {
+    if (type !== 'image/png') {
+      throw new MobileNetError('UNSUPPORTED', `expected image/png or a name with .png, got ${show(type)}`);
+    }
+    return requirePlatform('encodePng', type)(this);
+  }
+
+  /** As many pixels with other channels. `write` puts the pixel that begins at `from` where the new one begins. */
+  #map(channels: 1 | 3 | 4, write: (out: Uint8Array, to: number, from: number) => void): RawImage {
+    const out = new Uint8Array(this.width * this.height * channels);
+    for (let to = 0, from = 0; to < out.length; to += channels, from += this.channels) write(out, to, from);
+    return new RawImage(out, this.width, this.height, channels);
+  }
+
+  /** `width`×`height` pixels from (left, top) on; both may be negative or reach too far, which gives zeros. */
+  #window(left: number, top: number, width: number, height: number): RawImage {
+    const { channels } = this;
+    const out = new Uint8Array(width * height * channels);
+    const firstX = Math.max(0, left);
+    const endX = Math.min(this.width, left + width);
+    for (let y = Math.max(0, top); y < Math.min(this.height, top + height); y++) {
+      const row = this.data.subarray((y * this.width + firstX) * channels, (y * this.width + endX) * channels);
+      out.set(row, ((y - top) * width + firstX - left) * channels);
+    }
+    return new RawImage(out, width, height, channels);
+  }
+}
+
+/** `RawImage.read` under the name Python's transformers has for it. */
+export function load_image(input: ImageInput): Promise<RawImage> {
+  return RawImage.read(input);
+}
+
+function isCanvas(input: unknown): input is CanvasLike {
+  return typeof (input as CanvasLike | null)?.getContext === 'function';
+}
+
+function checkOrder(order: unknown): asserts order is ChannelOrder {
+  if (order !== 'CHW' && order !== 'HWC') {
+    throw new MobileNetError('ARG', `expected 'CHW' or 'HWC', got ${show(order)}`);
+  }
+}

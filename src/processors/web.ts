@@ -1,0 +1,128 @@
+/**
+ * What a browser and its workers have to offer: `env.platform = webPlatform`. Pictures are decoded by
+ * `createImageBitmap`, files come by `fetch`, nothing can be written.
+ */
+import type { DecodedImage, Folder, Platform } from '../base/env.js';
+import { MobileNetError, show } from '../base/errors.js';
+import { join } from './header.js';
+import { essentialJpeg, readJpeg } from './jpeg-header.js';
+import { essentialPng, readPng } from './png-header.js';
+
+export const webPlatform: Platform = {
+  openFolder,
+  readFile,
+  decodePng: (bytes, file) => decode(essentialPng(bytes, readPng(bytes, file)), 'image/png'),
+  decodeJpeg: (bytes, file) => decode(essentialJpeg(bytes, readJpeg(bytes, file)), 'image/jpeg'),
+  encodePng,
+};
+
+/**
+ * `bytes` hold no EXIF block and no colour profile. Whether 'none' as an imageOrientation means "ignore EXIF" or "do not
+ * flip" has changed over the years, so the browser is given nothing to turn; the caller turns the picture. The other options
+ * keep the browser from changing values: alpha stays straight, colours stay what the file says.
+ */
+async function decode(bytes: Uint8Array<ArrayBuffer>, type: string): Promise<DecodedImage> {
+  const bitmap = await createImageBitmap(new Blob([bytes], { type }), {
+    premultiplyAlpha: 'none',
+    colorSpaceConversion: 'none',
+  });
+  const { width, height } = bitmap;
+  try {
+    const context = newContext(width, height);
+    context.drawImage(bitmap, 0, 0);
+    return { data: context.getImageData(0, 0, width, height).data, width, height, channels: 4 };
+  } finally {
+    bitmap.close();
+  }
+}
+
+/** A canvas keeps colours premultiplied, so where alpha is below 255 they come back rounded, and black where it is 0. */
+function newContext(width: number, height: number): OffscreenCanvasRenderingContext2D {
+  const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+  if (context === null) {
+    throw new MobileNetError('OUT_OF_MEMORY', `a canvas of ${width}×${height} pixels cannot be had`);
+  }
+  return context;
+}
+
+async function encodePng({ data, width, height, channels }: DecodedImage): Promise<Uint8Array> {
+  const context = newContext(width, height);
+  const pixels = context.createImageData(width, height);
+  for (let from = 0, to = 0; from < data.length; from += channels, to += 4) {
+    for (let c = 0; c < 3; c++) pixels.data[to + c] = data[channels === 1 ? from : from + c];
+    pixels.data[to + 3] = channels === 4 ? data[from + 3] : 255;
+  }
+  context.putImageData(pixels, 0, 0);
+  const blob = await context.canvas.convertToBlob({ type: 'image/png' });
+  return new Uint8Array(await blob.arrayBuffer());
+}
+
+/** A folder of model files behind a URL, absolute or relative to the page. */
+async function openFolder(path: string): Promise<Folder> {
+  const base = absolute(path.endsWith('/') ? path : `${path}/`);
+  return {
+    name: path,
+    async read(file, signal) {
+      const url = new URL(file, base);
+      if (!url.href.startsWith(base.href)) {
+        throw new MobileNetError('PATH_ESCAPE', `expected the name of a file inside ${path}, got ${show(file)}`, {
+          file,
+        });
+      }
+      const response = await request(url, file, signal);
+      // Servers of single-page applications answer with their page where there is no file. No model file is HTML.
+      if (response?.headers.get('content-type')?.startsWith('text/html')) return undefined;
+      return response && bodyOf(response, file, Number.POSITIVE_INFINITY, signal);
+    },
+  };
+}
+
+async function readFile(path: string, limit: number): Promise<Uint8Array> {
+  const response = await request(absolute(path), path);
+  if (response === undefined) {
+    throw new MobileNetError('NOT_FOUND', `${path}: the server has no such file (404)`, { file: path });
+  }
+  return bodyOf(response, path, limit);
+}
+
+function absolute(path: string): URL {
+  try {
+    return new URL(path, globalThis.location?.href);
+  } catch (cause) {
+    throw new MobileNetError('ARG', `expected a URL, got ${show(path)}`, { file: path, cause });
+  }
+}
+
+/** The answer to a request; undefined where there is no such file. */
+async function request(url: URL, file: string, signal?: AbortSignal): Promise<Response | undefined> {
+  const response = await fetch(url, signal ? { signal } : {}).catch((cause) => refuseConnection(cause, file, signal));
+  if (response.ok) return response;
+  if (response.status === 404 || response.status === 410) return undefined;
+  throw new MobileNetError('IO', `${file}: the server answers ${response.status} ${response.statusText}`, { file });
+}
+
+/** The body, given up as soon as it exceeds the limit. */
+async function bodyOf(response: Response, file: string, limit: number, signal?: AbortSignal): Promise<Uint8Array> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for (const reader = response.body?.getReader(); reader !== undefined; ) {
+    const { done, value } = await reader.read().catch((cause) => refuseConnection(cause, file, signal));
+    if (done) break;
+    chunks.push(value);
+    size += value.length;
+    if (size > limit) {
+      await reader.cancel();
+      throw new MobileNetError(
+        'LIMIT',
+        `${file}: more than ${limit} bytes; raise env.limits.imageBytes to read larger files`,
+        { file },
+      );
+    }
+  }
+  return join(chunks);
+}
+
+function refuseConnection(cause: unknown, file: string, signal: AbortSignal | undefined): never {
+  if (signal?.aborted) throw cause;
+  throw new MobileNetError('IO', `${file}: ${(cause as Error).message}`, { file, cause });
+}

@@ -1,0 +1,119 @@
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type ClassificationResult, pipeline } from '../../src/node.js';
+import { cli, ROOT, temporaryFolder } from '../helpers/cli.js';
+import { saveTinyClassifier, stripes, writeStripes } from '../helpers/tiny.js';
+
+interface Line {
+  file: string;
+  labels: ClassificationResult[];
+}
+
+/** The same files and labels; scores but for what the order of summation does, which depends on the batch. */
+function expectSame(records: Line[], expected: Line[]): void {
+  expect(records.map(({ file }) => file)).toEqual(expected.map(({ file }) => file));
+  for (const [n, { labels }] of records.entries()) {
+    expect(labels.map(({ label }) => label)).toEqual(expected[n].labels.map(({ label }) => label));
+    for (const [k, { score }] of labels.entries()) {
+      expect(Math.abs(score - expected[n].labels[k].score)).toBeLessThan(1e-4);
+    }
+  }
+}
+
+const DOG = 'examples/dog.jpg';
+const HUSKY = 'examples/husky.png';
+
+describe('classify with the checkpoint that ships', () => {
+  let expected: ClassificationResult[][];
+  beforeAll(async () => {
+    const classify = await pipeline('image-classification');
+    expected = await classify([join(ROOT, DOG), join(ROOT, HUSKY)]);
+  });
+
+  it('prints labels and scores under the name of each picture', async () => {
+    const { code, stdout, stderr } = await cli(['classify', DOG, HUSKY, '--top-k', '2']);
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines).toHaveLength(6);
+    expect(lines[0]).toBe(DOG);
+    expect(lines[1]).toMatch(/^ {2} *\d+\.\d % {2}\S/);
+    expect(lines[1]).toContain(expected[0][0].label);
+    expect(lines[3]).toBe(HUSKY);
+    expect(lines[4]).toContain(expected[1][0].label);
+  });
+
+  it('prints one JSON array, or a line a picture, with what the pipeline gives', async () => {
+    const records = [DOG, HUSKY].map((file, n) => ({ file, labels: expected[n] }));
+    const array = await cli(['classify', DOG, HUSKY, '--json']);
+    expectSame(JSON.parse(array.stdout), records);
+    const lines = await cli(['classify', DOG, HUSKY, '--ndjson']);
+    const parsed = lines.stdout.trimEnd().split('\n');
+    expectSame(
+      parsed.map((line) => JSON.parse(line)),
+      records,
+    );
+    expect([array.code, lines.code]).toEqual([0, 0]);
+    expect(array.stderr + lines.stderr).toBe('');
+  });
+
+  it('reads a picture from standard input', async () => {
+    const stdin = readFileSync(join(ROOT, HUSKY));
+    const { code, stdout } = await cli(['classify', '-', '--json'], { stdin });
+    expect(code).toBe(0);
+    expectSame(JSON.parse(stdout), [{ file: '-', labels: expected[1] }]);
+  });
+});
+
+describe('classify with batches', () => {
+  it('gives the same in the same order, whatever the sizes', async () => {
+    const folder = temporaryFolder();
+    await saveTinyClassifier(folder);
+    mkdirSync(`${folder}/p`);
+    for (let n = 0; n < 7; n++) writeStripes(`${folder}/p`, `${n}.png`, n, 20 + 7 * (n % 3), 40);
+    const run = (size: string) =>
+      cli(['classify', 'p', '--model', '.', '--batch-size', size, '--json'], { cwd: folder });
+    const one = await run('1');
+    const three = await run('3');
+    expect(JSON.parse(one.stdout)).toHaveLength(7);
+    expect(new Set(JSON.parse(one.stdout).map(({ labels }: { labels: unknown }) => JSON.stringify(labels))).size).toBe(
+      7,
+    );
+    expectSame(JSON.parse(three.stdout), JSON.parse(one.stdout));
+  });
+
+  it.each(['js', 'reference'])('runs on %s', async (device) => {
+    const folder = temporaryFolder();
+    await saveTinyClassifier(folder);
+    const args = ['classify', '-', '--model', '.', '--device', device, '--json'];
+    const { code, stdout } = await cli(args, { cwd: folder, stdin: stripes(1) });
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)[0].labels).toHaveLength(3);
+  });
+});
+
+const SHARED = join(ROOT, '../shared');
+const GOLDENS = join(SHARED, 'goldens/README.json');
+
+describe.skipIf(!existsSync(GOLDENS))(
+  `classify against transformers${existsSync(GOLDENS) ? '' : ' (no ../shared)'}`,
+  () => {
+    it('gives the labels of the goldens, and the scores to 1e-4', async () => {
+      const goldens: Record<string, ClassificationResult[]> = JSON.parse(readFileSync(GOLDENS, 'utf8')).classify;
+      const images = ['cat.png', 'grace_hopper.png', 'dog_segmentation.png'];
+      const args = images.map((image) => join(SHARED, 'images', image));
+      const { stdout } = await cli([
+        'classify',
+        ...args,
+        '--model',
+        join(SHARED, 'weights/mobilenet_v2_1.0_224'),
+        '--json',
+      ]);
+      expectSame(
+        JSON.parse(stdout),
+        images.map((image, n) => ({ file: args[n], labels: goldens[image] })),
+      );
+    });
+  },
+);

@@ -1,0 +1,162 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PNG } from 'pngjs';
+import { describe, expect, it } from 'vitest';
+import { overlay, vocPalette } from '../../src/cli/colours.js';
+import { cli, ROOT, temporaryFolder } from '../helpers/cli.js';
+import { saveTinySegmenter, writeStripes } from '../helpers/tiny.js';
+
+async function folderWithModel(): Promise<string> {
+  const folder = temporaryFolder();
+  await saveTinySegmenter(`${folder}/model`);
+  return folder;
+}
+
+const pixelsOf = (path: string): PNG => PNG.sync.read(readFileSync(path));
+
+describe('colours', () => {
+  it('are those of PASCAL VOC', () => {
+    const palette = vocPalette();
+    const colour = (id: number) => [...palette.subarray(id * 3, id * 3 + 3)];
+    expect(colour(0)).toEqual([0, 0, 0]);
+    expect(colour(1)).toEqual([128, 0, 0]); // aeroplane
+    expect(colour(12)).toEqual([64, 0, 128]); // dog
+    expect(colour(15)).toEqual([192, 128, 128]); // person
+    expect(colour(255)).toEqual([224, 224, 192]); // the border of objects
+  });
+
+  it('blend by opacity and leave the background', () => {
+    const rgb = Uint8Array.of(10, 20, 30, 10, 20, 30);
+    const options = { ids: Uint8Array.of(0, 1), palette: vocPalette(), background: 0 };
+    expect([...overlay(rgb, { ...options, opacity: 0.5 })]).toEqual([10, 20, 30, 69, 10, 15]);
+    expect([...overlay(rgb, { ...options, opacity: 0 })]).toEqual([...rgb]);
+  });
+});
+
+describe('segment', () => {
+  it('writes mask and overlay, and says which class has how much of the picture', async () => {
+    const folder = await folderWithModel();
+    writeStripes(folder, 'a.png', 1, 50, 30);
+    const args = ['segment', 'a.png', '--model', 'model', '--out', 'out/deep'];
+    const { code, stdout, stderr } = await cli([...args, '--json'], { cwd: folder });
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    const [record] = JSON.parse(stdout);
+    expect(record).toMatchObject({ file: 'a.png', width: 50, height: 30 });
+    expect([record.mask, record.overlay]).toEqual(['out/deep/a.mask.png', 'out/deep/a.overlay.png']);
+    expect(readdirSync(`${folder}/out/deep`)).toEqual(['a.mask.png', 'a.overlay.png']);
+
+    const mask = pixelsOf(`${folder}/${record.mask}`);
+    const bytes = readFileSync(`${folder}/${record.mask}`);
+    expect([bytes[24], bytes[25]]).toEqual([8, 3]); // 8 bits, palette
+    const palette = vocPalette();
+    let total = 0;
+    for (const { id, label, pixels, share } of record.classes) {
+      const [r, g, b] = palette.subarray(id * 3);
+      let count = 0;
+      for (let at = 0; at < mask.data.length; at += 4) {
+        if (mask.data[at] === r && mask.data[at + 1] === g && mask.data[at + 2] === b) count++;
+      }
+      expect(count, label).toBe(pixels);
+      expect(share).toBe(pixels / 1500);
+      total += pixels;
+    }
+    expect(total).toBe(1500);
+
+    const text = await cli(args, { cwd: folder });
+    expect(text.stdout.split('\n')[0]).toBe('a.png → out/deep/a.mask.png, out/deep/a.overlay.png');
+    expect(text.stdout.split('\n')[1]).toMatch(/^ +\d+\.\d % {2}(background|bee|cat)$/);
+  });
+
+  it('gives colliding names numbers, and a rerun the same files', async () => {
+    const folder = await folderWithModel();
+    for (const sub of ['a', 'b']) mkdirSync(`${folder}/${sub}`);
+    writeStripes(folder, 'a/cat.png', 1);
+    writeStripes(folder, 'b/Cat.png', 2);
+    writeStripes(folder, 'b/cat-2.png', 3);
+    const args = ['segment', 'a', 'b', 'a/cat.png', '--model', 'model', '--out', 'out', '--json'];
+    const first = await cli(args, { cwd: folder });
+    const masks = JSON.parse(first.stdout).map(({ file, mask }: { file: string; mask: string }) => [file, mask]);
+    expect(masks).toEqual([
+      ['a/cat.png', 'out/cat.mask.png'],
+      ['b/cat-2.png', 'out/cat-2.mask.png'],
+      ['b/Cat.png', 'out/Cat-3.mask.png'],
+      ['a/cat.png', 'out/cat.mask.png'],
+    ]);
+    const files = readdirSync(`${folder}/out`);
+    const again = await cli(args, { cwd: folder });
+    expect(again).toEqual(first);
+    expect(readdirSync(`${folder}/out`)).toEqual(files);
+  });
+
+  it('writes beside the pictures and does not take its own results for pictures', async () => {
+    const folder = await folderWithModel();
+    mkdirSync(`${folder}/p`);
+    writeStripes(folder, 'p/x.png', 1);
+    const args = ['segment', 'p', '--model', 'model', '--out', 'p', '--json'];
+    await cli(args, { cwd: folder });
+    const { code, stdout, stderr } = await cli(args, { cwd: folder });
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toHaveLength(1);
+    expect(stderr).toContain('p/x.mask.png: left out');
+    expect(readdirSync(`${folder}/p`)).toEqual(['x.mask.png', 'x.overlay.png', 'x.png']);
+  });
+
+  it('segments the whole picture if asked', async () => {
+    const folder = await folderWithModel();
+    writeStripes(folder, 'wide.png', 4, 96, 32);
+    const args = ['segment', 'wide.png', '--model', 'model', '--out', 'out'];
+    await cli(args, { cwd: folder });
+    const cropped = pixelsOf(`${folder}/out/wide.mask.png`);
+    await cli([...args, '--whole-image'], { cwd: folder });
+    const whole = pixelsOf(`${folder}/out/wide.mask.png`);
+    expect([whole.width, whole.height]).toEqual([96, 32]);
+    expect(whole.data.equals(cropped.data)).toBe(false);
+  });
+
+  it('refuses a model that does not segment, in one line', async () => {
+    const { code, stderr } = await cli([
+      'segment',
+      'examples/husky.png',
+      '--model',
+      'weights/mobilenet_v2_1.0_160_dogs',
+      '--out',
+      temporaryFolder(),
+    ]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^mobilenet-v2: .*\n$/);
+  });
+});
+
+const SHARED = join(ROOT, '../shared');
+const MODELS = ['deeplabv3_mobilenet_v2_1.0_513', 'deeplabv3_mobilenet_v2_0.5_513', 'deeplabv3_mobilenet_v2_0.5_257'];
+const IMAGES = ['bird_segmentation', 'dog_segmentation', 'grace_hopper'];
+const found = existsSync(`${SHARED}/goldens`);
+
+describe.skipIf(!found)(`segment against transformers${found ? '' : ' (no ../shared)'}`, () => {
+  it.each(MODELS)('%s: the masks of the goldens', async (model) => {
+    const out = temporaryFolder();
+    const pictures = IMAGES.map((image) => `${SHARED}/images/${image}.png`);
+    const { code } = await cli([
+      'segment',
+      ...pictures,
+      '--model',
+      `${SHARED}/weights/${model}`,
+      '--out',
+      out,
+      '--quiet',
+    ]);
+    expect(code).toBe(0);
+    const palette = vocPalette();
+    for (const image of IMAGES) {
+      const mask = pixelsOf(`${out}/${image}.mask.png`);
+      const golden = pixelsOf(`${SHARED}/goldens/segment_${model}_${image}.png`); // grey: the class is the value
+      let same = 0;
+      for (let at = 0; at < mask.data.length; at += 4) {
+        const id = golden.data[at];
+        if ([0, 1, 2].every((c) => mask.data[at + c] === palette[id * 3 + c])) same++;
+      }
+      expect(same / (mask.width * mask.height), image).toBeGreaterThanOrEqual(0.9999);
+    }
+  });
+});

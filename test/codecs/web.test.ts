@@ -1,0 +1,125 @@
+/** The browser's codecs, with a stand-in for the browser: what it is given, and what becomes of what it gives. */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { env } from '../../src/base/env.js';
+import { nodePlatform } from '../../src/node/platform.js';
+import { RawImage } from '../../src/processors/raw-image.js';
+import { webPlatform } from '../../src/processors/web.js';
+import { expectRefusal } from './helpers.js';
+import { exifBlock, jpeg, text } from './jpeg-files.js';
+import { chunk, simplePng } from './png-files.js';
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  env.platform = nodePlatform;
+});
+
+/** A browser that decodes as Node does; it remembers the encoded bytes it was given. */
+function standIn(): { given: Buffer[]; closed: number } {
+  const seen = { given: [] as Buffer[], closed: 0 };
+  vi.stubGlobal('createImageBitmap', async (blob: Blob) => {
+    const bytes = new Uint8Array(await blob.arrayBuffer());
+    seen.given.push(Buffer.from(bytes));
+    const decode = blob.type === 'image/png' ? nodePlatform.decodePng! : nodePlatform.decodeJpeg!;
+    const { data, width, height, channels } = await decode(bytes, 'blob');
+    const image = new RawImage(data, width, height, channels).rgba();
+    return { image, width, height, close: () => seen.closed++ };
+  });
+  vi.stubGlobal(
+    'OffscreenCanvas',
+    class {
+      image: RawImage | undefined;
+      getContext() {
+        return {
+          canvas: this,
+          drawImage: (bitmap: { image: RawImage }) => {
+            this.image = bitmap.image;
+          },
+          getImageData: () => ({ data: Uint8ClampedArray.from(this.image!.data) }),
+          createImageData: (width: number, height: number) => ({
+            data: new Uint8ClampedArray(width * height * 4),
+            width,
+            height,
+          }),
+          putImageData: ({ data, width, height }: { data: Uint8ClampedArray; width: number; height: number }) => {
+            this.image = new RawImage(data, width, height, 4);
+          },
+        };
+      }
+      async convertToBlob() {
+        const { data, width, height } = this.image!;
+        return new Blob([new Uint8Array(await nodePlatform.encodePng!({ data, width, height, channels: 4 }))]);
+      }
+    },
+  );
+  env.platform = webPlatform;
+  return seen;
+}
+
+describe('in a browser', () => {
+  it('a picture is turned once, by us', async () => {
+    const seen = standIn();
+    const portrait = await RawImage.read(jpeg({ width: 16, height: 8, exif: exifBlock(6) }));
+    expect(portrait.size).toEqual([8, 16]);
+    expect(seen.given[0].includes('Exif')).toBe(false);
+    const upsideDown = await RawImage.read(simplePng({ width: 2 }, [[1, 2]], chunk('eXIf', exifBlock(3))));
+    expect(Array.from(upsideDown.data)).toEqual([2, 1]);
+    expect(seen.given[1].includes('eXIf')).toBe(false);
+    expect(seen.closed).toBe(2);
+  });
+
+  it('nothing can change colours', async () => {
+    const seen = standIn();
+    const profile = chunk('iCCP', text('x\0\0'));
+    const file = simplePng(
+      { colourType: 2 },
+      [[9, 8, 7]],
+      profile,
+      chunk('gAMA', [0, 0, 0, 1]),
+      chunk('tRNS', [0, 9, 0, 8, 0, 7]),
+    );
+    expect(await RawImage.read(file)).toMatchObject({ channels: 3, data: Uint8Array.of(9, 8, 7) });
+    for (const name of ['iCCP', 'gAMA', 'tRNS']) expect(seen.given[0].includes(name)).toBe(false);
+    const components = [100, 90, 200].map((value, i) => ({ id: i + 1, value }));
+    expect((await RawImage.read(jpeg({ components, adobe: 0 }))).data.subarray(0, 3)).toEqual(
+      Uint8Array.of(100, 90, 200),
+    );
+    expect((await RawImage.read(jpeg({ components, jfif: true, adobe: 0 }))).data.subarray(0, 3)).toEqual(
+      Uint8Array.of(201, 62, 33),
+    );
+  });
+
+  it('a damaged file never reaches it', async () => {
+    const seen = standIn();
+    await expectRefusal(() => RawImage.read(jpeg().subarray(0, -2)), 'IMAGE');
+    await expectRefusal(
+      () => webPlatform.decodePng!(simplePng({}, [[1]]).subarray(0, -1), 'bad.png'),
+      'IMAGE',
+      /bad\.png/,
+    );
+    expect(seen.given).toEqual([]);
+  });
+
+  it('pictures are encoded and drawn', async () => {
+    standIn();
+    for (const channels of [1, 3, 4] as const) {
+      const image = new RawImage(
+        Uint8Array.from({ length: 6 * channels }, (_, i) => i * 9),
+        3,
+        2,
+        channels,
+      );
+      const bytes = new Uint8Array(await (await image.toBlob()).arrayBuffer());
+      expect((await RawImage.read(bytes)).data).toEqual(image.rgb().data);
+    }
+    vi.stubGlobal('ImageData', function (data: Uint8ClampedArray, width: number, height: number) {
+      return { data, width, height };
+    });
+    const canvas = new RawImage(Uint8Array.of(1, 2, 3), 1, 1, 3).toCanvas() as unknown as { image: RawImage };
+    expect(Array.from(canvas.image.data)).toEqual([1, 2, 3, 255]);
+  });
+
+  it('files are not written', async () => {
+    standIn();
+    await expectRefusal(() => new RawImage(Uint8Array.of(1), 1, 1, 1).save('a.png'), 'UNSUPPORTED', /writeFolder/);
+  });
+});

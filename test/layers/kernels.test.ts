@@ -1,0 +1,112 @@
+/** Every kernel of the list against the reference, over every edge of its shapes. */
+import { describe, expect, it } from 'vitest';
+import { findKernel, KERNELS } from '../../src/layers/kernels.js';
+import { type FusedActivation, kernelName, NONE, type Spec } from '../../src/layers/spec.js';
+import {
+  CONV3X3,
+  compare,
+  conv3x3,
+  DEPTHWISE,
+  depthwise,
+  expected,
+  type Operands,
+  OTHERS,
+  operands,
+  POINTWISE,
+  pointwise,
+  type Run,
+  runGuarded,
+} from './cases.js';
+
+const CASES: readonly Spec[] = [...CONV3X3, ...DEPTHWISE, ...POINTWISE, ...OTHERS];
+
+for (const kernel of KERNELS.filter(({ engine }) => engine !== 'reference')) {
+  const run: Run = (spec, { x, weights, bias, residual }, y) => {
+    const packed = weights.length > 0 ? kernel.pack(spec, weights) : weights;
+    kernel.run(spec, x, packed, bias, residual, y);
+  };
+
+  // Cases of one name differ in sizes only, and make one test.
+  const byName = new Map<string, Spec[]>();
+  for (const spec of CASES.filter(({ op }) => op === kernel.op)) {
+    const name = kernelName(spec, kernel.engine);
+    byName.set(name, [...(byName.get(name) ?? []), spec]);
+  }
+
+  describe(`${kernel.op}, ${kernel.engine}, is the reference`, () => {
+    it.each([...byName])('%s', (_name, specs) => {
+      for (const spec of specs) {
+        expect(kernel.supports(spec)).toBe(true);
+        compare(run, spec);
+      }
+    });
+
+    const tricky = (activation: FusedActivation): Spec[] =>
+      [
+        conv3x3(6, 5, 2, 3, 2, false, { activation }),
+        depthwise(6, 5, 3, 1, 1, false, { activation }),
+        depthwise(6, 5, 3, 2, 1, false, { activation }),
+        pointwise(11, 1, 3, { activation }),
+        pointwise(1, 1, 3, { activation }),
+        pointwise(4, 1, 3, { activation, residual: true }),
+      ].filter(({ op }) => op === kernel.op);
+
+    if (tricky('none').length > 0) {
+      it.each(['none', 'relu', 'relu6'] as const)('NaN and infinities go through %s', (activation) => {
+        for (const spec of tricky(activation)) {
+          for (const value of [Number.NaN, Infinity, -Infinity]) {
+            const given: Operands = operands(spec, 'integers', 3);
+            given.x[Math.floor(given.x.length / 2)] = value;
+            given.bias[1] = value;
+            expect(runGuarded(run, spec, given)).toEqual(expected(spec, given));
+          }
+        }
+      });
+    }
+  });
+}
+
+describe('clamping', () => {
+  it.each(KERNELS.filter(({ op }) => op === 'pointwise'))('$engine keeps NaN and bounds the infinities', (kernel) => {
+    const x = Float32Array.of(Number.NaN, Infinity, -Infinity, 7, -7, 3);
+    const clamp = (activation: FusedActivation) => {
+      const y = new Float32Array(6);
+      const spec = pointwise(6, 1, 1, { activation });
+      kernel.run(spec, x, kernel.pack(spec, Float32Array.of(1)), Float32Array.of(0), NONE, y);
+      return [...y];
+    };
+    expect(clamp('none')).toEqual([Number.NaN, Infinity, -Infinity, 7, -7, 3]);
+    expect(clamp('relu')).toEqual([Number.NaN, Infinity, 0, 7, 0, 3]);
+    expect(clamp('relu6')).toEqual([Number.NaN, 6, 0, 6, 0, 3]);
+  });
+});
+
+describe('findKernel', () => {
+  it('takes the first engine that has one', () => {
+    expect(findKernel(pointwise(4, 4, 4), ['js', 'reference']).engine).toBe('js');
+    expect(findKernel(pointwise(4, 4, 4), ['reference', 'js']).engine).toBe('reference');
+  });
+
+  it('goes on to the next engine for sizes beyond the lanes', () => {
+    for (const spec of [pointwise(1, 100_000, 1), depthwise(3, 3, 5000, 1), conv3x3(3, 3, 2000, 1, 1)]) {
+      expect(findKernel(spec, ['js', 'reference']).engine).toBe('reference');
+    }
+  });
+
+  it('names what is missing', () => {
+    const spec: Spec = { op: 'activation', size: 1, function: 'prelu' };
+    expect(() => findKernel(spec, ['js', 'reference'])).toThrowError(
+      expect.objectContaining({
+        code: 'UNSUPPORTED',
+        message: 'no kernel activation_f32_prelu__js or activation_f32_prelu__reference',
+      }),
+    );
+  });
+
+  it('has a kernel of every operation in both engines', () => {
+    for (const spec of CASES) {
+      expect(findKernel(spec, ['reference']).engine).toBe('reference');
+      expect(findKernel(spec, ['js']).engine).toBe('js');
+    }
+  });
+});
