@@ -4,7 +4,7 @@ import { ACTIVATION_NAMES, activationFunction } from '../../src/layers/activatio
 import { foldBatchNorm } from '../../src/layers/batchnorm.js';
 import { invertedResidual } from '../../src/layers/inverted-residual.js';
 import { findKernel } from '../../src/layers/kernels.js';
-import { type Engine, kernelName, NONE, type Spec } from '../../src/layers/spec.js';
+import { type Kernel, kernelName, NONE, type Spec } from '../../src/layers/spec.js';
 import { nchwToNhwc } from '../../src/tensor/shape.js';
 import { float32Golden, readGoldens } from '../helpers/goldens.js';
 import { sizes } from './cases.js';
@@ -30,7 +30,7 @@ function expectClose(got: Float32Array, wanted: Float32Array, tolerance = 2 ** -
 }
 
 function run(
-  engine: Engine,
+  engine: Kernel['engine'],
   spec: Spec,
   x: Float32Array,
   w: Float32Array = NONE,
@@ -44,7 +44,7 @@ function run(
 }
 
 const named = (prefix: string) => [...goldens.keys()].filter((key) => key.startsWith(prefix) && key.endsWith('.y'));
-const ENGINES: readonly Engine[] = ['reference', 'js'];
+const ENGINES: readonly Kernel['engine'][] = ['reference', 'js'];
 
 describe.each(ENGINES)('%s against PyTorch', (engine) => {
   for (const key of named('conv3x3_')) {
