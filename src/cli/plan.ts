@@ -53,9 +53,9 @@ async function plan(dir: string | undefined, flags: PlanFlags, session: Session)
   process.stdout.write(`${flags.json ? JSON.stringify(toRecord(made), null, 2) : describePlan(made)}\n`);
 }
 
-function toRecord({ device, dims, steps, values, outputs, arenaBytes, multiplyAdds: total }: Plan) {
+function toRecord({ engine, dims, steps, values, outputs, arenaBytes, multiplyAdds: total }: Plan) {
   return {
-    device,
+    device: engine,
     input: dims,
     outputs: outputs.map(({ name }) => name),
     multiply_adds: total,

@@ -9,6 +9,7 @@ import { activationFunction } from '../../layers/activation.js';
 import { Tensor } from '../../tensor/tensor.js';
 import type { Graph } from '../graph.js';
 import { DEVICES, type Device } from '../runtime/choose.js';
+import { makeMachine } from '../runtime/machine.js';
 import type { InputDims, Plan } from '../runtime/plan.js';
 import { Network } from '../runtime/run.js';
 import { checkFinite, loadWeights } from '../weights/load.js';
@@ -208,14 +209,14 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
   protected abstract taskOutputs(): string[];
 
   /** Runs the network; hidden states come as a list, in the order they were asked for. */
-  protected compute({ pixel_values, output_hidden_states }: ModelInputs): {
+  protected async compute({ pixel_values, output_hidden_states }: ModelInputs): Promise<{
     results: Map<string, Tensor<'float32'>>;
     hidden_states: Tensor<'float32'>[] | undefined;
-  } {
+  }> {
     const network = this.#running();
     const asked = output_hidden_states ?? this.config.output_hidden_states;
     const pixels = checkPixels(pixel_values, this.config);
-    const results = network.run(pixels.data, pixels.dims, this.#outputs(asked));
+    const results = await network.run(pixels.data, pixels.dims, this.#outputs(asked));
     const hidden_states = hiddenNames(asked)?.map((name) => results.get(name)!);
     return { results, hidden_states };
   }
@@ -232,7 +233,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
 
   #use(state: State): void {
     this.#state = state;
-    this.#network = new Network(this.#graph, (name) => state.get(name)!.data as Float32Array, this.device);
+    this.#network = new Network(this.#graph, (name) => state.get(name)!.data as Float32Array, makeMachine(this.device, {}));
   }
 
   #alive(): State {
@@ -335,7 +336,7 @@ export class MobileNetV2Model extends MobileNetV2PreTrainedModel<BaseModelOutput
   }
 
   override async forward(inputs: ModelInputs): Promise<BaseModelOutput> {
-    const { results, hidden_states } = this.compute(inputs);
+    const { results, hidden_states } = await this.compute(inputs);
     const pooler_output = results.get('pooler_output');
     return {
       last_hidden_state: results.get('last_hidden_state')!,
@@ -367,7 +368,7 @@ export class MobileNetV2ForImageClassification extends MobileNetV2PreTrainedMode
   }
 
   override async forward(inputs: ModelInputs): Promise<ImageClassifierOutput> {
-    const { results, hidden_states } = this.compute(inputs);
+    const { results, hidden_states } = await this.compute(inputs);
     const logits = results.get('logits')!;
     const output: ImageClassifierOutput = { logits, ...(hidden_states && { hidden_states }) };
     if (inputs.labels !== undefined) {
@@ -406,7 +407,7 @@ export class MobileNetV2ForSemanticSegmentation extends MobileNetV2PreTrainedMod
     if (inputs.labels !== undefined && this.config.num_labels === 1) {
       throw new MobileNetError('ARG', 'labels: a segmentation loss needs more than one class');
     }
-    const { results, hidden_states } = this.compute(inputs);
+    const { results, hidden_states } = await this.compute(inputs);
     const logits = results.get('logits')!;
     const output: SemanticSegmenterOutput = { logits, ...(hidden_states && { hidden_states }) };
     if (inputs.labels !== undefined) {

@@ -1,24 +1,24 @@
 /** Which kernel computes a step. Nothing above this file knows a kernel's name. */
 import { findKernel } from '../../layers/kernels.js';
-import type { Kernel, Spec } from '../../layers/spec.js';
+import type { Engine, Kernel, Spec, WasmKernel } from '../../layers/spec.js';
 
 /** Where a model runs: `auto` is the fastest engine here. */
-export type Device = 'auto' | Kernel['engine'];
+export type Device = 'auto' | Engine;
 
-export const DEVICES: readonly Device[] = ['auto', 'js', 'reference'];
+export const DEVICES: readonly Device[] = ['auto', 'wasm', 'js', 'reference'];
 
-/** Engines a device takes kernels from, the first that can: the js kernels leave layers wider than any real one. */
-const ENGINES: Record<Device, readonly Kernel['engine'][]> = {
-  auto: ['js', 'reference'],
+/** Engines that give an engine its kernels, the first that can: the js kernels leave layers wider than any real one. */
+const ENGINES: Record<Engine, readonly Engine[]> = {
+  wasm: ['wasm', 'js', 'reference'],
   js: ['js', 'reference'],
   reference: ['reference'],
 };
 
-export function chooseKernel(spec: Spec, device: Device): Kernel {
-  return findKernel(spec, ENGINES[device]);
+export function chooseKernel(spec: Spec, engine: Engine): Kernel | WasmKernel {
+  return findKernel(spec, ENGINES[engine]);
 }
 
 /** The reference engine runs the network as it is drawn; the others fold and fuse. */
-export function fuses(device: Device): boolean {
-  return device !== 'reference';
+export function fuses(engine: Engine): boolean {
+  return engine !== 'reference';
 }

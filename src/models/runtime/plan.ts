@@ -2,29 +2,31 @@
  * A plan: everything that can be decided once for an input size and a set of outputs. Graph and weights go in, a frozen
  * list of bound steps comes out: which kernel, on which weights, from where to where in the arena.
  */
-import { MobileNetError } from '../../base/errors.js';
-import { type Kernel, kernelName, multiplyAdds, NONE, type Spec } from '../../layers/spec.js';
+import { type Engine, type Kernel, kernelName, multiplyAdds, type Spec, type WasmKernel } from '../../layers/spec.js';
+import { PlainHeap, type Region } from '../../tensor/memory.js';
 import { type Graph, INPUT } from '../graph.js';
 import { placeValues } from './arena.js';
-import { chooseKernel, type Device, fuses } from './choose.js';
-import { type LoweredStep, lower, type StepWeights, sizeOf, type Value, type WeightLookup } from './lower.js';
+import { chooseKernel, fuses } from './choose.js';
+import { type LoweredStep, lower, sizeOf, type Value, type WeightLookup } from './lower.js';
+import { type Machine, WasmMachine, type Work } from './machine.js';
 
 export interface Step {
   readonly name: string;
   readonly spec: Spec;
-  readonly kernel: Kernel;
+  readonly kernel: Kernel | WasmKernel;
   /** `depthwise3x3_s2_f32_relu6__js` */
   readonly kernelName: string;
   /** The value it makes. */
   readonly y: string;
-  readonly run: () => void;
+  /** What is to be done, one after another. */
+  readonly work: readonly Work[];
 }
 
 /** An output of the network: copied out of the arena right behind the step that completes it. */
 export interface PlanOutput {
   readonly name: string;
   readonly value: Value;
-  readonly buffer: Float32Array;
+  readonly region: Region;
   readonly afterStep: number;
 }
 
@@ -32,19 +34,27 @@ export type InputDims = readonly [batch: number, channels: number, height: numbe
 
 export interface Plan {
   readonly dims: InputDims;
-  readonly device: Device;
+  readonly engine: Engine;
   /** Where the input goes, NCHW. */
-  readonly input: Float32Array;
+  readonly input: Region;
   readonly steps: readonly Step[];
   readonly outputs: readonly PlanOutput[];
   readonly values: ReadonlyMap<string, Value & { offset: number }>;
   /** Bytes of the arena, the peak of all activations together. */
   readonly arenaBytes: number;
   readonly multiplyAdds: number;
+  /** Gives the arena back. */
+  readonly free: () => void;
+}
+
+/** Weights and bias in the order a kernel reads them in. */
+interface Packed {
+  weights: Region;
+  bias: Region;
 }
 
 /** Packed weights, shared by all plans of a model: by step, then by the kernel that packed them. */
-export type PackedWeights = Map<string, Map<Kernel, StepWeights>>;
+export type PackedWeights = Map<string, Map<Kernel | WasmKernel, Packed>>;
 
 export interface PlanOptions {
   graph: Graph;
@@ -52,57 +62,77 @@ export interface PlanOptions {
   outputs: readonly string[];
   weights: WeightLookup;
   packed: PackedWeights;
-  device: Device;
+  machine: Machine;
 }
 
-export function makePlan({ graph, dims, outputs, weights, packed, device }: PlanOptions): Plan {
-  const { values, steps } = lower({ graph, dims, outputs, weights, fuse: fuses(device) });
+export function makePlan({ graph, dims, outputs, weights, packed, machine }: PlanOptions): Plan {
+  const { engine, heap } = machine;
+  const { values, steps } = lower({ graph, dims, outputs, weights, fuse: fuses(engine) });
   const lastWriter = new Map(steps.map((step, index) => [step.y, index]));
   const placement = placeValues(lifetimes(values, steps));
-  const arena = allocate(placement.size, dims);
-  const bufferOf = (name: string): Float32Array => {
-    const offset = placement.offsets.get(name)!;
-    return arena.subarray(offset, offset + sizeOf(values.get(name)!));
-  };
+  const arena = heap.allocate(placement.size, `activations for a [${dims.join(',')}] input:`);
+  const regionOf = (name: string): Region => arena.part(placement.offsets.get(name)!, sizeOf(values.get(name)!));
   return {
     dims,
-    device,
-    input: bufferOf(INPUT),
-    steps: steps.map((step) => bind(step, chooseKernel(step.spec, device), bufferOf, packed)),
+    engine,
+    input: regionOf(INPUT),
+    steps: steps.map((step) => bind(step, chooseKernel(step.spec, engine), regionOf, packed, machine)),
     outputs: outputs.map((name) => {
       const source = graph.outputs.get(name)!;
-      return { name, value: values.get(source)!, buffer: bufferOf(source), afterStep: lastWriter.get(source)! };
+      return { name, value: values.get(source)!, region: regionOf(source), afterStep: lastWriter.get(source)! };
     }),
     values: new Map([...values].map(([name, value]) => [name, { ...value, offset: placement.offsets.get(name)! }])),
     arenaBytes: placement.size * Float32Array.BYTES_PER_ELEMENT,
     multiplyAdds: steps.reduce((sum, { spec }) => sum + multiplyAdds(spec), 0),
+    free: () => heap.free(arena),
   };
 }
+
+/** What stands for an operand that a kernel does not use. */
+const NOTHING = new PlainHeap().allocate(0, 'nothing');
 
 function bind(
   step: LoweredStep,
-  kernel: Kernel,
-  bufferOf: (name: string) => Float32Array,
+  kernel: Kernel | WasmKernel,
+  regionOf: (name: string) => Region,
   packed: PackedWeights,
+  machine: Machine,
 ): Step {
-  const { spec } = step;
-  const x = bufferOf(step.x);
-  const y = bufferOf(step.y);
-  const residual = step.residual === null ? NONE : bufferOf(step.residual);
-  const own = packedWeights(step, kernel, packed);
-  const bias = step.biasFrom === null ? own.bias : bufferOf(step.biasFrom);
-  return {
-    name: step.name,
-    spec,
-    kernel,
-    kernelName: kernelName(spec, kernel.engine),
-    y: step.y,
-    run: () => kernel.run(spec, x, own.weights, bias, residual, y),
-  };
+  const { name, spec } = step;
+  const x = regionOf(step.x);
+  const y = regionOf(step.y);
+  const residual = step.residual === null ? NOTHING : regionOf(step.residual);
+  const own = packedWeights(step, kernel, packed, machine);
+  const bias = step.biasFrom === null ? own.bias : regionOf(step.biasFrom);
+  const bound = { name, spec, kernel, kernelName: kernelName(spec, kernel.engine), y: step.y };
+  if (kernel.engine !== 'wasm') {
+    const work = () => kernel.run(spec, x.view, own.weights.view, bias.view, residual.view, y.view);
+    return { ...bound, work: [work] };
+  }
+  const wasm = machine as WasmMachine;
+  const calls = kernel.calls(spec, {
+    x: x.address,
+    weights: own.weights.address,
+    bias: bias.address,
+    residual: residual.address,
+    y: y.address,
+    zeros: wasm.zeros(widest(spec)).address,
+  });
+  return { ...bound, work: calls.map((call) => wasm.bind(call)) };
 }
 
-function packedWeights(step: LoweredStep, kernel: Kernel, packed: PackedWeights): StepWeights {
-  if (step.makeWeights === null) return { weights: NONE, bias: NONE };
+/** Floats of what lies outside the picture: a pixel of a depthwise convolution, the taps of a tile of the first one. */
+function widest(spec: Spec): number {
+  return spec.op === 'depthwise3x3' ? spec.channels : 16;
+}
+
+function packedWeights(
+  step: LoweredStep,
+  kernel: Kernel | WasmKernel,
+  packed: PackedWeights,
+  { heap }: Machine,
+): Packed {
+  if (step.makeWeights === null) return { weights: NOTHING, bias: NOTHING };
   let byKernel = packed.get(step.name);
   if (byKernel === undefined) {
     byKernel = new Map();
@@ -111,7 +141,12 @@ function packedWeights(step: LoweredStep, kernel: Kernel, packed: PackedWeights)
   let own = byKernel.get(kernel);
   if (own === undefined) {
     const { weights, bias } = step.makeWeights();
-    own = { weights: kernel.pack(step.spec, weights), bias };
+    const place = (values: Float32Array): Region => {
+      const region = heap.allocate(values.length, `${step.name}: weights`);
+      region.view.set(values);
+      return region;
+    };
+    own = { weights: place(kernel.pack(step.spec, weights)), bias: place(bias) };
     byKernel.set(kernel, own);
   }
   return own;
@@ -129,18 +164,6 @@ function lifetimes(values: ReadonlyMap<string, Value>, steps: readonly LoweredSt
     }
   }
   return [...lives.values()];
-}
-
-function allocate(elements: number, dims: InputDims): Float32Array {
-  try {
-    return new Float32Array(elements);
-  } catch (cause) {
-    throw new MobileNetError(
-      'OUT_OF_MEMORY',
-      `a [${dims.join(',')}] input needs ${Math.ceil(elements / 2 ** 18)} MiB of activations; use a smaller picture or batch`,
-      { cause },
-    );
-  }
 }
 
 /** The plan as a table: step, kernel, what it makes, multiply-adds, place in the arena. */

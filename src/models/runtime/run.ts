@@ -4,8 +4,8 @@
 import { nhwcToNchw } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
 import type { Graph } from '../graph.js';
-import type { Device } from './choose.js';
 import type { WeightLookup } from './lower.js';
+import type { Machine } from './machine.js';
 import { type InputDims, makePlan, type PackedWeights, type Plan, type PlanOutput } from './plan.js';
 
 /** Plans kept, the least recently used goes first. Each holds its own arena, a few megabytes. */
@@ -13,14 +13,14 @@ const MOST_PLANS = 4;
 
 export class Network {
   readonly graph: Graph;
-  readonly device: Device;
+  readonly machine: Machine;
   readonly #weights: WeightLookup;
   readonly #packed: PackedWeights = new Map();
   readonly #plans = new Map<string, Plan>();
 
-  constructor(graph: Graph, weights: WeightLookup, device: Device) {
+  constructor(graph: Graph, weights: WeightLookup, machine: Machine) {
     this.graph = graph;
-    this.device = device;
+    this.machine = machine;
     this.#weights = weights;
   }
 
@@ -29,23 +29,34 @@ export class Network {
     const key = `${dims.join('x')} ${outputs.join(' ')}`;
     let plan = this.#plans.get(key);
     if (plan === undefined) {
-      const { graph, device } = this;
-      plan = makePlan({ graph, dims, outputs, weights: this.#weights, packed: this.#packed, device });
+      const { graph, machine } = this;
+      plan = makePlan({ graph, dims, outputs, weights: this.#weights, packed: this.#packed, machine });
     } else {
       this.#plans.delete(key); // and back in as the newest
     }
     this.#plans.set(key, plan);
-    if (this.#plans.size > MOST_PLANS) this.#plans.delete(this.#plans.keys().next().value!);
+    if (this.#plans.size > MOST_PLANS) {
+      const [oldest, { free }] = this.#plans.entries().next().value!;
+      this.#plans.delete(oldest);
+      free();
+    }
     return plan;
   }
 
   /** Computes the named outputs of `pixels`, [N,C,H,W]. The tensors returned are the caller's own. */
-  run(pixels: Float32Array, dims: InputDims, outputs: readonly string[]): Map<string, Tensor<'float32'>> {
+  async run(
+    pixels: Float32Array,
+    dims: InputDims,
+    outputs: readonly string[],
+  ): Promise<Map<string, Tensor<'float32'>>> {
     const plan = this.plan(dims, outputs);
     const results = new Map<string, Tensor<'float32'>>();
-    plan.input.set(pixels);
+    plan.input.view.set(pixels);
     for (const [index, step] of plan.steps.entries()) {
-      step.run();
+      for (const work of step.work) {
+        const pending = work();
+        if (pending !== undefined) await pending;
+      }
       // Copied out at once, so that no output keeps its place in the arena.
       for (const output of plan.outputs) {
         if (output.afterStep === index) results.set(output.name, publish(output));
@@ -56,7 +67,8 @@ export class Network {
 }
 
 /** An output in Hugging Face's layout: [N,C] behind global pooling, [N,C,H,W] elsewhere. */
-function publish({ value, buffer }: PlanOutput): Tensor<'float32'> {
+function publish({ value, region }: PlanOutput): Tensor<'float32'> {
+  const buffer = region.view;
   const { batch, height, width, channels, flat } = value;
   if (flat) return new Tensor('float32', buffer.slice(), [batch, channels]);
   const data = new Float32Array(buffer.length);

@@ -1,0 +1,11 @@
+/** All emitted kernels as one WebAssembly module, which serves every size of every layer. */
+import { MAX_PAGES } from '../tensor/memory.js';
+import { ModuleBuilder } from '../tensor/wasm/assembler.js';
+import { WASM_KERNELS } from './kernels.js';
+
+/** The module's bytes. A module is made either for a memory that threads share or for one that they do not. */
+export function emitKernels({ shared }: { shared: boolean }): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder(shared ? { initial: 1, maximum: MAX_PAGES, shared } : { initial: 1 });
+  for (const kernel of WASM_KERNELS) kernel.emit(module);
+  return module.encode();
+}
