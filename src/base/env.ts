@@ -20,6 +20,12 @@ export interface Folder {
   read(file: string, signal?: AbortSignal): Promise<Uint8Array | undefined>;
 }
 
+/** A thread that was started. */
+export interface WorkerHandle {
+  /** Ends it; resolves when it runs no more. */
+  terminate(): Promise<unknown> | void;
+}
+
 /** The services of a platform. Every method may be missing: what needs it then throws UNSUPPORTED. */
 export interface Platform {
   /** Opens a model's folder by path (Node) or by URL. */
@@ -33,6 +39,13 @@ export interface Platform {
   decodePng?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
   decodeJpeg?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
   encodePng?(image: DecodedImage): Promise<Uint8Array>;
+  /** Threads that run at once. */
+  parallelism?(): number;
+  /**
+   * Starts a thread that calls a function, given as text, with `task`. It must not keep the program alive. `onExit` is
+   * told when the thread has ended, and whether it did so by itself and without an error.
+   */
+  startWorker?(source: string, task: unknown, onExit: (clean: boolean) => void): Promise<WorkerHandle>;
 }
 
 /** Limits checked before memory is taken. All can be raised by the caller. */
@@ -52,7 +65,7 @@ export interface Limits {
 }
 
 export const env: { platform: Platform; limits: Limits } = {
-  platform: {},
+  platform: { parallelism: () => globalThis.navigator?.hardwareConcurrency ?? 1, startWorker: startWebWorker },
   limits: {
     imagePixels: 50_000_000,
     imageBytes: 64 * 1024 * 1024,
@@ -62,6 +75,24 @@ export const env: { platform: Platform; limits: Limits } = {
     jsonDepth: 64,
   },
 };
+
+async function startWebWorker(source: string, task: unknown, onExit: (clean: boolean) => void): Promise<WorkerHandle> {
+  const text = `onmessage = ({ data }) => { (${source})(data); postMessage('done'); close(); };`;
+  const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+  const worker = new Worker(url);
+  worker.onmessage = () => onExit(true);
+  worker.onerror = (event) => {
+    event.preventDefault(); // not the page's error: the network computes on without this thread
+    onExit(false);
+  };
+  worker.postMessage(task);
+  return {
+    terminate() {
+      worker.terminate();
+      URL.revokeObjectURL(url);
+    },
+  };
+}
 
 /** The named service of the platform, or an error that says what is missing. */
 export function requirePlatform<K extends keyof Platform>(service: K, wanted: string): NonNullable<Platform[K]> {

@@ -180,11 +180,14 @@ export interface Addresses {
   zeros: number;
 }
 
-/** One call of an emitted function, and how threads share it: arguments `at` and `at + 1` are the part, [from, to). */
+/**
+ * One call of an emitted function, and how threads share it: arguments `at` and `at + 1` are the bounds of the part that
+ * is computed, here those of the whole, and parts begin at multiples of the grain.
+ */
 export interface Call {
   name: string;
   args: number[];
-  split: { at: number; total: number; grain: number };
+  split: { at: number; grain: number; total?: number };
 }
 
 /**

@@ -83,13 +83,34 @@ describe('classify with batches', () => {
     expectSame(JSON.parse(three.stdout), JSON.parse(one.stdout));
   });
 
-  it.each(['js', 'reference'])('runs on %s', async (device) => {
+  it.each(['wasm', 'js', 'reference'])('runs on %s', async (device) => {
     const folder = temporaryFolder();
     await saveTinyClassifier(folder);
     const args = ['classify', '-', '--model', '.', '--device', device, '--json'];
     const { code, stdout } = await cli(args, { cwd: folder, stdin: stripes(1) });
     expect(code).toBe(0);
     expect(JSON.parse(stdout)[0].labels).toHaveLength(3);
+  });
+});
+
+describe('where compiling is refused', () => {
+  it('text: pictures are decoded all the same', async () => {
+    const args = ['classify', DOG, HUSKY, '--json'];
+    const allowed = await cli(args);
+    const refused = await cli(args, { node: ['--disallow-code-generation-from-strings'] });
+    expect(refused).toEqual(allowed);
+    expect(refused.code).toBe(0);
+  });
+
+  it('WebAssembly: device auto is js, and device wasm is refused with the way out', async () => {
+    const node = ['--no-expose-wasm'];
+    const args = ['classify', HUSKY, '--json', '--device'];
+    const auto = await cli([...args, 'auto'], { node });
+    expect(auto).toEqual(await cli([...args, 'js']));
+    expect(auto.code).toBe(0);
+    const { code, stderr } = await cli([...args, 'wasm'], { node });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^mobilenet-v2: device wasm: .*auto.*\n$/);
   });
 });
 

@@ -24,7 +24,7 @@ function expectClose(actual: Tensor, expected: { data: ArrayLike<number | bigint
 }
 
 const read = (image: string): Promise<RawImage> => RawImage.read(shared(`images/${image}`));
-const engines = ['js', 'reference'] as const;
+const engines = ['wasm', 'js', 'reference'] as const;
 
 describe.skipIf(withoutShared('mobilenet_v2_1.0_224 on photographs'))('mobilenet_v2_1.0_224', () => {
   const dir = shared('weights/mobilenet_v2_1.0_224');

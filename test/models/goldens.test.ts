@@ -38,7 +38,7 @@ function labelTensor(labels: FormulaLabels): Tensor {
 
 const cases: Case[] = readJson('cases.json').cases;
 
-describe.each(['js', 'reference'] as const)('%s equals transformers', (device) => {
+describe.each(['wasm', 'js', 'reference'] as const)('%s equals transformers', (device) => {
   it.each(cases.map((one) => [one.name, one] as const))('%s', async (_, one) => {
     const { add_pooling_layer = true } = one;
     const model = new CLASSES[one.class](new MobileNetV2Config(one.config), { device, add_pooling_layer });

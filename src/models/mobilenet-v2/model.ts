@@ -9,7 +9,7 @@ import { activationFunction } from '../../layers/activation.js';
 import { Tensor } from '../../tensor/tensor.js';
 import type { Graph } from '../graph.js';
 import { DEVICES, type Device } from '../runtime/choose.js';
-import { makeMachine } from '../runtime/machine.js';
+import { type MachineOptions, makeMachine } from '../runtime/machine.js';
 import type { InputDims, Plan } from '../runtime/plan.js';
 import { Network } from '../runtime/run.js';
 import { checkFinite, loadWeights } from '../weights/load.js';
@@ -21,8 +21,15 @@ import { classificationLoss, segmentationLoss } from './loss.js';
 import { initialState, matchWeights, type State, type WeightSource } from './weights.js';
 
 export interface ModelOptions {
-  /** `auto` (the fastest here), `js` or `reference`. */
+  /** `auto` (the fastest here), `wasm`, `js` or `reference`. */
   device?: Device;
+  /**
+   * Threads of the wasm engine, 1 to 64; `auto`, the default, takes what the machine has. The others start with the
+   * second call. Where memory cannot be shared (a page that is not cross-origin isolated) there is one.
+   */
+  threads?: number | 'auto';
+  /** The kernels, compiled from kernels.wasm, for places that forbid compiling (an edge runtime). */
+  wasm_module?: WebAssembly.Module;
   /** Seed of the random initialisation. Default 0. */
   seed?: number;
   /** Base model only: false leaves out the pooling, and `pooler_output` with it. Default true. */
@@ -72,13 +79,14 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
   /** Tensors that the checkpoint did not hold; they are random. */
   readonly newly_initialized: readonly string[] = [];
   readonly #graph: Graph;
+  readonly #machineOptions: MachineOptions;
   /** Undefined once disposed. */
   #state: State | undefined;
   #network: Network | undefined;
 
   protected constructor(graph: Graph, config: MobileNetV2Config, options: ModelOptions & { state?: State }) {
     super();
-    const { device = 'auto', seed = 0, state } = options;
+    const { device = 'auto', seed = 0, state, threads, wasm_module } = options;
     if (!DEVICES.includes(device)) {
       throw new MobileNetError('ARG', `device: expected ${DEVICES.join(', ')}, got ${show(device)}`);
     }
@@ -87,6 +95,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     this.config = config;
     this.device = device;
     this.#graph = graph;
+    this.#machineOptions = { threads, wasm_module };
     this.#use(state ?? initialState(graph, config, seed));
   }
 
@@ -181,10 +190,28 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     await this.forward({ pixel_values });
   }
 
-  /** The plan for an input [N,C,H,W]: steps, kernels, arena. */
-  plan(dims: InputDims, output_hidden_states: boolean | readonly number[] = false): Plan {
+  /**
+   * Hidden states and nothing else: what lies behind the last of them is not computed.
+   * @param which indices 0 to 15, or true for all
+   * @returns [N,C,H,W] each, in the order of `which`
+   */
+  async hidden_states(pixel_values: Tensor, which: true | readonly number[]): Promise<Tensor<'float32'>[]> {
+    const network = this.#running();
+    const names = hiddenNames(which)!;
+    const pixels = checkPixels(pixel_values, this.config);
+    const results = await network.run(pixels.data, pixels.dims, [...new Set(names)]);
+    return names.map((name) => results.get(name)!);
+  }
+
+  /** The plan for an input [N,C,H,W]: steps, kernels, arena. With `hidden_states_only`, that of `hidden_states`. */
+  plan(
+    dims: InputDims,
+    output_hidden_states: boolean | readonly number[] = false,
+    hidden_states_only = false,
+  ): Plan {
     const [batch, channels, height, width] = checkDims(dims, this.config);
-    return this.#running().plan([batch, channels, height, width], this.#outputs(output_hidden_states));
+    const outputs = hidden_states_only ? hiddenNames(output_hidden_states)! : this.#outputs(output_hidden_states);
+    return this.#running().plan([batch, channels, height, width], outputs);
   }
 
   /** The layers, as they stand in the checkpoint. */
@@ -194,6 +221,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
 
   /** Gives weights and plans back. Every later call but this one throws DISPOSED. */
   dispose(): void {
+    this.#network?.machine.dispose();
     this.#state = undefined;
     this.#network = undefined;
   }
@@ -232,8 +260,13 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
   }
 
   #use(state: State): void {
+    this.#network?.machine.dispose();
     this.#state = state;
-    this.#network = new Network(this.#graph, (name) => state.get(name)!.data as Float32Array, makeMachine(this.device, {}));
+    this.#network = new Network(
+      this.#graph,
+      (name) => state.get(name)!.data as Float32Array,
+      makeMachine(this.device, this.#machineOptions),
+    );
   }
 
   #alive(): State {

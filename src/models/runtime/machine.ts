@@ -1,12 +1,15 @@
 /**
- * What plans run on: an engine, its heap, and for the wasm engine the emitted functions. A network has one machine, so
- * that its plans share packed weights.
+ * What plans run on: an engine, its heap, and for the wasm engine the emitted functions and the threads that call them.
+ * A network has one machine, so that its plans share packed weights.
  */
-import { MobileNetError } from '../../base/errors.js';
+import { env } from '../../base/env.js';
+import { MobileNetError, show } from '../../base/errors.js';
 import type { Call, Engine } from '../../layers/spec.js';
 import { emitKernels } from '../../layers/wasm-module.js';
-import { type Heap, PlainHeap, type Region, WasmHeap } from '../../tensor/memory.js';
+import { type Heap, MAX_PAGES, PlainHeap, type Region, WasmHeap } from '../../tensor/memory.js';
 import type { Device } from './choose.js';
+import { Team } from './threads.js';
+import { BLOCK_BYTES } from './worker.js';
 
 /** A piece of work. It is done when this returns, or when the promise it returns is fulfilled. */
 export type Work = () => void | Promise<void>;
@@ -14,20 +17,32 @@ export type Work = () => void | Promise<void>;
 export interface Machine {
   readonly engine: Engine;
   readonly heap: Heap;
+  /** Threads that it computes with, the calling one among them. */
+  readonly threads: number;
+  /** Starts the other threads, where there are to be some and they do not run. Never needed, never throws. */
+  start(): Promise<void>;
+  /** Ends them. */
+  dispose(): void;
 }
 
 export interface MachineOptions {
+  /** `auto`: as many as run at once here, at most MOST_THREADS. */
+  threads?: number | 'auto' | undefined;
   /** The emitted kernels, compiled: for places that forbid compiling. */
-  module?: WebAssembly.Module | undefined;
+  wasm_module?: WebAssembly.Module | undefined;
 }
 
+/** `auto` stops here: steps of a 224×224 picture are too short to be shared among more. */
+const MOST_THREADS = 8;
+
 /** The machine of a device. `auto` is wasm, and js where WebAssembly, its SIMD or compiling is refused. */
-export function makeMachine(device: Device, options: MachineOptions): Machine {
-  if (device === 'js' || device === 'reference') return { engine: device, heap: new PlainHeap() };
+export function makeMachine(device: Device, options: MachineOptions = {}): Machine {
+  const threads = threadCount(options.threads);
+  if (device === 'js' || device === 'reference') return plainMachine(device);
   try {
-    return new WasmMachine(options);
+    return new WasmMachine(threads, options.wasm_module);
   } catch (cause) {
-    if (device === 'auto') return { engine: 'js', heap: new PlainHeap() };
+    if (device === 'auto') return plainMachine('js');
     throw new MobileNetError(
       'UNSUPPORTED',
       `device wasm: ${(cause as Error).message}; use device auto, which falls back to js, or hand in a compiled module`,
@@ -36,19 +51,39 @@ export function makeMachine(device: Device, options: MachineOptions): Machine {
   }
 }
 
-type Functions = Record<string, (...args: number[]) => void>;
+function threadCount(threads: number | 'auto' = 'auto'): number {
+  if (threads === 'auto') return Math.min(env.platform.parallelism?.() ?? 1, MOST_THREADS);
+  if (Number.isInteger(threads) && threads >= 1 && threads <= 64) return threads;
+  throw new MobileNetError('ARG', `threads: expected 'auto' or a whole number from 1 to 64, got ${show(threads)}`);
+}
+
+function plainMachine(engine: 'js' | 'reference'): Machine {
+  return { engine, heap: new PlainHeap(), threads: 1, start: async () => {}, dispose() {} };
+}
+
+type EmittedFunction = (...args: number[]) => void;
 
 export class WasmMachine implements Machine {
   readonly engine = 'wasm';
   readonly heap: WasmHeap;
-  readonly #functions: Functions;
+  readonly threads: number;
+  readonly #names: readonly string[];
+  readonly #functions: readonly EmittedFunction[];
+  readonly #team: Team | null = null;
   #zeros: Region;
 
-  constructor({ module = compiledKernels(false) }: MachineOptions) {
-    this.heap = new WasmHeap(new WebAssembly.Memory({ initial: 1 }));
-    const instance = new WebAssembly.Instance(module, { env: { memory: this.heap.memory } });
-    this.#functions = instance.exports as Functions;
+  constructor(threads: number, module?: WebAssembly.Module) {
+    const { memory, instance, code } = instantiate(threads > 1 && canShareMemory(), module);
+    this.heap = new WasmHeap(memory);
+    this.#names = Object.keys(instance.exports);
+    this.#functions = Object.values(instance.exports) as EmittedFunction[];
     this.#zeros = this.heap.allocate(0, 'nothing');
+    const shared = !(memory.buffer instanceof ArrayBuffer);
+    this.threads = shared ? threads : 1;
+    if (shared) {
+      const block = this.heap.allocate(BLOCK_BYTES / Float32Array.BYTES_PER_ELEMENT, 'threads');
+      this.#team = new Team(threads, code, memory, block, this.#functions);
+    }
   }
 
   /** Zeros, at least so many: what kernels read in place of what lies outside a picture. */
@@ -60,13 +95,42 @@ export class WasmMachine implements Machine {
     return this.#zeros;
   }
 
-  bind({ name, args, split }: Call): Work {
-    const run = this.#functions[name];
-    const whole = [...args];
-    whole[split.at] = 0;
-    whole[split.at + 1] = split.total;
-    return () => run(...whole);
+  bind(call: Call): Work {
+    const index = this.#names.indexOf(call.name);
+    const run = this.#functions[index];
+    const team = this.#team;
+    return team === null ? () => run(...call.args) : () => team.run(index, call);
   }
+
+  start(): Promise<void> {
+    return this.#team?.start() ?? Promise.resolve();
+  }
+
+  dispose(): void {
+    this.#team?.dispose();
+  }
+}
+
+/** Node and pages that are cross-origin isolated. */
+function canShareMemory(): boolean {
+  const unable = typeof SharedArrayBuffer === 'undefined' || globalThis.crossOriginIsolated === false;
+  return !unable && env.platform.startWorker !== undefined;
+}
+
+/** An instance on a memory of its own. A module is made for a shared memory or for one that is not. */
+function instantiate(share: boolean, given: WebAssembly.Module | undefined) {
+  if (share) {
+    try {
+      const code = given ?? compiledKernels(true);
+      const memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
+      return { memory, code, instance: new WebAssembly.Instance(code, { env: { memory } }) };
+    } catch {
+      // No room for the addresses of 4 GiB, or a module for one thread. Without threads it may still do.
+    }
+  }
+  const code = given ?? compiledKernels(false);
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  return { memory, code, instance: new WebAssembly.Instance(code, { env: { memory } }) };
 }
 
 const compiled = new Map<boolean, WebAssembly.Module>();

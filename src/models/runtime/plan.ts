@@ -8,7 +8,7 @@ import { type Graph, INPUT } from '../graph.js';
 import { placeValues } from './arena.js';
 import { chooseKernel, fuses } from './choose.js';
 import { type LoweredStep, lower, sizeOf, type Value, type WeightLookup } from './lower.js';
-import { type Machine, WasmMachine, type Work } from './machine.js';
+import type { Machine, WasmMachine, Work } from './machine.js';
 
 export interface Step {
   readonly name: string;

@@ -17,6 +17,8 @@ export class Network {
   readonly #weights: WeightLookup;
   readonly #packed: PackedWeights = new Map();
   readonly #plans = new Map<string, Plan>();
+  #lastRun: Promise<unknown> = Promise.resolve();
+  #warm = false;
 
   constructor(graph: Graph, weights: WeightLookup, machine: Machine) {
     this.graph = graph;
@@ -44,12 +46,18 @@ export class Network {
   }
 
   /** Computes the named outputs of `pixels`, [N,C,H,W]. The tensors returned are the caller's own. */
-  async run(
-    pixels: Float32Array,
-    dims: InputDims,
-    outputs: readonly string[],
-  ): Promise<Map<string, Tensor<'float32'>>> {
+  run(pixels: Float32Array, dims: InputDims, outputs: readonly string[]): Promise<Map<string, Tensor<'float32'>>> {
+    // One after another: all runs share the arena.
+    const result = this.#lastRun.then(() => this.#run(pixels, dims, outputs));
+    this.#lastRun = result.catch(() => {});
+    return result;
+  }
+
+  async #run(pixels: Float32Array, dims: InputDims, outputs: readonly string[]) {
     const plan = this.plan(dims, outputs);
+    // From the second run on: a program that looks at one picture is done before other threads have started.
+    if (this.#warm) await this.machine.start();
+    this.#warm = true;
     const results = new Map<string, Tensor<'float32'>>();
     plan.input.view.set(pixels);
     for (const [index, step] of plan.steps.entries()) {

@@ -1,0 +1,193 @@
+/**
+ * A team: the main thread and the workers that share its calls (worker.ts). It changes nothing in what is computed, only
+ * who does, and it never needs a worker: calls are computed by those who are there. A worker that dies takes a chunk
+ * with it; its call is then computed anew by the main thread, alone.
+ */
+import { env, type WorkerHandle } from '../../base/env.js';
+import type { Call } from '../../layers/spec.js';
+import type { Region } from '../../tensor/memory.js';
+import {
+  ARGUMENTS_AT,
+  computeChunk,
+  MOST_ARGUMENTS,
+  type Share,
+  WORDS,
+  WORKER_SOURCE,
+  type WorkerTask,
+} from './worker.js';
+
+const { CLAIM, DONE, JOINED, ASLEEP, MAIN_ASLEEP, FUNCTION, ARGUMENTS, AT, FROM, TO, GRAIN, CHUNKS } = WORDS;
+
+/** Chunks are taken when a thread has time, so that a slow one does not hold up the others. */
+const CHUNKS_PER_THREAD = 4;
+/** Milliseconds that a worker looks out for the next call before it sleeps: longer than between steps of a network. */
+const WORKER_SPIN = 0.3;
+/** Milliseconds without a call after which a worker ends; it is started again when one comes. */
+const WORKER_IDLE = 10_000;
+/** Milliseconds that the main thread spins, and then sleeps, before it asks whether a worker has died. */
+const MAIN_SPIN = 0.2;
+const MAIN_WAIT = 100;
+/** Workers that may die before no more are started. */
+const MOST_DEATHS = 10;
+
+export class Team {
+  readonly #share: Share;
+  readonly #task: WorkerTask;
+  readonly #workers = new Set<WorkerHandle>();
+  /** How many workers there should be. */
+  #wanted: number;
+  #deaths = 0;
+  /** The workers that are being started. */
+  #starting: Promise<void> | null = null;
+  /** How often the team was stopped, and the end of the last time. */
+  #stops = 0;
+  #stopping: Promise<unknown> = Promise.resolve();
+  #canSleep = true;
+
+  /**
+   * @param threads at least 2, the main thread among them
+   * @param block a region of BLOCK_BYTES in the shared memory
+   */
+  constructor(
+    threads: number,
+    module: WebAssembly.Module,
+    memory: WebAssembly.Memory,
+    block: Region,
+    functions: Share['functions'],
+  ) {
+    const { address } = block;
+    block.view.fill(0);
+    this.#wanted = threads - 1;
+    this.#share = {
+      words: new Int32Array(memory.buffer, address, ARGUMENTS_AT / 4),
+      args: new Float64Array(memory.buffer, address + ARGUMENTS_AT, MOST_ARGUMENTS),
+      functions,
+      names: WORDS,
+    };
+    this.#task = {
+      ...{ module, memory, block: address, argumentsAt: ARGUMENTS_AT, mostArguments: MOST_ARGUMENTS },
+      ...{ names: WORDS, spin: WORKER_SPIN, idle: WORKER_IDLE },
+    };
+  }
+
+  /** Starts the workers that are missing; resolves when they are on their way. Never throws: fewer threads do as well. */
+  start(): Promise<void> {
+    if (this.#starting !== null) return this.#starting;
+    if (this.#workers.size === this.#wanted || this.#deaths >= MOST_DEATHS) return Promise.resolve();
+    this.#starting = this.#startMissing().finally(() => {
+      this.#starting = null;
+    });
+    return this.#starting;
+  }
+
+  async #startMissing(): Promise<void> {
+    await this.#stopping;
+    const stops = this.#stops;
+    while (this.#workers.size < this.#wanted && this.#stops === stops) {
+      try {
+        const worker = await env.platform.startWorker!(WORKER_SOURCE(), this.#task, (clean) => {
+          this.#workers.delete(worker);
+          if (!clean) this.#mourn();
+        });
+        if (this.#stops === stops) this.#workers.add(worker);
+        else await worker.terminate();
+      } catch {
+        this.#deaths = MOST_DEATHS; // refused: no worker today
+        return;
+      }
+    }
+  }
+
+  /** A worker died. Whether it had joined is not known, so all go; new ones come with the next run. */
+  #mourn(): void {
+    this.#deaths++;
+    void this.stop();
+  }
+
+  /** Computes a call together. A promise is returned only where a worker may have died on it. */
+  run(index: number, { args, split }: Call): void | Promise<void> {
+    const { words, functions } = this.#share;
+    const from = args[split.at];
+    const to = args[split.at + 1];
+    const units = Math.ceil((to - from) / split.grain);
+    const chunks = Math.min(units, CHUNKS_PER_THREAD * (this.#wanted + 1));
+    if (chunks < 2 || Atomics.load(words, JOINED) === 0) {
+      functions[index](...args);
+      return;
+    }
+    words[FUNCTION] = index;
+    words[ARGUMENTS] = args.length;
+    this.#share.args.set(args);
+    words[AT] = split.at;
+    words[FROM] = from;
+    words[TO] = to;
+    words[GRAIN] = split.grain;
+    words[CHUNKS] = chunks;
+    words[DONE] = 0;
+    Atomics.store(words, CLAIM, chunks << 16);
+    if (Atomics.load(words, ASLEEP) > 0) Atomics.notify(words, CLAIM);
+
+    for (;;) {
+      const claim = Atomics.load(words, CLAIM);
+      const first = claim & 0xffff;
+      if (first >= claim >>> 16) break;
+      if (Atomics.compareExchange(words, CLAIM, claim, claim + 1) !== claim) continue;
+      computeChunk(this.#share, first);
+      Atomics.add(words, DONE, 1);
+    }
+    if (this.#waitFor(chunks)) return;
+    return this.#late(chunks, () => functions[index](...args));
+  }
+
+  /** Waits until so many chunks are done; false when that takes too long. */
+  #waitFor(chunks: number): boolean {
+    const { words } = this.#share;
+    if (Atomics.load(words, DONE) === chunks) return true;
+    const begin = performance.now();
+    for (;;) {
+      const done = Atomics.load(words, DONE);
+      if (done === chunks) return true;
+      const waited = performance.now() - begin;
+      if (waited > MAIN_WAIT) return false;
+      if (waited < MAIN_SPIN || !this.#canSleep) continue;
+      Atomics.store(words, MAIN_ASLEEP, 1);
+      try {
+        Atomics.wait(words, DONE, done, MAIN_WAIT);
+      } catch {
+        this.#canSleep = false; // a page's main thread may not
+      }
+      Atomics.store(words, MAIN_ASLEEP, 0);
+    }
+  }
+
+  /** Waits on, and lets news of a death come in. */
+  async #late(chunks: number, whole: () => void): Promise<void> {
+    const { words } = this.#share;
+    while (Atomics.load(words, DONE) < chunks) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      if (this.#workers.size > 0) continue;
+      await this.stop();
+      whole();
+      return;
+    }
+  }
+
+  /** Ends all workers; resolves when none runs. */
+  stop(): Promise<unknown> {
+    const { words } = this.#share;
+    const workers = [...this.#workers];
+    this.#workers.clear();
+    this.#stops++;
+    this.#stopping = Promise.all([this.#stopping, ...workers.map((worker) => worker.terminate())]).then(() => {
+      words[JOINED] = 0;
+      words[ASLEEP] = 0;
+    });
+    return this.#stopping;
+  }
+
+  /** Ends all workers for good. A call still to come is computed all the same. */
+  dispose(): void {
+    this.#wanted = 0;
+    void this.stop();
+  }
+}
