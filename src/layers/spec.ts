@@ -47,6 +47,8 @@ export interface DepthwiseSpec {
   padTop: number;
   padLeft: number;
   activation: FusedActivation;
+  /** x has room for so many rows only, and row h is at h mod that; batch is 1 then. Default: for all (bands.ts). */
+  rowsHeld?: number;
 }
 
 /**
@@ -140,6 +142,17 @@ export type Spec =
   | ActivationSpec
   | TransposeSpec;
 
+/** Three convolutions done together, a band of rows at a time, by kernels of their own (runtime/bands.ts). */
+export interface InvertedResidualSpec {
+  op: 'inverted_residual';
+  /** What makes the wide tensor: the expansion, or the network's first convolution. */
+  widen: PointwiseSpec | Conv3x3Spec;
+  filter: DepthwiseSpec;
+  project: PointwiseSpec;
+  /** Output rows of a band. */
+  bandRows: number;
+}
+
 export type Op = Spec['op'];
 export type SpecOf<O extends Op> = Extract<Spec, { op: O }>;
 
@@ -209,7 +222,10 @@ export type Engine = 'reference' | 'js' | 'wasm';
 export type PlainKernel<S extends Spec> = Omit<Kernel<S>, 'engine'>;
 
 /** `depthwise3x3_s2_f32_relu6__js`: cache key, profiler row, bench row and test title in one. */
-export function kernelName(spec: Spec, engine: Engine): string {
+export function kernelName(spec: Spec | InvertedResidualSpec, engine: Engine): string {
+  if (spec.op === 'inverted_residual') {
+    return `${spec.op}_s${spec.filter.stride}_f32${spec.project.residual ? '_add' : ''}__${engine}`;
+  }
   const parts: string[] = [spec.op];
   if ('stride' in spec) parts.push(`s${spec.stride}`);
   if ('dilation' in spec && spec.dilation > 1) parts.push(`d${spec.dilation}`);
@@ -221,8 +237,10 @@ export function kernelName(spec: Spec, engine: Engine): string {
 }
 
 /** Multiply-adds of a step, counted as the paper does: convolutions and linear layers, nothing else. */
-export function multiplyAdds(spec: Spec): number {
+export function multiplyAdds(spec: Spec | InvertedResidualSpec): number {
   switch (spec.op) {
+    case 'inverted_residual':
+      return multiplyAdds(spec.widen) + multiplyAdds(spec.filter) + multiplyAdds(spec.project);
     case 'conv3x3':
       return spec.batch * spec.outHeight * spec.outWidth * spec.outChannels * spec.inChannels * 9;
     case 'depthwise3x3':

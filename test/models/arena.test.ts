@@ -21,12 +21,12 @@ describe('placeValues', () => {
       fc.property(lifetimes, (lives) => {
         const { offsets, size } = placeValues(lives);
         for (const [i, a] of lives.entries()) {
-          const from = offsets.get(a.name)!;
+          const from = offsets.get(a.name)!.offset;
           expect(from % 16).toBe(0);
           expect(from + a.size).toBeLessThanOrEqual(size);
           for (const b of lives.slice(i + 1)) {
             const alive = a.first <= b.last && b.first <= a.last;
-            const start = offsets.get(b.name)!;
+            const start = offsets.get(b.name)!.offset;
             if (alive) expect(from + a.size <= start || start + b.size <= from, `${a.name} and ${b.name}`).toBe(true);
           }
         }

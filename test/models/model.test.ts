@@ -114,7 +114,7 @@ describe('folding and fusing', () => {
 });
 
 describe('hidden states', () => {
-  it('are all sixteen, or those asked for in that order, and nothing behind them is computed', async () => {
+  it('are all sixteen, or those asked for in that order', async () => {
     const model = new MobileNetV2Model(new MobileNetV2Config(LIVELY), { device: 'js' });
     const pixel_values = picture([1, 3, 48, 40]);
     const { hidden_states: all } = await model({ pixel_values, output_hidden_states: true });
@@ -123,6 +123,26 @@ describe('hidden states', () => {
     expect(some).toEqual([all![9], all![2]]);
     const { hidden_states: none } = await model({ pixel_values });
     expect(none).toBeUndefined();
+    expect(await model.hidden_states(pixel_values, [9, 2, 9])).toEqual([all![9], all![2], all![9]]);
+    expect(await model.hidden_states(pixel_values, true)).toEqual(all);
+  });
+
+  it('alone need no step behind the last of them', () => {
+    const model = new MobileNetV2Model(new MobileNetV2Config(SMALL), { device: 'js' });
+    const stepsOf = (...options: [boolean | number[], boolean?]) =>
+      model.plan([1, 3, 32, 32], ...options).steps.map(({ name }) => name);
+    // Three of the stem, three a block; behind the blocks conv_1x1 and the pooling.
+    expect(stepsOf(false)).toHaveLength(3 + 16 * 3 + 2);
+    expect(stepsOf([9])).toHaveLength(3 + 16 * 3 + 2);
+    expect(stepsOf([9, 2], true)).toHaveLength(3 + 10 * 3);
+    expect(stepsOf([9], true).at(-1)).toBe('layer.9.reduce_1x1');
+    expect(stepsOf([0], true)).toHaveLength(3 + 3);
+  });
+
+  it.each([[[]], [false as never], [undefined as never], [[16]]])('alone refuses %j', async (which) => {
+    const model = new MobileNetV2Model(new MobileNetV2Config(SMALL));
+    expect(await codeOf(() => model.hidden_states(picture([1, 3, 32, 32]), which))).toBe('ARG');
+    expect(await codeOf(() => model.plan([1, 3, 32, 32], which, true))).toBe('ARG');
   });
 
   it.each([[[16]], [[-1]], [[1.5]], ['all' as never]])('refuses %j', async (output_hidden_states) => {
@@ -204,6 +224,26 @@ describe('state', () => {
       .catch((e) => e);
     expect(error).toMatchObject({ code: 'WEIGHTS', names: ['classifier.weight', bias, 'surprise'] });
     expect(error.message).toContain('expected [5,1280], got [1280,5]');
+  });
+
+  it('of a classifier is no segmenter, nor the reverse: the message says what it is for', async () => {
+    const classifier = new MobileNetV2ForImageClassification(config);
+    const segmenter = new MobileNetV2ForSemanticSegmentation(config);
+    const refusal = (load: () => void) =>
+      Promise.resolve()
+        .then(load)
+        .catch((error) => error);
+    expect(await refusal(() => segmenter.load_state_dict(classifier.state_dict()))).toMatchObject({
+      code: 'WEIGHTS',
+      message: expect.stringMatching(/a model that segments, got one that classifies; .*image-classification/),
+    });
+    expect(await refusal(() => classifier.load_state_dict(segmenter.state_dict()))).toMatchObject({
+      code: 'WEIGHTS',
+      message: expect.stringMatching(/a model that classifies, got one that segments; .*image-segmentation/),
+    });
+    segmenter.load_state_dict(classifier.state_dict(), { strict: false });
+    expect(segmenter.newly_initialized[0]).toBe('segmentation_head.conv_pool.convolution.weight');
+    new MobileNetV2Model(config).load_state_dict(segmenter.state_dict());
   });
 
   it('names one transposed tensor with both shapes', async () => {
@@ -298,6 +338,7 @@ describe('what is refused', () => {
     expect(await codeOf(() => own({ pixel_values: picture([1, 3, 32, 32]) }))).toBe('DISPOSED');
     expect(await codeOf(() => own.state_dict())).toBe('DISPOSED');
     expect(await codeOf(() => own.plan([1, 3, 32, 32]))).toBe('DISPOSED');
+    expect(await codeOf(() => own.hidden_states(picture([1, 3, 32, 32]), [0]))).toBe('DISPOSED');
     expect(await codeOf(() => own.load_state_dict({}))).toBe('DISPOSED');
   });
 

@@ -110,7 +110,7 @@ export const depthwiseJs: Kernel<DepthwiseSpec> = {
   /** x [N,H,W,C] · w packed · bias [C] → y [N,OH,OW,C] */
   run(spec, x, w, bias, _residual, y) {
     const { batch: N, inHeight: H, inWidth: W, channels: C } = spec;
-    const { outHeight: OH, outWidth: OW, stride, dilation, padTop, padLeft } = spec;
+    const { outHeight: OH, outWidth: OW, stride, dilation, padTop, padLeft, rowsHeld = H } = spec;
     const step = dilation * C;
 
     for (let tap = 0; tap < 9; tap++) tapLanes[tap].set(w.subarray(tap * 3 * C, (tap + 1) * 3 * C));
@@ -135,7 +135,7 @@ export const depthwiseJs: Kernel<DepthwiseSpec> = {
               const h = oh * stride + r * dilation - padTop;
               if (held[lane] === h + padTop) continue;
               held[lane] = h + padTop;
-              const row = h < 0 || h >= H ? undefined : (n * H + h) * W * C;
+              const row = h < 0 || h >= H ? undefined : (n * H + (h % rowsHeld)) * W * C;
               fillLane(rowLanes[lane], x, row, first * stride - padLeft, columns, W, C);
             }
 

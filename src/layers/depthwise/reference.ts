@@ -14,7 +14,7 @@ export const depthwiseReference: Kernel<DepthwiseSpec> = {
   /** x [N,H,W,C] · w [C,1,3,3] · bias [C] → y [N,OH,OW,C] */
   run(spec, x, w, bias, _residual, y) {
     const { batch: N, inHeight: H, inWidth: W, channels: C } = spec;
-    const { outHeight: OH, outWidth: OW, stride, dilation, padTop, padLeft } = spec;
+    const { outHeight: OH, outWidth: OW, stride, dilation, padTop, padLeft, rowsHeld = H } = spec;
     const { lo, hi } = clampBounds(spec.activation);
 
     for (let n = 0; n < N; n++) {
@@ -27,7 +27,7 @@ export const depthwiseReference: Kernel<DepthwiseSpec> = {
                 const h = oh * stride - padTop + r * dilation;
                 const v = ow * stride - padLeft + s * dilation;
                 if (h < 0 || h >= H || v < 0 || v >= W) continue; // the padding is zeros
-                sum += x[((n * H + h) * W + v) * C + c] * w[(c * 3 + r) * 3 + s];
+                sum += x[((n * H + (h % rowsHeld)) * W + v) * C + c] * w[(c * 3 + r) * 3 + s];
               }
             }
             y[((n * OH + oh) * OW + ow) * C + c] = Math.min(Math.max(sum, lo), hi);

@@ -26,6 +26,11 @@ export interface WeightSource {
 const PREFIX = 'mobilenet_v2.';
 const BACKBONE = /^(conv_stem|layer|conv_1x1)\./;
 const HEAD = /^(classifier|segmentation_head)\./;
+/** What a checkpoint with that head is, and what loads it. */
+const HEADS: Record<string, [kind: string, use: string]> = {
+  classifier: ['classifies', 'image-classification (MobileNetV2ForImageClassification)'],
+  segmentation_head: ['segments', 'image-segmentation (MobileNetV2ForSemanticSegmentation)'],
+};
 /** Batch norm counts its training steps. Nothing reads it; checkpoints may leave it out. */
 const COUNTER = 'num_batches_tracked';
 
@@ -119,6 +124,7 @@ export function matchWeights(
     const source = renamed.get(name);
     return source !== undefined && !sameDims(source.dims, dims);
   });
+  if (strict) checkHead(names, sources.keys(), file);
   refuse(fatal, extra, misshapen, renamed, file);
 
   const state: State = new Map();
@@ -136,6 +142,19 @@ export function matchWeights(
     }
   }
   return { state, newly_initialized };
+}
+
+/** A classifier where a segmenter is wanted, or the reverse, deserves better than two lists of names. */
+function checkHead(wanted: Iterable<string>, found: Iterable<string>, file: string | undefined): void {
+  const headOf = (names: Iterable<string>) => [...names].map((name) => HEAD.exec(name)?.[1]).find((head) => head);
+  const [own, other] = [headOf(wanted), headOf(found)];
+  if (own === undefined || other === undefined || own === other) return;
+  const [kind, use] = HEADS[other];
+  throw new MobileNetError(
+    'WEIGHTS',
+    `${file ?? 'weights'}: expected a model that ${HEADS[own][0]}, got one that ${kind}; it is for ${use}`,
+    { file },
+  );
 }
 
 function refuse(

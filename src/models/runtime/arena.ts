@@ -15,8 +15,8 @@ export interface Lifetime {
 }
 
 export interface Placement {
-  /** Element offset of every value. */
-  offsets: Map<string, number>;
+  /** Where every value lies, in elements. */
+  offsets: Map<string, { offset: number; size: number }>;
   /** Elements of the whole arena. */
   size: number;
 }
@@ -40,7 +40,7 @@ export function placeValues(lifetimes: readonly Lifetime[]): Placement {
     placed.push({ ...value, offset });
   }
   return {
-    offsets: new Map(placed.map(({ name, offset }) => [name, offset])),
+    offsets: new Map(placed.map(({ name, offset, size }) => [name, { offset, size }])),
     size: placed.reduce((end, { offset, size }) => Math.max(end, align(offset + size)), 0),
   };
 }

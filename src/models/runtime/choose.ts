@@ -1,6 +1,6 @@
 /** Which kernel computes a step. Nothing above this file knows a kernel's name. */
 import { findKernel } from '../../layers/kernels.js';
-import type { Engine, Kernel, Spec, WasmKernel } from '../../layers/spec.js';
+import type { Engine, InvertedResidualSpec, Kernel, Spec, WasmKernel } from '../../layers/spec.js';
 
 /** Where a model runs: `auto` is the fastest engine here. */
 export type Device = 'auto' | Engine;
@@ -21,4 +21,10 @@ export function chooseKernel(spec: Spec, engine: Engine): Kernel | WasmKernel {
 /** The reference engine runs the network as it is drawn; the others fold and fuse. */
 export function fuses(engine: Engine): boolean {
   return engine !== 'reference';
+}
+
+/** Whether an inverted residual is done in bands of rows (bands.ts). */
+export function inBands(_spec: InvertedResidualSpec, engine: Engine, memory: 'fast' | 'low'): boolean {
+  if (engine === 'reference') return false;
+  return memory === 'low';
 }

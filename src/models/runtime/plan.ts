@@ -2,18 +2,19 @@
  * A plan: everything that can be decided once for an input size and a set of outputs. Graph and weights go in, a frozen
  * list of bound steps comes out: which kernel, on which weights, from where to where in the arena.
  */
-import { type Engine, type Kernel, kernelName, multiplyAdds, type Spec, type WasmKernel } from '../../layers/spec.js';
-import { PlainHeap, type Region } from '../../tensor/memory.js';
+import { type Engine, type InvertedResidualSpec, kernelName, multiplyAdds, type Spec } from '../../layers/spec.js';
+import type { Region } from '../../tensor/memory.js';
 import { type Graph, INPUT } from '../graph.js';
-import { placeValues } from './arena.js';
-import { chooseKernel, fuses } from './choose.js';
+import { type Lifetime, placeValues } from './arena.js';
+import { formBlocks, type Item, scratchSizes } from './bands.js';
+import { bindBlock, bindStep, type PackedWeights } from './bind.js';
+import { chooseKernel, fuses, inBands } from './choose.js';
 import { type LoweredStep, lower, sizeOf, type Value, type WeightLookup } from './lower.js';
-import type { Machine, WasmMachine, Work } from './machine.js';
+import type { Machine, Work } from './machine.js';
 
 export interface Step {
   readonly name: string;
-  readonly spec: Spec;
-  readonly kernel: Kernel | WasmKernel;
+  readonly spec: Spec | InvertedResidualSpec;
   /** `depthwise3x3_s2_f32_relu6__js` */
   readonly kernelName: string;
   /** The value it makes. */
@@ -47,14 +48,8 @@ export interface Plan {
   readonly free: () => void;
 }
 
-/** Weights and bias in the order a kernel reads them in. */
-interface Packed {
-  weights: Region;
-  bias: Region;
-}
-
-/** Packed weights, shared by all plans of a model: by step, then by the kernel that packed them. */
-export type PackedWeights = Map<string, Map<Kernel | WasmKernel, Packed>>;
+/** `fast` trades memory for time where that pays; `low` never holds a wide tensor (bands.ts). */
+export type MemoryMode = 'fast' | 'low';
 
 export interface PlanOptions {
   graph: Graph;
@@ -63,108 +58,73 @@ export interface PlanOptions {
   weights: WeightLookup;
   packed: PackedWeights;
   machine: Machine;
+  memory: MemoryMode;
 }
 
-export function makePlan({ graph, dims, outputs, weights, packed, machine }: PlanOptions): Plan {
+export function makePlan({ graph, dims, outputs, weights, packed, machine, memory }: PlanOptions): Plan {
   const { engine, heap } = machine;
-  const { values, steps } = lower({ graph, dims, outputs, weights, fuse: fuses(engine) });
-  const lastWriter = new Map(steps.map((step, index) => [step.y, index]));
-  const placement = placeValues(lifetimes(values, steps));
+  const lowered = lower({ graph, dims, outputs, weights, fuse: fuses(engine) });
+  const sources = outputs.map((name) => graph.outputs.get(name)!);
+  const items = formBlocks(lowered, new Set(sources), (spec) => inBands(spec, engine, memory));
+  const placement = placeValues(lifetimes(lowered.values, items));
   const arena = heap.allocate(placement.size, `activations for a [${dims.join(',')}] input:`);
-  const regionOf = (name: string): Region => arena.part(placement.offsets.get(name)!, sizeOf(values.get(name)!));
+  const regions = new Map([...placement.offsets].map(([name, { offset, size }]) => [name, arena.part(offset, size)]));
+  const binding = { machine, packed, regions };
+  const lastWriter = new Map(items.map((item, index) => [outputOf(item), index]));
   return {
     dims,
     engine,
-    input: regionOf(INPUT),
-    steps: steps.map((step) => bind(step, chooseKernel(step.spec, engine), regionOf, packed, machine)),
-    outputs: outputs.map((name) => {
-      const source = graph.outputs.get(name)!;
-      return { name, value: values.get(source)!, region: regionOf(source), afterStep: lastWriter.get(source)! };
+    input: regions.get(INPUT)!,
+    steps: items.map((item) => ({
+      name: item.name,
+      spec: item.spec,
+      kernelName: kernelName(item.spec, engineOf(item, engine)),
+      y: outputOf(item),
+      work: 'filter' in item ? bindBlock(item, binding) : bindStep(item, binding),
+    })),
+    outputs: outputs.map((name, i) => {
+      const source = sources[i];
+      const value = lowered.values.get(source)!;
+      return { name, value, region: regions.get(source)!, afterStep: lastWriter.get(source)! };
     }),
-    values: new Map([...values].map(([name, value]) => [name, { ...value, offset: placement.offsets.get(name)! }])),
+    values: new Map(
+      [...lowered.values]
+        .filter(([name]) => placement.offsets.has(name))
+        .map(([name, value]) => [name, { ...value, offset: placement.offsets.get(name)!.offset }]),
+    ),
     arenaBytes: placement.size * Float32Array.BYTES_PER_ELEMENT,
-    multiplyAdds: steps.reduce((sum, { spec }) => sum + multiplyAdds(spec), 0),
+    multiplyAdds: items.reduce((sum, { spec }) => sum + multiplyAdds(spec), 0),
     free: () => heap.free(arena),
   };
 }
 
-/** What stands for an operand that a kernel does not use. */
-const NOTHING = new PlainHeap().allocate(0, 'nothing');
+const outputOf = (item: Item): string => ('filter' in item ? item.project.y : item.y);
 
-function bind(
-  step: LoweredStep,
-  kernel: Kernel | WasmKernel,
-  regionOf: (name: string) => Region,
-  packed: PackedWeights,
-  machine: Machine,
-): Step {
-  const { name, spec } = step;
-  const x = regionOf(step.x);
-  const y = regionOf(step.y);
-  const residual = step.residual === null ? NOTHING : regionOf(step.residual);
-  const own = packedWeights(step, kernel, packed, machine);
-  const bias = step.biasFrom === null ? own.bias : regionOf(step.biasFrom);
-  const bound = { name, spec, kernel, kernelName: kernelName(spec, kernel.engine), y: step.y };
-  if (kernel.engine !== 'wasm') {
-    const work = () => kernel.run(spec, x.view, own.weights.view, bias.view, residual.view, y.view);
-    return { ...bound, work: [work] };
-  }
-  const wasm = machine as WasmMachine;
-  const calls = kernel.calls(spec, {
-    x: x.address,
-    weights: own.weights.address,
-    bias: bias.address,
-    residual: residual.address,
-    y: y.address,
-    zeros: wasm.zeros(widest(spec)).address,
-  });
-  return { ...bound, work: calls.map((call) => wasm.bind(call)) };
-}
-
-/** Floats of what lies outside the picture: a pixel of a depthwise convolution, the taps of a tile of the first one. */
-function widest(spec: Spec): number {
-  return spec.op === 'depthwise3x3' ? spec.channels : 16;
-}
-
-function packedWeights(
-  step: LoweredStep,
-  kernel: Kernel | WasmKernel,
-  packed: PackedWeights,
-  { heap }: Machine,
-): Packed {
-  if (step.makeWeights === null) return { weights: NOTHING, bias: NOTHING };
-  let byKernel = packed.get(step.name);
-  if (byKernel === undefined) {
-    byKernel = new Map();
-    packed.set(step.name, byKernel);
-  }
-  let own = byKernel.get(kernel);
-  if (own === undefined) {
-    const { weights, bias } = step.makeWeights();
-    const place = (values: Float32Array): Region => {
-      const region = heap.allocate(values.length, `${step.name}: weights`);
-      region.view.set(values);
-      return region;
-    };
-    own = { weights: place(kernel.pack(step.spec, weights)), bias: place(bias) };
-    byKernel.set(kernel, own);
-  }
-  return own;
-}
+/** The engine of the kernel that does most of it. */
+const engineOf = (item: Item, engine: Engine): Engine =>
+  'filter' in item ? chooseKernel(item.spec.project, engine).engine : chooseKernel(item.spec, engine).engine;
 
 /** From the first step that writes a value to the last that touches it. The input is there before the first step. */
-function lifetimes(values: ReadonlyMap<string, Value>, steps: readonly LoweredStep[]) {
+function lifetimes(values: ReadonlyMap<string, Value>, items: readonly Item[]): Lifetime[] {
   const lives = new Map([[INPUT, { name: INPUT, size: sizeOf(values.get(INPUT)!), first: 0, last: 0 }]]);
-  for (const [index, step] of steps.entries()) {
-    for (const name of [step.x, step.residual, step.biasFrom, step.y]) {
+  for (const [index, item] of items.entries()) {
+    const touched = 'filter' in item ? [item.widen.x, item.project.residual, item.project.y] : operandsOf(item);
+    for (const name of touched) {
       if (name === null) continue;
       const life = lives.get(name);
       if (life !== undefined) life.last = index;
       else lives.set(name, { name, size: sizeOf(values.get(name)!), first: index, last: index });
     }
+    if ('filter' in item) {
+      const { ring, band } = scratchSizes(item.spec);
+      lives.set(item.widen.y, { name: item.widen.y, size: ring, first: index, last: index });
+      lives.set(item.filter.y, { name: item.filter.y, size: band, first: index, last: index });
+    }
   }
   return [...lives.values()];
 }
+
+const operandsOf = ({ x, residual, biasFrom, y }: LoweredStep) => [x, residual, biasFrom, y];
 
 /** The plan as a table: step, kernel, what it makes, multiply-adds, place in the arena. */
 export function describePlan(plan: Plan): string {

@@ -4,9 +4,10 @@
 import { nhwcToNchw } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
 import type { Graph } from '../graph.js';
+import type { PackedWeights } from './bind.js';
 import type { WeightLookup } from './lower.js';
 import type { Machine } from './machine.js';
-import { type InputDims, makePlan, type PackedWeights, type Plan, type PlanOutput } from './plan.js';
+import { type InputDims, type MemoryMode, makePlan, type Plan, type PlanOutput } from './plan.js';
 
 /** Plans kept, the least recently used goes first. Each holds its own arena, a few megabytes. */
 const MOST_PLANS = 4;
@@ -15,15 +16,17 @@ export class Network {
   readonly graph: Graph;
   readonly machine: Machine;
   readonly #weights: WeightLookup;
+  readonly #memory: MemoryMode;
   readonly #packed: PackedWeights = new Map();
   readonly #plans = new Map<string, Plan>();
   #lastRun: Promise<unknown> = Promise.resolve();
   #warm = false;
 
-  constructor(graph: Graph, weights: WeightLookup, machine: Machine) {
+  constructor(graph: Graph, weights: WeightLookup, machine: Machine, memory: MemoryMode) {
     this.graph = graph;
     this.machine = machine;
     this.#weights = weights;
+    this.#memory = memory;
   }
 
   /** The plan for an input [N,C,H,W] and some outputs by their public names; made on first use. */
@@ -32,7 +35,8 @@ export class Network {
     let plan = this.#plans.get(key);
     if (plan === undefined) {
       const { graph, machine } = this;
-      plan = makePlan({ graph, dims, outputs, weights: this.#weights, packed: this.#packed, machine });
+      const [weights, packed, memory] = [this.#weights, this.#packed, this.#memory];
+      plan = makePlan({ graph, dims, outputs, weights, packed, machine, memory });
     } else {
       this.#plans.delete(key); // and back in as the newest
     }
