@@ -23,7 +23,7 @@ export interface Folder {
 /** A thread that was started. */
 export interface WorkerHandle {
   /** Ends it; resolves when it runs no more. */
-  terminate(): Promise<unknown> | void;
+  terminate(): Promise<unknown>;
 }
 
 /** The services of a platform. Every method may be missing: what needs it then throws UNSUPPORTED. */
@@ -39,6 +39,8 @@ export interface Platform {
   decodePng?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
   decodeJpeg?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
   encodePng?(image: DecodedImage): Promise<Uint8Array>;
+  /** The emitted kernels from a file of the package; undefined where there is none, and they are emitted anew. */
+  readKernels?(file: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Threads that run at once. */
   parallelism?(): number;
   /**
@@ -87,7 +89,7 @@ async function startWebWorker(source: string, task: unknown, onExit: (clean: boo
   };
   worker.postMessage(task);
   return {
-    terminate() {
+    async terminate() {
       worker.terminate();
       URL.revokeObjectURL(url);
     },

@@ -26,19 +26,25 @@ export interface Foldable {
  *
  * so weights s·w and bias (b − μ)·s + β do the same. Computed in float64, rounded to float32 once. Zero padding stays
  * right: it is applied to x, before either. The other order, batch norm first, could not be folded at a border.
+ *
+ * @param room where the weights may be put; made anew if left out
  */
-export function foldBatchNorm(layer: Foldable): { weights: Float32Array; bias: Float32Array } {
+export function foldBatchNorm(
+  layer: Foldable,
+  room = new Float32Array(layer.weights.length),
+): { weights: Float32Array; bias: Float32Array } {
   const { gamma, beta, mean, variance, epsilon } = layer;
   const K = gamma.length;
   const perChannel = layer.weights.length / K;
-  const weights = new Float32Array(layer.weights.length);
+  const { weights } = layer;
+  const folded = room.subarray(0, weights.length);
   const bias = new Float32Array(K);
   for (let k = 0; k < K; k++) {
     const scale = gamma[k] / Math.sqrt(variance[k] + epsilon);
-    for (let i = k * perChannel; i < (k + 1) * perChannel; i++) weights[i] = layer.weights[i] * scale;
+    for (let i = k * perChannel; i < (k + 1) * perChannel; i++) folded[i] = weights[i] * scale;
     bias[k] = ((layer.bias?.[k] ?? 0) - mean[k]) * scale + beta[k];
   }
-  return { weights, bias };
+  return { weights: folded, bias };
 }
 
 /** Batch norm as a step of its own. One implementation serves every engine: folding leaves none in MobileNetV2. */

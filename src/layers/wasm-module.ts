@@ -9,3 +9,8 @@ export function emitKernels({ shared }: { shared: boolean }): Uint8Array<ArrayBu
   for (const kernel of WASM_KERNELS) kernel.emit(module);
   return module.encode();
 }
+
+/** The file of the package that holds the same bytes (scripts/kernels.mjs writes it). */
+export function kernelsFile({ shared }: { shared: boolean }): string {
+  return shared ? 'kernels-shared.wasm' : 'kernels.wasm';
+}

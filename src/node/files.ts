@@ -1,8 +1,8 @@
 /** Files and folders in Node. Errors of the system come out as MobileNetError: NOT_FOUND or IO, with the file's name. */
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { isAbsolute, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Folder } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
@@ -13,6 +13,11 @@ const SHIPPED = new URL('../../weights/mobilenet_v2_1.0_160_dogs/', import.meta.
 /** The folder of the checkpoint that ships with the package. */
 export function openShippedFolder(): Promise<Folder> {
   return openFolder(fileURLToPath(SHIPPED));
+}
+
+/** A file of emitted kernels, which only a build has: it lies beside the JavaScript that it was emitted by. */
+export async function readKernels(file: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  return readFile(new URL(`../${file}`, import.meta.url)).catch(() => undefined);
 }
 
 /**
@@ -33,20 +38,44 @@ export async function openFolder(path: string): Promise<Folder> {
     async read(file, signal) {
       checkInside(file);
       try {
+        if (!OWN_FILES.has(file)) await checkLink(path, file);
         return await readFile(join(path, file), signal ? { signal } : {});
       } catch (cause) {
         if (isAbsent(cause)) return undefined;
-        if (signal?.aborted) throw cause;
+        if (signal?.aborted || cause instanceof MobileNetError) throw cause;
         throw systemError(cause, join(path, file));
       }
     },
   };
 }
 
+/** The names this package asks for by itself. Any other one comes from the index of a checkpoint, a stranger's text. */
+const OWN_FILES: ReadonlySet<string> = new Set([
+  'config.json',
+  'preprocessor_config.json',
+  'model.safetensors',
+  'model.safetensors.index.json',
+  'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
+]);
+/** What every file of a Hugging Face cache is a link to: a file named by its hash. */
+const BLOB = /[/\\]blobs[/\\][0-9a-f]{40,64}$/;
+
 /**
- * A name inside a folder: relative, without `..`. Links are followed, also out of the folder: in a Hugging Face cache every
- * file is one, to `../../blobs`.
+ * Our own names may be links to anywhere, as Nix and Bazel lay out folders. A name that an index chose may not lead out
+ * of the folder by a link either, but for the blobs of a cache.
  */
+async function checkLink(folder: string, file: string): Promise<void> {
+  const target = await realpath(join(folder, file));
+  if (target.startsWith(`${await realpath(folder)}${sep}`) || BLOB.test(target)) return;
+  throw new MobileNetError(
+    'PATH_ESCAPE',
+    `${join(folder, file)}: is a link out of the folder, to ${show(target)}; nothing was opened; put a copy in its place`,
+    { file: join(folder, file) },
+  );
+}
+
+/** A name inside a folder: relative, without `..`. */
 function checkInside(file: string): void {
   const parts = file.split(/[/\\]/);
   if (parts.some((part) => part === '' || part === '.' || part === '..') || isAbsolute(file) || /[\0:]/.test(file)) {

@@ -1,7 +1,7 @@
 /** What Node has to offer. The codecs are loaded when first used: pngjs, jpeg-js and ndarray take 25 ms together. */
 import { availableParallelism } from 'node:os';
 import type { Platform } from '../base/env.js';
-import { openFolder, openShippedFolder, readPicture, writeFolder } from './files.js';
+import { openFolder, openShippedFolder, readKernels, readPicture, writeFolder } from './files.js';
 
 export const nodePlatform: Platform = {
   openFolder,
@@ -10,6 +10,7 @@ export const nodePlatform: Platform = {
   writeFolder,
   decodePng: async (bytes, file) => (await import('./png.js')).decodePng(bytes, file),
   decodeJpeg: async (bytes, file) => (await import('./jpeg.js')).decodeJpeg(bytes, file),
+  readKernels,
   parallelism: availableParallelism,
   startWorker: async (source, task, onExit) => (await import('./workers.js')).startWorker(source, task, onExit),
   encodePng: async (image) => (await import('./png.js')).encodePng(image),

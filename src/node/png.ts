@@ -3,7 +3,7 @@ import { deflateSync, inflateSync } from 'node:zlib';
 import { PNG } from 'pngjs';
 import type { DecodedImage } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
-import { codecError, isGreyPng } from '../processors/decode.js';
+import { codecError, isGreyPng, keepChannels } from '../processors/decode.js';
 import { refuse } from '../processors/header.js';
 import { checkPixels, type Pixels } from '../processors/pixels.js';
 import {
@@ -14,7 +14,6 @@ import {
   type PngLayout,
   readPng,
 } from '../processors/png-header.js';
-import { hwcView, ops } from '../tensor/ndarray.js';
 
 /**
  * Decodes a PNG to grey [H,W,1] or RGB [H,W,3]; alpha is dropped, 16-bit samples keep their upper byte.
@@ -30,6 +29,8 @@ export async function decodePng(bytes: Uint8Array, file: string): Promise<Decode
     const options = { checkCRC: false, skipRescale: depth === 16 };
     const { data } = PNG.sync.read(Buffer.from(essentialPng(bytes, layout).buffer), options);
     // pngjs makes RGBA of everything. The strided copy takes 10 ms for 2 megapixels, a loop by hand 6, pngjs itself 100.
+    if (!mayCompileText()) return cutByHand({ data, width, height, channels: 4 }, channels, depth);
+    const { hwcView, ops } = await import('../tensor/ndarray.js');
     const rgba = hwcView({ data, width, height, channels: 4 }).hi(height, width, channels);
     const kept = { data: new Uint8Array(width * height * channels), width, height, channels } as const;
     if (depth === 16) ops.rshifts(hwcView(kept), rgba, 8);
@@ -38,6 +39,24 @@ export async function decodePng(bytes: Uint8Array, file: string): Promise<Decode
   } catch (cause) {
     throw codecError(cause, file);
   }
+}
+
+/**
+ * Whether text may be compiled here, which ndarray-ops does while it is loaded. Trying to load it would not do: an
+ * error in a CommonJS module below another module ends Node 20 also where it is caught.
+ */
+function mayCompileText(): boolean {
+  try {
+    new Function();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function cutByHand(rgba: DecodedImage, channels: 1 | 3, depth: number): DecodedImage {
+  if (depth === 16) rgba.data = Uint8Array.from(rgba.data, (sample) => sample >> 8);
+  return keepChannels(rgba, channels);
 }
 
 /**

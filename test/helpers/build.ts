@@ -3,6 +3,7 @@
  * up to date with src/ before the first test. Types are stripped, not checked (`npm run types` does that), so it takes
  * a moment, and no time where nothing changed.
  */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,5 +28,8 @@ export async function setup(): Promise<void> {
     writeFileSync(temporary, outputText);
     utimesSync(temporary, changed / 1000, changed / 1000);
     renameSync(temporary, to);
+  }
+  if (stale.some(({ from }) => /(layers|tensor)/.test(from))) {
+    execFileSync(process.execPath, [join(ROOT, 'scripts/kernels.mjs'), join(ROOT, 'dist')]);
   }
 }

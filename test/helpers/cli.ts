@@ -17,6 +17,8 @@ export interface CliResult {
 
 export interface CliOptions {
   cwd?: string;
+  /** Options of Node's own, before the program. */
+  node?: readonly string[];
   /** Null leaves standard input open. */
   stdin?: string | Uint8Array | null;
   /** Called with all of standard output so far each time there is more, and with the process. */
@@ -24,8 +26,11 @@ export interface CliOptions {
 }
 
 /** `mobilenet-v2 …args`. */
-export function cli(args: readonly string[], { cwd = ROOT, stdin = '', watch }: CliOptions = {}): Promise<CliResult> {
-  const child = spawn(process.execPath, [CLI, ...args], { cwd });
+export function cli(
+  args: readonly string[],
+  { cwd = ROOT, node = [], stdin = '', watch }: CliOptions = {},
+): Promise<CliResult> {
+  const child = spawn(process.execPath, [...node, CLI, ...args], { cwd });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

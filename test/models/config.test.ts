@@ -102,7 +102,7 @@ describe('MobileNetV2Config', () => {
   ])('refuses %s = %j, naming the field', async (field, value) => {
     const error = await refusal(() => new MobileNetV2Config({ [field]: value }, 'x/config.json'));
     expect(error).toMatchObject({ code: 'CONFIG', file: 'x/config.json', tensor: field });
-    expect(error.message).toContain(field);
+    expect(error.message.startsWith(`${field}: `) && error.message.endsWith(' in x/config.json')).toBe(true);
   });
 
   it.each([
@@ -132,6 +132,13 @@ describe('MobileNetV2Config', () => {
     const error = await refusal(() => new MobileNetV2Config(options));
     expect(error.code).toBe('CONFIG');
     expect(error.message).toContain(message);
+  });
+
+  it('does not blame the file for what the caller gave', async () => {
+    const folder = folderWith('{"model_type":"mobilenet_v2"}');
+    const error = await refusal(() => MobileNetV2Config.from_pretrained(folder, { output_stride: 7 }));
+    expect(error.message).toBe('output_stride: expected 2, 4, 8, 16 or 32, got 7');
+    expect(error.file).toBeUndefined();
   });
 
   // Row C5.

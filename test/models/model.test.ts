@@ -224,6 +224,7 @@ describe('state', () => {
       .catch((e) => e);
     expect(error).toMatchObject({ code: 'WEIGHTS', names: ['classifier.weight', bias, 'surprise'] });
     expect(error.message).toContain('expected [5,1280], got [1280,5]');
+    expect(model.state_dict().get('classifier.weight')).toBe(weight); // the model is as it was
   });
 
   it('of a classifier is no segmenter, nor the reverse: the message says what it is for', async () => {

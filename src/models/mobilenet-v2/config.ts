@@ -3,7 +3,7 @@
  * class, plus range checks of our own, so that a broken config.json is refused here and not deep in a kernel.
  */
 import { type Folder, openFolder, requirePlatform } from '../../base/env.js';
-import { MobileNetError, show } from '../../base/errors.js';
+import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
 import { isJsonObject, parseJson, showJson } from '../../base/json.js';
 
 export type ProblemType = 'regression' | 'single_label_classification' | 'multi_label_classification';
@@ -112,20 +112,15 @@ export class MobileNetV2Config {
    */
   constructor(options: MobileNetV2ConfigOptions = {}, file?: string) {
     if (options === null || typeof options !== 'object' || Array.isArray(options)) {
-      throw new MobileNetError('CONFIG', `config: expected an object, got ${show(options)}`, { file });
+      throw refusal('config', `expected an object, got ${show(options)}`, file);
     }
     const { model_type, num_labels, id2label, label2id, ...rest } = options;
     if (model_type !== undefined && model_type !== MobileNetV2Config.model_type) {
-      throw new MobileNetError('UNSUPPORTED', `model_type: expected "mobilenet_v2", got ${show(model_type)}`, {
-        file,
-        tensor: 'model_type',
-      });
+      throw refusal('model_type', `expected "mobilenet_v2", got ${show(model_type)}`, file, 'UNSUPPORTED');
     }
     for (const [name, [preset, check, expected]] of Object.entries(FIELDS)) {
       const value = rest[name] === undefined ? preset : rest[name];
-      if (!check(value)) {
-        throw new MobileNetError('CONFIG', `${name}: expected ${expected}, got ${show(value)}`, { file, tensor: name });
-      }
+      if (!check(value)) throw refusal(name, `expected ${expected}, got ${show(value)}`, file);
       (this as Record<string, unknown>)[name] = value;
     }
     for (const [name, value] of Object.entries(rest)) {
@@ -136,11 +131,8 @@ export class MobileNetV2Config {
     // A file's own label2id wins: two classes may share a label, and then only the file knows which one was meant.
     if (label2id !== undefined && label2id !== null) this.label2id = checkLabelIds(label2id, this.num_labels, file);
     if (this.problem_type === 'single_label_classification' && this.num_labels === 1) {
-      throw new MobileNetError(
-        'CONFIG',
-        'problem_type: "single_label_classification" needs num_labels > 1; use 2 labels, or "regression"',
-        { file, tensor: 'problem_type' },
-      );
+      const message = '"single_label_classification" needs num_labels > 1; use 2 labels, or "regression"';
+      throw refusal('problem_type', message, file);
     }
   }
 
@@ -157,6 +149,7 @@ export class MobileNetV2Config {
     where?: string | Folder,
     overrides: MobileNetV2ConfigOptions = {},
   ): Promise<MobileNetV2Config> {
+    new MobileNetV2Config(overrides); // what is wrong with these is not the file's fault
     const folder = await openFolder(where);
     const file = `${folder.name}/config.json`;
     const bytes = await folder.read('config.json');
@@ -167,7 +160,7 @@ export class MobileNetV2Config {
     }
     const fields = parseJson(bytes, { file, code: 'CONFIG' });
     if (!isJsonObject(fields)) {
-      throw new MobileNetError('CONFIG', `config.json: expected an object, got ${showJson(fields)}`, { file });
+      throw new MobileNetError('CONFIG', `${file}: expected an object, got ${showJson(fields)}`, { file });
     }
     return new MobileNetV2Config({ ...fields, ...overrides }, file);
   }
@@ -196,13 +189,16 @@ export class MobileNetV2Config {
   }
 }
 
+/** An error about a field, which is in `file` unless the caller gave it. */
+function refusal(field: string, message: string, file: string | undefined, code: ErrorCode = 'CONFIG'): MobileNetError {
+  const where = file === undefined ? '' : ` in ${file}`;
+  return new MobileNetError(code, `${field}: ${message}${where}`, { file, tensor: field });
+}
+
 function checkLabels(numLabels: unknown, id2label: unknown, file: string | undefined): Record<number, string> {
-  const fail = (message: string) => new MobileNetError('CONFIG', `id2label: ${message}`, { file, tensor: 'id2label' });
+  const fail = (message: string) => refusal('id2label', message, file);
   if (numLabels !== undefined && !whole(0, MOST_LABELS)(numLabels)) {
-    throw new MobileNetError('CONFIG', `num_labels: expected 0 to ${MOST_LABELS}, got ${show(numLabels)}`, {
-      file,
-      tensor: 'num_labels',
-    });
+    throw refusal('num_labels', `expected 0 to ${MOST_LABELS}, got ${show(numLabels)}`, file);
   }
   if (id2label === undefined || id2label === null) {
     // Two labels unless told otherwise, as transformers has it.
@@ -228,14 +224,13 @@ function checkLabels(numLabels: unknown, id2label: unknown, file: string | undef
 }
 
 function checkLabelIds(label2id: unknown, numLabels: number, file: string | undefined): Record<string, number> {
-  const place = { file, tensor: 'label2id' };
   if (typeof label2id !== 'object' || Array.isArray(label2id)) {
-    throw new MobileNetError('CONFIG', `label2id: expected an object, got ${show(label2id)}`, place);
+    throw refusal('label2id', `expected an object, got ${show(label2id)}`, file);
   }
   const ids = Object.entries(label2id as object).map(([label, id]) => [label, Number(id)] as const);
   for (const [label, id] of ids) {
     if (!Number.isInteger(id) || id < 0 || id >= Math.max(1, numLabels)) {
-      throw new MobileNetError('CONFIG', `label2id: ${show(label)} has id ${show(id)}, labels are ${numLabels}`, place);
+      throw refusal('label2id', `${show(label)} has id ${show(id)}, labels are ${numLabels}`, file);
     }
   }
   return Object.fromEntries(ids);

@@ -6,10 +6,11 @@ import { Callable } from '../../base/callable.js';
 import { type Folder, openFolder, requirePlatform } from '../../base/env.js';
 import { MobileNetError, show } from '../../base/errors.js';
 import { activationFunction } from '../../layers/activation.js';
+import { firstNonFinite } from '../../tensor/finite.js';
 import { Tensor } from '../../tensor/tensor.js';
 import type { Graph } from '../graph.js';
 import { DEVICES, type Device } from '../runtime/choose.js';
-import { type MachineOptions, makeMachine } from '../runtime/machine.js';
+import { type MachineOptions, makeMachine, prepareKernels } from '../runtime/machine.js';
 import type { InputDims, MemoryMode, Plan } from '../runtime/plan.js';
 import { Network } from '../runtime/run.js';
 import { checkFinite, loadWeights } from '../weights/load.js';
@@ -126,7 +127,10 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     const folder = await openFolder(where);
     const config = await MobileNetV2Config.from_pretrained(folder, overrides);
     signal?.throwIfAborted();
+    const { device = 'auto', ...machineOptions } = modelOptions;
+    const kernels = prepareKernels(device, machineOptions);
     const stored = await loadWeights(folder, signal);
+    await kernels;
     const sources = new Map<string, WeightSource>();
     for (const [name, tensor] of stored.tensors) {
       sources.set(name, {
@@ -351,11 +355,8 @@ function checkPixels(pixels: unknown, config: MobileNetV2Config): { data: Float3
       `pixel_values: ${data.length} values for [${dims.join(',')}]; was the buffer transferred?`,
     );
   }
-  for (let i = 0; i < size; i++) {
-    if (!Number.isFinite(data[i])) {
-      throw new MobileNetError('ARG', `pixel_values: element ${i} is ${data[i]}; expected finite numbers`);
-    }
-  }
+  const at = firstNonFinite(data);
+  if (at >= 0) throw new MobileNetError('ARG', `pixel_values: element ${at} is ${data[at]}; expected finite numbers`);
   return { data, dims };
 }
 

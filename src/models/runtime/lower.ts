@@ -50,7 +50,10 @@ export interface LoweredStep {
   /** The value that stands in for the bias, where it depends on the image. */
   biasFrom: string | null;
   y: string;
-  /** Makes the weights; null for a step that has none. Called once a kernel, then kept packed. */
+  /**
+   * Makes the weights; null for a step that has none. Called once a kernel, then kept packed. They may lie where the
+   * next step's will: use them before its are made.
+   */
   makeWeights: (() => StepWeights) | null;
 }
 
@@ -89,6 +92,8 @@ class Lowering {
   readonly #nodes: readonly Node[];
   readonly #weights: WeightLookup;
   readonly #fuse: boolean;
+  /** Where weights lie between folding and packing, all in the same place. */
+  #room = new Float32Array(0);
 
   constructor({ graph, dims, outputs, weights, fuse }: LowerOptions, nodes: readonly Node[]) {
     const [batch, channels, height, width] = dims;
@@ -311,15 +316,19 @@ class Lowering {
     const bias = node.bias === null ? undefined : this.#weights(node.bias);
     if (node.norm === null) return { weights, bias: bias ?? new Float32Array(node.outChannels) };
     const { prefix, epsilon } = node.norm;
-    return foldBatchNorm({
-      weights,
-      bias,
-      gamma: this.#weights(`${prefix}.weight`),
-      beta: this.#weights(`${prefix}.bias`),
-      mean: this.#weights(`${prefix}.running_mean`),
-      variance: this.#weights(`${prefix}.running_var`),
-      epsilon,
-    });
+    if (this.#room.length < weights.length) this.#room = new Float32Array(weights.length);
+    return foldBatchNorm(
+      {
+        weights,
+        bias,
+        gamma: this.#weights(`${prefix}.weight`),
+        beta: this.#weights(`${prefix}.bias`),
+        mean: this.#weights(`${prefix}.running_mean`),
+        variance: this.#weights(`${prefix}.running_var`),
+        epsilon,
+      },
+      this.#room,
+    );
   }
 
   /** gamma, beta, mean and variance one after another: [4,C]. */

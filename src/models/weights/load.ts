@@ -1,6 +1,7 @@
 /** Finds the weights of a model in its folder, whatever format they are in. */
 import type { Folder } from '../../base/env.js';
 import { MobileNetError, show } from '../../base/errors.js';
+import { firstNonFinite } from '../../tensor/finite.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { readPytorch } from './pytorch.js';
 import { readSafetensors } from './safetensors.js';
@@ -47,7 +48,7 @@ export async function loadWeights(folder: Folder, signal?: AbortSignal): Promise
  *   tensor begins in the file
  */
 export function checkFinite(stored: StoredTensor, values: Tensor<'float32'>): void {
-  const at = values.data.findIndex((value) => !Number.isFinite(value));
+  const at = firstNonFinite(values.data);
   if (at < 0) return;
   throw new MobileNetError(
     'NONFINITE',

@@ -1,0 +1,12 @@
+/**
+ * Writes the emitted kernels beside the built JavaScript, for places that forbid compiling and for a quicker start.
+ *
+ *     node scripts/kernels.mjs [dist]
+ */
+import { writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const dist = resolve(process.argv[2] ?? 'dist');
+const { emitKernels, kernelsFile } = await import(pathToFileURL(join(dist, 'layers/wasm-module.js')));
+for (const shared of [false, true]) writeFileSync(join(dist, kernelsFile({ shared })), emitKernels({ shared }));

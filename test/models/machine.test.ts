@@ -1,0 +1,93 @@
+/** The forms in which the kernels come: emitted, from the package's files, compiled by the caller, or not at all. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { env } from '../../src/base/env.js';
+import { emitKernels, kernelsFile } from '../../src/layers/wasm-module.js';
+import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
+import { MobileNetV2ForImageClassification, type ModelOptions } from '../../src/models/mobilenet-v2/model.js';
+import { makeMachine } from '../../src/models/runtime/machine.js';
+import { nodePlatform } from '../../src/node/platform.js';
+import { Tensor } from '../../src/tensor/tensor.js';
+import { ROOT } from '../helpers/cli.js';
+
+const before = env.platform;
+afterEach(() => {
+  env.platform = before;
+  vi.unstubAllGlobals();
+});
+
+const pixel_values = new Tensor(
+  'float32',
+  Float32Array.from({ length: 3 * 40 * 40 }, (_, i) => Math.sin(i)),
+  [1, 3, 40, 40],
+);
+const logits = async (options: ModelOptions) => {
+  const model = new MobileNetV2ForImageClassification(new MobileNetV2Config({ depth_multiplier: 0.35 }), options);
+  const result = await model({ pixel_values });
+  model.dispose();
+  return result.logits.data;
+};
+
+describe('kernels', () => {
+  it.each([false, true])("the package's file is what is emitted (shared: %s)", (shared) => {
+    const file = readFileSync(join(ROOT, 'dist', kernelsFile({ shared })));
+    expect(new Uint8Array(file)).toEqual(emitKernels({ shared }));
+  });
+
+  it.each([
+    { shared: false, threads: 1 },
+    { shared: false, threads: 2 },
+    { shared: true, threads: 2 },
+  ])('a compiled module may be handed in (%o)', async ({ shared, threads }) => {
+    env.platform = nodePlatform;
+    const wasm_module = new WebAssembly.Module(emitKernels({ shared }));
+    vi.stubGlobal('WebAssembly', { ...wasmWithout('Module', 'compile') });
+    const options = { device: 'wasm', wasm_module, threads } as const;
+    const machine = makeMachine('wasm', options);
+    expect(machine.engine).toBe('wasm');
+    expect(machine.threads).toBe(shared ? 2 : 1); // a module for one thread leaves it at one
+    const result = await logits(options);
+    vi.unstubAllGlobals();
+    expect(result).toEqual(await logits({ device: 'wasm' }));
+  });
+
+  it('a module of something else is refused by name', () => {
+    const wasm_module = new WebAssembly.Module(Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
+    expect(() => makeMachine('wasm', { wasm_module })).toThrowError(/wasm_module: expected .*kernels.wasm/);
+  });
+});
+
+describe('where WebAssembly is refused', () => {
+  it.each([
+    ['there is none', () => vi.stubGlobal('WebAssembly', undefined)],
+    ['it may not compile', () => vi.stubGlobal('WebAssembly', wasmWithout('Module', 'compile'))],
+    ['there is no memory', () => vi.stubGlobal('WebAssembly', wasmWithout('Memory'))],
+  ])('%s: auto is js, and wasm says why', async (_, refuse) => {
+    const expected = await logits({ device: 'js' });
+    refuse();
+    expect(makeMachine('auto').engine).toBe('js');
+    expect(await logits({ device: 'auto' })).toEqual(expected);
+    expect(() => makeMachine('wasm')).toThrowError(/device wasm: .*; use device auto/);
+  });
+
+  it('no shared memory leaves one thread', async () => {
+    vi.stubGlobal('SharedArrayBuffer', undefined);
+    expect(makeMachine('wasm', { threads: 2 }).threads).toBe(1);
+  });
+});
+
+/** WebAssembly whose named constructors and functions throw, as under a strict content security policy. */
+function wasmWithout(...names: string[]) {
+  const refuse = () => {
+    throw new WebAssembly.CompileError('refused');
+  };
+  const refused = Object.fromEntries(
+    names.map((name) => [
+      name,
+      new Proxy(WebAssembly[name as 'Module'], { construct: refuse as never, apply: refuse }),
+    ]),
+  );
+  const { Module, Instance, Memory, CompileError, LinkError, RuntimeError, compile, validate } = WebAssembly;
+  return { Module, Instance, Memory, CompileError, LinkError, RuntimeError, compile, validate, ...refused };
+}

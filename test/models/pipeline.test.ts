@@ -1,0 +1,126 @@
+/** `pipeline()`: the shapes of its results, and what it refuses. What the numbers are is tested elsewhere. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { env, MobileNetError, pipeline, RawImage, Tensor } from '../../src/node.js';
+import { temporaryFolder } from '../helpers/cli.js';
+import { saveTinyClassifier, saveTinySegmenter, stripes } from '../helpers/tiny.js';
+
+const HUSKY = fileURLToPath(new URL('../../examples/husky.png', import.meta.url));
+
+async function codeOf(call: () => unknown): Promise<string> {
+  try {
+    await call();
+  } catch (error) {
+    if (error instanceof MobileNetError) return error.code;
+    throw error;
+  }
+  return 'nothing thrown';
+}
+
+describe('image-classification', () => {
+  it('takes the checkpoint that ships, and pictures in any form, one or many', async () => {
+    const classify = await pipeline('image-classification');
+    const one = await classify(HUSKY);
+    expect(one).toHaveLength(5);
+    expect(one[0]).toEqual({ label: 'Siberian husky', score: expect.closeTo(0.994, 2) });
+    const bytes = new Uint8Array(readFileSync(HUSKY));
+    const forms = [HUSKY, bytes, new Blob([bytes]), await RawImage.read(bytes)];
+    for (const form of forms) expect(await classify(form)).toEqual(one);
+    const many = await classify(forms, { top_k: 1 });
+    expect(many.map((labels) => labels.map(({ label }) => label))).toEqual(forms.map(() => ['Siberian husky']));
+    classify.dispose();
+    classify.dispose();
+    expect(await codeOf(() => classify(HUSKY))).toBe('DISPOSED');
+  });
+
+  // Row A3.
+  it('gives all labels for null or more than there are, and refuses what is no count', async () => {
+    const folder = temporaryFolder();
+    await saveTinyClassifier(folder);
+    const classify = await pipeline('image-classification', folder);
+    const picture = stripes(1);
+    for (const top_k of [null, 3, 1e9]) {
+      const labels = await classify(picture, { top_k });
+      expect(labels.map(({ label }) => label).sort()).toEqual(['ant', 'bee', 'cat']);
+      expect(labels.map(({ score }) => score)).toEqual(labels.map(({ score }) => score).sort((a, b) => b - a));
+    }
+    for (const top_k of [0, -1, 1.5, Number.NaN, '5' as never]) {
+      expect(await codeOf(() => classify(picture, { top_k })), String(top_k)).toBe('ARG');
+    }
+    expect(await codeOf(() => classify([]))).toBe('ARG');
+    expect(await codeOf(() => classify(undefined as never))).toBe('ARG');
+    expect(await codeOf(() => classify([picture, new Uint8Array(3)]))).toBe('UNSUPPORTED');
+  });
+});
+
+describe('image-segmentation', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = temporaryFolder();
+    await saveTinySegmenter(folder);
+  });
+
+  it('gives a mask for every class there is, which share the picture', async () => {
+    const segment = await pipeline('image-segmentation', folder);
+    const picture = stripes(1, 50, 30);
+    const found = await segment(picture);
+    expect(found.length).toBeGreaterThan(1);
+    const covered = new Uint8Array(50 * 30);
+    for (const { label, score, mask } of found) {
+      expect(['background', 'bee', 'cat']).toContain(label);
+      expect(score).toBeNull();
+      expect([mask.width, mask.height, mask.channels]).toEqual([50, 30, 1]);
+      for (const [at, value] of mask.data.entries()) {
+        expect([0, 255]).toContain(value);
+        covered[at] += value / 255;
+      }
+    }
+    expect(covered.every((times) => times === 1)).toBe(true);
+    const [first, second] = await segment([picture, stripes(2)], { whole_image: true });
+    expect([first[0].mask.size, second[0].mask.size]).toEqual([
+      [50, 30],
+      [32, 32],
+    ]);
+  });
+
+  it('needs a model, and one that segments', async () => {
+    expect(await codeOf(() => pipeline('image-segmentation'))).toBe('ARG');
+    await expect(pipeline('image-classification', folder)).rejects.toMatchObject({
+      code: 'WEIGHTS',
+      message: expect.stringContaining('image-segmentation'),
+    });
+  });
+});
+
+describe('image-feature-extraction', () => {
+  it('gives a row for every picture, pooled or not, from any checkpoint', async () => {
+    const folder = temporaryFolder();
+    await saveTinyClassifier(folder);
+    const extract = await pipeline('image-feature-extraction', folder);
+    const pooled = await extract([stripes(1), stripes(2)]);
+    expect(pooled).toBeInstanceOf(Tensor);
+    const [rows, channels] = pooled.dims;
+    expect([rows, pooled.dims.length]).toEqual([2, 2]);
+    expect((await extract(stripes(1), { pool: false })).dims).toEqual([1, channels, 1, 1]);
+  });
+});
+
+describe('pipeline', () => {
+  it('refuses a task or a place that is none', async () => {
+    expect(await codeOf(() => pipeline('text-generation' as never))).toBe('ARG');
+    expect(await codeOf(() => pipeline('toString' as never))).toBe('ARG');
+    expect(await codeOf(() => pipeline('image-classification', 7 as never))).toBe('ARG');
+    expect(await codeOf(() => pipeline('image-classification', `${temporaryFolder()}/none`))).toBe('NOT_FOUND');
+  });
+
+  it('needs a platform for the checkpoint that ships', async () => {
+    const { platform } = env;
+    env.platform = {};
+    try {
+      expect(await codeOf(() => pipeline('image-classification'))).toBe('UNSUPPORTED');
+    } finally {
+      env.platform = platform;
+    }
+  });
+});
