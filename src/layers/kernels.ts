@@ -1,8 +1,10 @@
 /** The one list of kernels. Adding a kernel edits this list alone; tests and benches iterate it. */
 import { MobileNetError } from '../base/errors.js';
 import { activation } from './activation.js';
+import { addWasm } from './add/wasm.js';
 import { add } from './add.js';
 import { batchNorm } from './batchnorm.js';
+import { concatWasm } from './concat/wasm.js';
 import { concat } from './concat.js';
 import { conv3x3Js } from './conv3x3/js.js';
 import { conv3x3Reference } from './conv3x3/reference.js';
@@ -13,7 +15,9 @@ import { depthwiseWasm } from './depthwise/wasm.js';
 import { pointwiseJs } from './pointwise/js.js';
 import { pointwiseReference } from './pointwise/reference.js';
 import { pointwiseWasm } from './pointwise/wasm.js';
+import { averagePoolWasm } from './pool/wasm.js';
 import { averagePool } from './pool.js';
+import { resizeWasm } from './resize/wasm.js';
 import { resizeBilinear } from './resize.js';
 import { type Engine, type Kernel, kernelName, type Spec, type WasmKernel } from './spec.js';
 import { transpose } from './transpose.js';
@@ -38,6 +42,10 @@ export const WASM_KERNELS: readonly WasmKernel[] = [
   conv3x3Wasm as WasmKernel,
   depthwiseWasm as WasmKernel,
   pointwiseWasm as WasmKernel,
+  averagePoolWasm as WasmKernel,
+  resizeWasm as WasmKernel,
+  addWasm as WasmKernel,
+  concatWasm as WasmKernel,
 ];
 
 /** The first kernel that can do this, of the first engine that has one. Throws UNSUPPORTED when none can. */

@@ -10,7 +10,7 @@ import type { PlainKernel, ResizeSpec } from './spec.js';
  * With `alignCorners` the centres of the corner pixels of both pictures coincide, so out−1 steps cover in−1; without,
  * the outer edges do. A single output pixel then reads the first input pixel.
  */
-function step(inSize: number, outSize: number, alignCorners: boolean): number {
+export function resizeStep(inSize: number, outSize: number, alignCorners: boolean): number {
   if (!alignCorners) return Math.fround(inSize / outSize);
   return outSize > 1 ? Math.fround((inSize - 1) / (outSize - 1)) : 0;
 }
@@ -32,8 +32,8 @@ export const resizeBilinear: PlainKernel<ResizeSpec> = {
   /** x [N,H,W,C] → y [N,OH,OW,C] */
   run(spec, x, _weights, _bias, _residual, y) {
     const { batch: N, inHeight: H, inWidth: W, channels: C, outHeight: OH, outWidth: OW, alignCorners } = spec;
-    const stepH = step(H, OH, alignCorners);
-    const stepW = step(W, OW, alignCorners);
+    const stepH = resizeStep(H, OH, alignCorners);
+    const stepW = resizeStep(W, OW, alignCorners);
 
     let to = 0;
     for (let n = 0; n < N; n++) {

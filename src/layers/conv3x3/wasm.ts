@@ -41,7 +41,7 @@ export const conv3x3Wasm: WasmKernel<Conv3x3Spec> = {
         ...[at.x + 4 * n * C * H * W, at.weights, at.bias, at.y + 4 * n * OH * OW * K],
         ...[H, W, C, OW, K, spec.padTop, spec.padLeft, at.zeros, lo, hi, 0, OH],
       ],
-      split: { at: 14, total: OH, grain: 1 },
+      split: { at: 14, grain: 1 },
     }));
   },
 
@@ -132,7 +132,7 @@ function tile(context: Context, pixels: number, border: boolean): void {
   const sums = Array.from({ length: pixels }, () => f.locals('v128', vectors));
   const weights = f.locals('v128', vectors);
   const value = f.local('v128');
-  const [k, c, weightAt, biasAt, to, remaining] = f.locals('i32', 6);
+  const [k, weightAt, end, biasAt, to, remaining] = f.locals('i32', 6);
   const taps = f.locals('i32', 3);
 
   f.set(weightAt, w);
@@ -143,26 +143,28 @@ function tile(context: Context, pixels: number, border: boolean): void {
       f.set(taps[r], rows[r]);
       f.if(planes[r], () => f.increase(taps[r], i32.shl(left, 2)));
     }
-    f.set(c, C);
-    f.loop((again) => {
-      for (let r = 0; r < 3; r++) {
-        for (let s = 0; s < 3; s++) {
-          const multiply = () => {
-            for (let v = 0; v < vectors; v++) f.set(weights[v], v128.load(weightAt, 4 * PANEL * (3 * r + s) + 16 * v));
-            for (let p = 0; p < pixels; p++) {
-              f.set(value, v128.load32Splat(taps[r], 4 * (s + p * stride)));
-              for (let v = 0; v < vectors; v++) f.set(sums[p][v], f32x4.add(sums[p][v], f32x4.mul(value, weights[v])));
-            }
-          };
-          if (border) f.if(i32.lt_u(i32.add(left, s), W), multiply);
-          else multiply();
+    f.set(end, i32.add(weightAt, i32.mul(C, 4 * PANEL * 9)));
+    f.block((done) =>
+      f.loop((again) => {
+        for (let r = 0; r < 3; r++) {
+          for (let s = 0; s < 3; s++) {
+            const multiply = () => {
+              for (let v = 0; v < vectors; v++) f.set(weights[v], v128.load(weightAt, 16 * v));
+              for (let p = 0; p < pixels; p++) {
+                f.set(value, v128.load32Splat(taps[r], 4 * (s + p * stride)));
+                for (let v = 0; v < vectors; v++) f.set(sums[p][v], f.mulAdd(sums[p][v], value, weights[v]));
+              }
+            };
+            if (border) f.if(i32.lt_u(i32.add(left, s), W), multiply);
+            else multiply();
+            if (s === 2) f.increase(taps[r], planes[r]);
+            f.increase(weightAt, 4 * PANEL);
+            f.branchIf(done, i32.eq(weightAt, end));
+          }
         }
-        f.increase(taps[r], planes[r]);
-      }
-      f.increase(weightAt, 4 * PANEL * 9);
-      f.set(c, i32.sub(c, 1));
-      f.branchIf(again, c);
-    });
+        f.branch(again);
+      }),
+    );
     f.set(to, i32.add(y, i32.shl(i32.add(i32.mul(i32.add(i32.mul(row, OW), column), K), k), 2)));
     f.set(remaining, i32.sub(K, k));
     for (let p = 0; p < pixels; p++) {

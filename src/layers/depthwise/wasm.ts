@@ -15,7 +15,7 @@ import {
   v128,
 } from '../../tensor/wasm/assembler.js';
 import { clampBounds, type DepthwiseSpec, type WasmKernel } from '../spec.js';
-import { clamp, storeLanes } from '../wasm-store.js';
+import { clamp } from '../wasm-store.js';
 
 const PARAMS = [
   ...['i32', 'i32', 'i32', 'i32'], // x, w, bias, y: one image
@@ -33,43 +33,46 @@ const PARAMS = [
 const BAND_BYTES = 24 * 1024;
 const LINE_BYTES = 64;
 
-/** The call for one image; with `rowsHeld` below H, x is a ring of rows. */
-export function depthwiseCall(
-  spec: DepthwiseSpec,
-  at: { x: number; weights: number; bias: number; y: number; zeros: number },
-  rowsHeld: number,
-) {
-  const { inHeight, inWidth, channels, outHeight, outWidth, stride, dilation, padTop, padLeft } = spec;
-  const { lo, hi } = clampBounds(spec.activation);
-  const band = Math.max(1, Math.floor((BAND_BYTES / (inWidth * LINE_BYTES) - 2) / stride));
-  const args = [
-    ...[at.x, at.weights, at.bias, at.y],
-    ...[inHeight, inWidth, channels, outWidth],
-    ...[padTop, padLeft, dilation, rowsHeld, at.zeros, band, lo, hi, 0, outHeight],
-  ];
-  return { name: `depthwise3x3_s${stride}`, args, split: { at: 16, total: outHeight, grain: 1 } };
+/** Channels of a vector. */
+const LANES = 4;
+
+/** First channel of every group of four. The last group reaches back into the one before it to be whole. */
+function groups(channels: number): number[] {
+  return Array.from({ length: Math.ceil(channels / LANES) }, (_, g) => Math.min(LANES * g, channels - LANES));
 }
 
 export const depthwiseWasm: WasmKernel<DepthwiseSpec> = {
   op: 'depthwise3x3',
   engine: 'wasm',
-  supports: ({ stride, dilation, padLeft }) => padLeft <= dilation && (stride === 1 || dilation === 1),
+  supports: ({ channels, stride, dilation, padLeft }) =>
+    channels >= LANES && padLeft <= dilation && (stride === 1 || dilation === 1),
 
-  /** [C,1,3,3] → [C/4][9][4], zeros behind the last channel. */
+  /** [C,1,3,3] → [groups of channels][9][4] */
   pack({ channels: C }, weights) {
-    const packed = new Float32Array(Math.ceil(C / 4) * 36);
-    for (let c = 0; c < C; c++) {
-      for (let tap = 0; tap < 9; tap++) packed[(c >> 2) * 36 + tap * 4 + (c & 3)] = weights[c * 9 + tap];
+    const packed = new Float32Array(Math.ceil(C / LANES) * 9 * LANES);
+    let to = 0;
+    for (const group of groups(C)) {
+      for (let tap = 0; tap < 9; tap++) {
+        for (let lane = 0; lane < LANES; lane++) packed[to++] = weights[(group + lane) * 9 + tap];
+      }
     }
     return packed;
   },
 
   calls(spec, at) {
-    const { batch, inHeight, inWidth, outHeight, outWidth, channels } = spec;
+    const { batch, inHeight, inWidth, channels, outHeight, outWidth, stride, dilation, padTop, padLeft } = spec;
+    const { rowsHeld = inHeight } = spec;
+    const { lo, hi } = clampBounds(spec.activation);
+    const band = Math.max(1, Math.floor((BAND_BYTES / (inWidth * LINE_BYTES) - 2) / stride));
     return Array.from({ length: batch }, (_, n) => {
       const x = at.x + 4 * n * inHeight * inWidth * channels;
       const y = at.y + 4 * n * outHeight * outWidth * channels;
-      return depthwiseCall(spec, { ...at, x, y }, inHeight);
+      const args = [
+        ...[x, at.weights, at.bias, y],
+        ...[inHeight, inWidth, channels, outWidth],
+        ...[padTop, padLeft, dilation, rowsHeld, at.zeros, band, lo, hi, 0, outHeight],
+      ];
+      return { name: `depthwise3x3_s${stride}`, args, split: { at: 16, grain: 1 } };
     });
   },
 
@@ -79,90 +82,65 @@ export const depthwiseWasm: WasmKernel<DepthwiseSpec> = {
         `depthwise3x3_s${stride}`,
         PARAMS,
         (f, x, w, bias, y, H, W, C, OW, padTop, padLeft, dilation, held, zeros, band, lo, hi, rowFrom, rowTo) => {
-          const [pixelBytes, bandFrom, bandTo, row, channel, left, weightAt, first] = f.locals('i32', 8);
-          const [low, high, start] = f.locals('v128', 3);
-          const weights = f.locals('v128', 9);
-          const below = f.local('i32');
-          const rows = f.locals('i32', 4); // where each row of taps begins, at these channels
-          const steps = f.locals('i32', 4); // bytes from a column to the next; 0 in a row of zeros
-          const h = f.local('i32');
-          const out = f.local('i32');
+          const [pixelBytes, rowBytes, outRowBytes, step] = f.locals('i32', 4);
           f.set(pixelBytes, i32.shl(C, 2));
+          f.set(rowBytes, i32.mul(W, pixelBytes));
+          f.set(outRowBytes, i32.mul(OW, pixelBytes));
+          f.set(step, i32.mul(pixelBytes, dilation));
+          const [low, high, start] = f.locals('v128', 3);
           f.set(low, f32x4.splat(lo));
           f.set(high, f32x4.splat(hi));
-          const slide = stride === 1 ? slideByOne : slideByTwo;
 
-          f.for(bandFrom, rowFrom, rowTo, band, () => {
-            f.set(bandTo, i32.add(bandFrom, band));
-            f.if(i32.gt_s(bandTo, rowTo), () => f.set(bandTo, rowTo));
-            f.set(weightAt, w);
-            f.for(channel, 0, C, 4, () => {
-              for (const [tap, weight] of weights.entries()) f.set(weight, v128.load(weightAt, 16 * tap));
-              f.set(start, v128.load(i32.add(bias, i32.shl(channel, 2))));
-              f.set(left, i32.sub(C, channel));
-              const outputs = (height: 1 | 2) => {
-                f.for(first, 0, dilation, 1, () => {
-                  for (let r = 0; r < 2 + height; r++) {
-                    f.set(h, i32.add(i32.sub(i32.mul(row, stride), padTop), i32.mul(dilation, r)));
-                    f.if(
-                      i32.lt_u(h, H), // as unsigned, a negative row is a huge one
-                      () => {
-                        f.set(rows[r], i32.mul(i32.mul(i32.rem_u(h, held), W), pixelBytes));
-                        f.set(rows[r], i32.add(i32.add(x, rows[r]), i32.shl(channel, 2)));
-                        f.set(steps[r], i32.mul(pixelBytes, dilation));
-                      },
-                      () => {
-                        f.set(rows[r], zeros);
-                        f.set(steps[r], 0);
-                      },
-                    );
+          const weights = f.locals('v128', 9);
+          const rows = f.locals('i32', 3); // the next pixel of each row of taps
+          const steps = f.locals('i32', 3); // bytes from it to the one after; 0 in a row of zeros
+          const [first, bandFrom, bandTo, row, channel, weightAt, lane, out] = f.locals('i32', 8);
+          const window: Window = { f, rows, steps, weights, start, out, step, low, high, counts: f.locals('i32', 4) };
+          const slide = stride === 1 ? slideByOne : slideByTwo;
+          const [left, h, top, turn, slot] = f.locals('i32', 5);
+
+          f.for(first, 0, dilation, 1, () => {
+            f.set(left, i32.sub(first, padLeft)); // the column that the first tap of the first output is at
+            const enter = slide.count(window, { left, first, W, OW, dilation });
+            f.for(bandFrom, rowFrom, rowTo, band, () => {
+              f.set(bandTo, i32.add(bandFrom, band));
+              f.if(i32.gt_s(bandTo, rowTo), () => f.set(bandTo, rowTo));
+              f.set(weightAt, w);
+              f.for(channel, 0, C, LANES, () => {
+                f.set(lane, i32.sub(C, LANES));
+                f.if(i32.lt_s(channel, lane), () => f.set(lane, channel));
+                f.set(lane, i32.shl(lane, 2));
+                for (const [tap, weight] of weights.entries()) f.set(weight, v128.load(weightAt, 16 * tap));
+                f.set(start, v128.load(i32.add(bias, lane)));
+                // Row h of x is in slot h − turn, or a turn of the ring before that.
+                f.set(top, i32.sub(i32.mul(bandFrom, stride), padTop));
+                f.set(turn, 0);
+                f.if(i32.gt_s(top, 0), () => f.set(turn, i32.mul(i32.div_u(top, held), held)));
+                f.for(row, bandFrom, bandTo, 1, () => {
+                  f.set(h, top);
+                  for (const [r, at] of rows.entries()) {
+                    f.set(at, zeros);
+                    f.set(steps[r], 0);
+                    f.if(i32.lt_u(h, H), () => {
+                      // as unsigned, a negative row is a huge one
+                      f.set(slot, i32.sub(h, turn));
+                      f.if(i32.ge_s(slot, held), () => f.set(slot, i32.sub(slot, held)));
+                      f.set(
+                        at,
+                        i32.add(i32.add(x, lane), i32.add(i32.mul(slot, rowBytes), i32.mul(enter, pixelBytes))),
+                      );
+                      f.set(steps[r], step);
+                    });
+                    f.increase(h, dilation);
                   }
-                  f.set(out, i32.mul(i32.add(i32.mul(row, OW), first), pixelBytes));
-                  f.set(out, i32.add(i32.add(y, out), i32.shl(channel, 2)));
-                  const store = (sums: readonly Expr<'v128'>[]) => {
-                    const clamped = sums.map((sum) => clamp(sum, low, high));
-                    storeLanes(f, out, [clamped[0]], left);
-                    if (clamped.length > 1) {
-                      f.set(below, i32.add(out, i32.mul(pixelBytes, OW)));
-                      storeLanes(f, below, [clamped[1]], left);
-                    }
-                    f.increase(out, i32.mul(pixelBytes, dilation));
-                  };
-                  slide({
-                    f,
-                    rows: rows.slice(0, 2 + height),
-                    steps,
-                    weights,
-                    start,
-                    first,
-                    W,
-                    OW,
-                    padLeft,
-                    dilation,
-                    store,
-                  });
+                  f.set(out, i32.add(i32.mul(row, outRowBytes), i32.mul(first, pixelBytes)));
+                  f.set(out, i32.add(i32.add(y, lane), out));
+                  slide.run(window);
+                  f.increase(top, stride);
+                  f.if(i32.ge_s(i32.sub(top, turn), held), () => f.increase(turn, held));
                 });
-              };
-              f.set(row, bandFrom);
-              if (stride === 1) {
-                f.if(i32.eq(dilation, 1), () =>
-                  f.while(
-                    () => i32.lt_s(i32.add(row, 1), bandTo),
-                    () => {
-                      outputs(2);
-                      f.increase(row, 2);
-                    },
-                  ),
-                );
-              }
-              f.while(
-                () => i32.lt_s(row, bandTo),
-                () => {
-                  outputs(1);
-                  f.increase(row, 1);
-                },
-              );
-              f.increase(weightAt, 9 * 16);
+                f.increase(weightAt, 9 * 4 * LANES);
+              });
             });
           });
         },
@@ -171,143 +149,152 @@ export const depthwiseWasm: WasmKernel<DepthwiseSpec> = {
   },
 };
 
-interface Row {
+interface Window {
   f: FunctionBuilder;
   rows: Local<'i32'>[];
   steps: Local<'i32'>[];
   weights: Local<'v128'>[];
   /** The bias. */
   start: Local<'v128'>;
-  /** Index of the first output column, below the dilation. */
-  first: Local<'i32'>;
-  W: Local<'i32'>;
-  OW: Local<'i32'>;
-  padLeft: Local<'i32'>;
-  dilation: Local<'i32'>;
-  /** Stores an output and moves on to the next. */
-  store: (sums: readonly Expr<'v128'>[]) => void;
+  /** Address of the next output, and bytes to the one after it. */
+  out: Local<'i32'>;
+  step: Local<'i32'>;
+  low: Local<'v128'>;
+  high: Local<'v128'>;
+  /** What a slide counts once for all rows. */
+  counts: Local<'i32'>[];
+}
+
+/** Along one row of columns, which are counted in steps of the dilation. */
+interface Slide {
+  /** Sets the counts; gives the column of the picture to start at. */
+  count(window: Window, sizes: Record<'left' | 'first' | 'W' | 'OW' | 'dilation', Local<'i32'>>): Local<'i32'>;
+  run(window: Window): void;
+}
+
+/** Reads the three pixels of a column, and moves on to the next. Gives the sum with them, through column s of the weights. */
+function readColumn({ f, rows, steps, weights }: Window) {
+  const pixels = f.locals('v128', 3);
+  for (const [r, at] of rows.entries()) f.set(pixels[r], v128.load(at));
+  for (const [r, at] of rows.entries()) f.increase(at, steps[r]);
+  return (sum: Expr<'v128'>, s: number): Expr<'v128'> =>
+    pixels.reduce<Expr<'v128'>>((all, pixel, r) => f.mulAdd(all, pixel, weights[3 * r + s]), sum);
+}
+
+function store({ f, out, step, low, high }: Window, sum: Expr<'v128'>): void {
+  f.store('v128.store', out, clamp(sum, low, high));
+  f.increase(out, step);
 }
 
 /**
- * Adds the column at `rows` to the sums: `sums[o][s]`, output row o, gets it through the weights of column s. Then moves
- * to the next column. Input row r is tap r of output row 0 and tap r−1 of output row 1.
+ * Stride 1. Column k completes output k − 2 through the last column of weights, adds to output k − 1 through the middle
+ * one and begins output k through the first.
  */
-function addColumn(
-  { f, rows, steps, weights }: Row,
-  sums: readonly (readonly (Local<'v128'> | null)[])[],
-  pixel: Local<'v128'>,
-): void {
-  for (const [r, at] of rows.entries()) {
-    f.set(pixel, v128.load(at));
-    for (const [o, columns] of sums.entries()) {
-      const tap = r - o;
-      if (tap < 0 || tap > 2) continue;
-      for (const [s, sum] of columns.entries()) {
-        if (sum !== null) f.set(sum, f32x4.add(sum, f32x4.mul(pixel, weights[3 * tap + s])));
-      }
-    }
-    f.increase(at, steps[r]);
-  }
-}
+const slideByOne: Slide = {
+  count({ f, counts: [skipped, second, whole, rest] }, { left, first, W, OW, dilation }) {
+    const enter = f.local('i32');
+    const outputs = f.local('i32');
+    f.set(outputs, i32.div_s(i32.add(i32.sub(OW, first), i32.sub(dilation, 1)), dilation));
+    f.set(skipped, i32.lt_s(left, 0));
+    f.set(enter, i32.add(left, i32.mul(skipped, dilation)));
+    // Columns in front of the picture's right edge, and the outputs that they complete.
+    f.set(whole, i32.div_s(i32.add(i32.sub(W, left), i32.sub(dilation, 1)), dilation));
+    f.set(second, i32.gt_s(whole, 1));
+    f.set(whole, i32.sub(whole, 2));
+    f.if(i32.gt_s(whole, outputs), () => f.set(whole, outputs));
+    f.if(i32.lt_s(whole, 0), () => f.set(whole, 0));
+    f.set(rest, i32.sub(outputs, whole));
+    return enter;
+  },
 
-/**
- * Stride 1. With columns and outputs counted in steps of the dilation, column k feeds output k−2 through the last column
- * of weights, k−1 through the middle one and k through the first. Column 0 is one step of padding or the first pixel.
- */
-function slideByOne(row: Row): void {
-  const { f, rows, steps, start, first, W, OW, padLeft, dilation, store } = row;
-  const [column, columns, outputs, offset] = f.locals('i32', 4);
-  const pixel = f.local('v128');
-  const sums = Array.from({ length: rows.length - 2 }, () => f.locals('v128', 3)); // newest, middle, oldest
-
-  f.set(outputs, i32.div_s(i32.add(i32.sub(OW, first), i32.sub(dilation, 1)), dilation));
-  // Pixel of column 0, and the number of columns in front of the picture's right edge.
-  f.set(offset, i32.sub(first, padLeft));
-  f.set(columns, i32.div_s(i32.add(i32.sub(W, offset), i32.sub(dilation, 1)), dilation));
-  f.if(i32.gt_s(columns, i32.add(outputs, 2)), () => f.set(columns, i32.add(outputs, 2)));
-  f.set(column, i32.lt_s(offset, 0));
-  f.increase(offset, i32.mul(column, dilation));
-  for (const [r, at] of rows.entries()) f.increase(at, i32.mul(i32.div_s(steps[r], dilation), offset));
-
-  for (const sum of sums.flat()) f.set(sum, start);
-  const storeOldest = () => store(sums.map(([, , oldest]) => oldest));
-  const shift = () => {
-    for (const [newest, middle, oldest] of sums) {
-      f.set(oldest, middle);
-      f.set(middle, newest);
-      f.set(newest, start);
-    }
-    f.increase(column, 1);
-  };
-  const lead = f.local('i32');
-  f.set(lead, columns);
-  f.if(i32.gt_s(lead, 2), () => f.set(lead, 2));
-  f.while(
-    () => i32.lt_s(column, lead),
-    () => {
-      addColumn(
-        row,
-        sums.map(([newest, middle]) => [newest, middle, null]),
-        pixel,
-      );
-      shift();
-    },
-  );
-  f.while(
-    () => i32.lt_s(column, columns),
-    () => {
-      addColumn(row, sums, pixel);
-      storeOldest();
-      shift();
-    },
-  );
-  // Columns behind the right edge add nothing.
-  f.while(
-    () => i32.lt_s(column, i32.add(outputs, 2)),
-    () => {
-      f.if(i32.ge_s(column, 2), storeOldest);
-      shift();
-    },
-  );
-}
+  run(window) {
+    const {
+      f,
+      start,
+      out,
+      step,
+      counts: [skipped, second, whole, rest],
+    } = window;
+    const [newer, older] = f.locals('v128', 2); // outputs k and k − 1
+    const end = f.local('i32');
+    f.set(newer, start);
+    f.if(i32.eqz(skipped), () => {
+      const add = readColumn(window);
+      f.set(newer, add(start, 0));
+    });
+    f.set(older, newer);
+    f.set(newer, start);
+    f.if(second, () => {
+      const add = readColumn(window);
+      f.set(older, add(older, 1));
+      f.set(newer, add(start, 0));
+    });
+    f.set(end, i32.add(out, i32.mul(whole, step)));
+    f.while(
+      () => i32.ne(out, end),
+      () => {
+        const add = readColumn(window);
+        store(window, add(older, 2));
+        f.set(older, add(newer, 1));
+        f.set(newer, add(start, 0));
+      },
+    );
+    f.set(end, i32.add(out, i32.mul(rest, step)));
+    f.while(
+      () => i32.ne(out, end),
+      () => {
+        store(window, older);
+        f.set(older, newer);
+        f.set(newer, start);
+      },
+    );
+  },
+};
 
 /** Stride 2: an output's last column is the next one's first. */
-function slideByTwo(row: Row): void {
-  const { f, rows, steps, start, W, OW, padLeft, store } = row;
-  const [column, output] = f.locals('i32', 2); // the middle column of the output
-  const [sum, next, pixel] = f.locals('v128', 3);
-  f.set(sum, start);
-  f.set(column, i32.sub(1, padLeft));
-  f.if(i32.eqz(padLeft), () => addColumn(row, [[sum, null, null]], pixel));
-  f.set(output, OW);
-  const both = () => {
-    addColumn(row, [[null, sum, null]], pixel);
-    f.set(next, start);
-    addColumn(row, [[next, null, sum]], pixel);
-  };
-  const finish = () => {
-    store([sum]);
-    f.set(sum, next);
-    f.increase(column, 2);
-    f.set(output, i32.sub(output, 1));
-  };
-  f.while(
-    () => i32.and(i32.gt_s(output, 0), i32.lt_s(i32.add(column, 1), W)),
-    () => {
-      both();
-      finish();
-    },
-  );
-  f.while(
-    () => i32.gt_s(output, 0),
-    () => {
-      f.set(next, start);
-      f.if(i32.lt_s(column, W), () => addColumn(row, [[null, sum, null]], pixel));
-      f.if(i32.lt_s(i32.add(column, 1), W), () => addColumn(row, [[next, null, sum]], pixel));
-      finish();
-    },
-  );
-  // Nothing reads behind the last row; the pointers end where they end.
-  void rows;
-  void steps;
-}
+const slideByTwo: Slide = {
+  count({ f, counts: [skipped, middle, whole, rest] }, { left, W, OW }) {
+    const enter = f.local('i32');
+    f.set(skipped, i32.lt_s(left, 0));
+    f.set(enter, i32.add(left, skipped));
+    f.set(whole, i32.div_s(i32.sub(W, i32.add(left, 1)), 2));
+    f.if(i32.gt_s(whole, OW), () => f.set(whole, OW));
+    f.set(rest, i32.sub(OW, whole));
+    // Whether the picture ends in the middle column of the next output.
+    f.set(middle, i32.lt_s(i32.add(i32.add(left, 1), i32.shl(whole, 1)), W));
+    return enter;
+  },
+
+  run(window) {
+    const {
+      f,
+      start,
+      out,
+      step,
+      counts: [skipped, middle, whole, rest],
+    } = window;
+    const sum = f.local('v128');
+    const end = f.local('i32');
+    f.set(sum, start);
+    f.if(i32.eqz(skipped), () => f.set(sum, readColumn(window)(start, 0)));
+    f.set(end, i32.add(out, i32.mul(whole, step)));
+    f.while(
+      () => i32.ne(out, end),
+      () => {
+        f.set(sum, readColumn(window)(sum, 1));
+        const add = readColumn(window);
+        store(window, add(sum, 2));
+        f.set(sum, add(start, 0));
+      },
+    );
+    f.set(end, i32.add(out, i32.mul(rest, step)));
+    f.if(i32.and(middle, i32.gt_s(rest, 0)), () => f.set(sum, readColumn(window)(sum, 1)));
+    f.while(
+      () => i32.ne(out, end),
+      () => {
+        store(window, sum);
+        f.set(sum, start);
+      },
+    );
+  },
+};

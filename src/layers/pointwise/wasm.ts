@@ -2,7 +2,15 @@
  * 1×1 convolution as a matrix product in SIMD. Weights are packed in panels of 16 output channels; a register tile of
  * 2 pixels by 16 channels keeps eight sums and walks down C once, reading four vectors of weights and two pixels a step.
  */
-import { type FunctionBuilder, f32x4, i32, type Local, type ModuleBuilder, v128 } from '../../tensor/wasm/assembler.js';
+import {
+  type FunctionBuilder,
+  f32x4,
+  i32,
+  type Local,
+  type ModuleBuilder,
+  type Operand,
+  v128,
+} from '../../tensor/wasm/assembler.js';
 import { clampBounds, type PointwiseSpec, type WasmKernel } from '../spec.js';
 import { clamp, storeLanes } from '../wasm-store.js';
 
@@ -10,8 +18,12 @@ import { clamp, storeLanes } from '../wasm-store.js';
 const PANEL = 16;
 /** A last panel of at most this many channels is packed half as wide. */
 const HALF = 8;
-/** Bytes of pixels that one round over all panels reads again and again: half of a small first-level cache. */
-const BLOCK_BYTES = 16 * 1024;
+/** Bytes of pixels that one round over all panels reads again and again: half of a small second-level cache. */
+const BLOCK_BYTES = 128 * 1024;
+/** The next panel is read ahead where two of them, 64 bytes a channel, fit into a small first-level cache. */
+const MOST_AHEAD = 256;
+/** Bytes of a cache line. */
+const LINE = 64;
 
 /** Where panel `column` begins and how wide it is. */
 const panelWidth = (column: number, channels: number): number => (channels - column <= HALF ? HALF : PANEL);
@@ -59,57 +71,88 @@ export const pointwiseWasm: WasmKernel<PointwiseSpec> = {
       const bias = at.bias + 4 * n * K * Number(spec.biasPerImage);
       const args = [x, at.weights, bias, residual, y, C, K, block, lo, hi, 0, rows, 0, K];
       // Few pixels: threads share the channels instead.
-      if (rows < 8) return { name: 'pointwise', args, split: { at: 12, total: K, grain: PANEL } };
-      return { name: 'pointwise', args, split: { at: 10, total: rows, grain: 4 } };
+      if (rows < 8) return { name: 'pointwise', args, split: { at: 12, grain: PANEL } };
+      return { name: 'pointwise', args, split: { at: 10, grain: 4 } };
     });
   },
 
   emit(module: ModuleBuilder) {
+    // With fused multiply-adds there is room for a tile of 6×8, at half a panel: 97 % of the peak, where 2×16 has 92.
+    const { relaxed } = module;
+    const tallest = relaxed ? 6 : 2;
     module.func(
       'pointwise',
       PARAMS,
       (f, x, w, bias, residual, y, C, K, block, lo, hi, rowFrom, rowTo, colFrom, colTo) => {
-        const rowBytes = f.local('i32');
-        const outBytes = f.local('i32');
-        const low = f.local('v128');
-        const high = f.local('v128');
+        const [rowBytes, outBytes, blockFrom, blockTo, blockEnd, column, panel] = f.locals('i32', 7);
         f.set(rowBytes, i32.shl(C, 2));
         f.set(outBytes, i32.shl(K, 2));
+        const [low, high] = f.locals('v128', 2);
         f.set(low, f32x4.splat(lo));
         f.set(high, f32x4.splat(hi));
+        const [pixelAt, outAt, biasAt, weightsAt, toResidual, left] = f.locals('i32', 6);
+        f.set(toResidual, i32.sub(residual, y));
+        const addresses = { pixelAt, weightsAt, outAt, biasAt, residual, toResidual };
+        const context: Context = { f, ...addresses, rowBytes, outBytes, low, high, left };
+        const [next, nextEnd, weightsEnd, portion, needed, offset] = f.locals('i32', 6);
+        f.set(weightsEnd, i32.add(w, i32.mul(rowBytes, i32.and(i32.add(K, HALF - 1), -HALF))));
 
-        const blockFrom = f.local('i32');
-        const blockTo = f.local('i32');
-        const column = f.local('i32');
-        const left = f.local('i32');
-        const panel = f.local('i32');
-        const row = f.local('i32');
-        const context = { f, x, bias, residual, y, C, rowBytes, outBytes, low, high, column, panel, row, left };
+        /** Goes to the block's first pixel, and to `offset` floats behind the beginning of the panel. */
+        const goTo = (offset: Operand<'i32'>) => {
+          f.set(left, i32.sub(i32.sub(K, column), offset));
+          f.set(biasAt, i32.add(bias, i32.shl(i32.add(column, offset), 2)));
+          f.set(outAt, i32.add(i32.mul(blockFrom, outBytes), i32.shl(i32.add(column, offset), 2)));
+          f.set(outAt, i32.add(y, outAt));
+          f.set(weightsAt, i32.add(panel, i32.shl(offset, 2)));
+          f.set(pixelAt, i32.add(x, i32.mul(blockFrom, rowBytes)));
+        };
+        /** As many tiles as the rest of the block has room for. */
+        const tiles = (height: number, channels: number, panelWidth: number) => {
+          f.set(needed, i32.mul(rowBytes, height));
+          f.while(
+            () => i32.ge_u(i32.sub(blockEnd, pixelAt), needed),
+            () => {
+              if (height === tallest) readAhead(f, next, nextEnd, portion);
+              tile(context, height, channels / 4, panelWidth);
+            },
+          );
+        };
+
         f.for(blockFrom, rowFrom, rowTo, block, () => {
           f.set(blockTo, i32.add(blockFrom, block));
           f.if(i32.gt_s(blockTo, rowTo), () => f.set(blockTo, rowTo));
+          f.set(blockEnd, i32.add(x, i32.mul(blockTo, rowBytes)));
           f.set(panel, i32.add(w, i32.mul(colFrom, rowBytes)));
+          f.set(portion, i32.div_u(i32.mul(C, relaxed ? tallest / 2 : tallest), i32.sub(blockTo, blockFrom)));
+          f.set(portion, i32.mul(i32.add(portion, 1), i32.mul(i32.le_s(C, MOST_AHEAD), LINE)));
           f.for(column, colFrom, colTo, PANEL, () => {
-            f.set(left, i32.sub(K, column));
-            f.set(row, blockFrom);
-            const tiles = (height: number, vectors: number) => {
-              f.while(
-                () => i32.le_s(i32.add(row, height), blockTo),
-                () => {
-                  tile(context, height, vectors);
-                  f.increase(row, height);
-                },
-              );
-            };
+            f.set(next, i32.add(panel, i32.mul(rowBytes, PANEL)));
+            f.set(nextEnd, i32.add(next, i32.mul(rowBytes, PANEL)));
+            f.if(i32.gt_u(nextEnd, weightsEnd), () => f.set(nextEnd, weightsEnd));
             f.if(
-              i32.gt_s(left, HALF),
+              i32.gt_s(i32.sub(K, column), HALF),
               () => {
-                tiles(2, PANEL / 4);
-                tiles(1, PANEL / 4);
+                goTo(0);
+                if (relaxed) {
+                  f.for(offset, 0, PANEL, HALF, () => {
+                    goTo(offset);
+                    tiles(6, HALF, PANEL);
+                    tiles(4, HALF, PANEL);
+                  });
+                  // The rest at full width.
+                  f.set(offset, pixelAt);
+                  goTo(0);
+                  f.increase(outAt, i32.mul(i32.div_u(i32.sub(offset, pixelAt), rowBytes), outBytes));
+                  f.set(pixelAt, offset);
+                }
+                tiles(2, PANEL, PANEL);
+                tiles(1, PANEL, PANEL);
               },
               () => {
-                tiles(4, HALF / 4);
-                tiles(1, HALF / 4);
+                goTo(0);
+                if (relaxed) tiles(6, HALF, HALF);
+                tiles(4, HALF, HALF);
+                tiles(1, HALF, HALF);
               },
             );
             f.increase(panel, i32.mul(rowBytes, PANEL));
@@ -122,66 +165,81 @@ export const pointwiseWasm: WasmKernel<PointwiseSpec> = {
 
 interface Context {
   f: FunctionBuilder;
-  x: Local<'i32'>;
-  bias: Local<'i32'>;
+  /** The next pixel. */
+  pixelAt: Local<'i32'>;
+  /** Where the weights of the tile's first input channel lie in their panel. */
+  weightsAt: Local<'i32'>;
+  /** The next output at these channels, and the way from there to its residual. */
+  outAt: Local<'i32'>;
+  toResidual: Local<'i32'>;
+  /** 0 for none. */
   residual: Local<'i32'>;
-  y: Local<'i32'>;
-  C: Local<'i32'>;
+  biasAt: Local<'i32'>;
   rowBytes: Local<'i32'>;
   outBytes: Local<'i32'>;
   low: Local<'v128'>;
   high: Local<'v128'>;
-  column: Local<'i32'>;
-  panel: Local<'i32'>;
-  row: Local<'i32'>;
+  /** Output channels from these on. */
   left: Local<'i32'>;
 }
 
-/** `height` pixels by `vectors`·4 channels at (row, column). */
-function tile(context: Context, height: number, vectors: number): void {
-  const { f, x, bias, residual, y, C, rowBytes, outBytes, low, high, column, panel, row, left } = context;
+/**
+ * Reads a portion of the next panel, a line at a time, so that it is in the cache when its turn comes: weights of deep
+ * layers are used by few pixels, and come from memory. 49×160→960 runs at 29.9 GMAC/s instead of 28.3.
+ */
+function readAhead(f: FunctionBuilder, next: Local<'i32'>, nextEnd: Local<'i32'>, portion: Local<'i32'>): void {
+  const [stop, unused] = f.locals('i32', 2);
+  f.set(stop, i32.add(next, portion));
+  f.if(i32.gt_u(stop, nextEnd), () => f.set(stop, nextEnd));
+  f.while(
+    () => i32.lt_u(next, stop),
+    () => {
+      f.set(unused, i32.load(next));
+      f.increase(next, LINE);
+    },
+  );
+}
+
+/**
+ * The next `height` pixels by `vectors`·4 channels of a panel `panelWidth` channels wide. The loop counts by the address of its weights alone, and is not
+ * unrolled here: V8 unrolls it, and would gather the loads of a longer body at its top, more than registers can hold.
+ */
+function tile(context: Context, height: number, vectors: number, panelWidth: number): void {
+  const { f, pixelAt, weightsAt, outAt, biasAt, residual, toResidual, rowBytes, outBytes, low, high, left } = context;
   const sums = Array.from({ length: height }, () => f.locals('v128', vectors));
   const weights = f.locals('v128', vectors);
   const pixel = f.local('v128');
-  const pixelAt = f.locals('i32', height);
-  const weightAt = f.local('i32');
-  const rest = f.local('i32');
-  const offset = f.local('i32');
+  const pixels = [pixelAt, ...f.locals('i32', height - 1)];
+  const [weightAt, weightEnd, from] = f.locals('i32', 3);
 
-  f.set(offset, i32.add(bias, i32.shl(column, 2)));
-  for (let v = 0; v < vectors; v++) f.set(sums[0][v], v128.load(offset, 16 * v));
+  for (let v = 0; v < vectors; v++) f.set(sums[0][v], v128.load(biasAt, 16 * v));
   for (let r = 1; r < height; r++) for (let v = 0; v < vectors; v++) f.set(sums[r][v], sums[0][v]);
-  f.set(pixelAt[0], i32.add(x, i32.mul(row, rowBytes)));
-  for (let r = 1; r < height; r++) f.set(pixelAt[r], i32.add(pixelAt[r - 1], rowBytes));
-  f.set(weightAt, panel);
-  f.set(rest, C);
+  for (let r = 1; r < height; r++) f.set(pixels[r], i32.add(pixels[r - 1], rowBytes));
+  f.set(weightAt, weightsAt);
+  f.set(weightEnd, i32.add(weightAt, i32.mul(rowBytes, panelWidth)));
   f.loop((again) => {
     for (let v = 0; v < vectors; v++) f.set(weights[v], v128.load(weightAt, 16 * v));
     for (let r = 0; r < height; r++) {
-      f.set(pixel, v128.load32Splat(pixelAt[r]));
-      for (let v = 0; v < vectors; v++) f.set(sums[r][v], f32x4.add(sums[r][v], f32x4.mul(pixel, weights[v])));
-      f.increase(pixelAt[r], 4);
+      f.set(pixel, v128.load32Splat(pixels[r]));
+      for (let v = 0; v < vectors; v++) f.set(sums[r][v], f.mulAdd(sums[r][v], pixel, weights[v]));
+      f.increase(pixels[r], 4);
     }
-    f.increase(weightAt, 16 * vectors);
-    f.set(rest, i32.sub(rest, 1));
-    f.branchIf(again, rest);
+    f.increase(weightAt, 4 * panelWidth);
+    f.branchIf(again, i32.ne(weightAt, weightEnd));
   });
+  f.set(pixelAt, pixels[height - 1]); // it has arrived at the next
 
-  f.set(offset, i32.add(i32.mul(row, outBytes), i32.shl(column, 2)));
   f.if(residual, () => {
-    const from = f.local('i32');
-    f.set(from, i32.add(residual, offset));
+    f.set(from, i32.add(outAt, toResidual));
     for (let r = 0; r < height; r++) {
       // May read past the row's end: those lanes are not stored, and memory has slack behind the last buffer.
       for (let v = 0; v < vectors; v++) f.set(sums[r][v], f32x4.add(sums[r][v], v128.load(from, 16 * v)));
       f.increase(from, outBytes);
     }
   });
-  const to = f.local('i32');
-  f.set(to, i32.add(y, offset));
   for (let r = 0; r < height; r++) {
     const clamped = sums[r].map((sum) => clamp(sum, low, high));
-    storeLanes(f, to, clamped, left);
-    f.increase(to, outBytes);
+    storeLanes(f, outAt, clamped, left);
+    f.increase(outAt, outBytes);
   }
 }

@@ -10,7 +10,7 @@ import { firstNonFinite } from '../../tensor/finite.js';
 import { Tensor } from '../../tensor/tensor.js';
 import type { Graph } from '../graph.js';
 import { DEVICES, type Device } from '../runtime/choose.js';
-import { type MachineOptions, makeMachine, prepareKernels } from '../runtime/machine.js';
+import { type MachineOptions, makeMachine, prepareMachine } from '../runtime/machine.js';
 import type { InputDims, MemoryMode, Plan } from '../runtime/plan.js';
 import { Network } from '../runtime/run.js';
 import { checkFinite, loadWeights } from '../weights/load.js';
@@ -128,7 +128,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     const config = await MobileNetV2Config.from_pretrained(folder, overrides);
     signal?.throwIfAborted();
     const { device = 'auto', ...machineOptions } = modelOptions;
-    const kernels = prepareKernels(device, machineOptions);
+    const kernels = prepareMachine(device, machineOptions);
     const stored = await loadWeights(folder, signal);
     await kernels;
     const sources = new Map<string, WeightSource>();

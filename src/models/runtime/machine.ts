@@ -5,9 +5,9 @@
 import { env } from '../../base/env.js';
 import { MobileNetError, show } from '../../base/errors.js';
 import type { Call, Engine } from '../../layers/spec.js';
-import { emitKernels, kernelsFile } from '../../layers/wasm-module.js';
-import { type Heap, MAX_PAGES, PlainHeap, type Region, WasmHeap } from '../../tensor/memory.js';
+import { type Heap, PlainHeap, type Region, WasmHeap } from '../../tensor/memory.js';
 import type { Device } from './choose.js';
+import { canShareMemory, checkModule, compileAhead, instantiate } from './code.js';
 import { Team } from './threads.js';
 import { BLOCK_BYTES } from './worker.js';
 
@@ -58,18 +58,14 @@ function threadCount(threads: number | 'auto' = 'auto'): number {
   throw new MobileNetError('ARG', `threads: expected 'auto' or a whole number from 1 to 64, got ${show(threads)}`);
 }
 
-function checkModule(module: WebAssembly.Module | undefined): void {
-  if (module === undefined) return;
-  const ours =
-    Object.prototype.toString.call(module) === '[object WebAssembly.Module]' &&
-    WebAssembly.Module.exports(module).length > 0;
-  const memory =
-    ours && WebAssembly.Module.imports(module).some(({ name, kind }) => name === 'memory' && kind === 'memory');
-  if (!memory)
-    throw new MobileNetError(
-      'ARG',
-      `wasm_module: expected kernels.wasm of this package, compiled, got ${show(module)}`,
-    );
+/** Compiles the kernels that `makeMachine` will ask for while the caller reads weights. Never throws; makeMachine does. */
+export async function prepareMachine(device: Device, { threads, wasm_module }: MachineOptions): Promise<void> {
+  if (device === 'js' || device === 'reference' || wasm_module !== undefined) return;
+  try {
+    await compileAhead(threadCount(threads) > 1 && canShareMemory());
+  } catch {
+    // Bad options and refusals come up again, where they can be told.
+  }
 }
 
 function plainMachine(engine: 'js' | 'reference'): Machine {
@@ -123,55 +119,5 @@ export class WasmMachine implements Machine {
 
   dispose(): void {
     this.#team?.dispose();
-  }
-}
-
-/** Node and pages that are cross-origin isolated. */
-function canShareMemory(): boolean {
-  const unable = typeof SharedArrayBuffer === 'undefined' || globalThis.crossOriginIsolated === false;
-  return !unable && env.platform.startWorker !== undefined;
-}
-
-/** An instance on a memory of its own. A module is made for a shared memory or for one that is not. */
-function instantiate(share: boolean, given: WebAssembly.Module | undefined) {
-  if (share) {
-    try {
-      const code = given ?? compiledKernels(true);
-      const memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
-      return { memory, code, instance: new WebAssembly.Instance(code, { env: { memory } }) };
-    } catch {
-      // No room for the addresses of 4 GiB, or a module for one thread. Without threads it may still do.
-    }
-  }
-  const code = given ?? compiledKernels(false);
-  const memory = new WebAssembly.Memory({ initial: 1 });
-  return { memory, code, instance: new WebAssembly.Instance(code, { env: { memory } }) };
-}
-
-const compiled = new Map<boolean, WebAssembly.Module>();
-
-/** Emitted and compiled when first needed, once. Throws what WebAssembly throws where that is refused. */
-function compiledKernels(shared: boolean): WebAssembly.Module {
-  let module = compiled.get(shared);
-  if (module === undefined) {
-    module = new WebAssembly.Module(emitKernels({ shared }));
-    compiled.set(shared, module);
-  }
-  return module;
-}
-
-/**
- * Compiles the kernels that `makeMachine` will ask for, from the platform's file where it has one, while the caller
- * reads weights: 35 ms less before the first result in Node. Never throws; makeMachine does.
- */
-export async function prepareKernels(device: Device, { threads, wasm_module }: MachineOptions): Promise<void> {
-  if (device === 'js' || device === 'reference' || wasm_module !== undefined) return;
-  try {
-    const shared = threadCount(threads) > 1 && canShareMemory();
-    if (compiled.has(shared)) return;
-    const bytes = (await env.platform.readKernels?.(kernelsFile({ shared }))) ?? emitKernels({ shared });
-    compiled.set(shared, await WebAssembly.compile(bytes));
-  } catch {
-    // Bad options and refusals come up again, where they can be told.
   }
 }

@@ -63,6 +63,7 @@ export class Team {
       args: new Float64Array(memory.buffer, address + ARGUMENTS_AT, MOST_ARGUMENTS),
       functions,
       names: WORDS,
+      call: [],
     };
     this.#task = {
       ...{ module, memory, block: address, argumentsAt: ARGUMENTS_AT, mostArguments: MOST_ARGUMENTS },

@@ -40,6 +40,8 @@ export interface Share {
   args: Float64Array;
   functions: readonly ((...args: number[]) => void)[];
   names: typeof WORDS;
+  /** Room for the arguments of a chunk, each thread's own. */
+  call: number[];
 }
 
 /** What a worker is given to begin with. */
@@ -62,16 +64,17 @@ export const WORKER_SOURCE = (): string => `(task) => (${work})(task, ${computeC
 // Both functions travel as text, so they refer to nothing outside themselves.
 
 /** Computes one chunk of the call that is posted. */
-export function computeChunk({ words, args, functions, names }: Share, index: number): void {
+export function computeChunk({ words, args, functions, names, call }: Share, index: number): void {
   const from = words[names.FROM];
   const to = words[names.TO];
   const grain = words[names.GRAIN];
   const units = Math.ceil((to - from) / grain);
-  const call = Array.from(args.subarray(0, words[names.ARGUMENTS]));
-  for (const end of [0, 1]) {
-    const unit = Math.floor(((index + end) * units) / words[names.CHUNKS]);
-    call[words[names.AT] + end] = Math.min(from + unit * grain, to);
-  }
+  const chunks = words[names.CHUNKS];
+  const at = words[names.AT];
+  call.length = words[names.ARGUMENTS];
+  for (let i = 0; i < call.length; i++) call[i] = args[i];
+  call[at] = from + Math.floor((index * units) / chunks) * grain;
+  call[at + 1] = Math.min(from + Math.floor(((index + 1) * units) / chunks) * grain, to);
   functions[words[names.FUNCTION]](...call);
 }
 
@@ -80,7 +83,8 @@ function work(task: WorkerTask, compute: typeof computeChunk): void {
   const words = new Int32Array(memory.buffer, block, argumentsAt / 4);
   const args = new Float64Array(memory.buffer, block + argumentsAt, mostArguments);
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  const share = { words, args, functions: Object.values(exports) as unknown as Share['functions'], names };
+  const functions = Object.values(exports) as unknown as Share['functions'];
+  const share = { words, args, functions, names, call: [] };
   Atomics.add(words, names.JOINED, 1);
   let lastBusy = performance.now();
   for (;;) {

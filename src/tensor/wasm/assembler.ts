@@ -7,7 +7,7 @@
  * it. A function's body is a list of bytes that grows statement by statement; there is nothing to optimise afterwards:
  * register allocation and scheduling are the browser's.
  */
-import { f32 as f32Bytes, name, s32, section, u32, vector } from './encoding.js';
+import { f32 as f32Bytes, f64 as f64Bytes, name, s32, section, u32, vector } from './encoding.js';
 import {
   CODES,
   LANE_STORES,
@@ -57,6 +57,7 @@ function toExpr<T extends ValueType>(type: T, value: Operand<T> | Expr<T> | numb
   if (typeof value === 'number') {
     if (type === 'i32') return new Expr(type, [CODES.i32Const, ...s32(value)], null);
     if (type === 'f32') return new Expr(type, [CODES.f32Const, ...f32Bytes(value)], null);
+    if (type === 'f64') return new Expr(type, [CODES.f64Const, ...f64Bytes(value)], null);
     throw new TypeError(`expected a ${type}, got the number ${value}`);
   }
   if (value.type !== type) throw new TypeError(`expected a ${type}, got a ${value.type}`);
@@ -100,9 +101,16 @@ function load<L extends keyof typeof LOADS>(kind: L, address: Operand<'i32'>, of
   const at = toExpr('i32', address);
   return new Expr(
     result as (typeof LOADS)[L]['result'],
-    [...at.code, ...code, ...memoryImmediates(kind === 'v128.load' ? 2 : align, offset)],
+    // Kernels read and write at any multiple of four bytes; a hint that promises more would be a lie.
+    [...at.code, ...code, ...memoryImmediates(Math.min(align, 2), offset)],
     at.owner,
   );
+}
+
+/** An atomic operation on the 32 bits at an address, aligned to four bytes. */
+function atomic(code: readonly number[], address: Operand<'i32'>, operands: Expr[], offset: number): Expr<'i32'> {
+  const all = [toExpr('i32', address), ...operands];
+  return new Expr('i32', [...all.flatMap((expr) => expr.code), ...code, ...memoryImmediates(2, offset)], ownerOf(all));
 }
 
 const constant = <T extends ValueType>(type: T) => ({ const: (value: number): Expr<T> => toExpr(type, value) });
@@ -112,6 +120,21 @@ export const i32 = {
   ...constant('i32'),
   load: (address: Operand<'i32'>, offset?: number) => load('i32.load', address, offset),
   atomicLoad: (address: Operand<'i32'>, offset?: number) => load('i32.atomic.load', address, offset),
+  /** Adds, and gives what was there before. */
+  atomicAdd: (address: Operand<'i32'>, value: Operand<'i32'>, offset = 0) =>
+    atomic(CODES.atomicAdd32, address, [toExpr('i32', value)], offset),
+  /** Wakes so many waiting threads at most, and gives how many there were. */
+  atomicNotify: (address: Operand<'i32'>, count: Operand<'i32'>, offset = 0) =>
+    atomic(CODES.atomicNotify, address, [toExpr('i32', count)], offset),
+  /**
+   * Sleeps as long as the value is there, at most `timeout` nanoseconds below 2³¹, or for ever at −1. Gives 0 when
+   * notified, 1 when another value was there, 2 when the time is over.
+   */
+  atomicWait(address: Operand<'i32'>, expected: Operand<'i32'>, timeout: number, offset = 0): Expr<'i32'> {
+    if (!(timeout >= -1 && timeout < 2 ** 31)) throw new RangeError(`timeout: -1 to 2³¹ − 1 ns, got ${timeout}`);
+    const limit = new Expr('i32', [CODES.i64Const, ...s32(timeout)], null); // its one i64, and only a constant
+    return atomic(CODES.atomicWait32, address, [toExpr('i32', expected), limit], offset);
+  },
 };
 
 export const f32 = {
@@ -120,12 +143,16 @@ export const f32 = {
   load: (address: Operand<'i32'>, offset?: number) => load('f32.load', address, offset),
 };
 
+export const f64 = { ...operators('f64'), ...constant('f64') };
+
 export const f32x4 = {
   ...operators('f32x4'),
   extractLane(lane: 0 | 1 | 2 | 3, vector: Expr<'v128'>): Expr<'f32'> {
     return new Expr('f32', [...vector.code, ...CODES.f32x4ExtractLane, lane], vector.owner);
   },
 };
+
+export const f64x2 = operators('f64x2');
 
 export const v128 = {
   /** Four floats as a constant. */
@@ -141,26 +168,28 @@ export const v128 = {
   load64Zero: (address: Operand<'i32'>, offset?: number) => load('v128.load64_zero', address, offset),
   /** Lanes of two vectors, 0–3 from the first, 4–7 from the second. */
   shuffle(lanes: readonly [number, number, number, number], a: Expr<'v128'>, b: Expr<'v128'>): Expr<'v128'> {
+    if (!lanes.every((lane) => lane >= 0 && lane < 8)) throw new RangeError(`shuffle: lanes are 0 to 7, got ${lanes}`);
     const bytes = lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte));
     return new Expr('v128', [...a.code, ...b.code, ...CODES.i8x16Shuffle, ...bytes], ownerOf([a, b]));
   },
 };
 
-/** Somewhere a branch can go. */
-export interface Label {
-  readonly depth: number;
-}
+/** Somewhere a branch can go: an open block or loop. */
+export class Label {}
 
 export class FunctionBuilder {
   readonly name: string;
   readonly params: readonly ValueType[];
+  readonly #relaxed: boolean;
   readonly #locals: ValueType[] = [];
   readonly #code: number[] = [];
-  #depth = 0;
+  /** Innermost last. */
+  readonly #open: Label[] = [];
 
-  constructor(name: string, params: readonly ValueType[]) {
+  constructor(name: string, params: readonly ValueType[], relaxed: boolean) {
     this.name = name;
     this.params = params;
+    this.#relaxed = relaxed;
   }
 
   /** A new local variable; zero until set. */
@@ -179,16 +208,25 @@ export class FunctionBuilder {
     this.#code.push(CODES.localSet, ...u32(local.index));
   }
 
+  /** sum + a·b in four floats: rounded twice, or in a relaxed module at the machine's pleasure once. */
+  mulAdd(sum: Expr<'v128'>, a: Expr<'v128'>, b: Expr<'v128'>): Expr<'v128'> {
+    return this.#relaxed ? f32x4.relaxed_madd(a, b, sum) : f32x4.add(sum, f32x4.mul(a, b));
+  }
+
   /** local += value */
   increase(local: Local<'i32'>, value: Operand<'i32'>): void {
     this.set(local, i32.add(local, value));
   }
 
-  store(kind: keyof typeof STORES, address: Operand<'i32'>, value: Expr, offset = 0): void {
+  store<K extends keyof typeof STORES>(
+    kind: K,
+    address: Operand<'i32'>,
+    value: Operand<(typeof STORES)[K]['value']>,
+    offset = 0,
+  ): void {
     const { code, align, value: type } = STORES[kind];
     this.#emit(toExpr('i32', address));
     this.#emit(toExpr<ValueType>(type, value));
-    // Kernels store at any multiple of four bytes; a hint that promises more would be a lie.
     this.#code.push(...code, ...memoryImmediates(Math.min(align, 2), offset));
   }
 
@@ -260,7 +298,7 @@ export class FunctionBuilder {
 
   /** Size, locals, code: an entry of the code section. */
   encode(): number[] {
-    if (this.#depth !== 0) throw new Error(`${this.name}: a block was left open`);
+    if (this.#open.length !== 0) throw new Error(`${this.name}: a block was left open`);
     const locals = vector(this.#locals.map((type) => [1, VALUE_TYPES[type]]));
     const body = [...locals, ...this.#code, CODES.end];
     return [...u32(body.length), ...body];
@@ -268,17 +306,18 @@ export class FunctionBuilder {
 
   #nest(code: number, body: (label: Label) => void): void {
     this.#code.push(code, CODES.emptyBlock);
-    this.#depth++;
-    body({ depth: this.#depth });
-    this.#depth--;
+    const label = new Label();
+    this.#open.push(label);
+    body(label);
+    this.#open.pop();
     this.#code.push(CODES.end);
   }
 
   /** Blocks between here and the label. */
   #distance(label: Label): number {
-    const distance = this.#depth - label.depth;
-    if (distance < 0) throw new Error(`${this.name}: a branch to a block that has ended`);
-    return distance;
+    const index = this.#open.indexOf(label);
+    if (index < 0) throw new Error(`${this.name}: a branch to a block that has ended`);
+    return this.#open.length - 1 - index;
   }
 
   #emit(expr: Expr): void {
@@ -300,13 +339,20 @@ export interface MemoryImport {
   shared?: boolean;
 }
 
+export interface ModuleOptions {
+  /** Whether `mulAdd` may use relaxed SIMD, which not every engine takes. */
+  relaxed?: boolean | undefined;
+}
+
 /** A module: functions on one imported memory, `env.memory`. Every function is exported under its name. */
 export class ModuleBuilder {
   readonly #memory: MemoryImport;
+  readonly relaxed: boolean;
   readonly #functions: FunctionBuilder[] = [];
 
-  constructor(memory: MemoryImport) {
+  constructor(memory: MemoryImport, { relaxed = false }: ModuleOptions = {}) {
     this.#memory = memory;
+    this.relaxed = relaxed;
   }
 
   /** Adds a function without results. `body` gets a builder and the parameters, in order. */
@@ -317,7 +363,7 @@ export class ModuleBuilder {
   ): void {
     if (this.#functions.some((other) => other.name === functionName))
       throw new Error(`two functions "${functionName}"`);
-    const f = new FunctionBuilder(functionName, params);
+    const f = new FunctionBuilder(functionName, params, this.relaxed);
     const locals = params.map((type, index) => new Local(type, index, f));
     body(f, ...(locals as unknown as { -readonly [I in keyof P]: Local<P[I]> }));
     this.#functions.push(f);

@@ -38,6 +38,11 @@ export function f32(value: number): number[] {
   return [...new Uint8Array(new Float32Array([value]).buffer)];
 }
 
+/** IEEE 754 binary64, little-endian. */
+export function f64(value: number): number[] {
+  return [...new Uint8Array(new Float64Array([value]).buffer)];
+}
+
 /** Length in bytes, then UTF-8. */
 export function name(text: string): number[] {
   const bytes = new TextEncoder().encode(text);

@@ -4,9 +4,9 @@
  * relaxed SIMD proposals. An instruction that is missing is one line more here.
  */
 
-export type ValueType = 'i32' | 'f32' | 'v128';
+export type ValueType = 'i32' | 'f32' | 'f64' | 'v128';
 
-export const VALUE_TYPES: Record<ValueType, number> = { i32: 0x7f, f32: 0x7d, v128: 0x7b };
+export const VALUE_TYPES: Record<ValueType, number> = { i32: 0x7f, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 
 interface Instruction {
   readonly code: readonly number[];
@@ -61,8 +61,16 @@ export const OPERATIONS = {
   'f32.min': op([0x96], ['f32', 'f32'], 'f32'),
   'f32.max': op([0x97], ['f32', 'f32'], 'f32'),
   'f32.convert_i32_s': op([0xb2], ['i32'], 'f32'),
+  'f32.demote_f64': op([0xb6], ['f64'], 'f32'),
+  'i32.trunc_f64_s': op([0xaa], ['f64'], 'i32'),
 
-  'i32x4.splat': op(simd(0x11), ['i32'], 'v128'),
+  'f64.add': op([0xa0], ['f64', 'f64'], 'f64'),
+  'f64.sub': op([0xa1], ['f64', 'f64'], 'f64'),
+  'f64.mul': op([0xa2], ['f64', 'f64'], 'f64'),
+  'f64.max': op([0xa5], ['f64', 'f64'], 'f64'),
+  'f64.convert_i32_s': op([0xb7], ['i32'], 'f64'),
+  'f64.promote_f32': op([0xbb], ['f32'], 'f64'),
+
   'f32x4.splat': op(simd(0x13), ['f32'], 'v128'),
   'f32x4.add': op(simd(0xe4), ['v128', 'v128'], 'v128'),
   'f32x4.sub': op(simd(0xe5), ['v128', 'v128'], 'v128'),
@@ -73,7 +81,16 @@ export const OPERATIONS = {
   // pmin(a, b) is b < a ? b : a, and pmax(a, b) is a < b ? b : a: with NaN both give a.
   'f32x4.pmin': op(simd(0xea), ['v128', 'v128'], 'v128'),
   'f32x4.pmax': op(simd(0xeb), ['v128', 'v128'], 'v128'),
+  // Lanes 0 and 1 from two float64, zeros above.
+  'f32x4.demote_f64x2_zero': op(simd(0x5e), ['v128'], 'v128'),
   'f32x4.relaxed_madd': op(simd(0x105), ['v128', 'v128', 'v128'], 'v128'),
+
+  // Of four floats the first two.
+  'f64x2.promote_low_f32x4': op(simd(0x5f), ['v128'], 'v128'),
+  'f64x2.splat': op(simd(0x14), ['f64'], 'v128'),
+  'f64x2.add': op(simd(0xf0), ['v128', 'v128'], 'v128'),
+  'f64x2.mul': op(simd(0xf2), ['v128', 'v128'], 'v128'),
+  'f64x2.div': op(simd(0xf3), ['v128', 'v128'], 'v128'),
 } as const satisfies Record<string, Instruction>;
 
 export type Operation = keyof typeof OPERATIONS;
@@ -105,7 +122,6 @@ export const LANE_STORES = {
 
 /** Control and everything with immediates of its own. */
 export const CODES = {
-  unreachable: 0x00,
   block: 0x02,
   loop: 0x03,
   if: 0x04,
@@ -113,20 +129,17 @@ export const CODES = {
   end: 0x0b,
   br: 0x0c,
   br_if: 0x0d,
-  return: 0x0f,
-  call: 0x10,
-  select: 0x1b,
   localGet: 0x20,
   localSet: 0x21,
-  localTee: 0x22,
   i32Const: 0x41,
   f32Const: 0x43,
+  f64Const: 0x44,
   emptyBlock: 0x40,
   v128Const: simd(0x0c),
   i8x16Shuffle: simd(0x0d),
   f32x4ExtractLane: simd(0x1f),
+  i64Const: 0x42,
   atomicNotify: [0xfe, 0x00],
   atomicWait32: [0xfe, 0x01],
-  atomicAdd: [0xfe, 0x1e],
-  i64Const: 0x42,
+  atomicAdd32: [0xfe, 0x1e],
 } as const;

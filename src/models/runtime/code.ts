@@ -1,0 +1,94 @@
+/** The emitted kernels as code that runs: compiled, instantiated on a memory, and roused. */
+import { env } from '../../base/env.js';
+import { MobileNetError, show } from '../../base/errors.js';
+import { WASM_KERNELS } from '../../layers/kernels.js';
+import type { Spec } from '../../layers/spec.js';
+import { emitKernels, kernelsFile } from '../../layers/wasm-module.js';
+import { MAX_PAGES } from '../../tensor/memory.js';
+
+/** Node and pages that are cross-origin isolated. */
+export function canShareMemory(): boolean {
+  const unable = typeof SharedArrayBuffer === 'undefined' || globalThis.crossOriginIsolated === false;
+  return !unable && env.platform.startWorker !== undefined;
+}
+
+/** An instance on a memory of its own. A module is made for a shared memory or for one that is not. */
+export function instantiate(share: boolean, given: WebAssembly.Module | undefined) {
+  if (share) {
+    try {
+      const code = given ?? compiledKernels(true);
+      const memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
+      return { memory, code, instance: new WebAssembly.Instance(code, { env: { memory } }) };
+    } catch {
+      // No room for the addresses of 4 GiB, or a module for one thread. Without threads it may still do.
+    }
+  }
+  const code = given ?? compiledKernels(false);
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  return { memory, code, instance: new WebAssembly.Instance(code, { env: { memory } }) };
+}
+
+const compiled = new Map<boolean, WebAssembly.Module>();
+
+/** Emitted and compiled when first needed, once. Throws what WebAssembly throws where that is refused. */
+function compiledKernels(shared: boolean): WebAssembly.Module {
+  let module = compiled.get(shared);
+  if (module === undefined) {
+    module = new WebAssembly.Module(emitKernels({ shared }));
+    compiled.set(shared, module);
+  }
+  return module;
+}
+
+export function checkModule(module: WebAssembly.Module | undefined): void {
+  if (module === undefined) return;
+  const ours =
+    Object.prototype.toString.call(module) === '[object WebAssembly.Module]' &&
+    WebAssembly.Module.exports(module).length > 0;
+  const memory =
+    ours && WebAssembly.Module.imports(module).some(({ name, kind }) => name === 'memory' && kind === 'memory');
+  if (!memory)
+    throw new MobileNetError(
+      'ARG',
+      `wasm_module: expected kernels.wasm of this package, compiled, got ${show(module)}`,
+    );
+}
+
+/**
+ * Compiles, from the platform's file where it has one, and rouses: both happen beside the reading of weights, and take
+ * 70 ms less until the first result in Node. Throws where compiling is refused.
+ */
+export async function compileAhead(shared: boolean): Promise<void> {
+  if (compiled.has(shared)) return;
+  const bytes = (await env.platform.readKernels?.(kernelsFile({ shared }))) ?? emitKernels({ shared });
+  const module = await WebAssembly.compile(bytes);
+  compiled.set(shared, module);
+  rouse(module, shared);
+}
+
+const size = { batch: 1, activation: 'relu6' } as const;
+const map = { ...size, inHeight: 16, inWidth: 16, padTop: 1, padLeft: 1 } as const;
+const halved = { outHeight: 8, outWidth: 8, stride: 2 } as const;
+const SAMPLES: readonly Spec[] = [
+  { op: 'pointwise', ...size, pixels: 64, inChannels: 64, outChannels: 64, biasPerImage: false, residual: false },
+  { op: 'depthwise3x3', ...map, channels: 16, outHeight: 16, outWidth: 16, stride: 1, dilation: 1 },
+  { op: 'depthwise3x3', ...map, channels: 16, ...halved, dilation: 1 },
+  { op: 'conv3x3', ...map, inChannels: 3, outChannels: 32, ...halved },
+];
+
+/**
+ * Calls the kernels on next to nothing. V8 compiles a function when it is first called, to slow code, and once more, in
+ * another thread, when it has been busy for a while; the fast code takes over with the next call. A first picture would
+ * be computed by the slow code, one that is decoded meanwhile finds the fast one: 14 ms became 2 for a layer.
+ */
+function rouse(module: WebAssembly.Module, shared: boolean): void {
+  const { instance } = instantiate(shared, module);
+  const functions = instance.exports as Record<string, (...args: number[]) => void>;
+  const at = { x: 4096, weights: 4096, bias: 4096, residual: 4096, y: 32768, zeros: 4096 };
+  for (const spec of SAMPLES) {
+    const kernel = WASM_KERNELS.find(({ op }) => op === spec.op)!;
+    for (let round = 0; round < 8; round++) {
+      for (const { name, args } of kernel.calls(spec, at)) functions[name](...args);
+    }
+  }
+}

@@ -1,0 +1,344 @@
+/**
+ * Every emitted kernel against the reference, over every edge of its shapes, in a WebAssembly.Memory with guards around
+ * every buffer; and the same bits however a call is split between threads.
+ */
+import { describe, expect, it } from 'vitest';
+import { depthwiseWasm } from '../../src/layers/depthwise/wasm.js';
+import { findKernel, WASM_KERNELS } from '../../src/layers/kernels.js';
+import {
+  type Addresses,
+  type Call,
+  type DepthwiseSpec,
+  type FusedActivation,
+  kernelName,
+  type Spec,
+  type WasmKernel,
+} from '../../src/layers/spec.js';
+import { emitKernels } from '../../src/layers/wasm-module.js';
+import {
+  CONV3X3,
+  compare,
+  conv3x3,
+  DEPTHWISE,
+  depthwise,
+  expected,
+  type Operands,
+  OTHERS,
+  operands,
+  POINTWISE,
+  pointwise,
+  type Run,
+  randomNumbers,
+  runGuarded,
+  sizes,
+} from './cases.js';
+
+type Functions = Record<string, (...args: number[]) => void>;
+
+const memory = new WebAssembly.Memory({ initial: 512 });
+const bits = new Uint32Array(memory.buffer);
+
+function instantiate(relaxed: boolean): Functions {
+  const module = new WebAssembly.Module(emitKernels({ shared: false, relaxed }));
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as Functions;
+}
+
+/** The emitted functions; once more with relaxed SIMD where this machine takes it. */
+const FLAVOURS: [string, Functions][] = [['plain', instantiate(false)]];
+if (WebAssembly.validate(emitKernels({ shared: false, relaxed: true }))) {
+  FLAVOURS.push(['relaxed', instantiate(true)]);
+} else console.warn(`relaxed SIMD is not tested: ${process.version} does not take it`);
+
+/** A NaN that no arithmetic makes: what is read of it shows in results, what is written over it in the bits. */
+const GUARD = 0x7fabcdef;
+const GUARD_WORDS = 48;
+
+/** Lays out buffers with guards around each, none of them aligned to more than a float. */
+class Bench {
+  #end = 1;
+  readonly #guards: number[] = [];
+
+  constructor() {
+    this.#guard();
+  }
+
+  #guard(): void {
+    if (this.#end + GUARD_WORDS > bits.length) throw new Error('the memory of this test is too small');
+    bits.fill(GUARD, this.#end, this.#end + GUARD_WORDS);
+    this.#guards.push(this.#end);
+    this.#end += GUARD_WORDS;
+  }
+
+  place(values: Float32Array): Float32Array {
+    const placed = new Float32Array(memory.buffer, 4 * this.#end, values.length);
+    placed.set(values);
+    this.#end += values.length;
+    this.#guard();
+    return placed;
+  }
+
+  check(what: Spec): void {
+    for (const from of this.#guards) {
+      for (let i = from; i < from + GUARD_WORDS; i++) {
+        if (bits[i] !== GUARD) throw new Error(`wrote outside a buffer, at word ${i}: ${JSON.stringify(what)}`);
+      }
+    }
+  }
+}
+
+/** What lies outside a picture, and no more of it than a kernel may ask for. */
+const ZEROS = new Float32Array(16);
+
+function place(kernel: WasmKernel, spec: Spec, { x, weights, bias, residual }: Operands) {
+  const bench = new Bench();
+  const y = bench.place(new Float32Array(sizes(spec).y));
+  const buffers = {
+    x: bench.place(x),
+    weights: bench.place(weights.length > 0 ? kernel.pack(spec, weights) : weights),
+    bias: bench.place(bias),
+    residual: bench.place(residual),
+    zeros: bench.place(ZEROS),
+    y,
+  };
+  const at = Object.fromEntries(Object.entries(buffers).map(([name, { byteOffset }]) => [name, byteOffset]));
+  return { bench, y, at: at as unknown as Addresses };
+}
+
+function runPart(functions: Functions, { name, args, split }: Call, from: number, to: number): void {
+  const part = [...args];
+  part[split.at] = from;
+  part[split.at + 1] = to;
+  functions[name](...part);
+}
+
+/** The bounds of a call's parts, at multiples of the grain: of equal parts, or of such as `random` makes. */
+function cuts({ args, split: { at: first, grain } }: Call, parts: number, random?: () => number): number[] {
+  const [from, to] = args.slice(first);
+  const units = Math.ceil((to - from) / grain);
+  const at = Array.from({ length: parts - 1 }, (_, i) =>
+    random === undefined ? Math.floor((units * (i + 1)) / parts) : Math.floor(random() * (units + 1)),
+  );
+  return [from, ...at.map((unit) => Math.min(from + unit * grain, to)).sort((a, b) => a - b), to];
+}
+
+/** Runs whole, then in parts, last part first, and throws where that makes a difference. */
+function runner(kernel: WasmKernel, functions: Functions): Run {
+  const random = randomNumbers(7);
+  return (spec, given, y) => {
+    const placed = place(kernel, spec, given);
+    const calls = kernel.calls(spec, placed.at);
+    const run = (cutsOf: (call: Call) => number[]) => {
+      placed.y.fill(Number.NaN);
+      for (const call of calls) {
+        const at = cutsOf(call);
+        for (let part = at.length - 2; part >= 0; part--) runPart(functions, call, at[part], at[part + 1]);
+      }
+      placed.bench.check(spec);
+    };
+    run((call) => cuts(call, 1));
+    y.set(placed.y);
+    const whole = new Uint32Array(y.slice().buffer);
+    const inParts = new Uint32Array(memory.buffer, placed.y.byteOffset, placed.y.length);
+    for (const [parts, source] of [[2], [3], [7], [3, random], [5, random]] as [number, (() => number)?][]) {
+      run((call) => cuts(call, parts, source));
+      const different = whole.findIndex((value, i) => value !== inParts[i]);
+      if (different >= 0) throw new Error(`y[${different}] differs in ${parts} parts: ${JSON.stringify(spec)}`);
+    }
+  };
+}
+
+/** Fewer than four channels of these are left to js, so the cases have four more. */
+const wide = (spec: Spec): Spec =>
+  'channels' in spec && spec.channels < 4 ? { ...spec, channels: spec.channels + 4 } : spec;
+
+const pool = (batch: number, inHeight: number, inWidth: number, channels: number, R = inHeight, S = inWidth): Spec => ({
+  ...{ op: 'average_pool', batch, inHeight, inWidth, channels },
+  ...{ kernelHeight: R, kernelWidth: S },
+});
+const resize = (H: number, W: number, C: number, OH: number, OW: number, alignCorners: boolean): Spec => ({
+  ...{ op: 'resize_bilinear', batch: 2, inHeight: H, inWidth: W, channels: C },
+  ...{ outHeight: OH, outWidth: OW, alignCorners },
+});
+
+/** In float64 rounded once, or one operation: the same bits as in JavaScript. */
+const EXACT: readonly Spec[] = [
+  ...OTHERS.filter(({ op }) => ['average_pool', 'resize_bilinear', 'add', 'concat'].includes(op)).map(wide),
+  ...[4, 5, 15, 16, 17, 31, 33, 320].map((C) => pool(1, 7, 7, C)),
+  ...[1, 2, 3].flatMap((R) => [1, 2, 5].map((S) => pool(2, 3, 5, 6, R, S))),
+  ...[false, true].flatMap((alignCorners) => [
+    ...[4, 5, 8, 21].map((C) => resize(3, 4, C, 10, 9, alignCorners)),
+    ...[1, 2, 7].flatMap((H) => [1, 3].flatMap((OH) => [1, 4].map((OW) => resize(H, 3, 4, OH, OW, alignCorners)))),
+    resize(33, 1, 4, 65, 33, alignCorners),
+  ]),
+  ...Array.from({ length: 19 }, (_, size): Spec => ({ op: 'add', size })),
+  ...[1, 3, 4, 9].flatMap((channels1) =>
+    [1, 4, 5, 8].map((channels2): Spec => ({ op: 'concat', pixels: 7, channels1, channels2 })),
+  ),
+];
+
+const CASES: readonly Spec[] = [
+  ...CONV3X3,
+  ...DEPTHWISE.filter(({ stride, dilation }) => stride === 1 || dilation === 1).map(wide),
+  ...POINTWISE,
+  ...[15, 16, 17, 31, 32, 33].map((P) => pointwise(P, 300, 40, { residual: true })),
+  ...EXACT,
+];
+
+for (const [flavour, functions] of FLAVOURS) {
+  for (const kernel of WASM_KERNELS) {
+    const run = runner(kernel, functions);
+    const byName = new Map<string, Spec[]>();
+    for (const spec of CASES.filter(({ op }) => op === kernel.op)) {
+      const name = kernelName(spec, kernel.engine);
+      byName.set(name, [...(byName.get(name) ?? []), spec]);
+    }
+
+    describe(`${kernel.op}, wasm, ${flavour}, is the reference, in one part or many`, () => {
+      it.each([...byName])('%s', (_name, specs) => {
+        for (const spec of specs) {
+          expect(kernel.supports(spec)).toBe(true);
+          compare(run, spec);
+        }
+      });
+
+      const tricky = (activation: FusedActivation): Spec[] =>
+        [
+          conv3x3(6, 5, 2, 3, 2, false, { activation }),
+          depthwise(6, 5, 6, 1, 1, false, { activation }),
+          depthwise(6, 5, 5, 2, 1, false, { activation }),
+          pointwise(11, 1, 3, { activation }),
+          pointwise(1, 1, 3, { activation }),
+          pointwise(4, 1, 3, { activation, residual: true }),
+        ].filter(({ op }) => op === kernel.op);
+
+      if (tricky('none').length > 0) {
+        it.each(['none', 'relu', 'relu6'] as const)('NaN and infinities go through %s', (activation) => {
+          for (const spec of tricky(activation)) {
+            for (const value of [Number.NaN, Infinity, -Infinity]) {
+              const given: Operands = operands(spec, 'integers', 3);
+              given.x[Math.floor(given.x.length / 2)] = value;
+              given.bias[1] = value;
+              expect(runGuarded(run, spec, given)).toEqual(expected(spec, given));
+            }
+          }
+        });
+      }
+
+      const exact = EXACT.filter(({ op }) => op === kernel.op);
+      if (exact.length > 0) {
+        it('has the bits of the js engine', () => {
+          for (const spec of exact) {
+            const given = operands(spec, 'reals', 4);
+            const js = findKernel(spec, ['js']);
+            const wanted = new Float32Array(sizes(spec).y);
+            js.run(spec, given.x, given.weights, given.bias, given.residual, wanted);
+            expect(runGuarded(run, spec, given), JSON.stringify(spec)).toEqual(wanted);
+          }
+        });
+      }
+    });
+  }
+
+  describe(`depthwise on a ring of rows, ${flavour}`, () => {
+    const wasm = depthwiseWasm as WasmKernel;
+
+    /** Computes `spec` in bands of output rows, from a buffer that never holds more than `held` rows of x. */
+    const inBands = (spec: DepthwiseSpec, given: Operands, bandRows: number, held: number): Float32Array => {
+      const rowSize = spec.inWidth * spec.channels;
+      const ring = { ...given, x: new Float32Array(held * rowSize).fill(Number.NaN) };
+      const { bench, at, y } = place(wasm, spec, ring);
+      const x = new Float32Array(memory.buffer, at.x, held * rowSize);
+      let filled = 0;
+      for (let from = 0; from < spec.outHeight; from += bandRows) {
+        const outHeight = Math.min(bandRows, spec.outHeight - from);
+        const padTop = spec.padTop - from * spec.stride;
+        const seen = (outHeight - 1) * spec.stride - padTop + 2 * spec.dilation + 1;
+        for (; filled < Math.min(seen, spec.inHeight); filled++) {
+          x.set(given.x.subarray(filled * rowSize, (filled + 1) * rowSize), (filled % held) * rowSize);
+        }
+        const band = { ...spec, padTop, outHeight, rowsHeld: held };
+        const yAt = at.y + 4 * from * spec.outWidth * spec.channels;
+        for (const call of wasm.calls(band, { ...at, y: yAt })) {
+          const parts = cuts(call, 2);
+          for (let part = 0; part < 2; part++) runPart(functions, call, parts[part], parts[part + 1]);
+        }
+      }
+      bench.check(spec);
+      return y.slice();
+    };
+
+    const specs = [
+      ...[1, 2, 3, 7, 12].map((H) => depthwise(H, 6, 8, 1, 1, false, { activation: 'relu6' })),
+      ...[1, 2, 3, 8, 13].map((H) => depthwise(H, 7, 5, 2, 1, false)),
+      ...[4, 8, 13].map((H) => depthwise(H, 7, 4, 2, 1, true)),
+      ...[1, 5, 9, 14].flatMap((H) => [2, 4].map((dilation) => depthwise(H, 9, 4, 1, dilation))),
+    ];
+    it.each([1, 2, 3])('%i rows at a time', (band) => {
+      for (const spec of specs) {
+        const given = operands(spec, 'reals', 5);
+        const whole = place(wasm, spec, given);
+        for (const { name, args } of wasm.calls(spec, whole.at)) functions[name](...args);
+        const wanted = whole.y.slice();
+        const least = (band - 1) * spec.stride + 2 * spec.dilation + 1;
+        for (const held of [least, least + 1, least + 5]) {
+          expect(inBands(spec, given, band, held), `${held} of ${JSON.stringify(spec)}`).toEqual(wanted);
+        }
+      }
+    });
+  });
+}
+
+describe('far up in memory', () => {
+  it('addresses beyond 2 GiB are no negative numbers', (context) => {
+    let high: WebAssembly.Memory;
+    try {
+      high = new WebAssembly.Memory({ initial: 2 ** 15 + 64 }); // pages that are not touched take no room
+    } catch (error) {
+      context.skip(`this machine gives no memory of 2 GiB: ${(error as Error).message}`);
+      return;
+    }
+    const module = new WebAssembly.Module(emitKernels({ shared: false }));
+    const functions = new WebAssembly.Instance(module, { env: { memory: high } }).exports as Functions;
+    const specs: Spec[] = [
+      pointwise(40, 24, 40, { residual: true }),
+      depthwise(9, 9, 8, 1),
+      depthwise(9, 9, 8, 2),
+      conv3x3(9, 9, 3, 8, 2),
+      ...EXACT.slice(-20),
+      pool(1, 7, 7, 20),
+      resize(3, 4, 5, 10, 9, true),
+    ];
+    for (const spec of specs) {
+      const kernel = WASM_KERNELS.find(({ op }) => op === spec.op)!;
+      const given = operands(spec, 'integers');
+      const { weights } = given;
+      const buffers = { ...given, weights: weights.length > 0 ? kernel.pack(spec, weights) : weights, zeros: ZEROS };
+      // Half of x and half of y lie on either side of the border.
+      for (const middle of ['x', 'y'] as const) {
+        const y = new Float32Array(sizes(spec).y);
+        const length = (middle === 'x' ? given.x : y).length;
+        let end = 2 ** 31 - 4 * Math.floor(length / 2);
+        const at: Record<string, number> = {};
+        const place = (values: Float32Array) => {
+          const from = end;
+          new Float32Array(high.buffer, from, values.length).set(values);
+          end += 4 * values.length + 64;
+          return from;
+        };
+        if (middle === 'y') at.y = place(y);
+        for (const [name, values] of Object.entries(buffers)) at[name] = place(values);
+        if (middle === 'x') at.y = place(y);
+        for (const { name, args } of kernel.calls(spec, at as unknown as Addresses)) functions[name](...args);
+        const got = new Float32Array(high.buffer, at.y, y.length);
+        expect(got, JSON.stringify(spec)).toEqual(expected(spec, given));
+      }
+    }
+  });
+});
+
+describe('what the wasm kernels leave to js', () => {
+  it('less than a vector of channels, and a stride with a dilation', () => {
+    const specs = [depthwise(5, 5, 3, 1), depthwise(5, 5, 8, 2, 2), pool(1, 7, 7, 3), resize(2, 2, 3, 4, 4, true)];
+    for (const spec of specs) expect(findKernel(spec, ['wasm', 'js']).engine).toBe('js');
+  });
+});

@@ -1,0 +1,502 @@
+/** The assembler: its encoding at the limits, every instruction against plain JavaScript, its errors. */
+import { describe, expect, it } from 'vitest';
+import {
+  type Expr,
+  type FunctionBuilder,
+  f32,
+  f32x4,
+  f64,
+  f64x2,
+  i32,
+  type Local,
+  ModuleBuilder,
+  v128,
+} from '../../src/tensor/wasm/assembler.js';
+import { f32 as f32Bytes, f64 as f64Bytes, name, s32, section, u32, vector } from '../../src/tensor/wasm/encoding.js';
+import { OPERATIONS, type Operation, type ValueType } from '../../src/tensor/wasm/opcodes.js';
+
+type Functions = Record<string, (...args: number[]) => void>;
+
+/** Compiles what `build` adds, on a memory of one page. */
+function run(build: (module: ModuleBuilder) => void, options: { relaxed?: boolean; shared?: boolean } = {}) {
+  const { relaxed, shared = false } = options;
+  const limits = shared ? { initial: 1, maximum: 2, shared } : { initial: 1 };
+  const module = new ModuleBuilder(limits, { relaxed });
+  build(module);
+  const memory = new WebAssembly.Memory(limits);
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env: { memory } });
+  return { functions: instance.exports as Functions, memory, view: new DataView(memory.buffer) };
+}
+
+/** What `body` leaves at address 0, as an i32. */
+function result(body: (f: FunctionBuilder, out: Local<'i32'>) => void): number {
+  const { functions, view } = run((module) =>
+    module.func('main', [], (f) => {
+      const out = f.local('i32');
+      body(f, out);
+      f.store('i32.store', 0, out);
+    }),
+  );
+  functions.main();
+  return view.getInt32(0, true);
+}
+
+describe('LEB128', () => {
+  it.each([
+    [0, [0]],
+    [127, [0x7f]],
+    [128, [0x80, 1]],
+    [16383, [0xff, 0x7f]],
+    [16384, [0x80, 0x80, 1]],
+    [624485, [0xe5, 0x8e, 0x26]],
+    [2 ** 31, [0x80, 0x80, 0x80, 0x80, 8]],
+    [2 ** 32 - 1, [0xff, 0xff, 0xff, 0xff, 0x0f]],
+  ])('unsigned %i', (value, bytes) => expect(u32(value)).toEqual(bytes));
+
+  it.each([
+    [0, [0]],
+    [63, [0x3f]],
+    [64, [0xc0, 0]],
+    [-1, [0x7f]],
+    [-64, [0x40]],
+    [-65, [0xbf, 0x7f]],
+    [127, [0xff, 0]],
+    [-123456, [0xc0, 0xbb, 0x78]],
+    [2 ** 31 - 1, [0xff, 0xff, 0xff, 0xff, 7]],
+    [-(2 ** 31), [0x80, 0x80, 0x80, 0x80, 0x78]],
+    [2 ** 32 - 1, [0x7f]],
+  ])('signed %i', (value, bytes) => expect(s32(value)).toEqual(bytes));
+
+  it.each([-1, 2 ** 32, 0.5, Number.NaN])('u32 refuses %d', (value) => expect(() => u32(value)).toThrow(RangeError));
+  it.each([-(2 ** 31) - 1, 2 ** 32, 0.5, Number.NaN])('s32 refuses %d', (value) =>
+    expect(() => s32(value)).toThrow(RangeError),
+  );
+
+  it('puts lengths before names, vectors and sections', () => {
+    expect(name('é')).toEqual([2, 0xc3, 0xa9]);
+    expect(vector([[1, 2], [3]])).toEqual([2, 1, 2, 3]);
+    expect(section(7, Array<number>(200).fill(5)).slice(0, 4)).toEqual([7, 0xc8, 1, 5]);
+  });
+
+  it('reaches the engine as it was meant, at every power of two', () => {
+    const values = Array.from({ length: 32 }, (_, bit) => 2 ** bit).flatMap((power) => [power - 1, power, -power]);
+    for (const value of values.filter((v) => v >= -(2 ** 31))) {
+      expect(result((f, out) => f.set(out, value))).toBe(value | 0);
+    }
+  });
+
+  it('serves offsets beyond one byte, and functions beyond many', () => {
+    const { functions, view } = run((module) =>
+      module.func('far', [], (f) => {
+        for (let i = 0; i < 16000; i++) f.store('i32.store', 0, i, 4 * i);
+      }),
+    );
+    functions.far();
+    for (const i of [0, 31, 32, 63, 64, 4095, 4096, 15999]) expect(view.getInt32(4 * i, true)).toBe(i);
+  });
+});
+
+describe('constants', () => {
+  const numbers = [0, -0, 1, -1.5, 0.1, 2 ** -149, 2 ** 127, Infinity, -Infinity, Number.NaN, 16777217];
+
+  it.each(numbers)('f32 %d', (value) => {
+    const { functions, view } = run((module) =>
+      module.func('main', [], (f) => {
+        f.store('f32.store', 0, f32.const(value));
+        f.store('v128.store', 16, v128.const(0, value, value, 1));
+      }),
+    );
+    functions.main();
+    for (const at of [0, 20, 24]) expect(view.getFloat32(at, true)).toBe(Math.fround(value));
+    expect(view.getFloat32(28, true)).toBe(1);
+  });
+
+  it('floats are little-endian', () => {
+    expect(f32Bytes(-2)).toEqual([0, 0, 0, 0xc0]);
+    expect(f64Bytes(-2)).toEqual([0, 0, 0, 0, 0, 0, 0, 0xc0]);
+  });
+
+  it('f64 keeps all digits', () => {
+    const { functions, view } = run((module) =>
+      module.func('main', [], (f) => f.store('f32.store', 0, f32.demote_f64(f64.sub(0.1, Math.fround(0.1))))),
+    );
+    functions.main();
+    expect(view.getFloat32(0, true)).toBe(Math.fround(0.1 - Math.fround(0.1)));
+  });
+});
+
+/** What every computation should give: scalars for i32 and f32, a function of one lane for vectors. */
+const MODELS: Record<Operation, (a: number, b: number, c: number) => number> = {
+  'i32.eqz': (a) => Number(a === 0),
+  'i32.eq': (a, b) => Number(a === b),
+  'i32.ne': (a, b) => Number(a !== b),
+  'i32.lt_s': (a, b) => Number(a < b),
+  'i32.lt_u': (a, b) => Number(a >>> 0 < b >>> 0),
+  'i32.gt_s': (a, b) => Number(a > b),
+  'i32.gt_u': (a, b) => Number(a >>> 0 > b >>> 0),
+  'i32.le_s': (a, b) => Number(a <= b),
+  'i32.le_u': (a, b) => Number(a >>> 0 <= b >>> 0),
+  'i32.ge_s': (a, b) => Number(a >= b),
+  'i32.ge_u': (a, b) => Number(a >>> 0 >= b >>> 0),
+  'i32.add': (a, b) => (a + b) | 0,
+  'i32.sub': (a, b) => (a - b) | 0,
+  'i32.mul': (a, b) => Math.imul(a, b),
+  'i32.div_s': (a, b) => (a / b) | 0,
+  'i32.div_u': (a, b) => ((a >>> 0) / (b >>> 0)) | 0,
+  'i32.rem_u': (a, b) => ((a >>> 0) % (b >>> 0)) | 0,
+  'i32.and': (a, b) => a & b,
+  'i32.or': (a, b) => a | b,
+  'i32.shl': (a, b) => a << b,
+  'i32.shr_s': (a, b) => a >> b,
+  'i32.shr_u': (a, b) => (a >>> b) | 0,
+  'f32.gt': (a, b) => Number(a > b),
+  'f32.add': (a, b) => a + b,
+  'f32.sub': (a, b) => a - b,
+  'f32.mul': (a, b) => a * b,
+  'f32.div': (a, b) => a / b,
+  'f32.min': (a, b) => Math.min(a, b),
+  'f32.max': (a, b) => Math.max(a, b),
+  'f32.convert_i32_s': (a) => a,
+  'f32.demote_f64': (a) => a,
+  'i32.trunc_f64_s': (a) => Math.trunc(a),
+  'f64.add': (a, b) => a + b,
+  'f64.sub': (a, b) => a - b,
+  'f64.mul': (a, b) => a * b,
+  'f64.max': (a, b) => Math.max(a, b),
+  'f64.convert_i32_s': (a) => a,
+  'f64.promote_f32': (a) => a,
+  'f32x4.splat': (a) => a,
+  'f32x4.add': (a, b) => a + b,
+  'f32x4.sub': (a, b) => a - b,
+  'f32x4.mul': (a, b) => a * b,
+  'f32x4.div': (a, b) => a / b,
+  'f32x4.min': (a, b) => Math.min(a, b),
+  'f32x4.max': (a, b) => Math.max(a, b),
+  'f32x4.pmin': (a, b) => (b < a ? b : a),
+  'f32x4.pmax': (a, b) => (a < b ? b : a),
+  'f32x4.demote_f64x2_zero': (a) => a,
+  'f64x2.promote_low_f32x4': (a) => a,
+  'f64x2.splat': (a) => a,
+  'f64x2.add': (a, b) => a + b,
+  'f64x2.mul': (a, b) => a * b,
+  'f64x2.div': (a, b) => a / b,
+  'f32x4.relaxed_madd': (a, b, c) => a * b + c, // exact for the samples
+};
+
+const INTEGERS = [0, 1, 7, 31, -1, -9, 2 ** 31 - 1, -(2 ** 31)];
+const FLOATS = [0, -0, 1, -2.5, 3, 1024, Infinity, -Infinity, Number.NaN];
+const SAMPLES: Record<ValueType, readonly number[]> = { i32: INTEGERS, f32: FLOATS, f64: FLOATS, v128: FLOATS };
+
+/** Operations that read or write vectors of two float64, which go through memory as float32. */
+const READS_PAIRS = /^f64x2\.(add|mul|div)|demote_f64x2/;
+const WRITES_PAIRS = /^f64x2/;
+
+const RELAXED = (() => {
+  const module = new ModuleBuilder({ initial: 1 }, { relaxed: true });
+  module.func('main', ['v128', 'v128'], (f, a, b) => f.set(a, f.mulAdd(a, a, b)));
+  return WebAssembly.validate(module.encode());
+})();
+if (!RELAXED) console.warn(`relaxed SIMD is not tested: ${process.version} does not take it`);
+
+describe('every computation', () => {
+  const builders: Record<string, Record<string, unknown>> = { i32, f32, f64, f32x4, f64x2 };
+  const taken = (operation: Operation) => RELAXED || !operation.includes('relaxed');
+
+  it.each((Object.keys(OPERATIONS) as Operation[]).filter(taken))('%s', (operation) => {
+    const [prefix, short] = operation.split('.');
+    const { operands, result } = OPERATIONS[operation];
+    const build = builders[prefix][short] as (...values: Expr[]) => Expr;
+    const load = (type: ValueType, at: number): Expr => {
+      if (type === 'i32') return i32.load(at);
+      if (type === 'f32') return f32.load(at);
+      if (type === 'f64') return f64.promote_f32(f32.load(at));
+      return READS_PAIRS.test(operation) ? f64x2.promote_low_f32x4(v128.load(at)) : v128.load(at);
+    };
+    const { functions, view } = run((module) =>
+      module.func('main', [], (f) => {
+        const value = build(...operands.map((type, i) => load(type, 16 * i)));
+        if (value.type === 'i32') f.store('i32.store', 64, value as Expr<'i32'>);
+        else if (value.type === 'f32') f.store('f32.store', 64, value as Expr<'f32'>);
+        else if (value.type === 'f64') f.store('f32.store', 64, f32.demote_f64(value as Expr<'f64'>));
+        else {
+          const vector = value as Expr<'v128'>;
+          f.store('v128.store', 64, WRITES_PAIRS.test(operation) ? f32x4.demote_f64x2_zero(vector) : vector);
+        }
+      }),
+    );
+    const lanes = result !== 'v128' ? 1 : /f64x2/.test(operation) ? 2 : 4;
+    const samples = SAMPLES[operands[0]];
+    const float = operands[0] !== 'i32';
+    for (const a of samples) {
+      for (const b of operands.length > 1 ? samples : [0]) {
+        // Traps, as JavaScript does not.
+        if (/div_|rem_/.test(operation) && (b === 0 || (b === -1 && a === -(2 ** 31)))) continue;
+        if (/trunc/.test(operation) && !Number.isFinite(a)) continue;
+        for (const [i, value] of [a, b, 5].entries()) {
+          for (let lane = 0; lane < 4; lane++) {
+            if (float) view.setFloat32(16 * i + 4 * lane, value, true);
+            else view.setInt32(16 * i + 4 * lane, value, true);
+          }
+        }
+        functions.main();
+        const wanted = MODELS[operation](a, b, 5);
+        for (let lane = 0; lane < lanes; lane++) {
+          const at = 64 + 4 * lane;
+          const got = result === 'i32' ? view.getInt32(at, true) : view.getFloat32(at, true);
+          // + 0: i32 knows no -0
+          expect(got, `${operation}(${a}, ${b})`).toBe(result === 'i32' ? wanted + 0 : Math.fround(wanted));
+        }
+      }
+    }
+  });
+
+  it('mulAdd is rounded twice in a plain module, and may be once in a relaxed one', () => {
+    const [a, b, c] = [1 + 2 ** -23, 1 + 2 ** -23, -1 - 2 ** -22];
+    const twice = Math.fround(Math.fround(a * b) + c);
+    const once = Math.fround(a * b + c);
+    expect(once).not.toBe(twice);
+    for (const relaxed of RELAXED ? [false, true] : [false]) {
+      const { functions, view } = run(
+        (module) =>
+          module.func('main', [], (f) => {
+            f.store('v128.store', 0, f.mulAdd(v128.const(c, c, c, c), v128.const(a, a, a, a), v128.const(b, b, b, b)));
+          }),
+        { relaxed },
+      );
+      functions.main();
+      expect(relaxed ? [once, twice] : [twice]).toContain(view.getFloat32(8, true));
+    }
+  });
+
+  it('loads, splats, shuffles and lanes', () => {
+    const { functions, view } = run((module) =>
+      module.func('main', [], (f) => {
+        const one = v128.load(4);
+        const two = v128.load(20);
+        f.store('v128.store', 100, v128.load32Splat(0, 8));
+        f.store('v128.store', 116, v128.load32Zero(8));
+        f.store('v128.store', 132, v128.load64Zero(8));
+        f.store('v128.store', 148, v128.shuffle([7, 0, 4, 3], one, two));
+        f.store('f32.store', 164, f32x4.extractLane(2, one));
+        f.storeLane('v128.store32_lane', 3, 168, one);
+        f.storeLane('v128.store64_lane', 1, 172, two);
+      }),
+    );
+    for (let i = 0; i < 16; i++) view.setFloat32(4 * i, i, true);
+    functions.main();
+    const floats = Array.from({ length: 20 }, (_, i) => view.getFloat32(100 + 4 * i, true));
+    expect(floats).toEqual([2, 2, 2, 2, 2, 0, 0, 0, 2, 3, 0, 0, 8, 1, 5, 4, 3, 4, 7, 8]);
+  });
+});
+
+describe('control', () => {
+  it('for counts up to the end, and not at all behind it', () => {
+    const rounds = (from: number, to: number, step: number) =>
+      result((f, out) => {
+        const i = f.local('i32');
+        f.for(i, from, to, step, () => f.increase(out, 1));
+      });
+    expect([rounds(0, 5, 1), rounds(0, 5, 2), rounds(3, 3, 1), rounds(4, 3, 1), rounds(-2, 2, 1)]).toEqual([
+      5, 3, 0, 0, 4,
+    ]);
+  });
+
+  it('branches leave blocks and repeat loops, from within others', () => {
+    const found = result((f, out) => {
+      const [i, j] = f.locals('i32', 2);
+      f.block((done) => {
+        f.loop((outer) => {
+          f.set(j, 0);
+          f.loop((inner) => {
+            f.increase(out, 1);
+            f.if(i32.eq(i32.mul(i, j), 12), () => f.branch(done));
+            f.increase(j, 1);
+            f.branchIf(inner, i32.lt_s(j, 5));
+          });
+          f.increase(i, 1);
+          f.branch(outer);
+        });
+      });
+    });
+    expect(found).toBe(3 * 5 + 5); // at i = 3, j = 4
+  });
+
+  it('if takes one way', () => {
+    const way = (condition: number) =>
+      result((f, out) =>
+        f.if(
+          condition,
+          () => f.set(out, 10),
+          () => f.set(out, 20),
+        ),
+      );
+    expect([way(1), way(-1), way(0)]).toEqual([10, 10, 20]);
+    expect(result((f, out) => f.if(0, () => f.set(out, 10)))).toBe(0);
+  });
+
+  it('while asks first', () => {
+    const sum = result((f, out) => {
+      const i = f.local('i32');
+      f.while(
+        () => i32.lt_s(i, 4),
+        () => {
+          f.increase(out, i);
+          f.increase(i, 1);
+        },
+      );
+      f.while(
+        () => 0,
+        () => f.set(out, -1),
+      );
+    });
+    expect(sum).toBe(6);
+  });
+});
+
+/** The line that an error comes from, below the assembler's own. */
+function lineOf(error: Error): string | undefined {
+  return error.stack?.split('\n').find((line) => line.includes('wasm.test.ts'));
+}
+
+describe('errors', () => {
+  const body = (write: (f: FunctionBuilder, n: Local<'i32'>, v: Local<'v128'>) => void) => () => {
+    const module = new ModuleBuilder({ initial: 1 });
+    module.func('kernel', ['i32', 'v128'], write);
+    return module.encode();
+  };
+
+  it('come from the line that made the mistake', () => {
+    const errors: Error[] = [];
+    const lines: number[] = [];
+    const here = () => Number(/:(\d+):\d+\)?$/.exec(new Error().stack!.split('\n')[2])![1]);
+    const attempt = body((_f, _n, v) => {
+      try {
+        lines.push(here() + 1);
+        i32.add(1, v as unknown as Local<'i32'>);
+      } catch (error) {
+        errors.push(error as Error);
+      }
+    });
+    attempt();
+    expect(errors[0].message).toBe('expected a i32, got a v128');
+    expect(lineOf(errors[0])).toMatch(new RegExp(`wasm\\.test\\.ts:${lines[0]}:`));
+  });
+
+  it.each<[string, () => unknown, string]>([
+    ['a number for a vector', body((f, _n, v) => f.set(v, 1 as never)), 'expected a v128, got the number 1'],
+    ['a float for an int', body((f, n) => f.set(n, f32.const(1) as never)), 'expected a i32, got a f32'],
+    ['no whole number', body((f, n) => f.set(n, 0.5)), 'i32: 0.5'],
+    [
+      'too few operands',
+      body((f, n) => f.set(n, (i32.add as (a: number) => Expr<'i32'>)(1))),
+      'expected 2 operands, got 1',
+    ],
+    ['a wrong value stored', body((f, n) => f.store('v128.store', 0, n as never)), 'expected a v128, got a i32'],
+    ['a lane that is none', body((f, _n, v) => f.storeLane('v128.store64_lane', 2, 0, v)), 'lanes are 0 to 1, got 2'],
+    [
+      'a shuffle beyond',
+      body((f, _n, v) => f.set(v, v128.shuffle([0, 1, 2, 8], v, v))),
+      'lanes are 0 to 7, got 0,1,2,8',
+    ],
+    ['a negative offset', body((f, n) => f.set(n, i32.load(n, -4))), 'u32: -4'],
+    ['a wait of seconds', body((f, n) => f.set(n, i32.atomicWait(0, 0, 2 ** 31))), 'timeout: -1 to 2³¹ − 1 ns'],
+    [
+      'a branch to a block that has ended',
+      body((f) => {
+        f.block((leave) => {
+          let ended = leave;
+          f.block((inner) => {
+            ended = inner;
+          });
+          f.block(() => f.branch(ended));
+        });
+      }),
+      'kernel: a branch to a block that has ended',
+    ],
+  ])('%s', (_what, attempt, message) => expect(attempt).toThrow(message));
+
+  it('locals stay in their function', () => {
+    const module = new ModuleBuilder({ initial: 1 });
+    let stranger!: Local<'i32'>;
+    module.func('first', ['i32'], (_f, n) => {
+      stranger = n;
+    });
+    module.func('second', ['i32'], (f, n) => {
+      expect(() => i32.add(n, stranger)).toThrow('locals of "second" and "first" in one expression');
+      expect(() => f.set(n, stranger)).toThrow('second: uses a local of "first"');
+      expect(() => f.set(stranger, 1)).toThrow('second: uses a local of "first"');
+    });
+    expect(() => module.func('first', [], () => {})).toThrow('two functions "first"');
+  });
+
+  it('a shared memory needs a maximum', () => {
+    expect(() => new ModuleBuilder({ initial: 1, shared: true }).encode()).toThrow('a shared memory needs a maximum');
+  });
+});
+
+describe('modules', () => {
+  it('export every function under its name, and carry the names for stack traces', () => {
+    const { functions } = run((module) => {
+      module.func('harmless', ['f32', 'v128'], () => {});
+      module.func('reads_far', ['i32'], (f, at) => f.set(at, i32.load(at)));
+    });
+    expect(Object.keys(functions)).toEqual(['harmless', 'reads_far']);
+    let stack = '';
+    try {
+      functions.reads_far(1 << 20);
+    } catch (error) {
+      expect(error).toBeInstanceOf(WebAssembly.RuntimeError);
+      stack = (error as Error).stack!;
+    }
+    expect(stack).toContain('reads_far');
+  });
+
+  it('have a name section, which holds exactly these', () => {
+    const module = new ModuleBuilder({ initial: 1 });
+    for (const functionName of ['a', 'bc']) module.func(functionName, [], () => {});
+    const sections = WebAssembly.Module.customSections(new WebAssembly.Module(module.encode()), 'name');
+    expect(sections.map((bytes) => [...new Uint8Array(bytes)])).toEqual([[1, 8, 2, 0, 1, 97, 1, 2, 98, 99]]);
+  });
+
+  it('share equal signatures', () => {
+    const one = new ModuleBuilder({ initial: 1 });
+    one.func('a', ['i32', 'f32'], () => {});
+    const bytes = one.encode().length;
+    one.func('b', ['i32', 'f32'], () => {});
+    // Type index, export, body and name; no second type.
+    expect(one.encode().length - bytes).toBe(1 + 4 + 3 + 3);
+  });
+
+  it('take a shared memory where they are made for one, and no other', () => {
+    const build = (module: ModuleBuilder) => module.func('main', [], (f) => f.store('i32.atomic.store', 8, 42));
+    const { functions, memory, view } = run(build, { shared: true });
+    expect(memory.buffer).toBeInstanceOf(SharedArrayBuffer);
+    functions.main();
+    expect(view.getInt32(8, true)).toBe(42);
+
+    const module = new ModuleBuilder({ initial: 1, maximum: 2, shared: true });
+    build(module);
+    const plain = new WebAssembly.Memory({ initial: 1, maximum: 2 });
+    expect(() => new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env: { memory: plain } })).toThrow(
+      WebAssembly.LinkError,
+    );
+  });
+
+  it('atomics load, add, notify, and wait for a change or for the time to pass', () => {
+    const { functions, view } = run(
+      (module) =>
+        module.func('main', [], (f) => {
+          f.store('i32.store', 64, i32.atomicAdd(16, 5, 4));
+          f.store('i32.store', 68, i32.atomicAdd(16, -2, 4));
+          f.store('i32.store', 72, i32.atomicLoad(16, 4));
+          f.store('i32.store', 76, i32.atomicNotify(16, 1, 4));
+          f.store('i32.store', 80, i32.atomicWait(16, 99, -1, 4));
+          f.store('i32.store', 84, i32.atomicWait(16, 103, 1_000_000, 4));
+        }),
+      { shared: true },
+    );
+    view.setInt32(20, 100, true);
+    functions.main();
+    expect([64, 68, 72, 76, 80, 84].map((at) => view.getInt32(at, true))).toEqual([100, 105, 103, 0, 1, 2]);
+  });
+});
