@@ -11,7 +11,7 @@ import {
   MobileNetV2ForSemanticSegmentation,
   MobileNetV2Model,
 } from './models/mobilenet-v2/model.js';
-import { MobileNetV2ImageProcessor } from './processors/image-processor.js';
+import { MobileNetV2ImageProcessor, type ProcessOptions } from './processors/image-processor.js';
 import { type ImageInput, load_image, RawImage } from './processors/raw-image.js';
 import type { Tensor } from './tensor/tensor.js';
 
@@ -33,6 +33,10 @@ export interface SegmentationOptions {
    */
   whole_image?: boolean;
 }
+
+/** What they mean for the image processor. */
+export const segmentationProcessing = ({ whole_image = false }: SegmentationOptions): ProcessOptions =>
+  whole_image ? { do_center_crop: false } : {};
 
 export interface SegmentationResult {
   label: string;
@@ -126,24 +130,24 @@ export class ImageSegmentationPipeline extends Pipeline<
 > {
   readonly task = 'image-segmentation';
 
-  /** The class of every pixel, an integer Tensor [h,w] at each picture's own size. */
-  async segment(images: readonly RawImage[], { whole_image = false }: SegmentationOptions = {}): Promise<Tensor[]> {
-    const maps: Tensor[] = [];
-    // One at a time: uncropped pictures differ in size, and the activations of a large one are memory enough.
-    for (const image of images) {
-      const { pixel_values } = await this.processor(image, whole_image ? { do_center_crop: false } : {});
-      const outputs = await this.model({ pixel_values });
-      maps.push(this.processor.post_process_semantic_segmentation(outputs, [[image.height, image.width]])[0]);
-    }
-    return maps;
+  /**
+   * From preprocessed pictures [N,C,H,W] to the class of every pixel, an integer Tensor [h,w] for each.
+   * @param sizes [height, width] of the pictures
+   */
+  async segment(pixel_values: Tensor, sizes: readonly (readonly [number, number])[]): Promise<Tensor[]> {
+    const outputs = await this.model({ pixel_values });
+    return this.processor.post_process_semantic_segmentation(outputs, sizes);
   }
 
   override async forward(images: Images, options: SegmentationOptions = {}) {
-    const maps = await this.segment(await loadImages(images), options);
-    return like(
-      images,
-      maps.map((map) => this.#masks(map)),
-    );
+    const results: SegmentationResult[][] = [];
+    // One at a time: uncropped pictures differ in size, and the activations of a large one are memory enough.
+    for (const image of await loadImages(images)) {
+      const { pixel_values } = await this.processor(image, segmentationProcessing(options));
+      const [map] = await this.segment(pixel_values, [[image.height, image.width]]);
+      results.push(this.#masks(map));
+    }
+    return like(images, results);
   }
 
   /** A mask for every class that occurs, in the order of the classes. */

@@ -3,40 +3,42 @@
  * memory than a folder of ten; results in the order of the pictures; a picture that fails alone.
  */
 import { setImmediate } from 'node:timers/promises';
-import { type MobileNetV2ImageProcessor, Tensor } from '../node.js';
+import type { Prepared } from '../node/prepare.js';
+import { Tensor } from '../node.js';
+import { type LookAhead, type Outcome, settle } from './look-ahead.js';
 import { formatOf, type PictureFlags } from './options.js';
 import { Output, type Result } from './output.js';
 import type { Picture } from './pictures.js';
 import { Progress } from './progress.js';
 import type { Session } from './session.js';
 
-/** What became of a picture. */
-export type Outcome<T> = { value: T } | { error: unknown };
-
 export interface Job {
   pictures: readonly Picture[];
+  /** Of these pictures. */
+  lookAhead: LookAhead;
   batchSize: number;
   flags: PictureFlags;
   session: Session;
-  /** One outcome a picture, in order. What it throws ends the run. */
-  work(batch: readonly Picture[]): Promise<Outcome<Result>[]>;
+  /** From pictures and what became of preparing them to one outcome a picture. What it throws ends the run. */
+  work(batch: readonly Picture[], prepared: readonly Outcome<Prepared>[]): Promise<Outcome<Result>[]>;
   /** Called behind the last batch. */
   finish?(output: Output): Promise<void>;
 }
 
-export async function runJob({ pictures, batchSize, flags, session, work, finish }: Job): Promise<void> {
+export async function runJob({ pictures, lookAhead, batchSize, flags, session, work, finish }: Job): Promise<void> {
   const progress = new Progress(pictures.length, flags.quiet !== true);
   const output = new Output(formatOf(flags), progress, flags);
   try {
     for (let at = 0; at < pictures.length; at += batchSize) {
       const batch = pictures.slice(at, at + batchSize);
-      const outcomes = await session.unlessStopped(work(batch));
+      const prepared = await session.unlessStopped(lookAhead.take(batch.length));
+      const outcomes = await session.unlessStopped(work(batch, prepared));
       for (const [index, outcome] of outcomes.entries()) {
         const { file } = batch[index];
         if ('error' in outcome) await output.failure(file, outcome.error);
         else await output.result(file, outcome.value);
       }
-      progress.update(at + batch.length);
+      await progress.update(at + batch.length);
       // Computing holds the thread; signals and errors of the output are heard here.
       await session.unlessStopped(setImmediate());
     }
@@ -44,17 +46,9 @@ export async function runJob({ pictures, batchSize, flags, session, work, finish
     output.noteFailures(pictures.length);
     session.exitCode = output.exitCode;
   } finally {
+    lookAhead.close();
     progress.hide();
     await output.end();
-  }
-}
-
-/** A promise's result or error as a value. */
-export async function settle<T>(promise: Promise<T>): Promise<Outcome<T>> {
-  try {
-    return { value: await promise };
-  } catch (error) {
-    return { error };
   }
 }
 
@@ -64,18 +58,17 @@ export async function settle<T>(promise: Promise<T>): Promise<Outcome<T>> {
  */
 export async function together<T>(
   batch: readonly Picture[],
-  processor: MobileNetV2ImageProcessor,
+  prepared: readonly Outcome<Prepared>[],
   compute: (pixel_values: Tensor<'float32'>, group: readonly Picture[]) => Promise<T[]>,
 ): Promise<Outcome<T>[]> {
   const outcomes: Outcome<T>[] = [];
   const groups = new Map<string, { index: number; pixels: Tensor<'float32'> }[]>();
-  for (const [index, picture] of batch.entries()) {
-    const processed = await settle(picture.load().then((image) => processor(image)));
-    if ('error' in processed) {
-      outcomes[index] = processed;
+  for (const [index, outcome] of prepared.entries()) {
+    if ('error' in outcome) {
+      outcomes[index] = outcome;
       continue;
     }
-    const pixels = processed.value.pixel_values;
+    const pixels = outcome.value.pixel_values;
     const size = pixels.dims.join('×');
     groups.set(size, [...(groups.get(size) ?? []), { index, pixels }]);
   }

@@ -3,7 +3,16 @@ import type { Command } from 'commander';
 import { type ClassificationResult, pipeline } from '../node.js';
 import { runJob, together } from './batches.js';
 import { warnOfRandomWeights } from './checkpoint.js';
-import { addCommonOptions, batchSizeOption, examples, modelOption, type PictureFlags, wholeNumber } from './options.js';
+import { LookAhead } from './look-ahead.js';
+import {
+  addCommonOptions,
+  batchSizeOption,
+  examples,
+  modelOption,
+  type PictureFlags,
+  SHIPPED_CLASSIFIER,
+  wholeNumber,
+} from './options.js';
 import { inputPictures, picturesArgument } from './pictures.js';
 import type { Session } from './session.js';
 import { percent, printable } from './text.js';
@@ -18,31 +27,34 @@ export function addClassify(program: Command, session: Session): void {
     .command('classify')
     .description('Name what pictures show.')
     .addArgument(picturesArgument())
-    .addOption(modelOption('folder of the model (default: the one that ships with this program)'))
+    .addOption(modelOption(`folder of the model (default: ${SHIPPED_CLASSIFIER})`))
     .option('--top-k <n>', 'labels for each picture', wholeNumber(1, 1_000_000), 5)
     .addOption(batchSizeOption())
     .action((inputs: string[], flags: ClassifyFlags) => classify(inputs, flags, session));
   addCommonOptions(command);
   examples(command, [
-    'classify cat.jpg',
+    'classify dog.jpg',
     'classify photos --top-k 1',
     "classify 'photos/**/*.png' --model mobilenet_v2_1.0_224 --json > labels.json",
-    'classify - < cat.jpg',
+    'classify - < dog.jpg',
   ]);
 }
 
 async function classify(inputs: string[], flags: ClassifyFlags, session: Session): Promise<void> {
   const pictures = await inputPictures('classify', inputs, flags);
-  const { batchSize, topK: top_k, device } = flags;
-  const classifier = await session.unlessStopped(pipeline('image-classification', flags.model, { device }));
+  const { batchSize, topK: top_k, device, threads } = flags;
+  const lookAhead = new LookAhead(pictures, threads);
+  const classifier = await session.unlessStopped(pipeline('image-classification', flags.model, { device, threads }));
   warnOfRandomWeights(classifier.model);
+  lookAhead.configure({ processor: classifier.processor, options: {}, keepImage: false });
   await runJob({
     pictures,
+    lookAhead,
     batchSize,
     flags,
     session,
-    work: (batch) =>
-      together(batch, classifier.processor, async (pixel_values, group) => {
+    work: (batch, prepared) =>
+      together(batch, prepared, async (pixel_values, group) => {
         const labels = await classifier.classify(pixel_values, { top_k });
         return labels.map((own, n) => ({ record: { labels: own }, text: describe(group[n].file, own) }));
       }),

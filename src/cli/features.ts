@@ -1,9 +1,16 @@
 /** `mobilenet-v2 features`: what the network sees in a picture, as numbers for other programs to compare or learn from. */
 import { extname } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
-import { type ImageFeatureExtractionPipeline, MobileNetError, pipeline, Tensor } from '../node.js';
-import { type Outcome, runJob, together } from './batches.js';
+import {
+  type ImageFeatureExtractionPipeline,
+  MobileNetError,
+  type MobileNetV2Model,
+  pipeline,
+  Tensor,
+} from '../node.js';
+import { runJob, together } from './batches.js';
 import { FEATURE_EXTENSIONS, FeatureFile } from './feature-file.js';
+import { LookAhead, type Outcome } from './look-ahead.js';
 import {
   addCommonOptions,
   batchSizeOption,
@@ -53,8 +60,10 @@ function featureFileName(path: string): string {
 
 async function features(inputs: string[], flags: FeatureFlags, session: Session): Promise<void> {
   const pictures = await inputPictures('features', inputs, flags);
-  const { device, model, out, batchSize } = flags;
-  const extractor = await session.unlessStopped(pipeline('image-feature-extraction', model, { device }));
+  const { device, threads, model, out, batchSize } = flags;
+  const lookAhead = new LookAhead(pictures, threads);
+  const extractor = await session.unlessStopped(pipeline('image-feature-extraction', model, { device, threads }));
+  lookAhead.configure({ processor: extractor.processor, options: {}, keepImage: false });
   const names = pictures.map(({ file }) => file);
   const file = out === undefined ? null : new FeatureFile(out, names);
   let shape: readonly number[] | undefined;
@@ -75,11 +84,12 @@ async function features(inputs: string[], flags: FeatureFlags, session: Session)
   try {
     await runJob({
       pictures,
+      lookAhead,
       batchSize,
       flags,
       session,
-      async work(batch) {
-        const outcomes = await together(batch, extractor.processor, (pixels) => compute(extractor, pixels, flags));
+      async work(batch, prepared) {
+        const outcomes = await together(batch, prepared, (pixels) => compute(extractor, pixels, flags));
         return outcomes.map((outcome, n) => ('error' in outcome ? outcome : keep(batch[n].file, outcome.value)));
       },
       async finish(output) {
@@ -98,15 +108,23 @@ async function features(inputs: string[], flags: FeatureFlags, session: Session)
 async function compute(
   { model }: ImageFeatureExtractionPipeline,
   pixel_values: Tensor,
-  { pool, hiddenState }: FeatureFlags,
+  flags: FeatureFlags,
 ): Promise<Tensor<'float32'>[]> {
-  const output_hidden_states = hiddenState === undefined ? false : [hiddenState];
-  const { last_hidden_state, pooler_output, hidden_states } = await model({ pixel_values, output_hidden_states });
-  const { data, dims } = hidden_states?.[0] ?? (pool ? pooler_output! : last_hidden_state);
+  const { data, dims } = await computeBatch(model, pixel_values, flags);
   const shape = dims.slice(1);
   const size = data.length / dims[0];
   return Array.from(
     { length: dims[0] },
     (_, n) => new Tensor('float32', data.subarray(n * size, (n + 1) * size), shape),
   );
+}
+
+async function computeBatch(
+  model: MobileNetV2Model,
+  pixel_values: Tensor,
+  { pool, hiddenState }: FeatureFlags,
+): Promise<Tensor<'float32'>> {
+  if (hiddenState !== undefined) return (await model.hidden_states(pixel_values, [hiddenState]))[0];
+  const { last_hidden_state, pooler_output } = await model({ pixel_values });
+  return pool ? pooler_output! : last_hidden_state;
 }

@@ -1,21 +1,26 @@
 /** Puts the commands together, and turns whatever happens into an exit code and at most a line of text. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { addClassify } from './classify.js';
 import { EXIT, errorLine, UsageError } from './errors.js';
-import { addFeatures } from './features.js';
-import { addInspect } from './inspect.js';
 import { examples } from './options.js';
-import { addPlan } from './plan.js';
-import { addSegment } from './segment.js';
 import { Session, Stopped } from './session.js';
+
+/** In the order of the help. Each is loaded when it is named; what it needs takes half of the time to its first result. */
+const COMMANDS: Record<string, () => Promise<(program: Command, session: Session) => void>> = {
+  classify: async () => (await import('./classify.js')).addClassify,
+  segment: async () => (await import('./segment.js')).addSegment,
+  features: async () => (await import('./features.js')).addFeatures,
+  inspect: async () => (await import('./inspect.js')).addInspect,
+  plan: async () => (await import('./plan.js')).addPlan,
+};
 
 export async function main(args: readonly string[]): Promise<void> {
   const session = new Session();
   session.listen();
   listenToOutput();
   try {
-    await makeProgram(session).parseAsync(args, { from: 'user' });
+    const program = await makeProgram(session, args[0]);
+    await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     if (error instanceof Stopped) leave(session.exitCode);
     else if (error instanceof CommanderError) session.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
@@ -27,7 +32,8 @@ export async function main(args: readonly string[]): Promise<void> {
   process.exitCode = session.exitCode;
 }
 
-function makeProgram(session: Session): Command {
+/** @param command the first argument; where it names no command, all are there to be chosen from */
+async function makeProgram(session: Session, command = ''): Promise<Command> {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   // Settings come before the commands, which inherit them.
   const program = new Command('mobilenet-v2')
@@ -38,13 +44,12 @@ function makeProgram(session: Session): Command {
     .showHelpAfterError('Add --help to see how it is used.')
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'mobilenet-v2: ')) });
-  addClassify(program, session);
-  addSegment(program, session);
-  addFeatures(program, session);
-  addInspect(program, session);
-  addPlan(program, session);
+  const known = Object.hasOwn(COMMANDS, command);
+  for (const [name, load] of Object.entries(COMMANDS)) {
+    if (!known || name === command) (await load())(program, session);
+  }
   examples(program, [
-    'classify cat.jpg',
+    'classify dog.jpg',
     'segment photos --model deeplabv3_mobilenet_v2_1.0_513 --out masks',
     'features photos --out photos.npy',
     'inspect',

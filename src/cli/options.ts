@@ -11,6 +11,7 @@ export interface CommonFlags {
 
 export interface PictureFlags extends CommonFlags {
   model?: string;
+  threads: number | 'auto';
   ndjson?: true;
   quiet?: true;
 }
@@ -21,6 +22,9 @@ export const formatOf = ({ json, ndjson }: PictureFlags): Format => (json ? 'jso
 export function examples(command: Command, lines: readonly string[]): void {
   command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ mobilenet-v2 ${line}`).join('\n')}`);
 }
+
+/** The model of `classify` where none is named. */
+export const SHIPPED_CLASSIFIER = 'the one that ships with this program, which knows 19 breeds of dogs';
 
 export const modelOption = (description: string): Option => new Option('--model <dir>', description);
 
@@ -41,6 +45,7 @@ export const sizeOption = (): Option =>
 export function addCommonOptions(command: Command): void {
   command
     .addOption(deviceOption())
+    .addOption(new Option('--threads <n>', 'threads to decode and compute with').argParser(threads).default('auto'))
     .addOption(new Option('--json', 'print one JSON array').conflicts('ndjson'))
     .addOption(new Option('--ndjson', 'print a line of JSON for every picture, as it is done'))
     .option('-q, --quiet', 'no progress bar, no remarks')
@@ -54,6 +59,12 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
     if (value >= least && value <= most) return value;
     throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
   };
+}
+
+const MOST_THREADS = 64;
+
+function threads(text: string): number | 'auto' {
+  return text === 'auto' ? text : wholeNumber(1, MOST_THREADS)(text);
 }
 
 /** A parser for a fraction from 0 to 1. */

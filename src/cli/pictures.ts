@@ -3,9 +3,8 @@
  * readable or gone by the time it is its turn fails alone, when it is loaded.
  */
 import { readdir, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { Argument } from 'commander';
-import { glob, isDynamicPattern } from 'tinyglobby';
 import { listNames, show } from '../base/errors.js';
 import { env, load_image, MobileNetError, type RawImage } from '../node.js';
 import { UsageError } from './errors.js';
@@ -13,6 +12,8 @@ import { UsageError } from './errors.js';
 export interface Picture {
   /** As the user would name it. */
   readonly file: string;
+  /** Whether `file` is a path or URL, which any thread can load. */
+  readonly anywhere: boolean;
   load(): Promise<RawImage>;
 }
 
@@ -27,7 +28,7 @@ const { compare } = new Intl.Collator('en', { numeric: true });
 export const picturesArgument = (): Argument =>
   new Argument('[pictures...]', 'files, folders, globs in quotes, URLs, or - for a picture on standard input');
 
-const fromFile = (file: string): Picture => ({ file, load: () => load_image(file) });
+const fromFile = (file: string): Picture => ({ file, anywhere: true, load: () => load_image(file) });
 
 /**
  * @param command named in the hint
@@ -59,13 +60,12 @@ export async function inputPictures(
 }
 
 async function expand(input: string): Promise<Picture[]> {
-  if (input === STANDARD_INPUT) return [{ file: STANDARD_INPUT, load: loadStandardInput }];
+  if (input === STANDARD_INPUT) return [{ file: STANDARD_INPUT, anywhere: false, load: loadStandardInput }];
   if (isUrl(input)) return [fromFile(input)];
   const found = await stat(input).catch(() => null);
   if (found?.isDirectory()) return picturesIn(input);
   // Brackets and stars may be part of a name, so a file of that very name comes first.
-  if (found === null && isDynamicPattern(input)) return matchesOf(input);
-  return [fromFile(input)];
+  return found === null ? matchesOf(input) : [fromFile(input)];
 }
 
 /** All pictures below a folder. A folder that cannot be listed becomes one failing entry. Hidden ones are left out. */
@@ -88,15 +88,18 @@ async function picturesIn(top: string): Promise<Picture[]> {
         else if (PICTURE_NAME.test(entry.name) && target?.isFile() !== false) pictures.push(fromFile(path));
       }
     } catch (error) {
-      pictures.push({ file: folder, load: () => Promise.reject(error) });
+      pictures.push({ file: folder, anywhere: false, load: () => Promise.reject(error) });
     }
   };
   await visit(top);
   return pictures;
 }
 
+/** All pictures that a glob means; what is no glob is a picture that is not there. */
 async function matchesOf(pattern: string): Promise<Picture[]> {
-  const files = await glob(pattern, { expandDirectories: false });
+  const { glob, isDynamicPattern } = await import('tinyglobby'); // 10 ms
+  if (!isDynamicPattern(pattern)) return [fromFile(pattern)];
+  const files = await glob(pattern, { expandDirectories: false, absolute: isAbsolute(pattern) });
   // Links to folders can lead to the same picture many times; the shortest way to it counts.
   const known = new Set<string>();
   const pictures: Picture[] = [];

@@ -2,29 +2,21 @@
  * A progress bar on standard error: only on a terminal, only once a second of work is behind and some is ahead. Results
  * may go to the same terminal, so the bar can step aside while a line is written.
  */
-import { SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
 
 const PATIENCE_MS = 1000;
 
 export class Progress {
   readonly #total: number;
-  readonly #bar: SingleBar | null;
+  readonly #enabled: boolean;
+  /** Made when it is first drawn. */
+  #bar: SingleBar | null = null;
   readonly #started = performance.now();
   #visible = false;
 
   constructor(total: number, enabled: boolean) {
     this.#total = total;
-    this.#bar =
-      enabled && process.stderr.isTTY
-        ? new SingleBar({
-            format: '{bar} {value} of {total} pictures, {left} left',
-            barsize: 30,
-            barCompleteChar: '█',
-            barIncompleteChar: '░',
-            clearOnComplete: true,
-            stream: process.stderr,
-          })
-        : null;
+    this.#enabled = enabled && process.stderr.isTTY;
   }
 
   /** Takes the bar off the screen; cli-progress restores the cursor to where the bar stood, so nothing may be between. */
@@ -34,15 +26,28 @@ export class Progress {
   }
 
   /** Says how many pictures are behind, and draws. */
-  update(done: number): void {
+  async update(done: number): Promise<void> {
     const elapsed = performance.now() - this.#started;
-    if (this.#bar === null || elapsed < PATIENCE_MS || done >= this.#total) return;
+    if (!this.#enabled || elapsed < PATIENCE_MS || done >= this.#total) return;
+    this.#bar ??= await makeBar();
     // Our own estimate: the bar's starts anew each time it steps aside.
     const left = duration((elapsed / done) * (this.#total - done));
     if (this.#visible) this.#bar.update(done, { left });
     else this.#bar.start(this.#total, done, { left });
     this.#visible = true;
   }
+}
+
+async function makeBar(): Promise<SingleBar> {
+  const { SingleBar } = await import('cli-progress');
+  return new SingleBar({
+    format: '{bar} {value} of {total} pictures, {left} left',
+    barsize: 30,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    clearOnComplete: true,
+    stream: process.stderr,
+  });
 }
 
 function duration(milliseconds: number): string {

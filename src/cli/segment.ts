@@ -2,17 +2,26 @@
 import { mkdirSync } from 'node:fs';
 import type { Command } from 'commander';
 import { encodePalettePng, encodePng } from '../node/png.js';
-import { type ImageSegmentationPipeline, MobileNetError, pipeline } from '../node.js';
-import { runJob, settle } from './batches.js';
+import type { Prepared } from '../node/prepare.js';
+import {
+  type ImageSegmentationPipeline,
+  MobileNetError,
+  type MobileNetV2ImageProcessor,
+  pipeline,
+  type RawImage,
+} from '../node.js';
+import { segmentationProcessing } from '../pipeline.js';
+import { runJob } from './batches.js';
 import { warnOfRandomWeights } from './checkpoint.js';
 import { overlay, vocPalette } from './colours.js';
-import { addCommonOptions, examples, fraction, modelOption, type PictureFlags } from './options.js';
+import { LookAhead, settle } from './look-ahead.js';
+import { addCommonOptions, examples, formatOf, fraction, modelOption, type PictureFlags } from './options.js';
 import type { Result } from './output.js';
-import { inputPictures, type Picture, picturesArgument } from './pictures.js';
+import { inputPictures, picturesArgument } from './pictures.js';
 import { type ResultPaths, resultPaths } from './result-paths.js';
 import type { Session } from './session.js';
 import { writeWhole } from './temporary-file.js';
-import { percent, printable } from './text.js';
+import { percent, plural, printable } from './text.js';
 
 interface SegmentFlags extends PictureFlags {
   model: string;
@@ -33,8 +42,8 @@ export function addSegment(program: Command, session: Session): void {
         'NAME.overlay.png, the picture with the classes in colour. Prints the share of the picture each class has.',
     )
     .addArgument(picturesArgument())
-    .addOption(modelOption('folder of the model').makeOptionMandatory())
-    .requiredOption('--out <dir>', 'folder for the masks, made if it is not there')
+    .addOption(modelOption('folder of the model (required)').makeOptionMandatory())
+    .requiredOption('--out <dir>', 'folder for the masks, made if it is not there (required)')
     .option('--opacity <0-1>', 'of the colours in the overlay', fraction, 0.5)
     .option('--whole-image', "segment the whole picture undistorted, where Hugging Face's way crops the centre")
     .action((inputs: string[], flags: SegmentFlags) => segment(inputs, flags, session));
@@ -47,38 +56,65 @@ export function addSegment(program: Command, session: Session): void {
 
 async function segment(inputs: string[], flags: SegmentFlags, session: Session): Promise<void> {
   const found = await inputPictures('segment', inputs, flags);
-  const segmenter = await session.unlessStopped(pipeline('image-segmentation', flags.model, { device: flags.device }));
+  const { paths, own } = resultPaths(found, flags.out);
+  const pictures = found.filter((picture) => !own.has(picture));
+  const { device, threads, model, wholeImage } = flags;
+  const lookAhead = new LookAhead(pictures, threads);
+  const segmenter = await session.unlessStopped(pipeline('image-segmentation', model, { device, threads }));
   warnOfRandomWeights(segmenter.model);
+  const { processor } = segmenter;
+  lookAhead.configure({
+    processor,
+    options: segmentationProcessing({ whole_image: wholeImage === true }),
+    keepImage: true,
+  });
   const { num_labels } = segmenter.model.config;
   if (num_labels > MOST_CLASSES) {
     throw new MobileNetError('UNSUPPORTED', `the model has ${num_labels} classes, a mask has room for ${MOST_CLASSES}`);
   }
-  const { paths, own } = resultPaths(found, flags.out);
   mkdirSync(flags.out, { recursive: true });
+  let cropped = 0;
   await runJob({
-    pictures: found.filter((picture) => !own.has(picture)),
+    pictures,
+    lookAhead,
     batchSize: 1,
     flags,
     session,
-    work: async ([picture]) => [await settle(segmentOne(picture, paths.get(picture)!, segmenter, flags))],
+    async work([picture], [prepared]) {
+      if ('error' in prepared) return [prepared];
+      if (!wholeImage && crops(processor, prepared.value.image!)) cropped++;
+      return [await settle(segmentOne(picture.file, prepared.value, paths.get(picture)!, segmenter, flags))];
+    },
     async finish(output) {
+      if (cropped > 0 && formatOf(flags) === 'text') {
+        output.note(
+          `${plural(cropped, 'picture')} cut to the centre and the mask stretched over all of it, as Hugging Face ` +
+            'does it; --whole-image segments all of a picture',
+        );
+      }
       for (const { file } of own) output.note(`${file}: left out, it is a result of this command`);
     },
   });
 }
 
+/** Whether the network sees but a part of a picture. */
+function crops({ do_center_crop, crop_size, size }: MobileNetV2ImageProcessor, { width, height }: RawImage): boolean {
+  return do_center_crop && 'shortest_edge' in size && width * crop_size.height !== height * crop_size.width;
+}
+
 async function segmentOne(
-  picture: Picture,
+  file: string,
+  prepared: Prepared,
   paths: ResultPaths,
   segmenter: ImageSegmentationPipeline,
-  { opacity, wholeImage }: SegmentFlags,
+  { opacity }: SegmentFlags,
 ): Promise<Result> {
-  const image = await picture.load();
-  const [map] = await segmenter.segment([image], { whole_image: wholeImage === true });
+  const image = prepared.image!;
+  const { width, height } = image;
+  const [map] = await segmenter.segment(prepared.pixel_values, [[height, width]]);
   const ids = Uint8Array.from(map.data as ArrayLike<number | bigint>, Number);
   const labels = segmenter.model.config.id2label;
   const background = Object.values(labels).indexOf('background');
-  const { width, height } = image;
   const palette = vocPalette();
   const blended = overlay(image.rgb().data, { ids, palette, opacity, background });
   const mask = await encodePalettePng({ data: ids, width, height, palette });
@@ -89,7 +125,7 @@ async function segmentOne(
   return {
     record: { width, height, classes, mask: paths.mask, overlay: paths.overlay },
     text: [
-      `${printable(picture.file)} → ${printable(paths.mask)}, ${printable(paths.overlay)}`,
+      `${printable(file)} → ${printable(paths.mask)}, ${printable(paths.overlay)}`,
       ...classes.map(({ label, share }) => `  ${percent(share)}  ${printable(label)}`),
     ].join('\n'),
   };

@@ -59,11 +59,6 @@ export class PictureThreads {
     for (let n = 0; n < count; n++) this.#start();
   }
 
-  /** How many threads there are. */
-  get size(): number {
-    return this.#threads.size;
-  }
-
   /** Says how pictures are to be prepared; comes before the first. */
   configure(preparation: Preparation): void {
     this.#preparation = preparation;
@@ -126,7 +121,8 @@ function receive({ pixel_values, image }: Exclude<Answer, { error: PlainError }>
 }
 
 function revive({ name, message, stack, code, place }: PlainError): Error {
-  const error = code === undefined ? Object.assign(new Error(message), { name }) : new MobileNetError(code, message, place);
+  const error =
+    code === undefined ? Object.assign(new Error(message), { name }) : new MobileNetError(code, message, place);
   error.stack = stack;
   return error;
 }

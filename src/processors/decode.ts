@@ -14,7 +14,7 @@ import { type DecodedImage, env, requirePlatform } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { applyOrientation, exifOrientation } from './exif.js';
 import { type JpegLayout, readJpeg } from './jpeg-header.js';
-import { checkPixels, type Pixels } from './pixels.js';
+import { checkNotShared, checkPixels, type Pixels } from './pixels.js';
 import { type PngLayout, readPng } from './png-header.js';
 import { detectFormat } from './sniff.js';
 
@@ -41,6 +41,7 @@ export async function decodeImage(bytes: Uint8Array, { file = 'image' }: DecodeO
       file,
     });
   }
+  checkNotShared(bytes, file);
   if (bytes.length > env.limits.imageBytes) {
     throw new MobileNetError(
       'LIMIT',
@@ -103,10 +104,7 @@ async function runCodec(
   return image;
 }
 
-/**
- * A codec throws what it likes, a bare TypeError too. It means that the file is damaged, but for two errors of the
- * place we run in: no memory, and no permission to compile text, which node/png.ts needs (see tensor/ndarray.ts).
- */
+/** A codec throws what it likes, a bare TypeError too. It means that the file is damaged, unless memory ran out. */
 export function codecError(cause: unknown, file: string): MobileNetError {
   if (cause instanceof MobileNetError) return cause;
   const reason = cause instanceof Error ? cause.message : String(cause);
@@ -114,14 +112,6 @@ export function codecError(cause: unknown, file: string): MobileNetError {
   if (cause instanceof RangeError && /allocat|memory|array length/i.test(reason)) {
     const remedy = 'env.limits.imagePixels can be lowered';
     return new MobileNetError('OUT_OF_MEMORY', `${file}: no memory for its pixels (${reason}); ${remedy}`, place);
-  }
-  if (cause instanceof EvalError) {
-    const remedy = 'allow it, or set another env.platform.decodePng';
-    return new MobileNetError(
-      'UNSUPPORTED',
-      `${file}: the codec may not compile its loops (${reason}); ${remedy}`,
-      place,
-    );
   }
   return new MobileNetError('IMAGE', `${file}: the picture is damaged (${reason})`, place);
 }
@@ -137,7 +127,7 @@ function upright(
 }
 
 /** The first channels of every pixel: a canvas gives RGBA whatever the picture has. */
-function keepChannels({ data, width, height, channels }: DecodedImage, kept: 1 | 3): DecodedPixels {
+export function keepChannels({ data, width, height, channels }: DecodedImage, kept: 1 | 3): DecodedPixels {
   if (channels === kept) return { data, width, height, channels: kept };
   const out = new Uint8Array(width * height * kept);
   // Of grey, which a codec may give as one channel even when asked about colours, all three are the same.

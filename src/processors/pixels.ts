@@ -19,6 +19,12 @@ export function looksLikePixels(value: unknown): value is Pixels {
   return typeof value === 'object' && value !== null && 'data' in value && 'width' in value && 'height' in value;
 }
 
+/** Throws ARG for memory that another thread may change between a check and its use. */
+export function checkNotShared({ buffer }: Uint8Array | Uint8ClampedArray, where: string): void {
+  if (typeof SharedArrayBuffer === 'undefined' || !(buffer instanceof SharedArrayBuffer)) return;
+  throw new MobileNetError('ARG', `${where}: in shared memory, where another thread may change it; pass a copy`);
+}
+
 /** Throws ARG unless sizes and bytes belong together. `where` names the argument in the message. */
 export function checkPixels(image: unknown, where = 'image'): asserts image is Pixels {
   if (!looksLikePixels(image)) {
@@ -39,6 +45,7 @@ export function checkPixels(image: unknown, where = 'image'): asserts image is P
   if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) {
     throw new MobileNetError('ARG', `${where}.data: expected Uint8Array or Uint8ClampedArray, got ${show(data)}`);
   }
+  checkNotShared(data, `${where}.data`);
   const expected = width * height * channels;
   if (data.length !== expected) {
     const detached = data.length === 0 && data.buffer.byteLength === 0 ? ' (is the buffer detached?)' : '';

@@ -67,8 +67,9 @@ describe('a picture that fails', () => {
     const readable = process.getuid?.() === 0; // nothing is locked for root
     writeStripes(photos, 'first.png', 4);
     writeStripes(photos, 'gone.png', 5);
-    // All are listed before the first is read, and behind it the command waits for standard input.
-    const args = ['classify', `${photos}/first.png`, '-', photos, '--model', folder, '--ndjson'];
+    // All are listed before the first is read, and behind it the command waits for standard input. One thread, as
+    // others would read ahead.
+    const args = ['classify', `${photos}/first.png`, '-', photos, '--model', folder, '--ndjson', '--threads', '1'];
     const watch = (_: string, child: ChildProcess) => {
       rmSync(`${photos}/gone.png`, { force: true });
       child.stdin!.end(stripes(6));
@@ -151,6 +152,21 @@ describe('wrong usage', () => {
     const { code, stdout, stderr } = await cli(args);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(/^mobilenet-v2: .+\n$/);
+  });
+
+  it.each<[string, string | Uint8Array, RegExp]>([
+    ['model.safetensors', new Uint8Array(7), /model\.safetensors: .*7 bytes/],
+    ['model.safetensors', Uint8Array.of(255, 255, 255, 255, 255, 255, 255, 255, 123, 125), /model\.safetensors/],
+    ['config.json', '{"model_type":"vit"}', /model_type.*vit/],
+    ['config.json', '{"depth_multiplier":0}', /depth_multiplier.*config\.json|config\.json.*depth_multiplier/],
+    ['preprocessor_config.json', '{"image_std":[1,0,1]}', /image_std/],
+  ])('a model with a bad %s exits 1 with one line', async (file, content, reason) => {
+    await saveTinyClassifier(folder);
+    writeFileSync(`${folder}/${file}`, content);
+    const { code, stdout, stderr } = await cli(['classify', 'examples/husky.png', '--model', folder, '--json']);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^mobilenet-v2: [^\n]+\n$/);
+    expect(stderr).toMatch(reason);
   });
 
   it('help and version go to standard output', async () => {

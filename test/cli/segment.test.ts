@@ -114,17 +114,18 @@ describe('segment', () => {
     expect(whole.data.equals(cropped.data)).toBe(false);
   });
 
-  it('refuses a model that does not segment, in one line', async () => {
-    const { code, stderr } = await cli([
-      'segment',
-      'examples/husky.png',
-      '--model',
-      'weights/mobilenet_v2_1.0_160_dogs',
-      '--out',
-      temporaryFolder(),
-    ]);
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^mobilenet-v2: .*\n$/);
+  it('refuses a model that does not segment, and classify one that does; one line says what it is for', async () => {
+    const out = temporaryFolder();
+    const dogs = 'weights/mobilenet_v2_1.0_160_dogs';
+    const segment = await cli(['segment', 'examples/husky.png', '--model', dogs, '--out', `${out}/masks`]);
+    expect({ ...segment, stderr: '' }).toEqual({ code: 1, stdout: '', stderr: '' });
+    expect(segment.stderr).toMatch(/^mobilenet-v2: model\.safetensors: .*it is for image-classification.*\n$/);
+    expect(readdirSync(out)).toEqual([]);
+
+    const folder = await folderWithModel();
+    const classify = await cli(['classify', join(ROOT, 'examples/husky.png'), '--model', 'model'], { cwd: folder });
+    expect({ ...classify, stderr: '' }).toEqual({ code: 1, stdout: '', stderr: '' });
+    expect(classify.stderr).toMatch(/^mobilenet-v2: model\.safetensors: .*it is for image-segmentation.*\n$/);
   });
 });
 

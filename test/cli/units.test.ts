@@ -54,7 +54,7 @@ describe('values of options', () => {
 describe('names of results', () => {
   const load = () => Promise.reject(new Error('not needed'));
   const masks = (files: string[]) => {
-    const pictures = files.map((file) => ({ file, load }));
+    const pictures = files.map((file) => ({ file, anywhere: true, load }));
     const { paths, own } = resultPaths(pictures, 'out');
     return { masks: pictures.map((picture) => paths.get(picture)!.mask), own: [...own].map(({ file }) => file) };
   };
@@ -96,7 +96,7 @@ describe('progress', () => {
   });
 
   /** What is written when `done` of 100 pictures are done `ms` after the start. */
-  function drawn(ms: number, done: number, terminal = true): string {
+  async function drawn(ms: number, done: number, terminal = true): Promise<string> {
     let text = '';
     process.stderr.isTTY = terminal;
     const now = vi.spyOn(performance, 'now').mockReturnValue(0);
@@ -106,17 +106,17 @@ describe('progress', () => {
     });
     const progress = new Progress(100, true);
     now.mockReturnValue(ms);
-    progress.update(done);
+    await progress.update(done);
     progress.hide();
     return text;
   }
 
-  it('shows a bar after a second, with the time that is left', () => {
-    expect(drawn(2000, 25)).toContain('25 of 100 pictures, 6 s left');
-    expect(drawn(600_000, 1)).toContain('1 of 100 pictures, 16 h 30 min left');
+  it('shows a bar after a second, with the time that is left', async () => {
+    expect(await drawn(2000, 25)).toContain('25 of 100 pictures, 6 s left');
+    expect(await drawn(600_000, 1)).toContain('1 of 100 pictures, 16 h 30 min left');
   });
 
-  it('shows none for short work, at the end, and where there is no terminal', () => {
-    expect(drawn(900, 50) + drawn(9000, 100) + drawn(9000, 50, false)).toBe('');
+  it('shows none for short work, at the end, and where there is no terminal', async () => {
+    expect([await drawn(900, 50), await drawn(9000, 100), await drawn(9000, 50, false)]).toEqual(['', '', '']);
   });
 });

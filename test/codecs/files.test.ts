@@ -49,6 +49,36 @@ describe('openFolder', () => {
     await expectRefusal(() => snapshot.read('loop'), 'IO', /ELOOP/);
   });
 
+  // Row S14: such names come from the index of a checkpoint.
+  it('follows no link out of the folder for a name that is not our own, but for the blobs of a cache', async () => {
+    const hash = 'ab'.repeat(32);
+    for (const sub of ['blobs', 'model/parts', 'model-2']) mkdirSync(join(folder, sub), { recursive: true });
+    for (const file of ['secret', 'model/inside', `blobs/${hash}`, 'model-2/beside'])
+      writeFileSync(join(folder, file), file);
+    const link = (name: string, target: string) => symlinkSync(target, join(folder, 'model', name));
+    link('out.safetensors', '../secret');
+    link('far.safetensors', join(folder, 'secret'));
+    link('twice.safetensors', 'out.safetensors');
+    link('beside.safetensors', '../model-2/beside');
+    link('away', '..');
+    link('in.safetensors', 'inside');
+    link('blob.safetensors', `../blobs/${hash}`);
+    const opened = await openFolder(join(folder, 'model'));
+    for (const name of ['out', 'far', 'twice', 'beside']) {
+      const error = await expectRefusal(() => opened.read(`${name}.safetensors`), 'PATH_ESCAPE', /nothing was opened/);
+      expect(error.file).toBe(join(folder, 'model', `${name}.safetensors`));
+    }
+    await expectRefusal(() => opened.read('away/secret'), 'PATH_ESCAPE', /nothing was opened/);
+    expect(Buffer.from((await opened.read('in.safetensors'))!).toString()).toBe('model/inside');
+    expect(Buffer.from((await opened.read('blob.safetensors'))!).toString()).toBe(`blobs/${hash}`);
+    expect(await opened.read('none.safetensors')).toBeUndefined();
+    // Also through a folder that is itself a link.
+    symlinkSync('model', join(folder, 'alias'));
+    const alias = await openFolder(join(folder, 'alias'));
+    expect(Buffer.from((await alias.read('in.safetensors'))!).toString()).toBe('model/inside');
+    await expectRefusal(() => alias.read('out.safetensors'), 'PATH_ESCAPE');
+  });
+
   it.each([
     '../x',
     'a/../../x',

@@ -1,7 +1,7 @@
 /** Real checkpoints on real photographs, against Hugging Face transformers: pixels, logits, hidden states, masks. */
 import { readFileSync } from 'node:fs';
 import { PNG } from 'pngjs';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import {
   MobileNetV2ForImageClassification,
   MobileNetV2ForSemanticSegmentation,
@@ -28,7 +28,10 @@ const engines = ['wasm', 'js', 'reference'] as const;
 
 describe.skipIf(withoutShared('mobilenet_v2_1.0_224 on photographs'))('mobilenet_v2_1.0_224', () => {
   const dir = shared('weights/mobilenet_v2_1.0_224');
-  const labels = JSON.parse(readFileSync(shared('goldens/README.json'), 'utf8')).classify;
+  let labels: Record<string, { index: number; label: string; score: number }[]>;
+  beforeAll(() => {
+    labels = JSON.parse(readFileSync(shared('goldens/README.json'), 'utf8')).classify;
+  });
 
   describe.each(engines)('%s', (device) => {
     it.each(['cat', 'grace_hopper', 'dog_segmentation'])('%s.png', async (name) => {

@@ -8,6 +8,7 @@ import {
   MobileNetV2ImageProcessor,
   type ProcessOptions,
 } from '../../src/processors/image-processor.js';
+import type { Pixels } from '../../src/processors/pixels.js';
 import { resize } from '../../src/processors/resize.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { float32Golden, maxDifference, readGoldens } from '../helpers/goldens.js';
@@ -166,6 +167,10 @@ describe('refusals', () => {
     await expect(processor(image, options)).rejects.toMatchObject({ ...named, code: 'ARG' });
   });
 
+  const detached = (pixels: Pixels): Pixels => {
+    structuredClone(pixels.data, { transfer: [pixels.data.buffer as ArrayBuffer] });
+    return pixels;
+  };
   const float = (value: number) => new Tensor('float32', new Float32Array(48).fill(value), [3, 4, 4]);
   test.each<[string, unknown, ProcessOptions?]>([
     ['nothing', undefined],
@@ -173,6 +178,8 @@ describe('refusals', () => {
     ['a path', 'cat.png'],
     ['a hole in a list', [image, null]],
     ['wrong length', { ...image, height: 31 }],
+    ['shared memory', { ...image, data: new Uint8Array(new SharedArrayBuffer(image.data.length)) }],
+    ['a detached buffer', detached(makePixels('noise', 4, 4))],
     ['an empty tensor', new Tensor('uint8', [], [3, 0, 4])],
     ['two dimensions', new Tensor('uint8', new Uint8Array(16), [4, 4])],
     ['no channels', new Tensor('uint8', new Uint8Array(125), [5, 5, 5])],

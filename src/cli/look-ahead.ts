@@ -1,0 +1,73 @@
+/** Pictures on their way to the network: decoded and preprocessed ahead of it by other threads, where that pays. */
+import { availableParallelism } from 'node:os';
+import { PictureThreads } from '../node/picture-threads.js';
+import { type Preparation, type Prepared, prepare } from '../node/prepare.js';
+import type { Picture } from './pictures.js';
+
+/** What became of a picture. */
+export type Outcome<T> = { value: T } | { error: unknown };
+
+/** A promise's result or error as a value. */
+export async function settle<T>(promise: Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { value: await promise };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** Fewer pictures are done before a thread is up, which takes 50 ms. */
+const FEWEST_PICTURES = 4;
+/** `auto` takes no more: each has a heap of its own, of some 30 MB. */
+const MOST_THREADS = 8;
+/** Pictures that each thread may be ahead, so that it never waits for the network to end a batch. */
+const AHEAD = 2;
+
+export class LookAhead {
+  readonly #pictures: readonly Picture[];
+  readonly #threads: PictureThreads;
+  /** Pictures to begin before they are asked for; 0 without threads. */
+  readonly #ahead: number;
+  #preparation!: Preparation;
+  /** How many pictures were begun; those not yet taken are in the queue. */
+  #begun = 0;
+  #queue: Promise<Outcome<Prepared>>[] = [];
+
+  /**
+   * Starts the threads, which are up when the model is loaded.
+   * @param threads 1 is the main thread alone
+   */
+  constructor(pictures: readonly Picture[], threads: number | 'auto') {
+    this.#pictures = pictures;
+    const wanted = threads === 'auto' ? Math.min(availableParallelism(), MOST_THREADS) : threads;
+    const alone = wanted === 1 || pictures.length < FEWEST_PICTURES;
+    const count = alone ? 0 : Math.min(wanted, pictures.length);
+    this.#threads = new PictureThreads(count);
+    this.#ahead = AHEAD * count;
+  }
+
+  /** Says how pictures are to be prepared; comes before the first. */
+  configure(preparation: Preparation): void {
+    this.#preparation = preparation;
+    this.#threads.configure(preparation);
+  }
+
+  /** The next pictures, in order. */
+  async take(count: number): Promise<Outcome<Prepared>[]> {
+    while (this.#queue.length < count + this.#ahead && this.#begun < this.#pictures.length) {
+      this.#queue.push(this.#begin());
+      if (this.#ahead === 0) await this.#queue.at(-1); // one after another: what is decoded takes memory
+    }
+    return Promise.all(this.#queue.splice(0, count));
+  }
+
+  close(): void {
+    this.#threads.close();
+  }
+
+  #begin(): Promise<Outcome<Prepared>> {
+    const picture = this.#pictures[this.#begun++];
+    if (picture.anywhere) return settle(this.#threads.prepare(picture.file));
+    return settle(picture.load().then((image) => prepare(image, this.#preparation)));
+  }
+}

@@ -1,0 +1,7 @@
+/** What `mobilenet-v2` is outside Node: the public surface, with fetch and the browser's codecs in place. */
+import { env } from './base/env.js';
+import { webPlatform } from './processors/web.js';
+
+Object.assign(env.platform, webPlatform);
+
+export * from './index.js';

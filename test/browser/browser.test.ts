@@ -1,0 +1,170 @@
+/** The package in a real browser, from its own pages: pictures decoded by the browser, scores against those of Node. */
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { type Browser, chromium } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ClassificationResult, type Device, type Engine, pipeline } from '../../src/node.js';
+import { type PAGES, type Server, serve } from './server.js';
+
+const PICTURES = ['husky.png', 'dog.jpg'] as const;
+type Scores = Record<(typeof PICTURES)[number], ClassificationResult[]>;
+
+/** What page.mjs reports. */
+interface Outcome {
+  error?: string;
+  isolated: boolean;
+  evalAllowed: boolean;
+  wasmAllowed: boolean;
+  engine: Engine;
+  scores: Scores;
+}
+
+function findChromium(): string | undefined {
+  const names = ['chromium', 'chromium-browser', 'google-chrome'];
+  const files = (process.env.PATH ?? '').split(delimiter).flatMap((folder) => names.map((name) => join(folder, name)));
+  return files.find((file) => {
+    try {
+      accessSync(file, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+const executablePath = findChromium();
+if (executablePath === undefined) console.log('no chromium in PATH: the browser tests are left out');
+
+/** The whole package as an application would ship it: one minified file, nothing left outside. */
+async function bundle(): Promise<string> {
+  const { outputFiles } = await build({
+    stdin: { contents: "export * from 'mobilenet-v2';", resolveDir: fileURLToPath(new URL('.', import.meta.url)) },
+    bundle: true,
+    minify: true,
+    platform: 'browser',
+    format: 'esm',
+    write: false,
+  });
+  return outputFiles[0].text;
+}
+
+async function scoresInNode(device: Device): Promise<Scores> {
+  using classify = await pipeline('image-classification', undefined, { device, threads: 1 });
+  const scores: Partial<Scores> = {};
+  for (const picture of PICTURES) {
+    const file = fileURLToPath(new URL(`../../examples/${picture}`, import.meta.url));
+    scores[picture] = await classify(file, { top_k: null });
+  }
+  return scores as Scores;
+}
+
+/** What transformers 5.23 with Pillow gives for dog.jpg, by the checkpoint that ships. */
+const transformers = [
+  { label: 'Siberian husky', score: 0.854922 },
+  { label: 'German shepherd', score: 0.070409 },
+  { label: 'pug', score: 0.065466 },
+  { label: 'Chihuahua', score: 0.005741 },
+];
+
+/** The largest difference between scores and expected ones; NaN where a label is missing. */
+function difference(got: readonly ClassificationResult[], expected: readonly ClassificationResult[]): number {
+  const scores = new Map(got.map(({ label, score }) => [label, score]));
+  return Math.max(...expected.map(({ label, score }) => Math.abs(score - (scores.get(label) ?? Number.NaN))));
+}
+
+const WEB = '/dist/web.js';
+const BUNDLE = '/dist/bundle.js';
+const README_PAGE = '/test/browser/readme.html';
+
+describe.skipIf(executablePath === undefined)('in Chromium', () => {
+  let browser: Browser;
+  let server: Server;
+  let inNode: Scores;
+
+  beforeAll(async () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const page = /^```html\n(.*?)^```$/ms.exec(readme)![1];
+    server = await serve(
+      new Map([
+        [BUNDLE, await bundle()],
+        [README_PAGE, page],
+      ]),
+    );
+    browser = await chromium.launch({ executablePath: executablePath! });
+    inNode = await scoresInNode('wasm');
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  /** What a page reports, and how many workers it started; all have ended. */
+  async function open(
+    page: keyof typeof PAGES,
+    { module = WEB, device = 'auto' as Device, threads = 1 },
+  ): Promise<Outcome & { workers: number }> {
+    const tab = await browser.newPage();
+    try {
+      let workers = 0;
+      tab.on('worker', () => workers++);
+      const faults: Error[] = [];
+      tab.on('pageerror', (error) => faults.push(error));
+      await tab.goto(`${server.origin}/${page}?${new URLSearchParams({ module, device, threads: String(threads) })}`);
+      const output = tab.locator('output:not(:empty)');
+      await output.waitFor({ state: 'attached' });
+      const outcome: Outcome = JSON.parse((await output.textContent())!);
+      expect(outcome.error).toBeUndefined();
+      expect(faults).toEqual([]);
+      // A worker that sleeps on shared memory is given two seconds by Chromium before it is ended.
+      await expect.poll(() => tab.workers().length, { timeout: 10_000 }).toBe(0);
+      return { ...outcome, workers };
+    } finally {
+      await tab.close();
+    }
+  }
+
+  function expectScores(scores: Scores): void {
+    expect(difference(scores['husky.png'], inNode['husky.png'])).toBeLessThan(1e-6); // of one engine: 0
+    // Chromium and Pillow decode JPEG with libjpeg-turbo; jpeg-js enlarges colours without smoothing. Measured: 0.0045.
+    expect(difference(scores['dog.jpg'], inNode['dog.jpg'])).toBeLessThan(0.01);
+    expect(difference(scores['dog.jpg'], transformers)).toBeLessThan(1e-5);
+  }
+
+  it.each(['wasm', 'js'] as const)('%s', async (device) => {
+    const { engine, scores, workers } = await open('plain', { device });
+    expect(engine).toBe(device);
+    expect(workers).toBe(0);
+    expectScores(scores);
+  });
+
+  it('a page that forbids eval and WebAssembly gets the js engine', async () => {
+    const outcome = await open('strict', { threads: 2 });
+    expect(outcome).toMatchObject({ evalAllowed: false, wasmAllowed: false, engine: 'js', workers: 0 });
+    expectScores(outcome.scores);
+  });
+
+  it.each([WEB, BUNDLE])('two threads give the bits of one, from %s', async (module) => {
+    const one = await open('isolated', { module, threads: 1 });
+    const two = await open('isolated', { module, threads: 2 });
+    expect(one).toMatchObject({ isolated: true, engine: 'wasm', workers: 0 });
+    expect(two).toMatchObject({ isolated: true, engine: 'wasm', workers: 1 });
+    expect(two.scores).toEqual(one.scores);
+    expectScores(one.scores);
+  });
+
+  it('the page in the README', async () => {
+    const tab = await browser.newPage();
+    await tab.goto(`${server.origin}${README_PAGE}`);
+    await tab.locator('input').setInputFiles(fileURLToPath(new URL('../../examples/husky.png', import.meta.url)));
+    await expect.poll(() => tab.locator('body').innerText(), { timeout: 10_000 }).toContain('Siberian husky 0.994');
+    await tab.close();
+  });
+
+  it.each(['plain', 'workerless'] as const)('%s page: one thread does where two were asked for', async (page) => {
+    const { engine, scores } = await open(page, { threads: 2 });
+    expect(engine).toBe('wasm');
+    expectScores(scores);
+  });
+});

@@ -1,0 +1,64 @@
+/** A static server for the pages that a real browser opens: the built package, weights and pictures, under given headers. */
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = new URL('../../', import.meta.url);
+const SERVED = /^\/(dist|weights|examples|test\/browser)\/[\w./-]+$/;
+const TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.json': 'application/json',
+  '.png': 'image/png',
+  '.jpg': 'image/jpeg',
+};
+
+const ISOLATION = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
+const policy = (script: string) => ({
+  'content-security-policy': `default-src 'none'; script-src ${script}; connect-src 'self'; img-src 'self'; worker-src 'none'`,
+});
+
+/** Headers that the one page there is, page.html, can be had with: `/strict` is page.html under the headers of `strict`. */
+export const PAGES = {
+  plain: {},
+  /** Neither eval nor WebAssembly. */
+  strict: policy("'self'"),
+  /** Memory can be shared among threads. */
+  isolated: ISOLATION,
+  /** Memory can be shared, and yet no worker can be started. */
+  workerless: { ...ISOLATION, ...policy("'self' 'wasm-unsafe-eval'") },
+} as const satisfies Record<string, Record<string, string>>;
+
+export interface Server {
+  /** Without a slash at its end. */
+  readonly origin: string;
+  close(): Promise<void>;
+}
+
+/** @param generated files that are nowhere on disk, by path */
+export async function serve(generated: ReadonlyMap<string, string>): Promise<Server> {
+  const server = createServer(async ({ url = '/' }, response) => {
+    const { pathname } = new URL(url, 'http://localhost');
+    const page = Object.hasOwn(PAGES, pathname.slice(1)) ? PAGES[pathname.slice(1) as keyof typeof PAGES] : null;
+    const path = page === null ? pathname : '/test/browser/page.html';
+    try {
+      if (!SERVED.test(path) || path.includes('..')) throw new Error(`not served: ${path}`);
+      const body = generated.get(path) ?? (await readFile(fileURLToPath(new URL(`.${path}`, ROOT))));
+      response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream', ...page });
+      response.end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
