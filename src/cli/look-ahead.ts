@@ -18,7 +18,7 @@ export async function settle<T>(promise: Promise<T>): Promise<Outcome<T>> {
 
 /** Fewer pictures are done before a thread is up, which takes 50 ms. */
 const FEWEST_PICTURES = 4;
-/** `auto` takes no more: each has a heap of its own, of some 30 MB. */
+/** `auto` takes no more: each has a heap of its own, of some 100 MB while it decodes. */
 const MOST_THREADS = 8;
 /** Pictures that each thread may be ahead, so that it never waits for the network to end a batch. */
 const AHEAD = 2;

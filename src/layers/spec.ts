@@ -211,7 +211,11 @@ export interface WasmKernel<S extends Spec = Spec> {
   readonly op: S['op'];
   readonly engine: 'wasm';
   supports(spec: S): boolean;
-  pack(spec: S, weights: Float32Array): Float32Array;
+  /**
+   * Weights from the checkpoint's order to the order this kernel reads them in. `room` gives a place for so many, not
+   * cleared; a kernel with many weights uses it, to spare a copy.
+   */
+  pack(spec: S, weights: Float32Array, room?: (length: number) => Float32Array): Float32Array;
   emit(module: ModuleBuilder): void;
   calls(spec: S, at: Addresses): Call[];
 }

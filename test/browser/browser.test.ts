@@ -1,11 +1,11 @@
 /** The package in a real browser, from its own pages: pictures decoded by the browser, scores against those of Node. */
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ClassificationResult, type Device, type Engine, pipeline } from '../../src/node.js';
+import { ROOT } from '../helpers/cli.js';
 import { type PAGES, type Server, serve } from './server.js';
 
 const PICTURES = ['husky.png', 'dog.jpg'] as const;
@@ -40,7 +40,7 @@ if (executablePath === undefined) console.log('no chromium in PATH: the browser 
 /** The whole package as an application would ship it: one minified file, nothing left outside. */
 async function bundle(): Promise<string> {
   const { outputFiles } = await build({
-    stdin: { contents: "export * from 'mobilenet-v2';", resolveDir: fileURLToPath(new URL('.', import.meta.url)) },
+    stdin: { contents: "export * from 'mobilenet-v2';", resolveDir: ROOT },
     bundle: true,
     minify: true,
     platform: 'browser',
@@ -50,12 +50,11 @@ async function bundle(): Promise<string> {
   return outputFiles[0].text;
 }
 
-async function scoresInNode(device: Device): Promise<Scores> {
-  using classify = await pipeline('image-classification', undefined, { device, threads: 1 });
+async function scoresInNode(): Promise<Scores> {
+  using classify = await pipeline('image-classification', undefined, { device: 'wasm', threads: 1 });
   const scores: Partial<Scores> = {};
   for (const picture of PICTURES) {
-    const file = fileURLToPath(new URL(`../../examples/${picture}`, import.meta.url));
-    scores[picture] = await classify(file, { top_k: null });
+    scores[picture] = await classify(join(ROOT, 'examples', picture), { top_k: null });
   }
   return scores as Scores;
 }
@@ -84,7 +83,7 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
   let inNode: Scores;
 
   beforeAll(async () => {
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
     const page = /^```html\n(.*?)^```$/ms.exec(readme)![1];
     server = await serve(
       new Map([
@@ -93,7 +92,7 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
       ]),
     );
     browser = await chromium.launch({ executablePath: executablePath! });
-    inNode = await scoresInNode('wasm');
+    inNode = await scoresInNode();
   });
   afterAll(async () => {
     await browser?.close();
@@ -157,7 +156,7 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
   it('the page in the README', async () => {
     const tab = await browser.newPage();
     await tab.goto(`${server.origin}${README_PAGE}`);
-    await tab.locator('input').setInputFiles(fileURLToPath(new URL('../../examples/husky.png', import.meta.url)));
+    await tab.locator('input').setInputFiles(join(ROOT, 'examples/husky.png'));
     await expect.poll(() => tab.locator('body').innerText(), { timeout: 10_000 }).toContain('Siberian husky 0.994');
     await tab.close();
   });

@@ -116,6 +116,7 @@ describe('globs', () => {
     expect(await files('photos/**')).toEqual(['photos/a[1].png', 'photos/a1.png', 'photos/sub/b.PNG']);
     expect(await files('photos/a[1].png')).toEqual(['photos/a[1].png']);
     expect(await files('photos/a[12].png')).toEqual(['photos/a1.png']);
+    expect(await files(`${photos}/a*.png`)).toEqual([`${photos}/a[1].png`, `${photos}/a1.png`]);
   });
 });
 

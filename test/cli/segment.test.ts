@@ -66,6 +66,9 @@ describe('segment', () => {
     const text = await cli(args, { cwd: folder });
     expect(text.stdout.split('\n')[0]).toBe('a.png → out/deep/a.mask.png, out/deep/a.overlay.png');
     expect(text.stdout.split('\n')[1]).toMatch(/^ +\d+\.\d % {2}(background|bee|cat)$/);
+    expect(text.stderr).toMatch(/^mobilenet-v2: 1 picture cut to the centre .*--whole-image.*\n$/);
+    for (const flag of ['--whole-image', '--quiet'])
+      expect((await cli([...args, flag], { cwd: folder })).stderr).toBe('');
   });
 
   it('gives colliding names numbers, and a rerun the same files', async () => {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { deflateSync, inflateSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { decodePng, encodePalettePng, encodePng } from '../../src/node/png.js';
 import { decodeImage } from '../../src/processors/decode.js';
 import { RawImage } from '../../src/processors/raw-image.js';
@@ -90,6 +90,25 @@ describe('samples', () => {
     expect(tall.data.slice(-3)).toEqual([9999 & 255, 9999 >> 8, 7]);
     const wide = await pixelsOf(simplePng({ width: 10_000 }, [Uint8Array.from({ length: 10_000 }, (_, x) => x)]));
     expect([wide.width, wide.height, wide.data[9999]]).toEqual([10_000, 1, 9999 & 255]);
+  });
+
+  it('are the same where no text may be compiled, which ndarray-ops needs', async () => {
+    const grey = simplePng({ width: 2, depth: 16 }, [[0x12, 0xff, 0xfe, 0x80]]);
+    const rgba = simplePng({ width: 2, depth: 16, colourType: 6 }, [[1, 9, 2, 9, 3, 9, 0, 0, 4, 9, 5, 9, 6, 9, 0, 0]]);
+    const rgb = simplePng({ width: 2, colourType: 2 }, [[9, 8, 7, 6, 5, 4]]);
+    const files = [grey, rgba, rgb];
+    const compiled = await Promise.all(files.map(pixelsOf));
+    const Refused = class {
+      constructor() {
+        throw new EvalError('Code generation from strings disallowed for this context');
+      }
+    };
+    vi.stubGlobal('Function', Refused);
+    try {
+      expect(await Promise.all(files.map(pixelsOf))).toEqual(compiled);
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   it('may come in many chunks, empty ones too', async () => {

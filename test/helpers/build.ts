@@ -4,7 +4,16 @@
  * a moment, and no time where nothing changed.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -17,7 +26,7 @@ export async function setup(): Promise<void> {
     .map((file) => ({ ...file, changed: statSync(file.from).mtimeMs }))
     // What was built carries its source's time. File systems round it.
     .filter(({ to, changed }) => Math.abs((statSync(to, { throwIfNoEntry: false })?.mtimeMs ?? 0) - changed) >= 1);
-  if (stale.length === 0) return;
+  if (stale.length === 0 && existsSync(join(ROOT, 'dist/bundle/node.js'))) return;
   const { default: ts } = await import('typescript');
   const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true };
   for (const { from, to, changed } of stale) {
@@ -30,6 +39,7 @@ export async function setup(): Promise<void> {
     renameSync(temporary, to);
   }
   if (stale.some(({ from }) => /(layers|tensor)/.test(from))) {
-    execFileSync(process.execPath, [join(ROOT, 'scripts/kernels.mjs'), join(ROOT, 'dist')]);
+    execFileSync(process.execPath, [join(ROOT, 'scripts/kernels.mjs')], { cwd: ROOT });
   }
+  execFileSync(process.execPath, [join(ROOT, 'scripts/bundle.mjs')], { cwd: ROOT });
 }

@@ -176,8 +176,29 @@ const EXACT: readonly Spec[] = [
   ),
 ];
 
+/** Paddings and outputs that no network asks for: none, uneven, and outputs cut short or far behind the picture. */
+const ODD_BORDERS: readonly Spec[] = [1, 2, 3, 4, 7].flatMap((inWidth) =>
+  [0, 1, 2].flatMap((padLeft) =>
+    [1, 2, 4, 9].flatMap((outWidth) =>
+      (
+        [
+          [1, 1],
+          [2, 1],
+          [1, 2],
+          [1, 3],
+        ] as const
+      )
+        .filter(([, dilation]) => padLeft <= dilation)
+        .map(([stride, dilation]) =>
+          depthwise(5, inWidth, 4, stride, dilation, false, { padTop: 2 - padLeft, padLeft, outHeight: 3, outWidth }),
+        ),
+    ),
+  ),
+);
+
 const CASES: readonly Spec[] = [
   ...CONV3X3,
+  ...ODD_BORDERS,
   ...DEPTHWISE.filter(({ stride, dilation }) => stride === 1 || dilation === 1).map(wide),
   ...POINTWISE,
   ...[15, 16, 17, 31, 32, 33].map((P) => pointwise(P, 300, 40, { residual: true })),
@@ -238,6 +259,28 @@ for (const [flavour, functions] of FLAVOURS) {
       }
     });
   }
+
+  it(`pointwise, ${flavour}, has the same bits in bands of any height`, () => {
+    const kernel = WASM_KERNELS.find(({ op }) => op === 'pointwise')!;
+    for (const outChannels of [8, 16, 24, 28]) {
+      const spec = pointwise(29, 13, outChannels, { residual: true, activation: 'relu6' });
+      const { at, y, bench } = place(kernel, spec, operands(spec, 'reals', 6));
+      const run = (pixels: number, first: number) => {
+        const x = at.x + 4 * first * spec.inChannels;
+        const offset = 4 * first * outChannels;
+        const band = { ...at, x, y: at.y + offset, residual: at.residual + offset };
+        for (const { name, args } of kernel.calls({ ...spec, pixels }, band)) functions[name](...args);
+      };
+      run(spec.pixels, 0);
+      const whole = y.slice();
+      for (let height = 1; height < 14; height++) {
+        y.fill(Number.NaN);
+        for (let from = 0; from < spec.pixels; from += height) run(Math.min(height, spec.pixels - from), from);
+        expect(y, `bands of ${height}`).toEqual(whole);
+      }
+      bench.check(spec);
+    }
+  });
 
   describe(`depthwise on a ring of rows, ${flavour}`, () => {
     const wasm = depthwiseWasm as WasmKernel;

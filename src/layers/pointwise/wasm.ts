@@ -41,18 +41,20 @@ export const pointwiseWasm: WasmKernel<PointwiseSpec> = {
   supports: () => true,
 
   /** [K,C] → panels [C][16], the last one [C][8] where that is enough; missing channels are zero. */
-  pack({ inChannels: C, outChannels: K }, weights) {
+  pack({ inChannels: C, outChannels: K }, weights, room = (length) => new Float32Array(length)) {
     const panels: number[] = [];
     for (let column = 0; column < K; column += PANEL) panels.push(panelWidth(column, K));
-    const packed = new Float32Array(C * panels.reduce((sum, width) => sum + width, 0));
-    let to = 0;
+    const packed = room(C * panels.reduce((sum, width) => sum + width, 0));
+    let begin = 0;
     for (const [panel, width] of panels.entries()) {
-      for (let c = 0; c < C; c++) {
-        for (let lane = 0; lane < width; lane++, to++) {
-          const k = panel * PANEL + lane;
-          if (k < K) packed[to] = weights[k * C + c];
-        }
+      for (let lane = 0; lane < width; lane++) {
+        const k = panel * PANEL + lane;
+        const end = (k + 1) * C;
+        let to = begin + lane;
+        if (k < K) for (let from = k * C; from < end; from++, to += width) packed[to] = weights[from];
+        else for (let c = 0; c < C; c++, to += width) packed[to] = 0;
       }
+      begin += C * width;
     }
     return packed;
   },

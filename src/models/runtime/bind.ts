@@ -110,12 +110,18 @@ function packedWeights(step: LoweredStep, kernel: AnyKernel, { machine, packed }
   let own = byKernel.get(kernel);
   if (own === undefined) {
     const { weights, bias } = step.makeWeights();
+    const allocate = (length: number) => machine.heap.allocate(length, `${step.name}: weights`);
     const place = (values: Float32Array): Region => {
-      const region = machine.heap.allocate(values.length, `${step.name}: weights`);
+      const region = allocate(values.length);
       region.view.set(values);
       return region;
     };
-    own = { weights: place(kernel.pack(step.spec, weights)), bias: place(bias) };
+    let region: Region | undefined;
+    const values = kernel.pack(step.spec, weights, (length) => {
+      region = allocate(length);
+      return region.view;
+    });
+    own = { weights: region ?? place(values), bias: place(bias) };
     byKernel.set(kernel, own);
   }
   return own;
