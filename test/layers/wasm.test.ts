@@ -199,6 +199,11 @@ const ODD_BORDERS: readonly Spec[] = [1, 2, 3, 4, 7].flatMap((inWidth) =>
 const CASES: readonly Spec[] = [
   ...CONV3X3,
   ...ODD_BORDERS,
+  // Rows that are done in strips.
+  ...[64, 65, 129, 131].flatMap((W) => [1, 2, 4].map((dilation) => depthwise(5, W, 4, 1, dilation))),
+  ...[127, 128, 129, 131].flatMap((W) => [false, true].map((same) => depthwise(5, W, 4, 2, 1, same))),
+  depthwise(3, 20, 4, 1, 1, false, { outWidth: 140 }),
+  depthwise(3, 20, 4, 2, 1, false, { outWidth: 70 }),
   ...DEPTHWISE.filter(({ stride, dilation }) => stride === 1 || dilation === 1).map(wide),
   ...POINTWISE,
   ...[15, 16, 17, 31, 32, 33].map((P) => pointwise(P, 300, 40, { residual: true })),

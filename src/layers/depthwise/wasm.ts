@@ -23,17 +23,20 @@ const PARAMS = [
   ...['i32', 'i32', 'i32', 'i32'], // x, w, bias, y: one image
   ...['i32', 'i32', 'i32', 'i32'], // H, W, C, OW
   ...['i32', 'i32', 'i32'], // padTop, padLeft, dilation
-  ...['i32', 'i32', 'i32'], // rows that x holds (row h is at h mod that), zeros, output rows in a band
+  ...['i32', 'i32'], // rows that x holds (row h is at h mod that), zeros
+  ...['i32', 'i32'], // output rows in a band, output columns in a strip
   ...['f32', 'f32'], // bounds of the activation
   ...['i32', 'i32'], // output rows from, to
 ] as const;
 
 /**
  * A band of rows is done for four channels before the next four, so that weights are loaded once a band. Four channels
- * touch a whole cache line of every pixel; a band's lines should stay in the first-level cache for the next four.
+ * touch a whole cache line of every pixel, and a band's lines should stay in the first-level cache for the next four:
+ * wide rows are therefore done in strips. 257×257×96 to half of that took 2.0 ms by whole rows, and takes NNN.
  */
 const BAND_BYTES = 24 * 1024;
 const LINE_BYTES = 64;
+const STRIP_COLUMNS = 64;
 
 /** Channels of a vector. */
 const LANES = 4;
@@ -65,16 +68,17 @@ export const depthwiseWasm: WasmKernel<DepthwiseSpec> = {
     const { batch, inHeight, inWidth, channels, outHeight, outWidth, stride, dilation, padTop, padLeft } = spec;
     const { rowsHeld = inHeight } = spec;
     const { lo, hi } = clampBounds(spec.activation);
-    const band = Math.max(1, Math.floor((BAND_BYTES / (inWidth * LINE_BYTES) - 2) / stride));
+    const strip = Math.ceil(outWidth / Math.ceil((outWidth * stride) / STRIP_COLUMNS));
+    const band = Math.max(1, Math.floor((BAND_BYTES / (strip * stride * LINE_BYTES) - 2) / stride));
     return Array.from({ length: batch }, (_, n) => {
       const x = at.x + 4 * n * inHeight * inWidth * channels;
       const y = at.y + 4 * n * outHeight * outWidth * channels;
       const args = [
         ...[x, at.weights, at.bias, y],
         ...[inHeight, inWidth, channels, outWidth],
-        ...[padTop, padLeft, dilation, rowsHeld, at.zeros, band, lo, hi, 0, outHeight],
+        ...[padTop, padLeft, dilation, rowsHeld, at.zeros, band, strip, lo, hi, 0, outHeight],
       ];
-      return { name: `depthwise3x3_s${stride}`, args, split: { at: 16, grain: 1 } };
+      return { name: `depthwise3x3_s${stride}`, args, split: { at: 17, grain: 1 } };
     });
   },
 
@@ -83,7 +87,28 @@ export const depthwiseWasm: WasmKernel<DepthwiseSpec> = {
       module.func(
         `depthwise3x3_s${stride}`,
         PARAMS,
-        (f, x, w, bias, y, H, W, C, OW, padTop, padLeft, dilation, held, zeros, band, lo, hi, rowFrom, rowTo) => {
+        (
+          f,
+          x,
+          w,
+          bias,
+          y,
+          H,
+          W,
+          C,
+          OW,
+          padTop,
+          padLeft,
+          dilation,
+          held,
+          zeros,
+          band,
+          strip,
+          lo,
+          hi,
+          rowFrom,
+          rowTo,
+        ) => {
           const [pixelBytes, rowBytes, outRowBytes, step] = f.locals('i32', 4);
           f.set(pixelBytes, i32.shl(C, 2));
           f.set(rowBytes, i32.mul(W, pixelBytes));
@@ -96,7 +121,7 @@ export const depthwiseWasm: WasmKernel<DepthwiseSpec> = {
           const weights = f.locals('v128', 9);
           const rows = f.locals('i32', 3); // the next pixel of each row of taps
           const steps = f.locals('i32', 3); // bytes from it to the one after; 0 in a row of zeros
-          const [first, bandFrom, bandTo, row, channel, weightAt, lane, out] = f.locals('i32', 8);
+          const [stripFrom, stripTo, first, bandFrom, bandTo, row, channel, weightAt, lane, out] = f.locals('i32', 10);
           const [left, h, top, turn, slot, begin] = f.locals('i32', 6);
           const window: Window = { f, rows, steps, weights, start, out, step, low, high };
           const slide = stride === 1 ? slideByOne : slideByTwo;
@@ -118,33 +143,37 @@ export const depthwiseWasm: WasmKernel<DepthwiseSpec> = {
             }
           };
 
-          f.for(first, 0, dilation, 1, () => {
-            f.set(left, i32.sub(first, padLeft));
-            const { enter, alongRow } = slide(window, { left, first, W, OW, dilation });
-            f.for(bandFrom, rowFrom, rowTo, band, () => {
-              f.set(bandTo, i32.add(bandFrom, band));
-              f.if(i32.gt_s(bandTo, rowTo), () => f.set(bandTo, rowTo));
-              // Row h of x is in slot h − turn, or a turn of the ring before that.
-              f.set(turn, i32.sub(i32.mul(bandFrom, stride), padTop));
-              f.if(i32.lt_s(turn, 0), () => f.set(turn, 0));
-              f.set(turn, i32.mul(i32.div_u(turn, held), held));
-              f.set(weightAt, w);
-              f.for(channel, 0, C, LANES, () => {
-                f.set(lane, i32.sub(C, LANES));
-                f.if(i32.lt_s(channel, lane), () => f.set(lane, channel));
-                f.set(lane, i32.shl(lane, 2));
-                f.set(begin, i32.add(i32.add(x, lane), i32.mul(enter, pixelBytes)));
-                for (const [tap, weight] of weights.entries()) f.set(weight, v128.load(weightAt, 16 * tap));
-                f.set(start, v128.load(i32.add(bias, lane)));
-                f.set(top, i32.sub(i32.mul(bandFrom, stride), padTop));
-                f.for(row, bandFrom, bandTo, 1, () => {
-                  enterRows();
-                  f.set(out, i32.add(i32.mul(row, outRowBytes), i32.mul(first, pixelBytes)));
-                  f.set(out, i32.add(i32.add(y, lane), out));
-                  alongRow();
-                  f.increase(top, stride);
+          f.for(stripFrom, 0, OW, strip, () => {
+            f.set(stripTo, i32.add(stripFrom, strip));
+            f.if(i32.gt_s(stripTo, OW), () => f.set(stripTo, OW));
+            f.for(first, stripFrom, i32.add(stripFrom, dilation), 1, () => {
+              f.set(left, i32.sub(i32.mul(first, stride), padLeft));
+              const { enter, alongRow } = slide(window, { left, first, W, end: stripTo, dilation });
+              f.for(bandFrom, rowFrom, rowTo, band, () => {
+                f.set(bandTo, i32.add(bandFrom, band));
+                f.if(i32.gt_s(bandTo, rowTo), () => f.set(bandTo, rowTo));
+                // Row h of x is in slot h − turn, or a turn of the ring before that.
+                f.set(turn, i32.sub(i32.mul(bandFrom, stride), padTop));
+                f.if(i32.lt_s(turn, 0), () => f.set(turn, 0));
+                f.set(turn, i32.mul(i32.div_u(turn, held), held));
+                f.set(weightAt, w);
+                f.for(channel, 0, C, LANES, () => {
+                  f.set(lane, i32.sub(C, LANES));
+                  f.if(i32.lt_s(channel, lane), () => f.set(lane, channel));
+                  f.set(lane, i32.shl(lane, 2));
+                  f.set(begin, i32.add(i32.add(x, lane), i32.mul(enter, pixelBytes)));
+                  for (const [tap, weight] of weights.entries()) f.set(weight, v128.load(weightAt, 16 * tap));
+                  f.set(start, v128.load(i32.add(bias, lane)));
+                  f.set(top, i32.sub(i32.mul(bandFrom, stride), padTop));
+                  f.for(row, bandFrom, bandTo, 1, () => {
+                    enterRows();
+                    f.set(out, i32.add(i32.mul(row, outRowBytes), i32.mul(first, pixelBytes)));
+                    f.set(out, i32.add(i32.add(y, lane), out));
+                    alongRow();
+                    f.increase(top, stride);
+                  });
+                  f.increase(weightAt, 9 * 4 * LANES);
                 });
-                f.increase(weightAt, 9 * 4 * LANES);
               });
             });
           });
@@ -171,10 +200,10 @@ interface Window {
 interface Sizes {
   /** The column of the picture that the first tap of the first output is at. */
   left: Local<'i32'>;
-  /** The first output's column, below the dilation. */
+  /** The first output's column, and where outputs end. */
   first: Local<'i32'>;
+  end: Local<'i32'>;
   W: Local<'i32'>;
-  OW: Local<'i32'>;
   dilation: Local<'i32'>;
 }
 
@@ -199,7 +228,7 @@ function store({ f, out, step, low, high }: Window, sum: Expr<'v128'>): void {
  * Stride 1. Columns are counted in steps of the dilation. Column k completes output k − 2 through the last column of
  * weights, adds to output k − 1 through the middle one and begins output k through the first.
  */
-const slideByOne: Slide = (window, { left, first, W, OW, dilation }) => {
+const slideByOne: Slide = (window, { left, first, end: outputEnd, W, dilation }) => {
   const { f, start, out, step } = window;
   const [enter, hasFirst, hasSecond, whole, rest, end] = f.locals('i32', 6);
   const [newer, older] = f.locals('v128', 2); // outputs k and k − 1
@@ -212,7 +241,7 @@ const slideByOne: Slide = (window, { left, first, W, OW, dilation }) => {
   f.set(enter, i32.add(left, i32.mul(i32.lt_s(left, 0), dilation)));
   // Outputs that they complete, and the rest.
   f.set(whole, i32.sub(whole, 2));
-  f.set(rest, ceilingDivide(i32.sub(OW, first)));
+  f.set(rest, ceilingDivide(i32.sub(outputEnd, first)));
   f.if(i32.gt_s(whole, rest), () => f.set(whole, rest));
   f.if(i32.lt_s(whole, 0), () => f.set(whole, 0));
   f.set(rest, i32.sub(rest, whole));
@@ -251,17 +280,19 @@ const slideByOne: Slide = (window, { left, first, W, OW, dilation }) => {
 };
 
 /** Stride 2: an output's last column is the next one's first. */
-const slideByTwo: Slide = (window, { left, W, OW }) => {
+const slideByTwo: Slide = (window, { left, first, end: outputEnd, W }) => {
   const { f, start, out, step } = window;
   const [enter, hasFirst, hasMiddle, whole, rest, end] = f.locals('i32', 6);
   const sum = f.local('v128');
 
-  f.set(hasFirst, i32.ge_s(left, 0));
-  f.set(enter, i32.add(left, i32.eqz(hasFirst)));
+  f.set(hasFirst, i32.lt_u(left, W)); // as unsigned, a negative column is a huge one
+  f.set(enter, i32.add(left, i32.lt_s(left, 0)));
   // Outputs with all their columns in front of the picture's right edge, and the rest.
   f.set(whole, i32.div_s(i32.sub(W, i32.add(left, 1)), 2));
-  f.if(i32.gt_s(whole, OW), () => f.set(whole, OW));
-  f.set(rest, i32.sub(OW, whole));
+  f.set(rest, i32.sub(outputEnd, first));
+  f.if(i32.gt_s(whole, rest), () => f.set(whole, rest));
+  f.if(i32.lt_s(whole, 0), () => f.set(whole, 0));
+  f.set(rest, i32.sub(rest, whole));
   // Whether the picture ends in the middle column of the next output.
   f.set(hasMiddle, i32.lt_s(i32.add(i32.add(left, 1), i32.shl(whole, 1)), W));
   f.set(hasMiddle, i32.and(hasMiddle, i32.gt_s(rest, 0)));

@@ -149,7 +149,8 @@ export class MobileNetV2Config {
     where?: string | Folder,
     overrides: MobileNetV2ConfigOptions = {},
   ): Promise<MobileNetV2Config> {
-    new MobileNetV2Config(overrides); // what is wrong with these is not the file's fault
+    // What is wrong with these is not the file's fault.
+    if (Object.keys(overrides).length > 0) new MobileNetV2Config(overrides);
     const folder = await openFolder(where);
     const file = `${folder.name}/config.json`;
     const bytes = await folder.read('config.json');

@@ -125,11 +125,14 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
   ): Promise<M> {
     const { strict = true, allow_nonfinite = false, signal, config: overrides, ...modelOptions } = options;
     const folder = await openFolder(where);
-    const config = await MobileNetV2Config.from_pretrained(folder, overrides);
-    signal?.throwIfAborted();
+    // All at once: kernels are compiled and weights are read while the configuration is looked at.
     const { device = 'auto', ...machineOptions } = modelOptions;
     const kernels = prepareMachine(device, machineOptions);
-    const stored = await loadWeights(folder, signal);
+    const weights = loadWeights(folder, signal);
+    weights.catch(() => {}); // awaited below, unless the configuration is at fault
+    const config = await MobileNetV2Config.from_pretrained(folder, overrides);
+    signal?.throwIfAborted();
+    const stored = await weights;
     await kernels;
     const sources = new Map<string, WeightSource>();
     for (const [name, tensor] of stored.tensors) {
