@@ -1,0 +1,4 @@
+import * as ort from 'onnxruntime-node';
+import { openOnnx } from './onnxruntime.mjs';
+
+export const open = (options) => openOnnx(ort, options);

@@ -1,0 +1,52 @@
+/** Writes a network in every format that an engine reads, and what it should answer. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { writeOnnx } from './formats/onnx.mjs';
+import { writePeak } from './formats/peak.mjs';
+import { writeTfjs } from './formats/tfjs.mjs';
+import { writeTflite } from './formats/tflite.mjs';
+import { makeNetwork } from './networks.mjs';
+import { stepsOf } from './steps.mjs';
+
+/** The modules of a build of ours. */
+export async function loadOurs(dist) {
+  const module = (file) => import(pathToFileURL(join(dist, file)));
+  return {
+    library: await module('node.js'),
+    graph: await module('models/graph.js'),
+    batchnorm: await module('layers/batchnorm.js'),
+    assembler: await module('tensor/wasm/assembler.js'),
+  };
+}
+
+/** @returns `{ name, folder, dims, channels, reference }`; the reference is the output of our reference engine, NCHW */
+export async function writeFiles(ours, name, parent) {
+  const { model, size, pixels } = makeNetwork(ours.library, name);
+  const folder = join(parent, name);
+  await mkdir(folder);
+  await model.save_pretrained(folder);
+  const steps = stepsOf(model, size, ours);
+  const { json, bin } = writeTfjs(steps, size);
+  await writeFile(join(folder, 'model.onnx'), writeOnnx(steps, size));
+  await writeFile(join(folder, 'model.tflite'), writeTflite(steps, size));
+  await writeFile(join(folder, 'steps.json'), json);
+  await writeFile(join(folder, 'weights.bin'), bin);
+  await writeFile(join(folder, 'peak.wasm'), writePeak(ours.assembler));
+  await writeFile(join(folder, 'pixels.bin'), Buffer.from(pixels.buffer));
+  const dims = [1, 3, size, size];
+  const { logits } = await model({ pixel_values: new ours.library.Tensor('float32', pixels, dims) });
+  return { name, folder, dims, channels: steps.at(-1).shape[2], reference: logits.data };
+}
+
+/** Largest difference, and whether that is rounding. */
+export function compare(reference, output) {
+  let largest = 0;
+  let difference = reference.length === output.length ? 0 : Infinity;
+  for (const [i, value] of reference.entries()) {
+    largest = Math.max(largest, Math.abs(value));
+    const d = Math.abs(value - output[i]);
+    if (!(d <= difference)) difference = Number.isNaN(d) ? Infinity : d;
+  }
+  return { difference, agrees: difference <= 1e-3 * Math.max(1, largest) };
+}

@@ -1,0 +1,41 @@
+/** Processes of Node as places for engines. */
+import { fork } from 'node:child_process';
+import { pathToFileURL } from 'node:url';
+
+/** @param node the binary; @param ours a folder with a build of ours */
+export function processes(node, ours) {
+  return async ({ folder }) => ({
+    start: async () => new Child(node, { folder, ours: pathToFileURL(`${ours}/node.js`).href }),
+    leave: async () => {},
+  });
+}
+
+class Child {
+  #process;
+  #common;
+
+  constructor(node, common) {
+    this.#common = common;
+    this.#process = fork(new URL('child.mjs', import.meta.url), { execPath: node, silent: true });
+    this.#process.stderr.resume(); // tfjs greets on it
+    this.#process.stdout.resume();
+  }
+
+  ask(call, options) {
+    return new Promise((resolve, reject) => {
+      const settle = ({ value, error }) => {
+        this.#process.off('exit', gone);
+        if (error === undefined) resolve(value);
+        else reject(new Error(error));
+      };
+      const gone = (code, signal) => reject(new Error(`the process ended with ${signal ?? code}`));
+      this.#process.once('message', settle);
+      this.#process.once('exit', gone);
+      this.#process.send({ call, ...this.#common, ...options });
+    });
+  }
+
+  close() {
+    this.#process.kill();
+  }
+}

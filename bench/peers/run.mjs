@@ -1,0 +1,112 @@
+/** npm run bench:peers -- [options]; README.md says what they are and how it measures. */
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { pages } from './browser/pages.mjs';
+import { benchCold } from './cold.mjs';
+import { choose, ENGINES, PEAK } from './engines.mjs';
+import { loadOurs, writeFiles } from './files.mjs';
+import { NETWORKS } from './networks.mjs';
+import { processes } from './node.mjs';
+import { benchRounds } from './rounds.mjs';
+import { measureSizes } from './sizes.mjs';
+import { coldTable, sizesTable, timesTable } from './tables.mjs';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const { values: options } = parseArgs({
+  options: {
+    only: { type: 'string', default: Object.keys(ENGINES).join() },
+    networks: { type: 'string', default: Object.keys(NETWORKS).join() },
+    threads: { type: 'string', default: '1,2' },
+    rounds: { type: 'string', default: '16' },
+    launches: { type: 'string', default: '2' },
+    budget: { type: 'string', default: '100' },
+    times: { type: 'boolean' },
+    cold: { type: 'boolean' },
+    sizes: { type: 'boolean' },
+    browser: { type: 'boolean' },
+    node: { type: 'string', default: process.execPath },
+    chromium: { type: 'string', default: '/usr/bin/chromium' },
+    ours: { type: 'string', default: join(here, '../../dist') },
+    json: { type: 'string' },
+  },
+});
+const ours = resolve(options.ours);
+if (!existsSync(join(ours, 'node.js'))) {
+  console.error(`bench:peers: no build in ${ours}; run \`npm run build\` first`);
+  process.exit(1);
+}
+const parts = ['times', 'cold', 'sizes', 'browser'];
+const everything = parts.every((part) => !options[part]);
+const wanted = (part) => everything || options[part];
+const ids = options.only.split(',');
+const threads = options.threads.split(',').map(Number);
+const names = options.networks.split(',');
+for (const name of names) {
+  if (NETWORKS[name] === undefined)
+    throw new Error(`no network ${name}; there are ${Object.keys(NETWORKS).join(', ')}`);
+}
+const report = (line) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${line}`);
+const how = {
+  rounds: Number(options.rounds),
+  launches: Number(options.launches),
+  budget: Number(options.budget),
+  report,
+};
+
+const results = {
+  node: execFileSync(options.node, ['--version'], { encoding: 'utf8' }).trim(),
+  machine: `${cpus().length} × ${cpus()[0].model}`,
+  times: [],
+  cold: [],
+  isolated: [],
+  plain: [],
+};
+const modules = await loadOurs(ours);
+const folder = await mkdtemp(join(tmpdir(), 'mobilenet-v2-peers-'));
+try {
+  for (const name of names) {
+    report(`${name}: writing`);
+    const network = await writeFiles(modules, name, folder);
+    const engines = choose('node', ids, threads);
+    if (wanted('times')) {
+      const rows = await benchRounds(network, [PEAK, ...engines], { ...how, enter: processes(options.node, ours) });
+      results.times.push({ network: name, rows });
+    }
+    if (wanted('cold')) {
+      const rows = await benchCold(network, engines, { node: options.node, ours, rounds: how.rounds, report });
+      results.cold.push({ network: name, rows });
+    }
+    if (wanted('browser')) {
+      for (const isolated of [true, false]) {
+        const enter = pages({ executable: options.chromium, networks: folder, ours, isolated });
+        const inPages = choose('browser', ids, isolated ? threads : [1]);
+        const rows = await benchRounds(network, [PEAK, ...inPages], { ...how, enter });
+        results[isolated ? 'isolated' : 'plain'].push({ network: name, rows });
+      }
+    }
+    await rm(network.folder, { recursive: true });
+  }
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+if (wanted('sizes')) results.sizes = await measureSizes(ours);
+report('');
+
+console.log(`\n${results.machine}, Node ${results.node}`);
+if (results.times.length > 0) console.log(`\n### In Node\n\n${timesTable(results.times)}`);
+if (results.cold.length > 0) console.log(`\n${coldTable(results.cold)}`);
+if (results.isolated.length > 0)
+  console.log(`\n### In Chromium, cross-origin isolated\n\n${timesTable(results.isolated)}`);
+if (results.plain.length > 0) console.log(`\n### In Chromium, not isolated\n\n${timesTable(results.plain)}`);
+if (results.sizes !== undefined) console.log(`\n${sizesTable(results.sizes)}`);
+if (options.json) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`);
+const failed = [...results.times, ...results.cold, ...results.isolated, ...results.plain].some(({ rows }) =>
+  rows.some(({ error }) => error !== undefined),
+);
+if (failed) process.exitCode = 1;

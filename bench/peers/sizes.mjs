@@ -1,0 +1,60 @@
+/** Bytes that a user of a page downloads: bundled for browsers, minified, gzipped. Models are not counted. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const modules = join(here, 'node_modules');
+
+const CLASSIFY = `export { MobileNetV2ForImageClassification, MobileNetV2ForSemanticSegmentation, Tensor }`;
+
+/** Source of an entry, and files fetched at run time beside the bundle. */
+const PACKAGES = [
+  { title: 'mobilenet-v2, models alone', source: (ours) => `${CLASSIFY} from '${ours}/index.js'`, files: [] },
+  { title: 'mobilenet-v2, all of it', source: (ours) => `export * from '${ours}/index.js'`, files: [] },
+  {
+    title: 'onnxruntime-web, wasm alone',
+    source: () => `export * from 'onnxruntime-web/wasm'`,
+    files: ['onnxruntime-web/dist/ort-wasm-simd-threaded.wasm'],
+  },
+  {
+    title: 'tfjs-core and tfjs-backend-wasm, one thread',
+    source: () => `export * from '@tensorflow/tfjs-core'; export * from '@tensorflow/tfjs-backend-wasm'`,
+    files: ['@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-simd.wasm'],
+  },
+  {
+    title: 'tfjs-core and tfjs-backend-cpu',
+    source: () => `export * from '@tensorflow/tfjs-core'; export * from '@tensorflow/tfjs-backend-cpu'`,
+    files: [],
+  },
+  {
+    title: 'LiteRT.js, one thread',
+    source: () => `export * from '@litertjs/core'`,
+    files: ['@litertjs/core/wasm/litert_wasm_internal.js', '@litertjs/core/wasm/litert_wasm_internal.wasm'],
+  },
+];
+
+const gzipped = (bytes) => gzipSync(bytes, { level: 9 }).length;
+
+/** @returns `{ title, js, fetched }` of each package, bytes */
+export async function measureSizes(ours) {
+  const rows = [];
+  for (const { title, source, files } of PACKAGES) {
+    const { outputFiles } = await build({
+      stdin: { contents: source(ours), resolveDir: here },
+      bundle: true,
+      minify: true,
+      write: false,
+      format: 'esm',
+      platform: 'browser',
+      target: 'es2022',
+      logLevel: 'error',
+    });
+    let fetched = 0;
+    for (const file of files) fetched += gzipped(await readFile(join(modules, file)));
+    rows.push({ title, js: gzipped(outputFiles[0].contents), fetched });
+  }
+  return rows;
+}
