@@ -1,6 +1,6 @@
 /**
- * Channels side by side. One implementation serves every engine: it only copies. (A `set` of a `subarray` a pixel would
- * allocate two views a pixel and is slower at the channel counts of this network.)
+ * Channels side by side. One plain loop serves the engines without SIMD: it only copies. (A `set` of a `subarray` a pixel
+ * would allocate two views a pixel and is slower at the channel counts of this network.)
  */
 import type { ConcatSpec, PlainKernel } from './spec.js';
 

@@ -1,6 +1,6 @@
 /**
- * Average pooling. One implementation serves every engine: it reads each value once or, for 7×7 windows, from cache,
- * and a network does it once, on its smallest feature map.
+ * Average pooling. One plain loop serves the engines without SIMD: it reads each value once or, for 7×7 windows, from
+ * cache, and a network does it once, on its smallest feature map.
  */
 import type { AveragePoolSpec, PlainKernel } from './spec.js';
 

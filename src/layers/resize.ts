@@ -1,6 +1,6 @@
 /**
- * Bilinear resize, as torch.nn.functional.interpolate(mode='bilinear') does it in float32. One implementation serves
- * every engine: four reads and four multiplications a value, along neighbouring channels.
+ * Bilinear resize, as torch.nn.functional.interpolate(mode='bilinear') does it in float32. One plain loop
+ * serves the engines without SIMD: four reads and four multiplications a value, along neighbouring channels.
  */
 import type { PlainKernel, ResizeSpec } from './spec.js';
 

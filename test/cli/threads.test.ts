@@ -1,8 +1,11 @@
 /** Pictures prepared by other threads: the same results, the same errors, the same order, and an end. */
+import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { env } from '../../src/base/env.js';
 import type * as Threads from '../../src/node/picture-threads.js';
 import type * as Package from '../../src/node.js';
 import { cli, ROOT, temporaryFolder } from '../helpers/cli.js';
@@ -82,6 +85,15 @@ describe('threads themselves', () => {
     expect(error).toMatchObject({ code: 'IMAGE', file: `${photos}/3.png` });
     expect(error.stack).toContain('png');
     threads.close();
+  });
+
+  it('have their worker beside the bundle, which would do without it in silence', async () => {
+    const limits = { ...env.limits };
+    const worker = new Worker(join(ROOT, 'dist/bundle/picture-worker.js'), { workerData: { limits } });
+    worker.postMessage({ id: 7, file: `${photos}/none.png` });
+    const [answer] = await once(worker, 'message');
+    expect(answer).toMatchObject({ id: 7, error: { code: 'NOT_FOUND' } });
+    await worker.terminate();
   });
 
   it('that die leave their pictures to the main thread', async () => {

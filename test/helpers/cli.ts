@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-export const CLI = join(ROOT, 'dist/cli.js');
+/** What `bin` in package.json names. */
+export const CLI = join(ROOT, 'dist/bundle/cli.js');
 
 export interface CliResult {
   code: number | null;

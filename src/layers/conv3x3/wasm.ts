@@ -159,6 +159,8 @@ function tile(context: Context, pixels: number, border: boolean): void {
             else multiply();
             if (s === 2) f.increase(taps[r], planes[r]);
             f.increase(weightAt, 4 * PANEL);
+            // True behind the last tap alone. Behind each it keeps V8 from gathering the loads of all nine at the top,
+            // more than registers can hold: 13.6 GMAC/s without, 28 with it.
             f.branchIf(done, i32.eq(weightAt, end));
           }
         }

@@ -203,8 +203,9 @@ function readAhead(f: FunctionBuilder, next: Local<'i32'>, nextEnd: Local<'i32'>
 }
 
 /**
- * The next `height` pixels by `vectors`·4 channels of a panel `panelWidth` channels wide. The loop counts by the address of its weights alone, and is not
- * unrolled here: V8 unrolls it, and would gather the loads of a longer body at its top, more than registers can hold.
+ * The next `height` pixels by `vectors`·4 channels of a panel `panelWidth` channels wide. The loop counts by the address
+ * of its weights alone, and is not unrolled here: V8 does that, and of a longer body it would gather all loads at the
+ * top, more than registers can hold. By hand, two steps a round run at 20 GMAC/s instead of 31.
  */
 function tile(context: Context, height: number, vectors: number, panelWidth: number): void {
   const { f, pixelAt, weightsAt, outAt, biasAt, residual, toResidual, rowBytes, outBytes, low, high, left } = context;

@@ -1,4 +1,4 @@
-/** Average pooling, four channels at a time. Sums are float64, as in JavaScript: the results are those of the js engine. */
+/** Average pooling, four channels at a time, in float64 and rounded once: the results are those of the js engine. */
 import { type Expr, f32x4, f64, f64x2, i32, type ModuleBuilder, v128 } from '../../tensor/wasm/assembler.js';
 import type { AveragePoolSpec, WasmKernel } from '../spec.js';
 
