@@ -42,9 +42,11 @@ export function addClassify(program: Command, session: Session): void {
 
 async function classify(inputs: string[], flags: ClassifyFlags, session: Session): Promise<void> {
   const pictures = await inputPictures('classify', inputs, flags);
-  const { batchSize, topK: top_k, device, threads } = flags;
+  const { batchSize, topK: top_k, device, threads, memory } = flags;
   const lookAhead = new LookAhead(pictures, threads);
-  const classifier = await session.unlessStopped(pipeline('image-classification', flags.model, { device, threads }));
+  const classifier = await session.unlessStopped(
+    pipeline('image-classification', flags.model, { device, threads, memory }),
+  );
   warnOfRandomWeights(classifier.model);
   lookAhead.configure({ processor: classifier.processor, options: {}, keepImage: false });
   await runJob({

@@ -60,9 +60,11 @@ function featureFileName(path: string): string {
 
 async function features(inputs: string[], flags: FeatureFlags, session: Session): Promise<void> {
   const pictures = await inputPictures('features', inputs, flags);
-  const { device, threads, model, out, batchSize } = flags;
+  const { device, threads, memory, model, out, batchSize } = flags;
   const lookAhead = new LookAhead(pictures, threads);
-  const extractor = await session.unlessStopped(pipeline('image-feature-extraction', model, { device, threads }));
+  const extractor = await session.unlessStopped(
+    pipeline('image-feature-extraction', model, { device, threads, memory }),
+  );
   lookAhead.configure({ processor: extractor.processor, options: {}, keepImage: false });
   const names = pictures.map(({ file }) => file);
   const file = out === undefined ? null : new FeatureFile(out, names);

@@ -5,6 +5,7 @@ import type { Format } from './output.js';
 
 export interface CommonFlags {
   device: Device;
+  memory: 'fast' | 'low';
   json?: true;
   debug?: true;
 }
@@ -31,6 +32,9 @@ export const modelOption = (description: string): Option => new Option('--model 
 export const deviceOption = (): Option =>
   new Option('--device <device>', 'where to compute').choices(DEVICES).default('auto');
 
+export const memoryOption = (): Option =>
+  new Option('--memory <mode>', 'low needs less of it, fast may use more').choices(['fast', 'low']).default('fast');
+
 export const debugOption = (): Option => new Option('--debug', 'show where an error comes from');
 
 export const batchSizeOption = (): Option =>
@@ -46,6 +50,7 @@ export function addCommonOptions(command: Command): void {
   command
     .addOption(deviceOption())
     .addOption(new Option('--threads <n>', 'threads to decode and compute with').argParser(threads).default('auto'))
+    .addOption(memoryOption())
     .addOption(new Option('--json', 'print one JSON array').conflicts('ndjson'))
     .addOption(new Option('--ndjson', 'print a line of JSON for every picture, as it is done'))
     .option('-q, --quiet', 'no progress bar, no remarks')

@@ -9,6 +9,7 @@ import {
   deviceOption,
   examples,
   hiddenStates,
+  memoryOption,
   modelOption,
   sizeOption,
   wholeNumber,
@@ -33,6 +34,7 @@ export function addPlan(program: Command, session: Session): void {
     .option('--batch <n>', 'pictures at once', wholeNumber(1, 1024), 1)
     .option('--hidden-states <list>', 'hidden states that are asked for as well, such as 9,12', hiddenStates)
     .addOption(deviceOption())
+    .addOption(memoryOption())
     .option('--json', 'print a JSON object')
     .addOption(debugOption())
     .action((dir: string | undefined, flags: PlanFlags) => plan(dir, flags, session));
@@ -45,9 +47,11 @@ export function addPlan(program: Command, session: Session): void {
 
 async function plan(dir: string | undefined, flags: PlanFlags, session: Session): Promise<void> {
   const folder = folderOf(dir, flags);
-  const { device, batch, hiddenStates = false } = flags;
+  const { device, memory, batch, hiddenStates = false } = flags;
   const config = await session.unlessStopped(MobileNetV2Config.from_pretrained(folder));
-  const model = await session.unlessStopped(modelClass(architectureOf(config)).from_pretrained(folder, { device }));
+  const model = await session.unlessStopped(
+    modelClass(architectureOf(config)).from_pretrained(folder, { device, memory }),
+  );
   const [height, width] = flags.size ?? imageSize(config);
   const made = model.plan([batch, config.num_channels, height, width], hiddenStates);
   process.stdout.write(`${flags.json ? JSON.stringify(toRecord(made), null, 2) : describePlan(made)}\n`);

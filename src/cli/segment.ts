@@ -58,9 +58,9 @@ async function segment(inputs: string[], flags: SegmentFlags, session: Session):
   const found = await inputPictures('segment', inputs, flags);
   const { paths, own } = resultPaths(found, flags.out);
   const pictures = found.filter((picture) => !own.has(picture));
-  const { device, threads, model, wholeImage } = flags;
+  const { device, threads, memory, model, wholeImage } = flags;
   const lookAhead = new LookAhead(pictures, threads);
-  const segmenter = await session.unlessStopped(pipeline('image-segmentation', model, { device, threads }));
+  const segmenter = await session.unlessStopped(pipeline('image-segmentation', model, { device, threads, memory }));
   warnOfRandomWeights(segmenter.model);
   const { processor } = segmenter;
   lookAhead.configure({

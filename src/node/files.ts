@@ -39,7 +39,7 @@ export async function openFolder(path: string): Promise<Folder> {
       checkInside(file);
       try {
         if (!OWN_FILES.has(file)) await checkLink(path, file);
-        return await readFile(join(path, file), signal ? { signal } : {});
+        return await readWhole(join(path, file), signal);
       } catch (cause) {
         if (isAbsent(cause)) return undefined;
         if (signal?.aborted || cause instanceof MobileNetError) throw cause;
@@ -47,6 +47,31 @@ export async function openFolder(path: string): Promise<Folder> {
       }
     },
   };
+}
+
+/** Bytes of a single read, which takes less than 2 GiB. */
+const MOST_AT_ONCE = 2 ** 30;
+
+/**
+ * A file's bytes. `readFile` asks for half a megabyte at a time and waits its turn in between: reading 14 MB took 16 ms
+ * of a cold start, in one piece it takes none, for it happens while the main thread does something else.
+ */
+async function readWhole(path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  const handle = await open(path);
+  try {
+    const { size } = await handle.stat();
+    const bytes = new Uint8Array(size);
+    let length = 0;
+    while (length < size) {
+      signal?.throwIfAborted();
+      const { bytesRead } = await handle.read(bytes, length, Math.min(size - length, MOST_AT_ONCE), length);
+      if (bytesRead === 0) break; // it has become shorter
+      length += bytesRead;
+    }
+    return bytes.subarray(0, length);
+  } finally {
+    await handle.close();
+  }
 }
 
 /** The names this package asks for by itself. Any other one comes from the index of a checkpoint, a stranger's text. */

@@ -127,9 +127,11 @@ export class MobileNetV2Config {
       if (!Object.hasOwn(FIELDS, name) && value !== undefined) this.extra[name] = value;
     }
     this.id2label = checkLabels(num_labels, id2label, file);
-    this.label2id = Object.fromEntries(Object.entries(this.id2label).map(([id, label]) => [label, Number(id)]));
     // A file's own label2id wins: two classes may share a label, and then only the file knows which one was meant.
-    if (label2id !== undefined && label2id !== null) this.label2id = checkLabelIds(label2id, this.num_labels, file);
+    this.label2id =
+      label2id === undefined || label2id === null
+        ? Object.fromEntries(Object.entries(this.id2label).map(([id, label]) => [label, Number(id)]))
+        : checkLabelIds(label2id, this.num_labels, file);
     if (this.problem_type === 'single_label_classification' && this.num_labels === 1) {
       const message = '"single_label_classification" needs num_labels > 1; use 2 labels, or "regression"';
       throw refusal('problem_type', message, file);

@@ -7,7 +7,7 @@
  * it. A function's body is a list of bytes that grows statement by statement; there is nothing to optimise afterwards:
  * register allocation and scheduling are the browser's.
  */
-import { f32 as f32Bytes, f64 as f64Bytes, name, s32, section, u32, vector } from './encoding.js';
+import { f32 as f32Bytes, f64 as f64Bytes, joined, name, s32, section, u32, vector } from './encoding.js';
 import {
   CODES,
   LANE_STORES,
@@ -86,7 +86,7 @@ function operators<P extends string>(prefix: P): Operators<P> {
           throw new TypeError(`${full}: expected ${operands.length} operands, got ${values.length}`);
         }
         const exprs = operands.map((type, i) => toExpr<ValueType>(type, values[i]));
-        return new Expr(result, [...exprs.flatMap((expr) => expr.code), ...code], ownerOf(exprs));
+        return new Expr(result, joined([...exprs.map((expr) => expr.code), code]), ownerOf(exprs));
       };
       return [full.slice(prefix.length + 1), build];
     });
@@ -110,7 +110,7 @@ function load<L extends keyof typeof LOADS>(kind: L, address: Operand<'i32'>, of
 /** An atomic operation on the 32 bits at an address, aligned to four bytes. */
 function atomic(code: readonly number[], address: Operand<'i32'>, operands: Expr[], offset: number): Expr<'i32'> {
   const all = [toExpr('i32', address), ...operands];
-  return new Expr('i32', [...all.flatMap((expr) => expr.code), ...code, ...memoryImmediates(2, offset)], ownerOf(all));
+  return new Expr('i32', joined([...all.map((expr) => expr.code), code, memoryImmediates(2, offset)]), ownerOf(all));
 }
 
 const constant = <T extends ValueType>(type: T) => ({ const: (value: number): Expr<T> => toExpr(type, value) });
@@ -300,8 +300,8 @@ export class FunctionBuilder {
   encode(): number[] {
     if (this.#open.length !== 0) throw new Error(`${this.name}: a block was left open`);
     const locals = vector(this.#locals.map((type) => [1, VALUE_TYPES[type]]));
-    const body = [...locals, ...this.#code, CODES.end];
-    return [...u32(body.length), ...body];
+    const body = joined([locals, this.#code, [CODES.end]]);
+    return joined([u32(body.length), body]);
   }
 
   #nest(code: number, body: (label: Label) => void): void {
@@ -393,15 +393,16 @@ export class ModuleBuilder {
     // Names for stack traces and profilers: subsection 1 holds those of functions (appendix "Name Section").
     const names = section(1, vector(this.#functions.map((f, index) => [...u32(index), ...name(f.name)])));
 
-    return Uint8Array.from([
-      ...[0x00, 0x61, 0x73, 0x6d], // "\0asm"
-      ...[1, 0, 0, 0], // version 1
-      ...section(1, vector(signatures)),
-      ...section(2, vector([[...name('env'), ...name('memory'), 2, ...limits]])),
-      ...section(3, vector(functions)),
-      ...section(7, vector(exports)),
-      ...section(10, vector(this.#functions.map((f) => f.encode()))),
-      ...section(0, [...name('name'), ...names]),
+    const bytes = joined([
+      [0x00, 0x61, 0x73, 0x6d], // "\0asm"
+      [1, 0, 0, 0], // version 1
+      section(1, vector(signatures)),
+      section(2, vector([[...name('env'), ...name('memory'), 2, ...limits]])),
+      section(3, vector(functions)),
+      section(7, vector(exports)),
+      section(10, vector(this.#functions.map((f) => f.encode()))),
+      section(0, [...name('name'), ...names]),
     ]);
+    return new Uint8Array(bytes);
   }
 }
