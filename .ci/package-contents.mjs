@@ -23,7 +23,7 @@ function faultsOfFiles(packed) {
   const built = sources
     .map((file) => file.replace(/^src/, 'dist').replace(/\.ts$/, ''))
     .flatMap((file) => [`${file}.js`, `${file}.js.map`, `${file}.d.ts`]);
-  const kernels = ['dist/kernels.wasm', 'dist/kernels-shared.wasm'];
+  const kernels = ['', '-relaxed', '-shared', '-shared-relaxed'].map((form) => `dist/kernels${form}.wasm`);
   const texts = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE'];
   const bundle = ['node', 'cli', 'ndarray', 'picture-worker'].map((name) => `dist/bundle/${name}`);
   const bundled = bundle.flatMap((file) => [`${file}.js`, `${file}.js.map`]);

@@ -8,5 +8,5 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const dist = resolve(process.argv[2] ?? 'dist');
-const { emitKernels, kernelsFile } = await import(pathToFileURL(join(dist, 'layers/wasm-module.js')));
-for (const shared of [false, true]) writeFileSync(join(dist, kernelsFile({ shared })), emitKernels({ shared }));
+const { emitKernels, KERNEL_FORMS, kernelsFile } = await import(pathToFileURL(join(dist, 'layers/wasm-module.js')));
+for (const form of KERNEL_FORMS) writeFileSync(join(dist, kernelsFile(form)), emitKernels(form));

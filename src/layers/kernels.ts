@@ -1,11 +1,11 @@
 /** The one list of kernels. Adding a kernel edits this list alone; tests and benches iterate it. */
 import { MobileNetError } from '../base/errors.js';
 import { activation } from './activation.js';
+import { add } from './add/plain.js';
 import { addWasm } from './add/wasm.js';
-import { add } from './add.js';
 import { batchNorm } from './batchnorm.js';
+import { concat } from './concat/plain.js';
 import { concatWasm } from './concat/wasm.js';
-import { concat } from './concat.js';
 import { conv3x3Js } from './conv3x3/js.js';
 import { conv3x3Reference } from './conv3x3/reference.js';
 import { conv3x3Wasm } from './conv3x3/wasm.js';
@@ -15,15 +15,14 @@ import { depthwiseWasm } from './depthwise/wasm.js';
 import { pointwiseJs } from './pointwise/js.js';
 import { pointwiseReference } from './pointwise/reference.js';
 import { pointwiseWasm } from './pointwise/wasm.js';
+import { averagePool } from './pool/plain.js';
 import { averagePoolWasm } from './pool/wasm.js';
-import { averagePool } from './pool.js';
+import { resizeBilinear } from './resize/plain.js';
 import { resizeWasm } from './resize/wasm.js';
-import { resizeBilinear } from './resize.js';
 import { type Engine, type Kernel, kernelName, type Spec, type WasmKernel } from './spec.js';
-import { transpose } from './transpose.js';
 
 /** Bound by memory or done once a picture: the plain loop is already as fast as it gets. */
-const PLAIN = [averagePool, resizeBilinear, add, concat, batchNorm, activation, transpose];
+const PLAIN = [averagePool, resizeBilinear, add, concat, batchNorm, activation];
 
 export const KERNELS: readonly Kernel[] = [
   conv3x3Reference,

@@ -120,16 +120,6 @@ export interface ActivationSpec {
   function: string;
 }
 
-/** [N,H,W,C] → [N,C,H,W] (`toNchw`) or back, at the public surface. */
-export interface TransposeSpec {
-  op: 'transpose';
-  batch: number;
-  height: number;
-  width: number;
-  channels: number;
-  toNchw: boolean;
-}
-
 export type Spec =
   | Conv3x3Spec
   | DepthwiseSpec
@@ -139,8 +129,7 @@ export type Spec =
   | AddSpec
   | ConcatSpec
   | BatchNormSpec
-  | ActivationSpec
-  | TransposeSpec;
+  | ActivationSpec;
 
 /** Three convolutions done together, a band of rows at a time, by kernels of their own (runtime/bands.ts). */
 export interface InvertedResidualSpec {
@@ -189,7 +178,7 @@ export interface Addresses {
   bias: number;
   residual: number;
   y: number;
-  /** Zeros, as many as the widest layer has channels: what lies outside a picture. */
+  /** 16 zeros: what lies outside a picture. */
   zeros: number;
 }
 
@@ -200,7 +189,7 @@ export interface Addresses {
 export interface Call {
   name: string;
   args: number[];
-  split: { at: number; grain: number; total?: number };
+  split: { at: number; grain: number };
 }
 
 /**

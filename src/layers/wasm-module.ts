@@ -3,11 +3,15 @@ import { MAX_PAGES } from '../tensor/memory.js';
 import { ModuleBuilder } from '../tensor/wasm/assembler.js';
 import { WASM_KERNELS } from './kernels.js';
 
-/**
- * The module's bytes. A module is made either for a memory that threads share or for one that they do not, and with
- * relaxed SIMD only for engines that take it.
- */
-export function emitKernels({ shared, relaxed }: { shared: boolean; relaxed?: boolean }): Uint8Array<ArrayBuffer> {
+/** A module is made for a memory that threads share or for one that they do not, with relaxed SIMD or without. */
+export interface KernelForm {
+  shared: boolean;
+  /** Multiplies and adds in one instruction, where a machine has it. Not every engine takes such a module. */
+  relaxed: boolean;
+}
+
+/** The module's bytes. */
+export function emitKernels({ shared, relaxed }: KernelForm): Uint8Array<ArrayBuffer> {
   const memory = shared ? { initial: 1, maximum: MAX_PAGES, shared } : { initial: 1 };
   const module = new ModuleBuilder(memory, { relaxed });
   for (const kernel of WASM_KERNELS) kernel.emit(module);
@@ -15,6 +19,18 @@ export function emitKernels({ shared, relaxed }: { shared: boolean; relaxed?: bo
 }
 
 /** The file of the package that holds the same bytes (scripts/kernels.mjs writes it). */
-export function kernelsFile({ shared }: { shared: boolean }): string {
-  return shared ? 'kernels-shared.wasm' : 'kernels.wasm';
+export function kernelsFile({ shared, relaxed }: KernelForm): string {
+  return `kernels${shared ? '-shared' : ''}${relaxed ? '-relaxed' : ''}.wasm`;
+}
+
+/** All there are. */
+export const KERNEL_FORMS: readonly KernelForm[] = [false, true].flatMap((shared) =>
+  [false, true].map((relaxed) => ({ shared, relaxed })),
+);
+
+/** A module that only engines with relaxed SIMD find valid. */
+export function relaxedProbe(): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder({ initial: 1 }, { relaxed: true });
+  module.func('probe', ['v128', 'v128'], (f, a, b) => f.set(a, f.mulAdd(a, a, b)));
+  return module.encode();
 }

@@ -57,17 +57,18 @@ const MOST_AT_ONCE = 2 ** 30;
  * of a cold start, in one piece it takes none, for it happens while the main thread does something else.
  */
 async function readWhole(path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  signal?.throwIfAborted();
   const handle = await open(path);
   try {
     const { size } = await handle.stat();
     const bytes = new Uint8Array(size);
     let length = 0;
     while (length < size) {
-      signal?.throwIfAborted();
       const { bytesRead } = await handle.read(bytes, length, Math.min(size - length, MOST_AT_ONCE), length);
       if (bytesRead === 0) break; // it has become shorter
       length += bytesRead;
     }
+    signal?.throwIfAborted();
     return bytes.subarray(0, length);
   } finally {
     await handle.close();

@@ -52,10 +52,6 @@ export function sizes(spec: Spec): Record<keyof Operands | 'y', number> {
       return { ...none, x: spec.pixels * spec.channels, weights: 4 * spec.channels, y: spec.pixels * spec.channels };
     case 'activation':
       return { ...none, x: spec.size, y: spec.size };
-    case 'transpose': {
-      const size = spec.batch * spec.height * spec.width * spec.channels;
-      return { ...none, x: size, y: size };
-    }
   }
 }
 
@@ -325,6 +321,4 @@ export const OTHERS: readonly Spec[] = [
   { op: 'concat', pixels: 6, channels1: 3, channels2: 5 },
   { op: 'batch_norm', pixels: 6, channels: 5, epsilon: 0.001 },
   { op: 'activation', size: 37, function: 'hardswish' },
-  { op: 'transpose', batch: 2, height: 3, width: 4, channels: 5, toNchw: true },
-  { op: 'transpose', batch: 2, height: 3, width: 4, channels: 5, toNchw: false },
 ];

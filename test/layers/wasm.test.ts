@@ -345,7 +345,7 @@ describe('far up in memory', () => {
       context.skip(`this machine gives no memory of 2 GiB: ${(error as Error).message}`);
       return;
     }
-    const module = new WebAssembly.Module(emitKernels({ shared: false }));
+    const module = new WebAssembly.Module(emitKernels({ shared: false, relaxed: false }));
     const functions = new WebAssembly.Instance(module, { env: { memory: high } }).exports as Functions;
     const specs: Spec[] = [
       pointwise(40, 24, 40, { residual: true }),
@@ -381,6 +381,29 @@ describe('far up in memory', () => {
         expect(got, JSON.stringify(spec)).toEqual(expected(spec, given));
       }
     }
+  });
+});
+
+describe('at the end of memory', () => {
+  it.each([8, 16, 24, 40, 44])('weights of %i channels are not read beyond', (outChannels) => {
+    const small = new WebAssembly.Memory({ initial: 2 });
+    const module = new WebAssembly.Module(emitKernels({ shared: false, relaxed: false }));
+    const { pointwise: run } = new WebAssembly.Instance(module, { env: { memory: small } }).exports as Functions;
+    const spec = pointwise(20, 32, outChannels);
+    const kernel = WASM_KERNELS.find(({ op }) => op === 'pointwise')!;
+    const given = operands(spec, 'integers');
+    const packed = kernel.pack(spec, given.weights);
+    const weights = small.buffer.byteLength - packed.byteLength;
+    const at = { x: 64, bias: 32768, y: 49152, residual: 0, zeros: 0, weights };
+    for (const [from, values] of [
+      [at.x, given.x],
+      [at.bias, given.bias],
+      [weights, packed],
+    ] as const) {
+      new Float32Array(small.buffer, from, values.length).set(values);
+    }
+    for (const { args } of kernel.calls(spec, at)) run(...args);
+    expect(new Float32Array(small.buffer, at.y, sizes(spec).y)).toEqual(expected(spec, given));
   });
 });
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { env } from '../../src/base/env.js';
-import { emitKernels, kernelsFile } from '../../src/layers/wasm-module.js';
+import { emitKernels, KERNEL_FORMS, kernelsFile, relaxedProbe } from '../../src/layers/wasm-module.js';
 import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
 import { MobileNetV2ForImageClassification, type ModelOptions } from '../../src/models/mobilenet-v2/model.js';
 import { makeMachine } from '../../src/models/runtime/machine.js';
@@ -30,9 +30,9 @@ const logits = async (options: ModelOptions) => {
 };
 
 describe('kernels', () => {
-  it.each([false, true])("the package's file is what is emitted (shared: %s)", (shared) => {
-    const file = readFileSync(join(ROOT, 'dist', kernelsFile({ shared })));
-    expect(new Uint8Array(file)).toEqual(emitKernels({ shared }));
+  it.each(KERNEL_FORMS)("the package's file is what is emitted (%o)", (form) => {
+    const file = readFileSync(join(ROOT, 'dist', kernelsFile(form)));
+    expect(new Uint8Array(file)).toEqual(emitKernels(form));
   });
 
   it.each([
@@ -41,7 +41,7 @@ describe('kernels', () => {
     { shared: true, threads: 2 },
   ])('a compiled module may be handed in (%o)', async ({ shared, threads }) => {
     env.platform = nodePlatform;
-    const wasm_module = new WebAssembly.Module(emitKernels({ shared }));
+    const wasm_module = new WebAssembly.Module(emitKernels({ shared, relaxed: WebAssembly.validate(relaxedProbe()) }));
     vi.stubGlobal('WebAssembly', { ...wasmWithout('Module', 'compile') });
     const options = { device: 'wasm', wasm_module, threads } as const;
     const machine = makeMachine('wasm', options);

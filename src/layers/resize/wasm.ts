@@ -14,8 +14,8 @@ import {
   type Operand,
   v128,
 } from '../../tensor/wasm/assembler.js';
-import { resizeStep } from '../resize.js';
 import type { ResizeSpec, WasmKernel } from '../spec.js';
+import { resizeStep } from './plain.js';
 
 const LANES = 4;
 

@@ -1,6 +1,6 @@
 /** The losses that `labels` give, as transformers computes them; sums are kept in float64. */
 import { MobileNetError, show } from '../../base/errors.js';
-import { resizeBilinear } from '../../layers/resize.js';
+import { resizeBilinear } from '../../layers/resize/plain.js';
 import { NONE } from '../../layers/spec.js';
 import { sameDims } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';

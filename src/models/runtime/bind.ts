@@ -90,14 +90,9 @@ function bindKernel(
     bias: bias.address,
     residual: residual.address,
     y: y.address,
-    zeros: wasm.zeros(widest(spec)).address,
+    zeros: wasm.zeros.address,
   });
   return calls.map((call) => wasm.bind(call));
-}
-
-/** Floats of what lies outside the picture: a pixel of a depthwise convolution, the taps of a tile of the first one. */
-function widest(spec: Spec): number {
-  return spec.op === 'depthwise3x3' ? spec.channels : 16;
 }
 
 function packedWeights(step: LoweredStep, kernel: AnyKernel, { machine, packed }: Binding): Packed {

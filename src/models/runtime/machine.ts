@@ -78,32 +78,25 @@ export class WasmMachine implements Machine {
   readonly engine = 'wasm';
   readonly heap: WasmHeap;
   readonly threads: number;
+  /** What kernels read in place of what lies outside a picture. */
+  readonly zeros: Region;
   readonly #names: readonly string[];
   readonly #functions: readonly EmittedFunction[];
   readonly #team: Team | null = null;
-  #zeros: Region;
 
   constructor(threads: number, module?: WebAssembly.Module) {
     const { memory, instance, code } = instantiate(threads > 1 && canShareMemory(), module);
     this.heap = new WasmHeap(memory);
     this.#names = Object.keys(instance.exports);
     this.#functions = Object.values(instance.exports) as EmittedFunction[];
-    this.#zeros = this.heap.allocate(0, 'nothing');
+    this.zeros = this.heap.allocate(16, 'zeros');
+    this.zeros.view.fill(0);
     const shared = !(memory.buffer instanceof ArrayBuffer);
     this.threads = shared ? threads : 1;
     if (shared) {
       const block = this.heap.allocate(BLOCK_BYTES / Float32Array.BYTES_PER_ELEMENT, 'threads');
       this.#team = new Team(threads, code, memory, block, this.#functions);
     }
-  }
-
-  /** Zeros, at least so many: what kernels read in place of what lies outside a picture. */
-  zeros(elements: number): Region {
-    if (this.#zeros.length < elements) {
-      this.#zeros = this.heap.allocate(elements, 'a row of zeros'); // earlier plans keep the shorter one
-      this.#zeros.view.fill(0);
-    }
-    return this.#zeros;
   }
 
   bind(call: Call): Work {

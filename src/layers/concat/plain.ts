@@ -2,7 +2,7 @@
  * Channels side by side. One plain loop serves the engines without SIMD: it only copies. (A `set` of a `subarray` a pixel
  * would allocate two views a pixel and is slower at the channel counts of this network.)
  */
-import type { ConcatSpec, PlainKernel } from './spec.js';
+import type { ConcatSpec, PlainKernel } from '../spec.js';
 
 export const concat: PlainKernel<ConcatSpec> = {
   op: 'concat',

@@ -2,7 +2,7 @@
  * y = x + residual. One plain loop serves the engines without SIMD: two reads and a write for one addition, bound by
  * memory. In MobileNetV2 the addition rides on a pointwise convolution; this is for graphs where it cannot.
  */
-import type { AddSpec, PlainKernel } from './spec.js';
+import type { AddSpec, PlainKernel } from '../spec.js';
 
 export const add: PlainKernel<AddSpec> = {
   op: 'add',

@@ -2,7 +2,7 @@
  * Bilinear resize, as torch.nn.functional.interpolate(mode='bilinear') does it in float32. One plain loop
  * serves the engines without SIMD: four reads and four multiplications a value, along neighbouring channels.
  */
-import type { PlainKernel, ResizeSpec } from './spec.js';
+import type { PlainKernel, ResizeSpec } from '../spec.js';
 
 /**
  * How many input pixels one output pixel spans along one axis, rounded to float32 as PyTorch does.

@@ -2,7 +2,7 @@
  * Average pooling. One plain loop serves the engines without SIMD: it reads each value once or, for 7×7 windows, from
  * cache, and a network does it once, on its smallest feature map.
  */
-import type { AveragePoolSpec, PlainKernel } from './spec.js';
+import type { AveragePoolSpec, PlainKernel } from '../spec.js';
 
 export const averagePool: PlainKernel<AveragePoolSpec> = {
   op: 'average_pool',
