@@ -1,28 +1,9 @@
-/** Times kernels on a list of specs, a layer at a time. */
+/** Every different convolution of a network, in every engine. */
 import { findKernel } from '../dist/layers/kernels.js';
 import { kernelName, multiplyAdds, NONE } from '../dist/layers/spec.js';
-import { median } from './support.mjs';
+import { makeNetwork } from './networks.mjs';
 
-/** Runs before the clock starts: V8 has then compiled the loops with the types they see. */
-const WARM_UP = 4;
-
-/** Times one spec: `runs` times, or for as long as `atLeast` milliseconds, and gives the median. */
-function medianTime(run, runs, atLeast) {
-  for (let i = 0; i < WARM_UP; i++) run();
-  const times = [];
-  const begin = performance.now();
-  while (times.length < runs || performance.now() - begin < atLeast) {
-    const start = performance.now();
-    run();
-    times.push(performance.now() - start);
-  }
-  return median(times);
-}
-
-/**
- * Values in [−1, 1), and weights scaled so that sums have a deviation near 1, as after batch norm: how often a clamp
- * bites changes the time it takes.
- */
+/** Values in [−1, 1), and weights scaled so that sums have a deviation near 1, as after batch norm. */
 function operandsOf(spec) {
   const pixels = spec.pixels ?? spec.inHeight * spec.inWidth;
   const outPixels = spec.pixels ?? spec.outHeight * spec.outWidth;
@@ -46,44 +27,56 @@ function shapeOf(spec) {
   return spec.op === 'conv3x3' ? `${side}×${spec.inChannels}→${spec.outChannels}` : `${side}×${spec.channels}`;
 }
 
-/**
- * One row for each different spec and engine: `count` tells how often the list has it, `ms` is for once. `report` is
- * called with every row as it is ready.
- */
-export function benchLayers(specs, { engines, runs, atLeast, report }) {
-  const counts = new Map();
-  for (const spec of specs) {
-    const key = JSON.stringify(spec);
-    counts.set(key, (counts.get(key) ?? 0) + 1);
+/** One run of one kernel: the wasm engine's as its plan has it, the others' on arrays of their own. */
+function runnerOf(spec, engine, step) {
+  if (engine === 'wasm') {
+    return () => {
+      for (const work of step.work) work();
+    };
   }
-  const rows = [];
-  for (const engine of engines) {
-    for (const [key, count] of counts) {
-      const spec = JSON.parse(key);
-      const kernel = findKernel(spec, [engine]);
-      const { x, weights, bias, residual, y } = operandsOf(spec);
-      const packed = kernel.pack(spec, weights);
-      const ms = medianTime(() => kernel.run(spec, x, packed, bias, residual, y), runs, atLeast);
-      const macs = multiplyAdds(spec);
-      const row = { kernel: kernelName(spec, engine), op: spec.op, engine, shape: shapeOf(spec), count, macs, ms };
-      rows.push({ ...row, gmacs: macs / ms / 1e6 });
-      report(rows.at(-1));
-    }
-  }
-  return rows;
+  const kernel = findKernel(spec, [engine]);
+  const { x, weights, bias, residual, y } = operandsOf(spec);
+  const packed = kernel.pack(spec, weights);
+  return () => kernel.run(spec, x, packed, bias, residual, y);
 }
 
-/** Sums over the whole list: one row for each operation and engine, and one for each engine. */
+/** Rows for `interleave`, one for each different spec and engine; `count` tells how often the network has it. */
+export async function layerRows(network, engines) {
+  const made = makeNetwork(network, { device: 'wasm', threads: 1 });
+  await made.run(); // activations that are those of a run
+  const distinct = new Map();
+  for (const step of made.plan().steps.filter(({ spec }) => multiplyAdds(spec) > 0)) {
+    const key = JSON.stringify(step.spec);
+    const known = distinct.get(key);
+    if (known === undefined) distinct.set(key, { step, count: 1 });
+    else known.count++;
+  }
+  return [...distinct.values()].flatMap(({ step, count }) =>
+    engines.map((engine) => ({
+      kernel: kernelName(step.spec, engine),
+      op: step.spec.op,
+      engine,
+      shape: shapeOf(step.spec),
+      count,
+      macs: multiplyAdds(step.spec),
+      run: runnerOf(step.spec, engine, step),
+    })),
+  );
+}
+
+/** Sums over the network: one row for each operation and engine, and one for each engine. */
 export function totals(rows) {
-  const sum = (kernel, some) => {
-    const macs = some.reduce((total, row) => total + row.macs * row.count, 0);
-    const ms = some.reduce((total, row) => total + row.ms * row.count, 0);
-    return { kernel, macs, ms, gmacs: macs / ms / 1e6 };
+  const sum = (kernel, engine, some) => {
+    const of = (key) => some.reduce((total, row) => total + row[key] * row.count, 0);
+    return { kernel, engine, count: 1, shape: '', macs: of('macs'), min: of('min'), median: of('median') };
   };
   const distinct = (key) => [...new Set(rows.map((row) => row[key]))];
   return distinct('engine').flatMap((engine) => {
     const ofEngine = rows.filter((row) => row.engine === engine);
     const ofOp = (op) => ofEngine.filter((row) => row.op === op);
-    return [...distinct('op').map((op) => sum(`${op}__${engine}`, ofOp(op))), sum(`all__${engine}`, ofEngine)];
+    return [
+      ...distinct('op').map((op) => sum(`${op}__${engine}`, engine, ofOp(op))),
+      sum(`all__${engine}`, engine, ofEngine),
+    ];
   });
 }

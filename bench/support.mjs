@@ -7,15 +7,21 @@ export function median(values) {
 }
 
 /**
- * Scales a randomly initialised model so that its activations stay alive. Hugging Face initialises every layer with
- * deviation 0.02, and 50 layers of that shrink a signal into subnormal numbers, which processors are slow at: times of
- * such a model are not those of a trained one. He's √(2/fan-in) keeps the size.
+ * Runs every `run` of `rows` in turn, round after round, so that all of them meet the same machine; at least `budget`
+ * ms each a round, after one run that finds strange caches and is not counted. Every row gets `min` and `median`, ms.
  */
-export function liven(model) {
-  for (const [name, { data, dims }] of model.state_dict()) {
-    if (!name.endsWith('convolution.weight')) continue;
-    const scale = Math.sqrt(2 / (dims[1] * dims[2] * dims[3])) / model.config.initializer_range;
-    for (let i = 0; i < data.length; i++) data[i] *= scale;
+export async function interleave(rows, { rounds, budget }) {
+  const times = rows.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, { run }] of rows.entries()) {
+      await run();
+      const begin = performance.now();
+      do {
+        const start = performance.now();
+        await run();
+        times[i].push(performance.now() - start);
+      } while (performance.now() - begin < budget);
+    }
   }
-  return model;
+  for (const [i, row] of rows.entries()) Object.assign(row, { min: Math.min(...times[i]), median: median(times[i]) });
 }
