@@ -2,6 +2,7 @@
  * `pipeline(task, model)`: from a picture to an answer in one call, with the shapes of transformers.js. This is the one
  * file that joins processors and models.
  */
+import { checkSignal, heed, unlessAborted } from './base/abort.js';
 import { Callable } from './base/callable.js';
 import { type Folder, openFolder } from './base/env.js';
 import { MobileNetError, show } from './base/errors.js';
@@ -15,7 +16,16 @@ import { MobileNetV2ImageProcessor, type ProcessOptions } from './processors/ima
 import { type ImageInput, load_image, RawImage } from './processors/raw-image.js';
 import type { Tensor } from './tensor/tensor.js';
 
-export interface ClassificationOptions {
+/** What every call takes. */
+export interface CallOptions {
+  /**
+   * Ends the call: it is rejected with the signal's reason, an AbortError unless it has another. Heard between pictures
+   * and between kernels; with a signal pictures are loaded one after another.
+   */
+  signal?: AbortSignal | undefined;
+}
+
+export interface ClassificationOptions extends CallOptions {
   /** How many labels, best first; null gives all. Default 5. */
   top_k?: number | null;
 }
@@ -26,7 +36,7 @@ export interface ClassificationResult {
   score: number;
 }
 
-export interface SegmentationOptions {
+export interface SegmentationOptions extends CallOptions {
   /**
    * False keeps Hugging Face's preprocessing: where it crops the centre of the picture, the mask is stretched over the
    * whole picture all the same. True segments the picture uncropped, so that the mask fits any shape. Default false.
@@ -46,7 +56,7 @@ export interface SegmentationResult {
   mask: RawImage;
 }
 
-export interface FeatureOptions {
+export interface FeatureOptions extends CallOptions {
   /** True gives the pooled features [N,C], false the feature maps [N,C,h,w]. Default true. */
   pool?: boolean;
 }
@@ -82,10 +92,18 @@ abstract class Pipeline<Model extends { dispose(): void }, Options, Result> exte
   }
 }
 
-async function loadImages(input: Images): Promise<RawImage[]> {
+async function loadImages(input: Images, signal: AbortSignal | undefined): Promise<RawImage[]> {
+  checkSignal(signal);
+  signal?.throwIfAborted();
   const inputs = Array.isArray(input) ? input : [input as ImageInput];
   if (inputs.length === 0) throw new MobileNetError('ARG', 'images: expected at least one, got an empty list');
-  return Promise.all(inputs.map((image) => load_image(image)));
+  if (signal === undefined) return Promise.all(inputs.map((image) => load_image(image)));
+  const images: RawImage[] = [];
+  for (const image of inputs) {
+    await heed(signal); // decoding holds the thread
+    images.push(await unlessAborted(load_image(image), signal));
+  }
+  return images;
 }
 
 const like = <T>(input: unknown, results: T[]): T | T[] => (Array.isArray(input) ? results : results[0]);
@@ -100,11 +118,14 @@ export class ImageClassificationPipeline extends Pipeline<
   readonly task = 'image-classification';
 
   /** From preprocessed pictures [N,C,H,W] to their labels, the best first; one list a picture. */
-  async classify(pixel_values: Tensor, { top_k = 5 }: ClassificationOptions = {}): Promise<ClassificationResult[][]> {
+  async classify(
+    pixel_values: Tensor,
+    { top_k = 5, signal }: ClassificationOptions = {},
+  ): Promise<ClassificationResult[][]> {
     if (top_k !== null && (!Number.isInteger(top_k) || top_k < 1)) {
       throw new MobileNetError('ARG', `top_k: expected a whole number ≥ 1, or null for all, got ${show(top_k)}`);
     }
-    const { logits } = await this.model({ pixel_values });
+    const { logits } = await this.model({ pixel_values, signal });
     const labels = this.model.config.id2label;
     const [batch, classes] = logits.dims as [number, number];
     const scores = logits.softmax().data;
@@ -116,7 +137,7 @@ export class ImageClassificationPipeline extends Pipeline<
   }
 
   override async forward(images: Images, options?: ClassificationOptions) {
-    const { pixel_values } = await this.processor(await loadImages(images));
+    const { pixel_values } = await this.processor(await loadImages(images, options?.signal));
     return like(images, await this.classify(pixel_values, options));
   }
 }
@@ -134,17 +155,21 @@ export class ImageSegmentationPipeline extends Pipeline<
    * From preprocessed pictures [N,C,H,W] to the class of every pixel, an integer Tensor [h,w] for each.
    * @param sizes [height, width] of the pictures
    */
-  async segment(pixel_values: Tensor, sizes: readonly (readonly [number, number])[]): Promise<Tensor[]> {
-    const outputs = await this.model({ pixel_values });
+  async segment(
+    pixel_values: Tensor,
+    sizes: readonly (readonly [number, number])[],
+    { signal }: CallOptions = {},
+  ): Promise<Tensor[]> {
+    const outputs = await this.model({ pixel_values, signal });
     return this.processor.post_process_semantic_segmentation(outputs, sizes);
   }
 
   override async forward(images: Images, options: SegmentationOptions = {}) {
     const results: SegmentationResult[][] = [];
     // One at a time: uncropped pictures differ in size, and the activations of a large one are memory enough.
-    for (const image of await loadImages(images)) {
+    for (const image of await loadImages(images, options.signal)) {
       const { pixel_values } = await this.processor(image, segmentationProcessing(options));
-      const [map] = await this.segment(pixel_values, [[image.height, image.width]]);
+      const [map] = await this.segment(pixel_values, [[image.height, image.width]], options);
       results.push(this.#masks(map));
     }
     return like(images, results);
@@ -177,9 +202,9 @@ export class ImageFeatureExtractionPipeline extends Pipeline<MobileNetV2Model, F
   readonly task = 'image-feature-extraction';
 
   /** One Tensor with a row for every picture, also for a single one. */
-  override async forward(images: Images, { pool = true }: FeatureOptions = {}): Promise<Tensor> {
-    const { pixel_values } = await this.processor(await loadImages(images));
-    const { last_hidden_state, pooler_output } = await this.model({ pixel_values });
+  override async forward(images: Images, { pool = true, signal }: FeatureOptions = {}): Promise<Tensor> {
+    const { pixel_values } = await this.processor(await loadImages(images, signal));
+    const { last_hidden_state, pooler_output } = await this.model({ pixel_values, signal });
     return pool ? pooler_output! : last_hidden_state;
   }
 }
@@ -215,8 +240,10 @@ export async function pipeline<T extends Task>(
     throw new MobileNetError('ARG', 'image-segmentation: name a model; the one that ships with the package classifies');
   }
   const [Model, TaskPipeline] = TASKS[task];
-  const folder = await openFolder(where);
-  const processor = await MobileNetV2ImageProcessor.from_pretrained(folder);
+  checkSignal(options.signal);
+  options.signal?.throwIfAborted();
+  const folder = await unlessAborted(openFolder(where), options.signal);
+  const processor = await unlessAborted(MobileNetV2ImageProcessor.from_pretrained(folder), options.signal);
   const model = await (Model as typeof MobileNetV2Model).from_pretrained(folder, options);
   return new (TaskPipeline as new (...parts: unknown[]) => unknown)(processor, model) as PipelineOf<T>;
 }

@@ -1,4 +1,5 @@
 /** One run of the command line: its exit code, and the wish of the user to end it early. */
+import { unlessAborted } from '../base/abort.js';
 import { EXIT } from './errors.js';
 
 /** Exit codes as a shell has them for a process that ended by the signal. */
@@ -23,18 +24,7 @@ export class Session {
   }
 
   /** The promise's result, or Stopped, whichever is first. */
-  async unlessStopped<T>(promise: Promise<T>): Promise<T> {
-    const { signal } = this.#stop;
-    signal.throwIfAborted();
-    let stop: (() => void) | undefined;
-    const stopped = new Promise<never>((_, reject) => {
-      stop = () => reject(signal.reason);
-      signal.addEventListener('abort', stop, { once: true });
-    });
-    try {
-      return await Promise.race([promise, stopped]);
-    } finally {
-      signal.removeEventListener('abort', stop!);
-    }
+  unlessStopped<T>(promise: Promise<T>): Promise<T> {
+    return unlessAborted(promise, this.#stop.signal);
   }
 }

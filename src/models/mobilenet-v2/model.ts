@@ -2,6 +2,7 @@
  * The three models of Hugging Face's MobileNetV2. Each is a graph, a state of weights and the tasks's own outputs; what
  * they share is in `MobileNetV2PreTrainedModel`.
  */
+import { checkSignal, unlessAborted } from '../../base/abort.js';
 import { Callable } from '../../base/callable.js';
 import { type Folder, openFolder, requirePlatform } from '../../base/env.js';
 import { MobileNetError, show } from '../../base/errors.js';
@@ -54,6 +55,7 @@ export interface FromPretrainedOptions extends ModelOptions {
   strict?: boolean;
   /** Load weights that hold NaN or infinity. Default false. */
   allow_nonfinite?: boolean;
+  /** Ends loading: the promise is rejected at once with the signal's reason, an AbortError unless it has another. */
   signal?: AbortSignal;
 }
 
@@ -69,6 +71,11 @@ export interface ModelInputs {
   labels?: Tensor;
   /** All 16, or those whose indices are listed, in that order. What is not asked for is not computed. */
   output_hidden_states?: boolean | readonly number[];
+  /**
+   * Ends the call: the promise is rejected with the signal's reason, an AbortError unless it has another. A call with a
+   * signal lets events in every 25 ms, between two kernels; the model can be used on.
+   */
+  signal?: AbortSignal | undefined;
 }
 
 /** Hidden states are the outputs of `layer.0` to `layer.15`, [N,C,H,W] each. */
@@ -113,7 +120,8 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
   /**
    * Loads a model: config.json, and weights from model.safetensors, its shards, or pytorch_model.bin.
    * @param where a folder's path or an opened Folder; the checkpoint that ships when left out
-   * @throws MobileNetError NOT_FOUND, CONFIG, WEIGHTS, SHAPE, DTYPE, NONFINITE and the codes of damaged files
+   * @throws MobileNetError NOT_FOUND, CONFIG, WEIGHTS, SHAPE, DTYPE, NONFINITE and the codes of damaged files; the
+   *   signal's reason
    */
   static async from_pretrained<M extends MobileNetV2PreTrainedModel<unknown>>(
     this: new (
@@ -124,16 +132,17 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     options: FromPretrainedOptions = {},
   ): Promise<M> {
     const { strict = true, allow_nonfinite = false, signal, config: overrides, ...modelOptions } = options;
-    const folder = await openFolder(where);
+    checkSignal(signal);
+    signal?.throwIfAborted();
+    const folder = await unlessAborted(openFolder(where), signal);
     // All at once: kernels are compiled and weights are read while the configuration is looked at.
     const { device = 'auto', ...machineOptions } = modelOptions;
     const kernels = prepareMachine(device, machineOptions);
     const weights = loadWeights(folder, signal);
     weights.catch(() => {}); // awaited below, unless the configuration is at fault
-    const config = await MobileNetV2Config.from_pretrained(folder, overrides);
-    signal?.throwIfAborted();
-    const stored = await weights;
-    await kernels;
+    const config = await unlessAborted(MobileNetV2Config.from_pretrained(folder, overrides), signal);
+    const stored = await unlessAborted(weights, signal);
+    await unlessAborted(kernels, signal);
     const sources = new Map<string, WeightSource>();
     for (const [name, tensor] of stored.tensors) {
       sources.set(name, {
@@ -250,14 +259,16 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
   protected abstract taskOutputs(): string[];
 
   /** Runs the network; hidden states come as a list, in the order they were asked for. */
-  protected async compute({ pixel_values, output_hidden_states }: ModelInputs): Promise<{
+  protected async compute({ pixel_values, output_hidden_states, signal }: ModelInputs): Promise<{
     results: Map<string, Tensor<'float32'>>;
     hidden_states: Tensor<'float32'>[] | undefined;
   }> {
+    checkSignal(signal);
+    signal?.throwIfAborted();
     const network = this.#running();
     const asked = output_hidden_states ?? this.config.output_hidden_states;
     const pixels = checkPixels(pixel_values, this.config);
-    const results = await network.run(pixels.data, pixels.dims, this.#outputs(asked));
+    const results = await network.run(pixels.data, pixels.dims, this.#outputs(asked), signal);
     const hidden_states = hiddenNames(asked)?.map((name) => results.get(name)!);
     return { results, hidden_states };
   }

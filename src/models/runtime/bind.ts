@@ -1,6 +1,6 @@
 /** From steps to work: a kernel, its packed weights, and the regions it reads and writes. */
 import type { Kernel, Spec, WasmKernel } from '../../layers/spec.js';
-import { PlainHeap, type Region } from '../../tensor/memory.js';
+import { type Heap, PlainHeap, type Region } from '../../tensor/memory.js';
 import { type Block, pieces } from './bands.js';
 import { chooseKernel } from './choose.js';
 import type { LoweredStep } from './lower.js';
@@ -104,20 +104,35 @@ function packedWeights(step: LoweredStep, kernel: AnyKernel, { machine, packed }
   }
   let own = byKernel.get(kernel);
   if (own === undefined) {
-    const { weights, bias } = step.makeWeights();
-    const allocate = (length: number) => machine.heap.allocate(length, `${step.name}: weights`);
-    const place = (values: Float32Array): Region => {
-      const region = allocate(values.length);
-      region.view.set(values);
-      return region;
-    };
-    let region: Region | undefined;
-    const values = kernel.pack(step.spec, weights, (length) => {
-      region = allocate(length);
-      return region.view;
-    });
-    own = { weights: region ?? place(values), bias: place(bias) };
+    own = pack(step, kernel, machine.heap);
     byKernel.set(kernel, own);
   }
   return own;
+}
+
+/** Both or neither: what is allocated before memory runs out is given back. */
+function pack(step: LoweredStep, kernel: AnyKernel, heap: Heap): Packed {
+  const { weights, bias } = step.makeWeights!();
+  const regions: Region[] = [];
+  const allocate = (length: number): Region => {
+    const region = heap.allocate(length, `${step.name}: weights`);
+    regions.push(region);
+    return region;
+  };
+  const place = (values: Float32Array): Region => {
+    const region = allocate(values.length);
+    region.view.set(values);
+    return region;
+  };
+  try {
+    let packed: Region | undefined;
+    const values = kernel.pack(step.spec, weights, (length) => {
+      packed = allocate(length);
+      return packed.view;
+    });
+    return { weights: packed ?? place(values), bias: place(bias) };
+  } catch (error) {
+    for (const region of regions) heap.free(region);
+    throw error;
+  }
 }

@@ -7,7 +7,7 @@ import type { Region } from '../../tensor/memory.js';
 import { type Graph, INPUT } from '../graph.js';
 import { type Lifetime, placeValues } from './arena.js';
 import { formBlocks, type Item, scratchSizes } from './bands.js';
-import { bindBlock, bindStep, type PackedWeights } from './bind.js';
+import { type Binding, bindBlock, bindStep, type PackedWeights } from './bind.js';
 import { chooseKernel, fuses, inBands } from './choose.js';
 import { type LoweredStep, lower, sizeOf, type Value, type WeightLookup } from './lower.js';
 import type { Machine, Work } from './machine.js';
@@ -75,13 +75,7 @@ export function makePlan({ graph, dims, outputs, weights, packed, machine, memor
     dims,
     engine,
     input: regions.get(INPUT)!,
-    steps: items.map((item) => ({
-      name: item.name,
-      spec: item.spec,
-      kernelName: kernelName(item.spec, engineOf(item, engine)),
-      y: outputOf(item),
-      work: 'filter' in item ? bindBlock(item, binding) : bindStep(item, binding),
-    })),
+    steps: bindSteps(items, binding, () => heap.free(arena)),
     outputs: outputs.map((name, i) => {
       const source = sources[i];
       const value = lowered.values.get(source)!;
@@ -96,6 +90,23 @@ export function makePlan({ graph, dims, outputs, weights, packed, machine, memor
     multiplyAdds: items.reduce((sum, { spec }) => sum + multiplyAdds(spec), 0),
     free: () => heap.free(arena),
   };
+}
+
+/** @param giveUp called where there is no memory for the weights, so that those activations make room again */
+function bindSteps(items: readonly Item[], binding: Binding, giveUp: () => void): Step[] {
+  const { engine } = binding.machine;
+  try {
+    return items.map((item) => ({
+      name: item.name,
+      spec: item.spec,
+      kernelName: kernelName(item.spec, engineOf(item, engine)),
+      y: outputOf(item),
+      work: 'filter' in item ? bindBlock(item, binding) : bindStep(item, binding),
+    }));
+  } catch (error) {
+    giveUp();
+    throw error;
+  }
 }
 
 const outputOf = (item: Item): string => ('filter' in item ? item.project.y : item.y);

@@ -1,6 +1,7 @@
 /**
  * A network ready to run: a graph, its weights and the plans made so far. Running a plan is a loop over frozen steps.
  */
+import { heed, unlessAborted } from '../../base/abort.js';
 import { nhwcToNchw } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
 import type { Graph } from '../graph.js';
@@ -49,15 +50,24 @@ export class Network {
     return plan;
   }
 
-  /** Computes the named outputs of `pixels`, [N,C,H,W]. The tensors returned are the caller's own. */
-  run(pixels: Float32Array, dims: InputDims, outputs: readonly string[]): Promise<Map<string, Tensor<'float32'>>> {
+  /**
+   * Computes the named outputs of `pixels`, [N,C,H,W]. The tensors returned are the caller's own.
+   * @param signal ends the call, also while it waits for earlier ones; heard between two kernels
+   */
+  run(
+    pixels: Float32Array,
+    dims: InputDims,
+    outputs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Map<string, Tensor<'float32'>>> {
     // One after another: all runs share the arena.
-    const result = this.#lastRun.then(() => this.#run(pixels, dims, outputs));
+    const result = this.#lastRun.then(() => this.#run(pixels, dims, outputs, signal));
     this.#lastRun = result.catch(() => {});
-    return result;
+    return unlessAborted(result, signal);
   }
 
-  async #run(pixels: Float32Array, dims: InputDims, outputs: readonly string[]) {
+  async #run(pixels: Float32Array, dims: InputDims, outputs: readonly string[], signal: AbortSignal | undefined) {
+    signal?.throwIfAborted();
     const plan = this.plan(dims, outputs);
     // From the second run on: a program that looks at one picture is done before other threads have started.
     if (this.#warm) await this.machine.start();
@@ -66,6 +76,8 @@ export class Network {
     plan.input.view.set(pixels);
     for (const [index, step] of plan.steps.entries()) {
       for (const work of step.work) {
+        const pause = signal && heed(signal);
+        if (pause !== undefined) await pause;
         const pending = work();
         if (pending !== undefined) await pending;
       }

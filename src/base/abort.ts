@@ -1,0 +1,52 @@
+/** Abort signals: promises that end early, and long work that gets to hear of an abort at all. */
+import { MobileNetError, show } from './errors.js';
+
+/**
+ * The promise's result, or the signal's reason as soon as it is aborted. Whatever stands behind the promise goes on, unless
+ * it heeds the signal itself.
+ */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  promise.catch(() => {}); // an error behind an abort is nobody's
+  signal.throwIfAborted();
+  let stop!: () => void;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/** Milliseconds that work with a signal may hold the thread. A 1.0 at 224 takes 10. */
+const MOST_HELD = 25;
+/** When events were last let in. One thread has one event loop, so this is no one's own. */
+let lastTurn = 0;
+
+/**
+ * To be called between pieces of work. Throws the signal's reason where it is aborted; now and then lets the event loop
+ * turn first, without which no abort would come in while a thread computes.
+ */
+export function heed(signal: AbortSignal): void | Promise<void> {
+  if (performance.now() - lastTurn < MOST_HELD) signal.throwIfAborted();
+  else return turn(signal);
+}
+
+async function turn(signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    // A timer waits a millisecond in Node, and up to four in browsers. One immediate comes before timers that are due.
+    if (typeof setImmediate === 'function') setImmediate(() => setImmediate(resolve));
+    else setTimeout(resolve);
+  });
+  lastTurn = performance.now();
+  signal.throwIfAborted();
+}
+
+/** @throws MobileNetError ARG for what is no AbortSignal */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || typeof (signal as AbortSignal | null)?.throwIfAborted === 'function') return;
+  throw new MobileNetError('ARG', `signal: expected an AbortSignal, got ${show(signal)}`);
+}
