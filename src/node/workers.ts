@@ -7,10 +7,18 @@ export async function startWorker(
   task: unknown,
   onExit: (clean: boolean) => void,
 ): Promise<WorkerHandle> {
-  const text = `(${source})(require('node:worker_threads').workerData);`;
+  const text = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    (${source})(workerData);
+    parentPort.postMessage('done');`;
   const worker = new Worker(text, { eval: true, workerData: task });
-  worker.unref();
   worker.on('error', () => {}); // followed by exit, with a code that is not 0
-  worker.on('exit', (code) => onExit(code === 0));
+  // The exit code does not tell: it is 0 also where something in the thread calls process.exit.
+  let done = false;
+  worker.on('message', () => {
+    done = true;
+  });
+  worker.on('exit', () => onExit(done));
+  worker.unref(); // listening to messages has undone it
   return { terminate: () => worker.terminate() };
 }

@@ -386,7 +386,7 @@ class Lowering {
     if (!(sizeOf(value) < 2 ** 31)) {
       throw new MobileNetError(
         'LIMIT',
-        `${name}: an output of ${show(Object.values(value))} is too large; use a smaller picture`,
+        `${name}: an output of ${show([value.batch, value.height, value.width, value.channels])} is too large; use a smaller picture`,
       );
     }
     this.values.set(y, value);
