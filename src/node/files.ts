@@ -209,7 +209,7 @@ export async function writeFolder(path: string, files: ReadonlyMap<string, Uint8
   }
   const unfinished = new Map<string, string>();
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
     for (const [file, bytes] of files) {
       // Without the file's own name, which may be as long as names can be.
       const temporary = join(path, `.${randomUUID()}.tmp`);
@@ -222,7 +222,21 @@ export async function writeFolder(path: string, files: ReadonlyMap<string, Uint8
     }
   } catch (cause) {
     for (const temporary of unfinished.keys()) await rm(temporary, { force: true }).catch(() => {}); // the first error counts
-    throw systemError(cause, path);
+    throw cause instanceof MobileNetError ? cause : systemError(cause, path);
+  }
+}
+
+/** Makes a folder, and those it lies in. @throws MobileNetError IO */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    if (!isAbsent(cause)) throw systemError(cause, path);
+    // What Node says of a read-only file system, and below a file.
+    throw new MobileNetError('IO', `${path}: the folder cannot be made; is the place it would lie in read-only?`, {
+      file: path,
+      cause,
+    });
   }
 }
 
