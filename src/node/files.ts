@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { isAbsolute, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Folder } from '../base/env.js';
+import { checkFileBytes, type Folder } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 
 /** From src/node and from dist/node it is the same way up. */
@@ -35,11 +35,11 @@ export async function openFolder(path: string): Promise<Folder> {
   }
   return {
     name: path,
-    async read(file, signal) {
+    async read(file, signal, most) {
       checkInside(file);
       try {
         if (!OWN_FILES.has(file)) await checkLink(path, file);
-        return await readWhole(join(path, file), signal);
+        return await readWhole(join(path, file), signal, most);
       } catch (cause) {
         if (isAbsent(cause)) return undefined;
         if (signal?.aborted || cause instanceof MobileNetError) throw cause;
@@ -56,11 +56,16 @@ const MOST_AT_ONCE = 2 ** 30;
  * A file's bytes. `readFile` asks for half a megabyte at a time and waits its turn in between: reading 14 MB took 16 ms
  * of a cold start, in one piece it takes none, for it happens while the main thread does something else.
  */
-async function readWhole(path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
+async function readWhole(
+  path: string,
+  signal: AbortSignal | undefined,
+  most = Number.POSITIVE_INFINITY,
+): Promise<Uint8Array> {
   signal?.throwIfAborted();
   const handle = await open(path);
   try {
     const { size } = await handle.stat();
+    checkFileBytes(size, most, path);
     const bytes = new Uint8Array(size);
     let length = 0;
     while (length < size) {

@@ -2,7 +2,7 @@
  * `MobileNetV2Config`: every field, default and rule of transformers' configuration_mobilenet_v2.py and of its base
  * class, plus range checks of our own, so that a broken config.json is refused here and not deep in a kernel.
  */
-import { type Folder, openFolder, requirePlatform } from '../../base/env.js';
+import { env, type Folder, openFolder, requirePlatform } from '../../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
 import { isJsonObject, parseJson, showJson } from '../../base/json.js';
 
@@ -155,7 +155,7 @@ export class MobileNetV2Config {
     if (Object.keys(overrides).length > 0) new MobileNetV2Config(overrides);
     const folder = await openFolder(where);
     const file = `${folder.name}/config.json`;
-    const bytes = await folder.read('config.json');
+    const bytes = await folder.read('config.json', undefined, env.limits.jsonBytes);
     if (bytes === undefined) {
       throw new MobileNetError('NOT_FOUND', `config.json: not in ${folder.name}; is this the folder of a model?`, {
         file,
