@@ -192,7 +192,11 @@ it.each(TARGETS)('$name', { timeout: 3600_000 }, async ({ name, seeds, read, mut
   let worstMs = 0;
   let rssMiB = 0;
   for (let run = 0; run < runs; run++) {
-    const bytes = mutate(pool[below(pool.length)], below, pool[below(pool.length)]);
+    const bytes = mutate(
+      below(2) === 0 ? seeds[below(seeds.length)] : pool[below(pool.length)],
+      below,
+      pool[below(pool.length)],
+    );
     const begin = performance.now();
     let answer = '';
     try {

@@ -361,6 +361,7 @@ const configCases = ({ config }: Sound): Malformed[] => [
     expand_ratio: [0, ...besides(0.5)],
     first_layer_is_expansion: besides(true),
     tf_padding: besides(true),
+    num_labels: [1e5 + 1, 1e6, 1e12, ...besides(true)].filter((value) => value !== null),
     hidden_act: [1, ...besides('x', '1')],
     layer_norm_eps: besides(0.5),
     id2label: [
