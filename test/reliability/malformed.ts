@@ -376,6 +376,7 @@ const configCases = ({ config }: Sound): Malformed[] => [
       true,
       7,
     ],
+    label2id: ['x', [], true, 7, { a: {} }, { a: [{}] }, { a: 'x' }, { a: -1 }, { a: 99 }, { a: 0.5 }],
     problem_type: ['x', 1, [], {}],
     semantic_loss_ignore_index: besides(-1),
   }),

@@ -176,7 +176,7 @@ export class MobileNetV2Config {
     return { ...dict, id2label: this.id2label, label2id: this.label2id };
   }
 
-  /** The text of config.json: keys in order, two spaces. */
+  /** The text of config.json: keys in order, two spaces. @throws MobileNetError CONFIG for what JSON cannot hold */
   to_json_string(): string {
     const dict = this.to_dict();
     const ordered = Object.fromEntries(
@@ -184,7 +184,11 @@ export class MobileNetV2Config {
         .sort()
         .map((name) => [name, dict[name]]),
     );
-    return `${JSON.stringify(ordered, null, 2)}\n`;
+    try {
+      return `${JSON.stringify(ordered, null, 2)}\n`;
+    } catch (cause) {
+      throw new MobileNetError('CONFIG', `config: ${(cause as Error).message.split('\n')[0]}`, { cause });
+    }
   }
 
   async save_pretrained(dir: string): Promise<void> {
@@ -242,9 +246,10 @@ function checkLabelIds(label2id: unknown, numLabels: number, file: string | unde
   }
   const ids = dictionary();
   for (const [label, value] of Object.entries(label2id as object)) {
-    const id = Number(value);
+    // Objects of a file have no prototype, so that Number would throw a TypeError.
+    const id = typeof value === 'number' || typeof value === 'string' ? Number(value) : Number.NaN;
     if (!Number.isInteger(id) || id < 0 || id >= Math.max(1, numLabels)) {
-      throw refusal('label2id', `${show(label)} has id ${show(id)}, labels are ${numLabels}`, file);
+      throw refusal('label2id', `${show(label)} has id ${show(value)}, labels are ${numLabels}`, file);
     }
     ids[label] = id;
   }
