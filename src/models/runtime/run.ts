@@ -8,6 +8,7 @@ import type { PackedWeights } from './bind.js';
 import type { WeightLookup } from './lower.js';
 import type { Machine } from './machine.js';
 import { type InputDims, type MemoryMode, makePlan, type Plan, type PlanOutput } from './plan.js';
+import { type Profile, profilePlan } from './profile.js';
 
 /** Plans kept, the least recently used goes first. Each holds its own arena, a few megabytes. */
 const MOST_PLANS = 4;
@@ -51,8 +52,20 @@ export class Network {
 
   /** Computes the named outputs of `pixels`, [N,C,H,W]. The tensors returned are the caller's own. */
   run(pixels: Float32Array, dims: InputDims, outputs: readonly string[]): Promise<Map<string, Tensor<'float32'>>> {
-    // One after another: all runs share the arena.
-    const result = this.#lastRun.then(() => this.#run(pixels, dims, outputs));
+    return this.#alone(() => this.#run(pixels, dims, outputs));
+  }
+
+  /** Times every step of so many runs (profile.ts). */
+  profile(pixels: Float32Array, dims: InputDims, outputs: readonly string[], runs: number): Promise<Profile> {
+    return this.#alone(async () => {
+      await this.machine.start();
+      return profilePlan(this.plan(dims, outputs), this.machine, pixels, runs);
+    });
+  }
+
+  /** One after another: all runs share the arena. */
+  #alone<T>(job: () => Promise<T>): Promise<T> {
+    const result = this.#lastRun.then(job);
     this.#lastRun = result.catch(() => {});
     return result;
   }
