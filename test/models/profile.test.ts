@@ -75,6 +75,14 @@ describe('profile', () => {
     const names = (size: number, batch: number) =>
       model.plan([batch, 3, size, size]).steps.map(({ spec }) => shapeOf(spec));
     expect(names(160, 1).slice(0, 2)).toEqual(['160×160×3→16→8', '80×80×8→48→8']);
+    const made = new MobileNetV2ForImageClassification(config, { device: 'js' }).plan([1, 3, 96, 96]);
+    expect(made.steps.slice(0, 5).map(({ spec }) => shapeOf(spec))).toEqual([
+      '96×96×3→48×48×16',
+      '48×48×16',
+      '2304×16→8',
+      '2304×8→48',
+      '48×48×48→24×24',
+    ]);
     expect(names(32, 2).slice(-2)).toEqual(['2·1×1×1280', '2·1×1280→7']);
   });
 });

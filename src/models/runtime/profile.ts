@@ -24,7 +24,7 @@ export interface ProfileStep extends ProfileRow {
   /** As in the plan. */
   readonly name: string;
   readonly kernelName: string;
-  /** `3136×24→144`, pixels and channels of a product; `56×56×144`, what a window slides over. */
+  /** `3136×24→144`, pixels and channels of a product; `56×56×144→28×28`, what a window slides over and what it makes. */
   readonly shape: string;
 }
 
@@ -130,7 +130,7 @@ function median(values: readonly number[]): number {
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 }
 
-/** What a step works on, for tables: sizes as they are read, `→` what is made where that is not the same. */
+/** What a step works on, for tables: sizes as they are read, and behind `→` as they are written where that differs. */
 export function shapeOf(spec: Spec | InvertedResidualSpec): string {
   const batch = 'batch' in spec && spec.batch > 1 ? `${spec.batch}·` : '';
   switch (spec.op) {
@@ -143,9 +143,15 @@ export function shapeOf(spec: Spec | InvertedResidualSpec): string {
     }
     case 'pointwise':
       return `${batch}${spec.pixels}×${spec.inChannels}→${spec.outChannels}`;
-    case 'conv3x3':
-      return `${batch}${spec.inHeight}×${spec.inWidth}×${spec.inChannels}→${spec.outChannels}`;
-    case 'depthwise3x3':
+    case 'conv3x3': {
+      const { inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = spec;
+      return `${batch}${inHeight}×${inWidth}×${inChannels}→${outHeight}×${outWidth}×${outChannels}`;
+    }
+    case 'depthwise3x3': {
+      const { inHeight, inWidth, channels, outHeight, outWidth } = spec;
+      const made = outHeight === inHeight && outWidth === inWidth ? '' : `→${outHeight}×${outWidth}`;
+      return `${batch}${inHeight}×${inWidth}×${channels}${made}`;
+    }
     case 'average_pool':
       return `${batch}${spec.inHeight}×${spec.inWidth}×${spec.channels}`;
     case 'resize_bilinear':
