@@ -28,12 +28,14 @@ export {
   MobileNetV2PreTrainedModel,
   type ModelInputs,
   type ModelOptions,
+  type ProfileOptions,
   type SavePretrainedOptions,
   type SemanticSegmenterOutput,
 } from './models/mobilenet-v2/model.js';
 export type { State } from './models/mobilenet-v2/weights.js';
 export type { Device } from './models/runtime/choose.js';
 export { describePlan, type InputDims, type Plan, type PlanOutput, type Step } from './models/runtime/plan.js';
+export type { Profile, ProfileRow, ProfileStep } from './models/runtime/profile.js';
 export {
   type ClassificationOptions,
   type ClassificationResult,

@@ -12,6 +12,7 @@ const COMMANDS: Record<string, () => Promise<(program: Command, session: Session
   features: async () => (await import('./features.js')).addFeatures,
   inspect: async () => (await import('./inspect.js')).addInspect,
   plan: async () => (await import('./plan.js')).addPlan,
+  profile: async () => (await import('./profile.js')).addProfile,
 };
 
 export async function main(args: readonly string[]): Promise<void> {

@@ -35,6 +35,9 @@ export const deviceOption = (): Option =>
 export const memoryOption = (): Option =>
   new Option('--memory <mode>', 'low needs less of it, fast may use more').choices(['fast', 'low']).default('fast');
 
+export const threadsOption = (description: string): Option =>
+  new Option('--threads <n>', description).argParser(threads).default('auto');
+
 export const debugOption = (): Option => new Option('--debug', 'show where an error comes from');
 
 export const batchSizeOption = (): Option =>
@@ -49,7 +52,7 @@ export const sizeOption = (): Option =>
 export function addCommonOptions(command: Command): void {
   command
     .addOption(deviceOption())
-    .addOption(new Option('--threads <n>', 'threads to decode and compute with').argParser(threads).default('auto'))
+    .addOption(threadsOption('threads to decode and compute with'))
     .addOption(memoryOption())
     .addOption(new Option('--json', 'print one JSON array').conflicts('ndjson'))
     .addOption(new Option('--ndjson', 'print a line of JSON for every picture, as it is done'))

@@ -13,6 +13,7 @@ import type { Graph } from '../graph.js';
 import { DEVICES, type Device } from '../runtime/choose.js';
 import { type MachineOptions, makeMachine, prepareMachine } from '../runtime/machine.js';
 import type { InputDims, MemoryMode, Plan } from '../runtime/plan.js';
+import type { Profile } from '../runtime/profile.js';
 import { Network } from '../runtime/run.js';
 import { checkFinite, loadWeights } from '../weights/load.js';
 import { writeSafetensors } from '../weights/safetensors.js';
@@ -78,8 +79,15 @@ export interface ModelInputs {
   signal?: AbortSignal | undefined;
 }
 
+export interface ProfileOptions {
+  /** Runs that are timed, 1 to 100000. Default 20. */
+  runs?: number;
+}
+
 /** Hidden states are the outputs of `layer.0` to `layer.15`, [N,C,H,W] each. */
 const HIDDEN_STATES = 16;
+/** Of a profile, which keeps the time of every step of each. */
+const MOST_RUNS = 100_000;
 
 /** `model(inputs)` is `model.forward(inputs)`. */
 export interface MobileNetV2PreTrainedModel<Output> {
@@ -234,6 +242,23 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     const [batch, channels, height, width] = checkDims(dims, this.config);
     const outputs = hidden_states_only ? someHiddenNames(output_hidden_states) : this.#outputs(output_hidden_states);
     return this.#running().plan([batch, channels, height, width], [...new Set(outputs)]);
+  }
+
+  /**
+   * Runs the network again and again on these inputs, and times each step: where the time goes, and how near the limit of
+   * the machine each kernel is. A clock that a page has made coarse makes it coarse, too.
+   */
+  async profile(
+    { pixel_values, output_hidden_states }: ModelInputs,
+    { runs = 20 }: ProfileOptions = {},
+  ): Promise<Profile> {
+    if (!Number.isInteger(runs) || runs < 1 || runs > MOST_RUNS) {
+      throw new MobileNetError('ARG', `runs: expected a whole number from 1 to ${MOST_RUNS}, got ${show(runs)}`);
+    }
+    const network = this.#running();
+    const outputs = this.#outputs(output_hidden_states ?? this.config.output_hidden_states);
+    const { data, dims } = checkPixels(pixel_values, this.config);
+    return network.profile(data, dims, outputs, runs);
   }
 
   /** The layers, as they stand in the checkpoint. */

@@ -1,0 +1,166 @@
+/**
+ * Where the time goes: a plan's steps, each timed by itself, over many runs. It walks the same frozen steps as run.ts and
+ * leaves ordinary runs alone. What the machine could do at most is measured between the runs, so that a share holds even
+ * where the clock of the processor changes.
+ */
+import { type InvertedResidualSpec, multiplyAdds, type Spec } from '../../layers/spec.js';
+import { type PeakLoop, peakLoops } from '../../tensor/wasm/peak.js';
+import type { Machine } from './machine.js';
+import type { InputDims, Plan } from './plan.js';
+
+/** Times in milliseconds. */
+export interface ProfileRow {
+  /** The fastest of all runs, and the middle one. */
+  readonly min: number;
+  readonly median: number;
+  readonly multiplyAdds: number;
+  /** 10⁹ multiply-adds a second, in the fastest run. */
+  readonly gmacs: number;
+  /** Of what the threads could do at most; null where there are no multiply-adds, or no peak. */
+  readonly share: number | null;
+}
+
+export interface ProfileStep extends ProfileRow {
+  /** As in the plan. */
+  readonly name: string;
+  readonly kernelName: string;
+  /** `3136×24→144`, pixels and channels of a product; `56×56×144→28×28`, what a window slides over and what it makes. */
+  readonly shape: string;
+}
+
+export interface Profile {
+  readonly engine: Plan['engine'];
+  readonly dims: InputDims;
+  readonly threads: number;
+  readonly runs: number;
+  /** The most that one thread can do here, in 10⁹ multiply-adds a second; null where WebAssembly is refused. */
+  readonly peak: number | null;
+  readonly steps: readonly ProfileStep[];
+  /** Whole runs, timed by their steps: `min` is the fastest run, and no sum of fastest steps. */
+  readonly total: ProfileRow;
+}
+
+/** Before the first run that counts, at least so many milliseconds: compilers replace code that is busy. */
+const WARMUP = 300;
+/** Runs between two looks at the peak; the run after one finds caches as they are not, and is not counted. */
+const RUNS_A_LOOK = 5;
+const CALLS_A_LOOK = 3;
+
+/** Runs a plan again and again. The machine must be the plan's, and nothing else may run on it meanwhile. */
+export async function profilePlan(plan: Plan, machine: Machine, pixels: Float32Array, runs: number): Promise<Profile> {
+  const peak = watchPeak();
+  const times: number[][] = plan.steps.map(() => []);
+  const totals: number[] = [];
+
+  const pass = async (counts: boolean) => {
+    plan.input.view.set(pixels); // its place in the arena has other values by now
+    let total = 0;
+    for (const [index, { work }] of plan.steps.entries()) {
+      const start = performance.now();
+      for (const piece of work) {
+        const pending = piece();
+        if (pending !== undefined) await pending;
+      }
+      const time = performance.now() - start;
+      total += time;
+      if (counts) times[index].push(time);
+    }
+    if (counts) totals.push(total);
+  };
+
+  const begin = performance.now();
+  do await pass(false);
+  while (performance.now() - begin < WARMUP);
+  for (let run = 0; run < runs; run++) {
+    if (run % RUNS_A_LOOK === 0) {
+      peak?.look();
+      await pass(false);
+    }
+    await pass(true);
+  }
+
+  const most = peak?.gmacs() ?? null;
+  const row = (macs: number, samples: readonly number[]): ProfileRow => {
+    const min = Math.min(...samples);
+    const gmacs = macs === 0 ? 0 : macs / min / 1e6;
+    const share = macs === 0 || most === null ? null : gmacs / (most * machine.threads);
+    return { min, median: median(samples), multiplyAdds: macs, gmacs, share };
+  };
+  return {
+    engine: plan.engine,
+    dims: plan.dims,
+    threads: machine.threads,
+    runs,
+    peak: most,
+    steps: plan.steps.map(({ name, kernelName, spec }, index) => ({
+      name,
+      kernelName,
+      shape: shapeOf(spec),
+      ...row(multiplyAdds(spec), times[index]),
+    })),
+    total: row(plan.multiplyAdds, totals),
+  };
+}
+
+/** The fastest that the loops of peak.ts ever were. Null where they may not be compiled. */
+function watchPeak() {
+  let loops: PeakLoop[];
+  try {
+    loops = peakLoops();
+  } catch {
+    return null;
+  }
+  let most = 0;
+  return {
+    look() {
+      for (let call = 0; call < CALLS_A_LOOK; call++) {
+        for (const { multiplyAdds: macs, run } of loops) {
+          const start = performance.now();
+          run();
+          most = Math.max(most, macs / (performance.now() - start) / 1e6);
+        }
+      }
+    },
+    gmacs: () => most,
+  };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+}
+
+/** What a step works on, for tables: sizes as they are read, and behind `→` as they are written where that differs. */
+export function shapeOf(spec: Spec | InvertedResidualSpec): string {
+  const batch = 'batch' in spec && spec.batch > 1 ? `${spec.batch}·` : '';
+  switch (spec.op) {
+    case 'inverted_residual': {
+      const { widen, filter, project } = spec;
+      const images = filter.batch > 1 ? `${filter.batch}·` : '';
+      const channels = [widen.inChannels, filter.channels, project.outChannels].join('→');
+      const { inHeight, inWidth } = widen.op === 'conv3x3' ? widen : filter;
+      return `${images}${inHeight}×${inWidth}×${channels}`;
+    }
+    case 'pointwise':
+      return `${batch}${spec.pixels}×${spec.inChannels}→${spec.outChannels}`;
+    case 'conv3x3': {
+      const { inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = spec;
+      return `${batch}${inHeight}×${inWidth}×${inChannels}→${outHeight}×${outWidth}×${outChannels}`;
+    }
+    case 'depthwise3x3': {
+      const { inHeight, inWidth, channels, outHeight, outWidth } = spec;
+      const made = outHeight === inHeight && outWidth === inWidth ? '' : `→${outHeight}×${outWidth}`;
+      return `${batch}${inHeight}×${inWidth}×${channels}${made}`;
+    }
+    case 'average_pool':
+      return `${batch}${spec.inHeight}×${spec.inWidth}×${spec.channels}`;
+    case 'resize_bilinear':
+      return `${batch}${spec.inHeight}×${spec.inWidth}×${spec.channels}→${spec.outHeight}×${spec.outWidth}`;
+    case 'concat':
+      return `${spec.pixels}×${spec.channels1}+${spec.channels2}`;
+    case 'batch_norm':
+      return `${spec.pixels}×${spec.channels}`;
+    default:
+      return String(spec.size);
+  }
+}

@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { MobileNetV2ForImageClassification } from '../../src/node.js';
+import { cli, temporaryFolder } from '../helpers/cli.js';
+import { saveTinyClassifier } from '../helpers/tiny.js';
+
+describe('profile', () => {
+  it('prints a row for every step and a total, and writes a page that needs nothing else', async () => {
+    const folder = temporaryFolder();
+    await saveTinyClassifier(folder);
+    const page = join(folder, 'profile.html');
+    const args = ['profile', folder, '--size', '64x48', '--batch', '2', '--threads', '1', '--runs', '3'];
+    const { code, stdout, stderr } = await cli([...args, '--html', page]);
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    const { steps } = (await MobileNetV2ForImageClassification.from_pretrained(folder)).plan([2, 3, 64, 48]);
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines).toHaveLength(1 + steps.length + 2);
+    expect(lines[0]).toMatch(/^step +kernel +shape +MMAC +ms +median +GMAC\/s +of peak$/);
+    for (const [index, { name, kernelName }] of steps.entries()) {
+      expect(lines[1 + index].startsWith(name), lines[1 + index]).toBe(true);
+      expect(lines[1 + index]).toContain(` ${kernelName} `);
+    }
+    expect(lines.at(-2)).toMatch(/^total +\d+\.\d\d +\d+\.\d{3} +\d+\.\d{3} +\d+\.\d\d +\d+ %$/);
+    expect(lines.at(-1)).toMatch(/^input \[2,3,64,48\] · wasm · 1 thread · .* 3 runs · peak \d+\.\d GMAC\/s a thread$/);
+
+    const html = readFileSync(page, 'utf8');
+    expect(html.match(/class="fill"/g)).toHaveLength(steps.length);
+    expect(html).not.toMatch(/<script|<link|https?:|url\(/);
+  });
+
+  it('is a record with --json', async () => {
+    const folder = temporaryFolder();
+    await saveTinyClassifier(folder);
+    const { stdout } = await cli(['profile', folder, '--device', 'js', '--runs', '2', '--json']);
+    const record = JSON.parse(stdout);
+    expect(record).toMatchObject({ device: 'js', input: [1, 3, 32, 32], threads: 1, runs: 2 });
+    expect(record.total.multiply_adds_per_second).toBeCloseTo(
+      record.total.multiply_adds / (record.total.min_ms / 1e3),
+      -3,
+    );
+    expect(record.steps[0]).toMatchObject({ name: 'conv_stem.first_conv', kernel: 'conv3x3_s2_f32_relu6__js' });
+  });
+
+  it.each(['0', 'x', '1e9'])('refuses --runs %s', async (runs) => {
+    const { code, stderr } = await cli(['profile', '--runs', runs]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('Expected a whole number from 1 to 100000.');
+  });
+});
