@@ -24,7 +24,7 @@ const RAMP = [
   [252, 255, 164],
 ] as const;
 /** Alpha of the largest value; the picture shows through. */
-const MOST_ALPHA = 190;
+const MOST_ALPHA = 215;
 
 /**
  * @param map [h,w]; only what is above 0 is coloured, the largest value most
@@ -89,7 +89,7 @@ function paint(out: Uint8Array, to: number, share: number): void {
   const index = Math.min(Math.floor(position), RAMP.length - 2);
   const rest = position - index;
   for (let c = 0; c < 3; c++) out[to + c] = Math.round(RAMP[index][c] * (1 - rest) + RAMP[index + 1][c] * rest);
-  out[to + 3] = Math.round(MOST_ALPHA * Math.min(1, share));
+  out[to + 3] = Math.round(MOST_ALPHA * Math.min(1, share) ** 0.7);
 }
 
 /** A picture with another of its size laid over it. @returns RGB @throws MobileNetError ARG for another size */
