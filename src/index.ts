@@ -34,11 +34,13 @@ export {
 } from './models/mobilenet-v2/model.js';
 export type { State } from './models/mobilenet-v2/weights.js';
 export type { Device } from './models/runtime/choose.js';
+export type { Layer, ReceptiveField } from './models/runtime/layers.js';
 export { describePlan, type InputDims, type Plan, type PlanOutput, type Step } from './models/runtime/plan.js';
 export type { Profile, ProfileRow, ProfileStep } from './models/runtime/profile.js';
 export {
   type ClassificationOptions,
   type ClassificationResult,
+  type Explanation,
   type FeatureOptions,
   ImageClassificationPipeline,
   ImageFeatureExtractionPipeline,
@@ -50,6 +52,9 @@ export {
   type SegmentationResult,
   type Task,
 } from './pipeline.js';
+export type { DrawableLike } from './processors/drawable.js';
+export { type EveryFrameOptions, every_frame, type VideoLike } from './processors/every-frame.js';
+export type { Geometry } from './processors/geometry.js';
 export {
   type ImageInput as ProcessorInput,
   type ImageProcessorOptions,

@@ -5,13 +5,15 @@
 import { checkSignal, heed, unlessAborted } from './base/abort.js';
 import { Callable } from './base/callable.js';
 import { type Folder, openFolder } from './base/env.js';
-import { MobileNetError, show } from './base/errors.js';
+import { listNames, MobileNetError, show } from './base/errors.js';
+import { classActivationMap } from './models/mobilenet-v2/class-activation.js';
 import {
   type FromPretrainedOptions,
   MobileNetV2ForImageClassification,
   MobileNetV2ForSemanticSegmentation,
   MobileNetV2Model,
 } from './models/mobilenet-v2/model.js';
+import { heatmap, layOver } from './processors/heatmap.js';
 import { MobileNetV2ImageProcessor, type ProcessOptions } from './processors/image-processor.js';
 import { type ImageInput, load_image, RawImage } from './processors/raw-image.js';
 import type { Tensor } from './tensor/tensor.js';
@@ -34,6 +36,22 @@ export interface ClassificationResult {
   label: string;
   /** Probability, softmax over all classes. */
   score: number;
+}
+
+/** Why a picture has a label. */
+export interface Explanation {
+  label: string;
+  /** Its probability, as `classify` gives it. */
+  score: number;
+  /**
+   * [h,w], the class-activation map on the network's own coarse grid, in units of the logit: its mean and the class's
+   * bias together are the logit.
+   */
+  map: Tensor<'float32'>;
+  /** What of the map speaks for the label, RGBA at the picture's size; transparent elsewhere. */
+  heatmap: RawImage;
+  /** A picture, by default the one that was explained, with the heatmap laid over it; RGB. */
+  overlay(image?: RawImage): RawImage;
 }
 
 export interface SegmentationOptions extends CallOptions {
@@ -134,6 +152,44 @@ export class ImageClassificationPipeline extends Pipeline<
       const order = Array.from(own.keys()).sort((a, b) => own[b] - own[a]);
       return order.slice(0, top_k ?? classes).map((k) => ({ label: labels[k] ?? `LABEL_${k}`, score: own[k] }));
     });
+  }
+
+  /**
+   * Which places of a picture speak for a label: the class-activation map of Zhou et al. 2016.
+   * @param label a class by name or number; the best when left out. Of a name that several classes bear, the best
+   * @throws MobileNetError ARG for a label the model does not have, or a model without a classifier on global pooling
+   */
+  async explain(image: ImageInput, label?: string | number, { signal }: CallOptions = {}): Promise<Explanation> {
+    const [picture] = await loadImages(image, signal);
+    const { model, processor } = this;
+    const { pixel_values } = await processor(picture);
+    const outputs = await model.activations(pixel_values, ['logits', 'last_hidden_state'], { signal });
+    const logits = outputs.get('logits')!;
+    if (logits.dims.length !== 2) throw new MobileNetError('ARG', "explain: there is no one label with pool: '7x7'");
+    const scores = logits.softmax().data;
+    const id = this.#find(label, scores);
+    const map = classActivationMap(outputs.get('last_hidden_state')!, model.state_dict().get('classifier.weight'), id);
+    const features = model.layers(pixel_values.dims as never).find(({ name }) => name === 'conv_1x1')!;
+    const geometry = processor.geometry(picture.height, picture.width);
+    const colours = heatmap(map, features.receptive_field!, geometry, picture);
+    return {
+      label: model.config.id2label[id] ?? `LABEL_${id}`,
+      score: scores[id],
+      map,
+      heatmap: colours,
+      overlay: (under = picture) => layOver(under, colours),
+    };
+  }
+
+  /** The number of a class. */
+  #find(label: string | number | undefined, scores: Float32Array): number {
+    const labels = Array.from(scores, (_, k) => this.model.config.id2label[k] ?? `LABEL_${k}`);
+    const found = [...scores.keys()].filter((k) => label === undefined || label === k || label === labels[k]);
+    if (found.length > 0) return found.reduce((best, k) => (scores[k] > scores[best] ? k : best));
+    throw new MobileNetError(
+      'ARG',
+      `label: expected a number from 0 to ${scores.length - 1} or one of ${listNames(labels, 20, 250)}, got ${show(label)}`,
+    );
   }
 
   override async forward(images: Images, options?: ClassificationOptions) {

@@ -1,8 +1,5 @@
 /** `mobilenet-v2 inspect`: a checkpoint's layers, what they make, how many weights they hold and what they cost. */
 import type { Command } from 'commander';
-import { multiplyAdds } from '../layers/spec.js';
-import { type ConvNode, INPUT, type Node, parametersOf } from '../models/graph.js';
-import { lower, type Value } from '../models/runtime/lower.js';
 import { MobileNetV2Config } from '../node.js';
 import { architectureOf, folderOf, imageSize, modelClass } from './checkpoint.js';
 import { debugOption, examples, modelOption, sizeOption } from './options.js';
@@ -15,10 +12,7 @@ interface InspectFlags {
   json?: true;
 }
 
-/** What can be learnt by training. The mean and variance of a batch norm are measured, and not counted. */
-const LEARNT = new Set(['weight', 'bias', 'norm_weight', 'norm_bias']);
-
-interface Layer {
+interface Row {
   name: string;
   operation: string;
   /** [C,H,W], null for a layer that the task does not use. */
@@ -84,46 +78,15 @@ function summaryOf(config: MobileNetV2Config, height: number, width: number): st
 }
 
 /** The layers as they stand in the checkpoint, at a size of input. Nothing is folded; `plan` shows what really runs. */
-function layersOf(config: MobileNetV2Config, height: number, width: number): Layer[] {
-  const { graph } = new (modelClass(architectureOf(config)))(config, { state: new Map() });
-  const outputs = graph.outputs.has('logits') ? ['logits'] : ['last_hidden_state', 'pooler_output'];
-  const dims = [1, graph.inChannels, height, width] as const;
-  const unread = () => new Float32Array(0); // shapes alone: no step is run
-  const { values, steps } = lower({ graph, dims, outputs, weights: unread, fuse: false });
-  const cost = new Map<string, number>();
-  for (const { name, spec } of steps) cost.set(name.replace(/\.convolution$/, ''), multiplyAdds(spec));
-  const used = new Set([...values.keys()].filter((name) => name !== INPUT));
-  return graph.nodes.map((node) => ({
-    name: node.name,
-    operation: describe(node),
-    output: used.has(node.name) ? dimsOf(values.get(node.name)!) : null,
-    parameters: parametersOf([node])
-      .filter(({ role }) => LEARNT.has(role))
-      .reduce((sum, parameter) => sum + parameter.dims.reduce((product, size) => product * size, 1), 0),
-    multiply_adds: cost.get(node.name) ?? 0,
-  }));
-}
-
-const dimsOf = ({ channels, height, width, flat }: Value): number[] => (flat ? [channels] : [channels, height, width]);
-
-function describe(node: Node): string {
-  switch (node.op) {
-    case 'convolution':
-      return describeConvolution(node);
-    case 'average_pool':
-      return node.window === 'global' ? 'global average pool' : `average pool ${node.window}×${node.window}`;
-    case 'resize':
-      return 'bilinear resize';
-    default:
-      return node.op;
-  }
-}
-
-function describeConvolution({ kernel, groups, stride, dilation, norm, activation }: ConvNode): string {
-  const parts = [`${groups > 1 ? 'depthwise' : 'conv'} ${kernel}×${kernel}`];
-  if (stride > 1) parts.push(`stride ${stride}`);
-  if (dilation > 1) parts.push(`dilation ${dilation}`);
-  if (norm !== null) parts.push('norm');
-  if (activation !== 'linear') parts.push(activation);
-  return parts.join(', ');
+function layersOf(config: MobileNetV2Config, height: number, width: number): Row[] {
+  const model = new (modelClass(architectureOf(config)))(config, { state: new Map() });
+  return model
+    .layers([1, config.num_channels, height, width])
+    .map(({ name, description, dims, parameters, multiply_adds }) => ({
+      name,
+      operation: description,
+      output: dims?.slice(1) ?? null,
+      parameters,
+      multiply_adds,
+    }));
 }

@@ -18,7 +18,7 @@ import { LookAhead, settle } from './look-ahead.js';
 import { addCommonOptions, examples, formatOf, fraction, modelOption, type PictureFlags } from './options.js';
 import type { Result } from './output.js';
 import { inputPictures, picturesArgument } from './pictures.js';
-import { type ResultPaths, resultPaths } from './result-paths.js';
+import { resultPaths } from './result-paths.js';
 import type { Session } from './session.js';
 import { writeWhole } from './temporary-file.js';
 import { percent, plural, printable } from './text.js';
@@ -56,7 +56,7 @@ export function addSegment(program: Command, session: Session): void {
 
 async function segment(inputs: string[], flags: SegmentFlags, session: Session): Promise<void> {
   const found = await inputPictures('segment', inputs, flags);
-  const { paths, own } = resultPaths(found, flags.out);
+  const { paths, own } = resultPaths(found, flags.out, ['mask', 'overlay']);
   const pictures = found.filter((picture) => !own.has(picture));
   const { device, threads, memory, model, wholeImage } = flags;
   const lookAhead = new LookAhead(pictures, threads);
@@ -105,7 +105,7 @@ function crops({ do_center_crop, crop_size, size }: MobileNetV2ImageProcessor, {
 async function segmentOne(
   file: string,
   prepared: Prepared,
-  paths: ResultPaths,
+  paths: { mask: string; overlay: string },
   segmenter: ImageSegmentationPipeline,
   { opacity }: SegmentFlags,
 ): Promise<Result> {

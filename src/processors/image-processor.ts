@@ -7,7 +7,7 @@ import { type Folder, openFolder, requirePlatform } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { parseJson } from '../base/json.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { planGeometry } from './geometry.js';
+import { type Geometry, planGeometry } from './geometry.js';
 import {
   type ChannelFormat,
   type ImageProcessorOptions,
@@ -187,6 +187,11 @@ export class MobileNetV2ImageProcessor extends Callable<
       output.labels = makeLabels(options.segmentation_maps, pictures.length, settings);
     }
     return output;
+  }
+
+  /** Where a picture of `height`×`width` pixels goes: how large it becomes, and which part of it is kept where. */
+  geometry(height: number, width: number, options: ProcessOptions = {}): Geometry {
+    return planGeometry(this.#settings(options), height, width);
   }
 
   #options(): ResolvedOptions {

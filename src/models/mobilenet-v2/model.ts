@@ -5,12 +5,13 @@
 import { checkSignal, unlessAborted } from '../../base/abort.js';
 import { Callable } from '../../base/callable.js';
 import { type Folder, openFolder, requirePlatform } from '../../base/env.js';
-import { MobileNetError, show } from '../../base/errors.js';
+import { listNames, MobileNetError, show } from '../../base/errors.js';
 import { activationFunction } from '../../layers/activation.js';
 import { firstNonFinite } from '../../tensor/finite.js';
 import { Tensor } from '../../tensor/tensor.js';
 import type { Graph } from '../graph.js';
 import { DEVICES, type Device } from '../runtime/choose.js';
+import { describeLayers, type Layer } from '../runtime/layers.js';
 import { type MachineOptions, makeMachine, prepareMachine } from '../runtime/machine.js';
 import type { InputDims, MemoryMode, Plan } from '../runtime/plan.js';
 import type { Profile } from '../runtime/profile.js';
@@ -229,12 +230,43 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
    * @param which indices 0 to 15, or true for all
    * @returns [N,C,H,W] each, in the order of `which`
    */
-  async hidden_states(pixel_values: Tensor, which: true | readonly number[]): Promise<Tensor<'float32'>[]> {
+  async hidden_states(
+    pixel_values: Tensor,
+    which: true | readonly number[],
+    { signal }: Pick<ModelInputs, 'signal'> = {},
+  ): Promise<Tensor<'float32'>[]> {
+    checkSignal(signal);
     const network = this.#running();
     const names = someHiddenNames(which);
     const pixels = checkPixels(pixel_values, this.config);
-    const results = await network.run(pixels.data, pixels.dims, [...new Set(names)]);
+    const results = await network.run(pixels.data, pixels.dims, [...new Set(names)], signal);
     return names.map((name) => results.get(name)!);
+  }
+
+  /**
+   * What any layers made of the pictures: `layer.3.conv_3x3`, `conv_1x1`, `classifier`, whatever `graph.nodes` lists,
+   * behind batch norm and activation. Only what they need is computed; where a layer is asked for, nothing is fused
+   * across it.
+   * @param names of nodes, or of outputs such as `hidden_states.3`
+   * @returns by name, in the order of `names`: [N,C,h,w] each, [N,C] behind global pooling
+   * @throws MobileNetError ARG for a name that is none
+   */
+  async activations(
+    pixel_values: Tensor,
+    names: readonly string[],
+    { signal }: Pick<ModelInputs, 'signal'> = {},
+  ): Promise<Map<string, Tensor<'float32'>>> {
+    checkSignal(signal);
+    const network = this.#running();
+    const wanted = [...new Set(checkNames(names, this.#graph))];
+    const pixels = checkPixels(pixel_values, this.config);
+    const results = await network.run(pixels.data, pixels.dims, wanted, signal);
+    return new Map(wanted.map((name) => [name, results.get(name)!]));
+  }
+
+  /** The layers in order for an input [N,C,H,W]: what each makes, costs, and sees of the picture. Computes nothing. */
+  layers(dims: InputDims): Layer[] {
+    return describeLayers(this.#graph, checkDims(dims, this.config), this.taskOutputs());
   }
 
   /** The plan for an input [N,C,H,W]: steps, kernels, arena. With `hidden_states_only`, that of `hidden_states`. */
@@ -356,6 +388,19 @@ function someHiddenNames(which: boolean | readonly number[]): string[] {
   const names = hiddenNames(which) ?? [];
   if (names.length > 0) return names;
   throw new MobileNetError('ARG', `hidden_states: expected true or a list of at least one index, got ${show(which)}`);
+}
+
+function checkNames(names: unknown, graph: Graph): readonly string[] {
+  if (!Array.isArray(names) || names.length === 0) {
+    throw new MobileNetError('ARG', `activations: expected a list of at least one layer's name, got ${show(names)}`);
+  }
+  const known = new Set([...graph.nodes.map((node) => node.name), ...graph.outputs.keys()]);
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown === undefined) return names;
+  throw new MobileNetError(
+    'ARG',
+    `activations: there is no layer ${show(unknown)}; there are ${listNames([...known], 20, 200)}`,
+  );
 }
 
 function checkDims(dims: readonly number[], config: MobileNetV2Config): InputDims {

@@ -33,7 +33,7 @@ export class Network {
     this.#memory = memory;
   }
 
-  /** The plan for an input [N,C,H,W] and some outputs by their public names; made on first use. */
+  /** The plan for an input [N,C,H,W] and some outputs, by public name or node; made on first use. */
   plan(dims: InputDims, outputs: readonly string[]): Plan {
     const key = `${dims.join('x')} ${outputs.join(' ')}`;
     let plan = this.#plans.get(key);

@@ -1,0 +1,66 @@
+/** The picture or film that is looked at, with colours laid over it. */
+import { element } from './dom.js';
+
+const stage = element('stage', HTMLDivElement);
+const image = element('picture', HTMLImageElement);
+const overlay = element('overlay', HTMLCanvasElement);
+const opacity = element('opacity', HTMLInputElement);
+const opacityRow = element('opacity-row', HTMLDivElement);
+export const film = element('film', HTMLVideoElement);
+
+export function showPicture(picture: Blob): void {
+  URL.revokeObjectURL(image.src);
+  image.src = URL.createObjectURL(picture);
+  show(image);
+}
+
+export function showFilm(): void {
+  show(film);
+}
+
+export function showNothing(): void {
+  image.hidden = true;
+  film.hidden = true;
+  stage.classList.add('empty');
+  element('invitation', HTMLParagraphElement).hidden = false;
+  cover(null);
+}
+
+function show(shown: HTMLElement): void {
+  image.hidden = shown !== image;
+  film.hidden = shown !== film;
+  stage.classList.remove('empty');
+  element('invitation', HTMLParagraphElement).hidden = true;
+}
+
+export function describePicture(text: string): void {
+  image.alt = text;
+}
+
+/** Lays colours over the picture, or takes them away. */
+export function cover(colours: ImageBitmap | null): void {
+  overlay.hidden = colours === null;
+  opacityRow.hidden = colours === null;
+  if (colours === null) return;
+  overlay.width = colours.width;
+  overlay.height = colours.height;
+  overlay.getContext('bitmaprenderer')!.transferFromImageBitmap(colours);
+  place();
+}
+
+/** Over what is shown, to the pixel: it is centred in the stage. */
+function place(): void {
+  const under = image.hidden ? film : image;
+  overlay.style.left = `${under.offsetLeft}px`;
+  overlay.style.top = `${under.offsetTop}px`;
+  overlay.style.width = `${under.offsetWidth}px`;
+  overlay.style.height = `${under.offsetHeight}px`;
+}
+
+const applyOpacity = () => {
+  overlay.style.opacity = String(opacity.valueAsNumber / 100);
+};
+opacity.addEventListener('input', applyOpacity);
+applyOpacity();
+new ResizeObserver(place).observe(stage);
+image.addEventListener('load', place);
