@@ -19,7 +19,7 @@ const { interleave } = await import('./support.mjs');
 const { ablationTable, layersTable, modelsTable, print } = await import('./tables.mjs');
 
 const DEFAULTS = {
-  part: 'layers,models,ablation',
+  only: 'layers,models,ablation',
   layers: '1.0-224,deeplab-0.5-257-os8',
   networks: Object.keys(NETWORKS).join(),
   ablation: '1.0-224',
@@ -56,7 +56,7 @@ const numbers = (name) => {
   return process.exit(2);
 };
 const names = Object.keys(NETWORKS);
-const parts = list('part', ['layers', 'models', 'ablation']);
+const parts = list('only', ['layers', 'models', 'ablation']);
 const [layers, networks, ablation] = ['layers', 'networks', 'ablation'].map((name) => list(name, names));
 const chosen = list(
   'implementations',
