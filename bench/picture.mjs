@@ -39,6 +39,7 @@ try {
     colorScheme: options.dark ? 'dark' : 'light',
   });
   await page.setContent(reportPage(JSON.parse(readFileSync(from, 'utf8'))));
+  if (options.part !== 'page') await page.addStyleTag({ content: 'details { display: none }' });
   const target = options.part === 'page' ? page : page.locator(`#${options.part}`);
   const bytes = await target.screenshot(options.part === 'page' ? { fullPage: true } : {});
   // Browsers compress in a hurry.

@@ -70,7 +70,7 @@ function layersSection(group, rows, { id, ablation }) {
   const operations = Object.keys(SHAPES).filter((op) => points.some((row) => row.op === op));
   const blocks = points.filter(({ op }) => op === 'inverted_residual');
   const convolutions = points.filter(({ op }) => op !== 'inverted_residual');
-  const plain = shown.filter((look) => ['reference', 'js', 'scalar', best].includes(look));
+  const plain = shown.filter((look) => look !== 'bands');
   return `<div class="pair"${id === undefined ? '' : ` id="${id}"`}>
 <section>
 <h2>${escapeHtml(group.network)}, one thread: what bounds each layer</h2>
@@ -103,7 +103,7 @@ function layerBars(rows, best, roofs) {
     const own = rows.filter((row) => row.step === step);
     const fast = own.find((row) => row.implementation === best);
     if (fast === undefined) return [];
-    const others = own.filter((row) => row !== fast && ['reference', 'js', 'scalar'].includes(row.implementation));
+    const others = own.filter((row) => row !== fast);
     const { shape, op, count } = fast;
     return {
       label: `${SHAPES[op].short} ${shape}${count > 1 ? ` ×${count}` : ''}`,
