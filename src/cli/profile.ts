@@ -69,7 +69,8 @@ async function profile(dir: string | undefined, flags: ProfileFlags, session: Se
   const pixels = Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * 0.37));
   const pixel_values = new Tensor('float32', pixels, dims);
   const { hiddenStates: output_hidden_states = false } = flags;
-  const made = await session.unlessStopped(model.profile({ pixel_values, output_hidden_states }, { runs }));
+  const { signal } = session;
+  const made = await model.profile({ pixel_values, output_hidden_states, signal }, { runs });
   model.dispose();
   if (html !== undefined) {
     const name = folder === undefined ? architecture : basename(resolve(folder));

@@ -23,6 +23,11 @@ export class Session {
     }
   }
 
+  /** For work that would hold the thread, and with it the news. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
   /** The promise's result, or Stopped, whichever is first. */
   unlessStopped<T>(promise: Promise<T>): Promise<T> {
     return unlessAborted(promise, this.#stop.signal);

@@ -1,8 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MobileNetV2ForImageClassification } from '../../src/node.js';
-import { cli, temporaryFolder } from '../helpers/cli.js';
+import { CLI, cli, temporaryFolder } from '../helpers/cli.js';
 import { saveTinyClassifier } from '../helpers/tiny.js';
 
 describe('profile', () => {
@@ -41,6 +43,23 @@ describe('profile', () => {
       -3,
     );
     expect(record.steps[0]).toMatchObject({ name: 'conv_stem.first_conv', kernel: 'conv3x3_s2_f32_relu6__js' });
+  });
+
+  it('ends at Ctrl-C', async () => {
+    const folder = temporaryFolder();
+    await saveTinyClassifier(folder);
+    let code: number | null = null;
+    let output = '';
+    // Killed before it listens, a process has no code.
+    for (let patience = 1000; code === null; patience *= 2) {
+      const child = spawn(process.execPath, [CLI, 'profile', folder, '--runs', '100000', '--threads', '1']);
+      child.stdout.on('data', (text) => {
+        output += text;
+      });
+      setTimeout(() => child.kill('SIGINT'), patience);
+      [code] = await once(child, 'close');
+    }
+    expect({ code, output }).toEqual({ code: 130, output: '' });
   });
 
   it.each(['0', 'x', '1e9'])('refuses --runs %s', async (runs) => {

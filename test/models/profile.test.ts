@@ -70,6 +70,17 @@ describe('profile', () => {
     expect((error as MobileNetError).message).toMatch(/^runs: expected a whole number from 1 to 100000, got /);
   });
 
+  it('ends when it is told to', async () => {
+    const model = new MobileNetV2ForImageClassification(config, { device: 'js' });
+    const before = await model({ pixel_values });
+    const abort = new AbortController();
+    const profile = model.profile({ pixel_values, signal: abort.signal }, { runs: 100_000 });
+    setTimeout(() => abort.abort(new Error('enough')), 50);
+    await expect(profile).rejects.toThrow('enough');
+    await expect(model.profile({ pixel_values, signal: abort.signal })).rejects.toThrow('enough');
+    expect(await model({ pixel_values })).toEqual(before);
+  });
+
   it('names shapes', () => {
     const model = new MobileNetV2ForImageClassification(config, { device: 'js', memory: 'low' });
     const names = (size: number, batch: number) =>

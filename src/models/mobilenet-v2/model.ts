@@ -281,16 +281,18 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
    * the machine each kernel is. A clock that a page has made coarse makes it coarse, too.
    */
   async profile(
-    { pixel_values, output_hidden_states }: ModelInputs,
+    { pixel_values, output_hidden_states, signal }: ModelInputs,
     { runs = 20 }: ProfileOptions = {},
   ): Promise<Profile> {
+    checkSignal(signal);
+    signal?.throwIfAborted();
     if (!Number.isInteger(runs) || runs < 1 || runs > MOST_RUNS) {
       throw new MobileNetError('ARG', `runs: expected a whole number from 1 to ${MOST_RUNS}, got ${show(runs)}`);
     }
     const network = this.#running();
     const outputs = this.#outputs(output_hidden_states ?? this.config.output_hidden_states);
-    const { data, dims } = checkPixels(pixel_values, this.config);
-    return network.profile(data, dims, outputs, runs);
+    const { data: pixels, dims } = checkPixels(pixel_values, this.config);
+    return network.profile(dims, outputs, { pixels, runs, signal });
   }
 
   /** The layers, as they stand in the checkpoint. */

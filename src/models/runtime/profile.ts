@@ -3,6 +3,7 @@
  * leaves ordinary runs alone. What the machine could do at most is measured between the runs, so that a share holds even
  * where the clock of the processor changes.
  */
+import { heed } from '../../base/abort.js';
 import { type InvertedResidualSpec, multiplyAdds, type Spec } from '../../layers/spec.js';
 import { type PeakLoop, peakLoops } from '../../tensor/wasm/peak.js';
 import type { Machine } from './machine.js';
@@ -46,8 +47,19 @@ const WARMUP = 300;
 const RUNS_A_LOOK = 5;
 const CALLS_A_LOOK = 3;
 
+export interface ProfileJob {
+  pixels: Float32Array;
+  runs: number;
+  /** Heard between two steps, outside of what is timed. */
+  signal: AbortSignal | undefined;
+}
+
 /** Runs a plan again and again. The machine must be the plan's, and nothing else may run on it meanwhile. */
-export async function profilePlan(plan: Plan, machine: Machine, pixels: Float32Array, runs: number): Promise<Profile> {
+export async function profilePlan(
+  plan: Plan,
+  machine: Machine,
+  { pixels, runs, signal }: ProfileJob,
+): Promise<Profile> {
   const peak = watchPeak();
   const times: number[][] = plan.steps.map(() => []);
   const totals: number[] = [];
@@ -56,6 +68,8 @@ export async function profilePlan(plan: Plan, machine: Machine, pixels: Float32A
     plan.input.view.set(pixels); // its place in the arena has other values by now
     let total = 0;
     for (const [index, { work }] of plan.steps.entries()) {
+      const pause = signal && heed(signal);
+      if (pause !== undefined) await pause;
       const start = performance.now();
       for (const piece of work) {
         const pending = piece();

@@ -9,7 +9,7 @@ import type { PackedWeights } from './bind.js';
 import type { WeightLookup } from './lower.js';
 import type { Machine } from './machine.js';
 import { type InputDims, type MemoryMode, makePlan, type Plan, type PlanOutput } from './plan.js';
-import { type Profile, profilePlan } from './profile.js';
+import { type Profile, type ProfileJob, profilePlan } from './profile.js';
 
 /** Plans kept, the least recently used goes first. Each holds its own arena, a few megabytes. */
 const MOST_PLANS = 4;
@@ -70,11 +70,13 @@ export class Network {
   }
 
   /** Times every step of so many runs (profile.ts). */
-  profile(pixels: Float32Array, dims: InputDims, outputs: readonly string[], runs: number): Promise<Profile> {
-    return this.#alone(async () => {
+  profile(dims: InputDims, outputs: readonly string[], job: ProfileJob): Promise<Profile> {
+    const profile = this.#alone(async () => {
+      job.signal?.throwIfAborted();
       await this.machine.start();
-      return profilePlan(this.#occupied(dims, outputs), this.machine, pixels, runs);
+      return profilePlan(this.#occupied(dims, outputs), this.machine, job);
     });
+    return unlessAborted(profile, job.signal);
   }
 
   /** One after another: all runs share the arena. */
