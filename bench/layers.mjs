@@ -1,7 +1,7 @@
 /** Every different convolution of a network, and every different block, in every implementation. */
+import { shapeOf } from '../dist/cli/shape.js';
 import { findKernel } from '../dist/layers/kernels.js';
 import { kernelName, multiplyAdds, NONE } from '../dist/layers/spec.js';
-import { shapeOf } from '../dist/models/runtime/profile.js';
 import { optionsOf } from './implementations.mjs';
 import { makeNetwork } from './networks.mjs';
 import { bytesOf } from './roofline.mjs';

@@ -1,6 +1,7 @@
 /** A profile for people: as text, and as a page with a bar for every step. */
 import type { Profile, ProfileRow } from '../node.js';
 import { escapeHtml, htmlBars, htmlPage, htmlTable } from './html.js';
+import { shapeOf } from './shape.js';
 import { table } from './text.js';
 
 const HEADER = ['step', 'kernel', 'shape', 'MMAC', 'ms', 'median', 'GMAC/s', 'of peak'];
@@ -20,7 +21,7 @@ export function profilePage(profile: Profile, model: string): string {
     length: step.min / longest,
     text: `${step.min.toFixed(3)} ms${step.share === null ? '' : ` · ${share(step)}`}`,
     colour: step.multiplyAdds > 0 ? 'blue' : 'grey',
-    hint: `${step.kernelName}, ${step.shape}: ${step.gmacs.toFixed(2)} GMAC/s`,
+    hint: `${step.kernelName}, ${shapeOf(step.spec)}: ${step.gmacs.toFixed(2)} GMAC/s`,
   }));
   const title = `${model}: ${total.min.toFixed(2)} ms`;
   const table = htmlTable(HEADER, [...steps.map(cellsOf), ['total', '', '', ...figures(total)]], WORDS);
@@ -44,7 +45,7 @@ function summary({ dims, engine, threads, runs, peak }: Profile): string {
   return parts.join(' · ');
 }
 
-const cellsOf = (step: Profile['steps'][number]) => [step.name, step.kernelName, step.shape, ...figures(step)];
+const cellsOf = (step: Profile['steps'][number]) => [step.name, step.kernelName, shapeOf(step.spec), ...figures(step)];
 
 function figures(row: ProfileRow): string[] {
   const { multiplyAdds, min, median, gmacs } = row;

@@ -17,6 +17,7 @@ import {
 } from './options.js';
 import { profilePage, profileText } from './profile-page.js';
 import type { Session } from './session.js';
+import { shapeOf } from './shape.js';
 import { writeWhole } from './temporary-file.js';
 
 interface ProfileFlags extends CommonFlags {
@@ -91,7 +92,7 @@ function toRecord({ engine, dims, threads, runs, peak, steps, total }: Profile) 
     steps: steps.map((step) => ({
       name: step.name,
       kernel: step.kernelName,
-      shape: step.shape,
+      shape: shapeOf(step.spec),
       ...toFigures(step),
     })),
   };

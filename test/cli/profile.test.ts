@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { MobileNetV2ForImageClassification } from '../../src/node.js';
+import { shapeOf } from '../../src/cli/shape.js';
+import { MobileNetV2Config, MobileNetV2ForImageClassification } from '../../src/node.js';
 import { CLI, cli, temporaryFolder } from '../helpers/cli.js';
 import { saveTinyClassifier } from '../helpers/tiny.js';
 
@@ -66,5 +67,22 @@ describe('profile', () => {
     const { code, stderr } = await cli(['profile', '--runs', runs]);
     expect(code).toBe(2);
     expect(stderr).toContain('Expected a whole number from 1 to 100000.');
+  });
+
+  it('names shapes', () => {
+    const config = new MobileNetV2Config({ depth_multiplier: 0.35, num_labels: 7 });
+    const model = new MobileNetV2ForImageClassification(config, { device: 'js', memory: 'low' });
+    const names = (size: number, batch: number) =>
+      model.plan([batch, 3, size, size]).steps.map(({ spec }) => shapeOf(spec));
+    expect(names(160, 1).slice(0, 2)).toEqual(['160×160×3→16→8', '80×80×8→48→8']);
+    const made = new MobileNetV2ForImageClassification(config, { device: 'js' }).plan([1, 3, 96, 96]);
+    expect(made.steps.slice(0, 5).map(({ spec }) => shapeOf(spec))).toEqual([
+      '96×96×3→48×48×16',
+      '48×48×16',
+      '2304×16→8',
+      '2304×8→48',
+      '48×48×48→24×24',
+    ]);
+    expect(names(32, 2).slice(-2)).toEqual(['2·1×1×1280', '2·1×1280→7']);
   });
 });

@@ -4,10 +4,10 @@
  * where the clock of the processor changes.
  */
 import { heed } from '../../base/abort.js';
-import { type InvertedResidualSpec, multiplyAdds, type Spec } from '../../layers/spec.js';
+import { multiplyAdds } from '../../layers/spec.js';
 import { type PeakLoop, peakLoops } from '../../tensor/wasm/peak.js';
 import type { Machine } from './machine.js';
-import type { InputDims, Plan } from './plan.js';
+import type { InputDims, Plan, Step } from './plan.js';
 
 /** Times in milliseconds. */
 export interface ProfileRow {
@@ -25,8 +25,7 @@ export interface ProfileStep extends ProfileRow {
   /** As in the plan. */
   readonly name: string;
   readonly kernelName: string;
-  /** `3136×24→144`, pixels and channels of a product; `56×56×144→28×28`, what a window slides over and what it makes. */
-  readonly shape: string;
+  readonly spec: Step['spec'];
 }
 
 export interface Profile {
@@ -109,7 +108,7 @@ export async function profilePlan(
     steps: plan.steps.map(({ name, kernelName, spec }, index) => ({
       name,
       kernelName,
-      shape: shapeOf(spec),
+      spec,
       ...row(multiplyAdds(spec), times[index]),
     })),
     total: row(plan.multiplyAdds, totals),
@@ -142,39 +141,4 @@ function watchPeak() {
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
-}
-
-/** What a step works on, for tables: sizes as they are read, and behind `→` as they are written where that differs. */
-export function shapeOf(spec: Spec | InvertedResidualSpec): string {
-  const batch = 'batch' in spec && spec.batch > 1 ? `${spec.batch}·` : '';
-  switch (spec.op) {
-    case 'inverted_residual': {
-      const { widen, filter, project } = spec;
-      const images = filter.batch > 1 ? `${filter.batch}·` : '';
-      const channels = [widen.inChannels, filter.channels, project.outChannels].join('→');
-      const { inHeight, inWidth } = widen.op === 'conv3x3' ? widen : filter;
-      return `${images}${inHeight}×${inWidth}×${channels}`;
-    }
-    case 'pointwise':
-      return `${batch}${spec.pixels}×${spec.inChannels}→${spec.outChannels}`;
-    case 'conv3x3': {
-      const { inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = spec;
-      return `${batch}${inHeight}×${inWidth}×${inChannels}→${outHeight}×${outWidth}×${outChannels}`;
-    }
-    case 'depthwise3x3': {
-      const { inHeight, inWidth, channels, outHeight, outWidth } = spec;
-      const made = outHeight === inHeight && outWidth === inWidth ? '' : `→${outHeight}×${outWidth}`;
-      return `${batch}${inHeight}×${inWidth}×${channels}${made}`;
-    }
-    case 'average_pool':
-      return `${batch}${spec.inHeight}×${spec.inWidth}×${spec.channels}`;
-    case 'resize_bilinear':
-      return `${batch}${spec.inHeight}×${spec.inWidth}×${spec.channels}→${spec.outHeight}×${spec.outWidth}`;
-    case 'concat':
-      return `${spec.pixels}×${spec.channels1}+${spec.channels2}`;
-    case 'batch_norm':
-      return `${spec.pixels}×${spec.channels}`;
-    default:
-      return String(spec.size);
-  }
 }
