@@ -3,7 +3,7 @@ import type { InvertedResidualSpec, Spec } from '../layers/spec.js';
 
 /**
  * `3136×24→144`, pixels and channels of a product; `56×56×144→28×28`, what a window slides over and what it makes, where
- * that differs; `4·…` for a batch.
+ * that differs; `33×33×192 d2`, with a dilation of two; `4·…`, of four pictures.
  */
 export function shapeOf(spec: Spec | InvertedResidualSpec): string {
   const batch = 'batch' in spec && spec.batch > 1 ? `${spec.batch}·` : '';
@@ -22,9 +22,10 @@ export function shapeOf(spec: Spec | InvertedResidualSpec): string {
       return `${batch}${inHeight}×${inWidth}×${inChannels}→${outHeight}×${outWidth}×${outChannels}`;
     }
     case 'depthwise3x3': {
-      const { inHeight, inWidth, channels, outHeight, outWidth } = spec;
+      const { inHeight, inWidth, channels, outHeight, outWidth, dilation } = spec;
       const made = outHeight === inHeight && outWidth === inWidth ? '' : `→${outHeight}×${outWidth}`;
-      return `${batch}${inHeight}×${inWidth}×${channels}${made}`;
+      const apart = dilation > 1 ? ` d${dilation}` : '';
+      return `${batch}${inHeight}×${inWidth}×${channels}${made}${apart}`;
     }
     case 'average_pool':
       return `${batch}${spec.inHeight}×${spec.inWidth}×${spec.channels}`;

@@ -83,6 +83,9 @@ describe('profile', () => {
       '2304×8→48',
       '48×48×48→24×24',
     ]);
+    const dilated = new MobileNetV2Config({ depth_multiplier: 0.35, num_labels: 7, output_stride: 8 });
+    const { steps } = new MobileNetV2ForImageClassification(dilated, { device: 'js' }).plan([1, 3, 96, 96]);
+    expect(shapeOf(steps.find(({ kernelName }) => kernelName.includes('_d4_'))!.spec)).toBe('12×12×336 d4');
     expect(names(32, 2).slice(-2)).toEqual(['2·1×1×1280', '2·1×1280→7']);
   });
 });
