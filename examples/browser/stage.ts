@@ -50,11 +50,12 @@ export function cover(colours: ImageBitmap | null): void {
 
 /** Over what is shown, to the pixel: it is centred in the stage. */
 function place(): void {
-  const under = image.hidden ? film : image;
-  overlay.style.left = `${under.offsetLeft}px`;
-  overlay.style.top = `${under.offsetTop}px`;
-  overlay.style.width = `${under.offsetWidth}px`;
-  overlay.style.height = `${under.offsetHeight}px`;
+  const under = (image.hidden ? film : image).getBoundingClientRect();
+  const around = stage.getBoundingClientRect();
+  overlay.style.left = `${under.left - around.left - stage.clientLeft}px`;
+  overlay.style.top = `${under.top - around.top - stage.clientTop}px`;
+  overlay.style.width = `${under.width}px`;
+  overlay.style.height = `${under.height}px`;
 }
 
 const applyOpacity = () => {
@@ -62,5 +63,5 @@ const applyOpacity = () => {
 };
 opacity.addEventListener('input', applyOpacity);
 applyOpacity();
-new ResizeObserver(place).observe(stage);
-image.addEventListener('load', place);
+const observer = new ResizeObserver(place);
+for (const part of [stage, image, film]) observer.observe(part);
