@@ -188,7 +188,7 @@ async function explain(id: number | null): Promise<void> {
   const own = turn;
   const { label, score, heatmap } = await client.explain(id);
   if (own !== turn || explained !== id) return heatmap.close();
-  cover(heatmap);
+  cover(heatmap, true);
   note.textContent = `Coloured is what speaks for ${label} (${percent(score)}); the brighter, the more.`;
 }
 
