@@ -73,8 +73,9 @@ export class Inside {
     const channels = make('span', { className: 'channels' }, make('span', { className: 'width' }));
     channels.classList.toggle('depthwise', description.startsWith('depthwise'));
     const bar = channels.firstChild as HTMLElement;
-    bar.style.width = `${(100 * (dims?.[1] ?? 0)) / widest}%`;
-    const time = ms === null ? (within === null ? '' : 'with the above') : milliseconds(ms);
+    // By the square root: 16 channels and 1280 are on one page.
+    bar.style.width = `${100 * Math.sqrt((dims?.[1] ?? 0) / widest)}%`;
+    const time = ms === null ? (within === null ? '' : 'in one step') : milliseconds(ms);
     const summary = make(
       'summary',
       {},
@@ -127,6 +128,8 @@ function blocksOf(rows: readonly LayerRow[]): LayerRow[][] {
 /** `inverted residual, 24 → 144 → 24` */
 function titleOf(rows: readonly LayerRow[]): string {
   const [first] = rows;
+  if (first.block === 'conv_stem') return 'the first convolution, and a block that need not expand';
+  if (first.block === 'segmentation_head') return 'the head of DeepLabV3+';
   if (!/^layer\.\d+$/.test(first.block)) return first.block === first.name ? first.description : '';
   const widths = rows.filter(({ op }) => op === 'convolution').map(({ dims }) => dims?.[1]);
   const stride = /stride 2/.test(rows.map(({ description }) => description).join()) ? ', stride 2' : '';

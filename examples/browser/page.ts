@@ -134,7 +134,7 @@ function forget(): void {
 }
 
 function present(look: Look): void {
-  const best = look.labels[0]?.label ?? look.segments.map(({ label }) => label).join(', ');
+  const best = look.labels[0]?.label ?? summaryOf(look.segments);
   headline.className = '';
   if (headline.textContent !== best) headline.textContent = best; // said once by a screen reader
   describePicture(`The picture that was looked at: ${best}`);
@@ -149,6 +149,12 @@ function present(look: Look): void {
   whyRow.hidden = look.labels.length === 0;
   if (look.overlay !== null || explained === null) cover(look.overlay);
   tellTime(look.networkMs, `through the network; ${fromFile(look)}`);
+}
+
+/** The classes worth a headline. */
+function summaryOf(segments: Look['segments']): string {
+  const things = segments.filter(({ label, share }) => label !== 'background' && share >= 0.01);
+  return (things.length > 0 ? things : segments.slice(0, 1)).map(({ label }) => label).join(', ');
 }
 
 function labelItem({ id, label, score }: Look['labels'][number]): HTMLLIElement {
@@ -182,7 +188,7 @@ async function explain(id: number | null): Promise<void> {
   const own = turn;
   const { label, score, heatmap } = await client.explain(id);
   if (own !== turn || explained !== id) return heatmap.close();
-  cover(heatmap);
+  cover(heatmap, true);
   note.textContent = `Coloured is what speaks for ${label} (${percent(score)}); the brighter, the more.`;
 }
 

@@ -37,8 +37,9 @@ export function describePicture(text: string): void {
   image.alt = text;
 }
 
-/** Lays colours over the picture, or takes them away. */
-export function cover(colours: ImageBitmap | null): void {
+/** Lays colours over the picture, or takes them away. @param explains the colours are a map of why, not of classes */
+export function cover(colours: ImageBitmap | null, explains = false): void {
+  stage.classList.toggle('explained', explains);
   overlay.hidden = colours === null;
   opacityRow.hidden = colours === null;
   if (colours === null) return;
@@ -48,13 +49,21 @@ export function cover(colours: ImageBitmap | null): void {
   place();
 }
 
-/** Over what is shown, to the pixel: it is centred in the stage. */
+/** Parts of the window's height that a picture may take, and times that a small one is enlarged. */
+const MOST_HEIGHT = 0.65;
+const MOST_SCALE = 2;
+
+/** The picture as large as there is room; the colours over what is shown, to the pixel. */
 function place(): void {
-  const under = image.hidden ? film : image;
-  overlay.style.left = `${under.offsetLeft}px`;
-  overlay.style.top = `${under.offsetTop}px`;
-  overlay.style.width = `${under.offsetWidth}px`;
-  overlay.style.height = `${under.offsetHeight}px`;
+  const { naturalWidth, naturalHeight } = image;
+  const highest = (MOST_HEIGHT * innerHeight * naturalWidth) / naturalHeight;
+  image.style.width = `${Math.min(stage.clientWidth, highest, MOST_SCALE * naturalWidth)}px`;
+  const under = (image.hidden ? film : image).getBoundingClientRect();
+  const around = stage.getBoundingClientRect();
+  overlay.style.left = `${under.left - around.left - stage.clientLeft}px`;
+  overlay.style.top = `${under.top - around.top - stage.clientTop}px`;
+  overlay.style.width = `${under.width}px`;
+  overlay.style.height = `${under.height}px`;
 }
 
 const applyOpacity = () => {
@@ -62,5 +71,5 @@ const applyOpacity = () => {
 };
 opacity.addEventListener('input', applyOpacity);
 applyOpacity();
-new ResizeObserver(place).observe(stage);
-image.addEventListener('load', place);
+const observer = new ResizeObserver(place);
+for (const part of [stage, image, film]) observer.observe(part);

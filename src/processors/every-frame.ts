@@ -8,6 +8,8 @@ export interface VideoLike extends EventTarget {
   readonly ended: boolean;
   /** HTMLMediaElement.HAVE_CURRENT_DATA is 2. */
   readonly readyState: number;
+  /** The stream of a camera. */
+  readonly srcObject?: unknown;
   requestVideoFrameCallback?(callback: () => void): number;
   cancelVideoFrameCallback?(handle: number): void;
 }
@@ -56,15 +58,19 @@ export async function every_frame(
 function nextFrame(video: VideoLike, last: number, signal: AbortSignal | undefined): Promise<boolean> {
   return new Promise((resolve) => {
     let cancel = () => {};
+    // Chromium's element is not `ended` when all tracks of its stream were stopped; the stream tells.
+    const stream = video.srcObject as Partial<MediaStream> | null | undefined;
     const settle = (more: boolean) => {
       cancel();
+      stream?.removeEventListener?.('inactive', end);
       for (const name of ENDINGS) video.removeEventListener(name, end);
       signal?.removeEventListener('abort', end);
       resolve(more);
     };
     const end = () => settle(false);
     const ready = () => video.readyState >= 2 && video.videoWidth > 0;
-    if (signal?.aborted || video.ended) return resolve(false);
+    if (signal?.aborted || video.ended || stream?.active === false) return resolve(false);
+    stream?.addEventListener?.('inactive', end);
     for (const name of ENDINGS) video.addEventListener(name, end);
     signal?.addEventListener('abort', end);
     if (video.requestVideoFrameCallback !== undefined) {
