@@ -28,8 +28,8 @@ export interface WorkerHandle {
 
 /** The services of a platform. Every method may be missing: what needs it then throws UNSUPPORTED. */
 export interface Platform {
-  /** Opens a model's folder by path (Node) or by URL. */
-  openFolder?(path: string): Promise<Folder>;
+  /** Opens a model's folder by path (Node) or by URL. `named`: a file in it that the caller chose himself. */
+  openFolder?(path: string, named?: string): Promise<Folder>;
   /** The folder of the checkpoint that ships with the package. */
   openShippedFolder?(): Promise<Folder>;
   /** Bytes of a picture by path or URL. */
@@ -39,6 +39,11 @@ export interface Platform {
   decodePng?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
   decodeJpeg?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
   encodePng?(image: DecodedImage): Promise<Uint8Array>;
+  /**
+   * Unpacks zlib's format or bare deflate. Rejects what is damaged, and anything above `most` bytes before it is all in
+   * memory.
+   */
+  inflate?(bytes: Uint8Array, format: 'deflate' | 'deflate-raw', most: number): Promise<Uint8Array>;
   /** The emitted kernels from a file of the package; undefined where there is none, and they are emitted anew. */
   readKernels?(file: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Threads that run at once. */

@@ -13,6 +13,7 @@ const COMMANDS: Record<string, () => Promise<(program: Command, session: Session
   inspect: async () => (await import('./inspect.js')).addInspect,
   plan: async () => (await import('./plan.js')).addPlan,
   profile: async () => (await import('./profile.js')).addProfile,
+  convert: async () => (await import('./convert.js')).addConvert,
 };
 
 export async function main(args: readonly string[]): Promise<void> {

@@ -10,6 +10,7 @@ export const nodePlatform: Platform = {
   writeFolder,
   decodePng: async (bytes, file) => (await import('./png.js')).decodePng(bytes, file),
   decodeJpeg: async (bytes, file) => (await import('./jpeg.js')).decodeJpeg(bytes, file),
+  inflate: async (bytes, format, most) => (await import('./inflate.js')).inflate(bytes, format, most),
   readKernels,
   parallelism: availableParallelism,
   startWorker: async (source, task, onExit) => (await import('./workers.js')).startWorker(source, task, onExit),

@@ -16,13 +16,12 @@ import { type MachineOptions, makeMachine, prepareMachine } from '../runtime/mac
 import type { InputDims, MemoryMode, Plan } from '../runtime/plan.js';
 import type { Profile } from '../runtime/profile.js';
 import { Network } from '../runtime/run.js';
-import { checkFinite, loadWeights } from '../weights/load.js';
-import { writeSafetensors } from '../weights/safetensors.js';
-import { toFloat32, toInt64 } from '../weights/stored.js';
+import { loadWeights } from '../weights/load.js';
 import { baseGraph, classificationGraph, segmentationGraph } from './architecture.js';
+import { type CheckpointDtype, checkpointFiles } from './checkpoint.js';
 import { MobileNetV2Config, type MobileNetV2ConfigOptions } from './config.js';
 import { classificationLoss, segmentationLoss } from './loss.js';
-import { initialState, matchWeights, type State, type WeightSource } from './weights.js';
+import { initialState, matchWeights, type State, type WeightSource, weightSource } from './weights.js';
 
 export interface ModelOptions {
   /** `auto` (the fastest here), `wasm`, `js` or `reference`. */
@@ -63,7 +62,7 @@ export interface FromPretrainedOptions extends ModelOptions {
 
 export interface SavePretrainedOptions {
   /** Element type of the file; models compute in float32 whatever it is. */
-  dtype?: 'float32' | 'float16' | 'bfloat16';
+  dtype?: CheckpointDtype;
 }
 
 export interface ModelInputs {
@@ -153,19 +152,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     const stored = await unlessAborted(weights, signal);
     await unlessAborted(kernels, signal);
     const sources = new Map<string, WeightSource>();
-    for (const [name, tensor] of stored.tensors) {
-      sources.set(name, {
-        dims: tensor.dims,
-        dtype: tensor.dtype,
-        file: tensor.file,
-        read() {
-          const floats = toFloat32(tensor);
-          if (!allow_nonfinite) checkFinite(tensor, floats);
-          return floats;
-        },
-        readCounter: () => toInt64(tensor),
-      });
-    }
+    for (const [name, tensor] of stored.tensors) sources.set(name, weightSource(tensor, allow_nonfinite));
     // An empty state spares the random numbers that the file would replace at once.
     const model: MobileNetV2PreTrainedModel<unknown> = new this(config, { ...modelOptions, state: new Map() });
     model.#load(sources, { strict, seed: modelOptions.seed ?? 0, file: stored.file });
@@ -209,14 +196,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
   async save_pretrained(dir: string, { dtype = 'float32' }: SavePretrainedOptions = {}): Promise<void> {
     const state = this.#alive();
     const write = requirePlatform('writeFolder', 'save_pretrained');
-    const architectures = [this.architecture];
-    const config = new MobileNetV2Config({ ...this.config.to_dict(), architectures, dtype });
-    const files = new Map([
-      ['config.json', new TextEncoder().encode(config.to_json_string())],
-      // transformers insists on being told which framework wrote the file.
-      ['model.safetensors', writeSafetensors(state, { metadata: { format: 'pt' }, dtype })],
-    ]);
-    await write(dir, files);
+    await write(dir, checkpointFiles(this.config, state, { architecture: this.architecture, dtype }));
   }
 
   /** Plans and runs once on zeros, so that the first real call is as fast as the others. */
