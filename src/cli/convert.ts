@@ -14,6 +14,8 @@ interface ConvertFlags {
   labels?: string;
   size?: [height: number, width: number];
   shortestEdge?: number;
+  pixelRange?: [low: number, high: number];
+  head: boolean;
   strict: boolean;
   json?: true;
 }
@@ -46,6 +48,10 @@ export function addConvert(program: Command, session: Session): void {
         wholeNumber(1, 65_536),
       ),
     )
+    .addOption(
+      new Option('--pixel-range <low,high>', 'of pixels that enter a Keras or TensorFlow.js model').argParser(range),
+    )
+    .option('--no-head', 'the backbone alone, without a classifier')
     .option('--no-strict', 'leave out tensors that a MobileNetV2 has no place for')
     .option('--json', 'print a JSON object')
     .addOption(debugOption())
@@ -62,13 +68,21 @@ function dtype(text: string): CheckpointDtype {
   throw new InvalidArgumentError(`Expected ${Object.keys(DTYPES).join(', ')}.`);
 }
 
+function range(text: string): [low: number, high: number] {
+  const numbers = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (numbers.length === 2 && numbers[0] < numbers[1]) return numbers as [number, number];
+  throw new InvalidArgumentError('Expected two numbers, the lower first, such as 0,1.');
+}
+
 async function run(from: string, to: string, flags: ConvertFlags, session: Session): Promise<void> {
   const labels = flags.labels === undefined ? undefined : await readLabels(flags.labels);
   const converted = await session.unlessStopped(
     convert(from, {
       strict: flags.strict,
+      ...(!flags.head && { head: false }),
       ...(labels && { labels }),
       ...(flags.size && { size: flags.size }),
+      ...(flags.pixelRange && { pixel_range: flags.pixelRange }),
       ...(flags.shortestEdge !== undefined && { shortest_edge: flags.shortestEdge }),
     }),
   );

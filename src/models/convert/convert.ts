@@ -13,6 +13,7 @@ import { inferWidth } from './infer.js';
 import { mapKeras } from './keras.js';
 import { type Mapping, PREFIX, type Preprocessor, same } from './mapping.js';
 import { openSource, type Source } from './source.js';
+import { mapTfjsGraph } from './tfjs-graph.js';
 import { mapTimm } from './timm.js';
 import { mapTorchvision } from './torchvision.js';
 
@@ -32,6 +33,14 @@ export interface ConvertOptions {
   size?: number | readonly [height: number, width: number];
   /** Shortest edge before the crop, for torchvision and timm; 256 for 224 (the same ratio for others) unless given. */
   shortest_edge?: number;
+  /**
+   * The numbers between which pixels lie when they enter a Keras or TensorFlow.js model. Unless given: [0, 255] for Keras
+   * models that scale them by layers of their own, [0, 1] for such graphs of TensorFlow Hub, else [-1, 1], as
+   * `preprocess_input` has it. Code around a model may do otherwise; [0, 1] is common.
+   */
+  pixel_range?: readonly [low: number, high: number];
+  /** False: the backbone alone, a MobileNetV2Model, whatever lies behind it in the source. */
+  head?: boolean;
   /** False: tensors of the source that a MobileNetV2 has no place for are left out, not refused. */
   strict?: boolean;
 }
@@ -62,7 +71,7 @@ export interface Converted {
 export async function convert(where: string | Folder | Uint8Array, options: ConvertOptions = {}): Promise<Converted> {
   const source = await openSource(where, options.file);
   const { file } = source;
-  const mapping = source.from === 'huggingface' ? undefined : mapped(source);
+  const mapping = source.from === 'huggingface' ? undefined : mapped(source, options);
   const { strict = true } = options;
   const unmapped = mapping?.unmapped ?? [];
   if (strict && unmapped.length > 0) {
@@ -107,19 +116,31 @@ interface Plan {
   preprocessor: Record<string, unknown> | undefined;
 }
 
-function mapped(source: Exclude<Source, HuggingFace>): Mapping {
+function mapped(source: Exclude<Source, HuggingFace>, { pixel_range: range, head = true }: ConvertOptions): Mapping {
+  if (range !== undefined && (source.from === 'torchvision' || source.from === 'timm')) {
+    throw new MobileNetError('ARG', `pixel_range: is for Keras and TensorFlow.js models; ${source.from} has its own`);
+  }
   switch (source.from) {
     case 'torchvision':
-      return mapTorchvision(source.tensors);
+      return mapTorchvision(source.tensors, { head });
     case 'timm':
-      return mapTimm(source.tensors, source.config, 'config.json');
+      return mapTimm(source.tensors, source.config, 'config.json', { head });
+    case 'tfjs-graph':
+      return mapTfjsGraph(source.tensors, source.topology, source.file, { range, head });
     default:
-      return mapKeras(source.model, source.file);
+      return mapKeras(source.model, source.file, { range, head });
   }
 }
 
 /** A checkpoint of Hugging Face, to be saved again: nothing changes but labels and size, where they are given. */
 function keep({ config: fields, tensors, preprocessor }: HuggingFace, options: ConvertOptions): Plan {
+  for (const name of ['shortest_edge', 'pixel_range', 'head'] as const) {
+    if (options[name] === undefined) continue;
+    throw new MobileNetError(
+      'ARG',
+      `${name}: is for models of other frameworks; a checkpoint of Hugging Face stays as it is`,
+    );
+  }
   const changed: MobileNetV2ConfigOptions = {};
   if (options.labels !== undefined) Object.assign(changed, { ...labelled(options.labels), label2id: undefined });
   if (options.size !== undefined) changed.image_size = sizeField(options.size);

@@ -6,12 +6,7 @@
  * layer that has layers. Sources: Keras 2.2 to 3.15, and applications/mobilenet_v2.py for the layers' names.
  */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../base/json.js';
-
-/** What the layers in front of the network make of a byte x: `x * scale + offset`, by channel. */
-export interface Scaling {
-  scale: number[];
-  offset: number[];
-}
+import { after, type Scaling } from './pictures.js';
 
 export interface KerasGraph {
   /** [height, width] of the input; undefined where the graph takes any. */
@@ -29,6 +24,8 @@ export interface KerasGraph {
   classifier: string | undefined;
   /** Layers that do nothing once training is over, but for dropout. */
   idle: string[];
+  /** Layers behind the backbone that are left out, because only the backbone is wanted. */
+  behind: string[];
   /** Layers, with the reason, that cannot be converted. */
   problems: { layer: string; reason: string }[];
 }
@@ -73,9 +70,12 @@ function flatten(model: JsonObject, into: Layer[] = []): Layer[] {
   return into;
 }
 
-/** Reads a graph. Never throws: what is odd about it becomes a problem. */
-export function readGraph(topology: JsonObject): KerasGraph {
-  const reader = new Reader();
+/**
+ * Reads a graph. Never throws: what is odd about it becomes a problem.
+ * @param head false: what lies behind the backbone's last activation is left out
+ */
+export function readGraph(topology: JsonObject, head = true): KerasGraph {
+  const reader = new Reader(head);
   for (const layer of flatten(topology)) reader.visit(layer);
   return reader.finish();
 }
@@ -90,12 +90,19 @@ class Reader implements KerasGraph {
   activation: KerasGraph['activation'];
   classifier: string | undefined;
   readonly idle: string[] = [];
+  readonly behind: string[] = [];
   readonly problems: KerasGraph['problems'] = [];
+  readonly #head: boolean;
+  #ended = false;
   readonly #epsilons = new Set<number>();
   readonly #ceilings = new Set<JsonValue | undefined>();
   readonly #pads: [layer: Layer, halved: number][] = [];
   #pooled = false;
   #begun = false;
+
+  constructor(head: boolean) {
+    this.#head = head;
+  }
 
   finish(): KerasGraph {
     const [epsilon = 0.001, ...epsilons] = this.#epsilons;
@@ -111,6 +118,11 @@ class Reader implements KerasGraph {
 
   visit(layer: Layer): void {
     const { kind, name, config } = layer;
+    if (this.#ended && !this.#head && !(kind === 'ReLU' || (kind === 'Activation' && this.behind.length === 0))) {
+      this.behind.push(name);
+      return;
+    }
+    if (name === 'Conv_1_bn') this.#ended = true;
     if (config.data_format === 'channels_first') this.#refuse(name, 'keeps channels first');
     if (IDLE.test(kind)) {
       this.idle.push(name);
@@ -199,7 +211,7 @@ class Reader implements KerasGraph {
   #activation(name: string, value: JsonValue | undefined): void {
     const activation = nameOf(value);
     if (this.classifier !== undefined) {
-      if (this.activation === 'linear') this.#head(name, activation);
+      if (this.activation === 'linear') this.#activate(name, activation);
       else this.#refuse(name, 'is a second activation behind the classifier');
     } else if (activation === 'relu6') this.#ceilings.add(6);
     else if (activation === 'relu') this.#ceilings.add(null);
@@ -211,10 +223,10 @@ class Reader implements KerasGraph {
     if (this.classifier !== undefined)
       this.#refuse(this.classifier, 'is a hidden layer of the head; one Dense is all there can be');
     this.classifier = name;
-    this.#head(name, nameOf(config.activation));
+    this.#activate(name, nameOf(config.activation));
   }
 
-  #head(name: string, activation: string | undefined): void {
+  #activate(name: string, activation: string | undefined): void {
     this.activation = 'linear';
     if (activation === 'softmax' || activation === 'sigmoid') this.activation = activation;
     else if (activation !== undefined && activation !== 'linear') {
@@ -260,11 +272,7 @@ class Reader implements KerasGraph {
       this.#refuse(name, 'expected pixels to be scaled before the network, by a number or one for each of 3 channels');
       return;
     }
-    const before = this.scaling ?? { scale: [1, 1, 1], offset: [0, 0, 0] };
-    this.scaling = {
-      scale: before.scale.map((one, c) => one * scale[c]),
-      offset: before.offset.map((one, c) => one * scale[c] + offset[c]),
-    };
+    this.scaling = after(this.scaling, { scale, offset });
   }
 
   /** On an even size TensorFlow's SAME adds a row behind, on an odd one before and behind. */

@@ -10,7 +10,8 @@ import type { JsonObject } from '../../base/json.js';
 import type { MobileNetV2ConfigOptions } from '../mobilenet-v2/config.js';
 import type { StoredTensor } from '../weights/stored.js';
 import { type KerasGraph, readGraph } from './keras-graph.js';
-import { type Mapping, NORM_PARTS, PREFIX, type Preprocessor, permuted, same, zeroFirst, zeros } from './mapping.js';
+import { type Mapping, NORM_PARTS, PREFIX, permuted, same, zeroFirst, zeros } from './mapping.js';
+import { type PixelRange, picturesOf } from './pictures.js';
 
 /** Keras's convolution and batch norm, and our layer. */
 const LAYERS = [
@@ -45,15 +46,20 @@ export const isKeras = (layers: ReadonlyMap<string, unknown>): boolean =>
 
 /**
  * @param file for messages
+ * @param how `range` of the pixels that enter the graph; `head: false` leaves out all behind the backbone
  * @throws MobileNetError UNSUPPORTED naming every layer that has no counterpart
  */
-export function mapKeras({ layers, topology }: KerasModel, file: string): Mapping {
-  const graph = topology === undefined ? undefined : readGraph(topology);
+export function mapKeras(
+  { layers, topology }: KerasModel,
+  file: string,
+  { range, head }: { range: PixelRange | undefined; head: boolean },
+): Mapping {
+  const graph = topology === undefined ? undefined : readGraph(topology, head);
   if (graph !== undefined && graph.problems.length > 0) {
     const texts = graph.problems.map(({ layer, reason }) => `${layer}: ${reason}`);
     throw new MobileNetError(
       'UNSUPPORTED',
-      `${file}: no MobileNetV2 of Hugging Face does this: ${listNames(texts, 8)}`,
+      `${file}: no MobileNetV2 of Hugging Face does this (head: false takes the backbone alone): ${listNames(texts, 6, 330)}`,
       {
         file,
         tensor: graph.problems[0].layer,
@@ -87,14 +93,22 @@ export function mapKeras({ layers, topology }: KerasModel, file: string): Mappin
   const notes: string[] = [];
   const config: MobileNetV2ConfigOptions = { tf_padding: true, layer_norm_eps: 0.001, hidden_act: 'relu6' };
   const classifier = graph === undefined ? denseOf(rest) : graph.classifier;
-  if (classifier !== undefined) addHead(classifier, graph?.activation ?? 'softmax', take, { weights, config, notes });
+  if (classifier !== undefined && !head) rest.delete(classifier);
+  else if (classifier !== undefined)
+    addHead(classifier, graph?.activation ?? 'softmax', take, { weights, config, notes });
+  for (const layer of graph?.behind ?? []) rest.delete(layer);
   const unmapped = [...rest].flatMap(([layer, variables]) => [...variables.keys()].map((name) => `${layer}/${name}`));
   if (graph === undefined) {
     notes.push(
       'Keras: the file holds no graph, so batch norm and activations are taken to be as in applications.MobileNetV2',
     );
   } else describe(graph, config, notes);
-  return { weights, unmapped, config, preprocessor: picturesOf(graph, notes), notes };
+  if (range === undefined && graph?.scaling === undefined) {
+    notes.push('Keras: no layer scales pixels, so preprocess_input is taken for it: −1 to 1 (see pixel_range)');
+  }
+  // With layers of its own, a model takes bytes; without, what preprocess_input gives.
+  const entering = range ?? (graph?.scaling === undefined ? [-1, 1] : [0, 255]);
+  return { weights, unmapped, config, preprocessor: picturesOf(graph?.size, graph?.scaling, entering), notes };
 }
 
 /** In a file of weights alone: the one layer whose kernel is a matrix. */
@@ -132,28 +146,3 @@ function describe(graph: KerasGraph, config: MobileNetV2ConfigOptions, notes: st
   if (graph.resizes)
     notes.push('Keras: its Resizing layer does not smooth; the image processor, which does, takes its place');
 }
-
-/** Keras resizes with no regard to proportions; pixels go from −1 to 1 unless the graph says otherwise. */
-function picturesOf(graph: KerasGraph | undefined, notes: string[]): Preprocessor {
-  const [height, width] = graph?.size ?? [224, 224];
-  const { scale, offset } = graph?.scaling ?? { scale: [1, 1, 1].map((one) => one / 127.5), offset: [-1, -1, -1] };
-  if (graph?.scaling === undefined)
-    notes.push('Keras: no layer scales pixels, so preprocess_input is taken for it: −1 to 1');
-  // (x / 255 − mean) / deviation = x · scale + offset
-  const std = scale.map((one) => tidy(1 / (255 * one)));
-  return {
-    do_resize: true,
-    size: { height, width },
-    resample: 2,
-    do_center_crop: false,
-    crop_size: { height, width },
-    do_rescale: true,
-    rescale_factor: 1 / 255,
-    do_normalize: true,
-    image_mean: offset.map((one, c) => tidy(-one * std[c]) + 0),
-    image_std: std,
-  };
-}
-
-/** 0.5 rather than 0.49999999999999994. */
-const tidy = (value: number): number => Number(value.toPrecision(12));

@@ -14,6 +14,7 @@ import { readTfjs } from '../weights/tfjs.js';
 import { Zip } from '../weights/zip.js';
 import { isKeras, type KerasModel } from './keras.js';
 import { add, isKerasZip, readKerasH5, readKerasZip } from './keras-file.js';
+import { isSlimGraph } from './tfjs-graph.js';
 import { isTimm } from './timm.js';
 import { unwrapped } from './torch.js';
 import { isTorchvision } from './torchvision.js';
@@ -21,6 +22,7 @@ import { isTorchvision } from './torchvision.js';
 /** A model in the names of its framework. */
 export type Source =
   | { from: 'keras' | 'tfjs'; file: string; model: KerasModel }
+  | { from: 'tfjs-graph'; file: string; tensors: Map<string, StoredTensor>; topology: JsonObject }
   | { from: 'torchvision'; file: string; tensors: Map<string, StoredTensor> }
   | { from: 'timm'; file: string; tensors: Map<string, StoredTensor>; config: JsonObject | undefined }
   | {
@@ -81,7 +83,12 @@ async function read(bytes: Uint8Array, file: string, folder: Folder | undefined)
       file,
     });
   }
-  const { tensors, topology } = await readTfjs(bytes, folder, { file });
+  const { tensors, topology, format } = await readTfjs(bytes, folder, { file });
+  if (format === 'graph') {
+    return isSlimGraph(tensors.keys())
+      ? { from: 'tfjs-graph', file, tensors, topology }
+      : refuse(file, [...tensors.keys()]);
+  }
   const layers: KerasModel['layers'] = new Map();
   for (const [name, stored] of tensors) {
     const [layer, variable] = name.split('/').slice(-2);
@@ -125,7 +132,7 @@ async function readJson(folder: Folder | undefined, file: string): Promise<JsonO
 }
 
 function refuse(file: string, names: string[]): never {
-  const known = 'Keras applications, torchvision, timm, TensorFlow.js and Hugging Face';
+  const known = 'Keras applications, slim (TensorFlow Hub), torchvision, timm or Hugging Face';
   throw new MobileNetError(
     'UNSUPPORTED',
     `${show(file)}: expected a MobileNetV2 with the names of ${known}, got ${names.length} names (${listNames(names, 5, 150)})`,

@@ -32,8 +32,9 @@ export function mapTimm(
   tensors: ReadonlyMap<string, StoredTensor>,
   config: JsonObject | undefined,
   file: string,
+  how: { head: boolean },
 ): Mapping {
-  const mapping = mapTorch(tensors, LAYERS);
+  const mapping = mapTorch(tensors, LAYERS, how);
   const cfg = config?.pretrained_cfg ?? config;
   const given = isJsonObject(cfg) ? cfg : undefined;
   const names = config?.label_names ?? given?.label_names;

@@ -23,7 +23,11 @@ export function unwrapped(tensors: ReadonlyMap<string, StoredTensor>): Map<strin
   return new Map(names.map((name) => [name.replace(WRAPPERS, ''), tensors.get(name)!]));
 }
 
-export function mapTorch(tensors: ReadonlyMap<string, StoredTensor>, layers: readonly Layer[]): Mapping {
+export function mapTorch(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  layers: readonly Layer[],
+  { head }: { head: boolean },
+): Mapping {
   const ours = new Map<string, string>();
   for (const [convolution, norm, layer] of layers) {
     ours.set(`${convolution}.weight`, `${PREFIX}${layer}.convolution.weight`);
@@ -34,8 +38,9 @@ export function mapTorch(tensors: ReadonlyMap<string, StoredTensor>, layers: rea
   const weights: Mapping['weights'] = new Map();
   const unmapped: string[] = [];
   for (const [name, stored] of tensors) {
-    const [, head] = CLASSIFIER.exec(name) ?? [];
-    const target = ours.get(name) ?? (head === undefined ? undefined : `classifier.${head}`);
+    if (!head && name.startsWith('classifier.')) continue;
+    const [, part] = CLASSIFIER.exec(name) ?? [];
+    const target = ours.get(name) ?? (part === undefined ? undefined : `classifier.${part}`);
     if (target !== undefined && !weights.has(target)) weights.set(target, same(stored));
     else if (!COUNTER.test(name)) unmapped.push(name);
   }

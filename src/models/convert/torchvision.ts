@@ -28,6 +28,6 @@ const LAYERS: readonly Layer[] = [
 
 export const isTorchvision = (names: ReadonlySet<string>): boolean => names.has('features.0.0.weight');
 
-export function mapTorchvision(tensors: ReadonlyMap<string, StoredTensor>): Mapping {
-  return mapTorch(tensors, LAYERS);
+export function mapTorchvision(tensors: ReadonlyMap<string, StoredTensor>, how: { head: boolean }): Mapping {
+  return mapTorch(tensors, LAYERS, how);
 }

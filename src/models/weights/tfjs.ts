@@ -1,5 +1,5 @@
 /**
- * TensorFlow.js layers models: `model.json` holds the Keras graph and a manifest of weights, whose bytes lie one behind the
+ * TensorFlow.js models: `model.json` holds a Keras graph, or one of TensorFlow's operations, and a manifest of weights, whose bytes lie one behind the
  * other in files beside it.
  *
  *   { "modelTopology": { "model_config": … },
@@ -29,7 +29,8 @@ const QUANTISED = ['float16', 'uint8', 'uint16'];
 
 export interface TfjsModel {
   tensors: Map<string, StoredTensor>;
-  /** The Keras graph: `{ class_name, config }`. */
+  /** Layers of Keras, `{ class_name, config }`, or operations of TensorFlow, `{ node: [{ name, op, input, attr }] }`. */
+  format: 'layers' | 'graph';
   topology: JsonObject;
 }
 
@@ -37,24 +38,20 @@ export interface TfjsModel {
  * Reads a model and all of its shards; quantised weights come out as float32.
  * @param bytes of `file`
  * @param folder where the shards are
- * @throws MobileNetError UNSUPPORTED for a graph model, BAD_HEADER, DTYPE, SHAPE, LAYOUT, PATH_ESCAPE, SHARD, DUPLICATE_KEY
+ * @throws MobileNetError BAD_HEADER, DTYPE, SHAPE, LAYOUT, PATH_ESCAPE, SHARD, DUPLICATE_KEY
  */
 export async function readTfjs(bytes: Uint8Array, folder: Folder, { file }: { file: string }): Promise<TfjsModel> {
   const root = parseJson(bytes, { file, code: 'BAD_HEADER' });
   if (!isJsonObject(root)) return refuse(file, 'the model', 'an object', root);
   const { modelTopology: topology, weightsManifest: manifest, format } = root;
   if (!isJsonObject(topology)) return refuse(file, 'modelTopology', 'an object', topology);
-  if (format === 'graph-model' || Array.isArray(topology.node)) {
-    const remedy =
-      'convert the Keras model it came from; batch norms of a graph model are folded and its names are gone';
-    throw new MobileNetError('UNSUPPORTED', `${file}: expected a layers model, got a graph model; ${remedy}`, { file });
-  }
-  const graph = topology.model_config ?? topology;
+  const isGraph = format === 'graph-model' || Array.isArray(topology.node);
+  const graph = isGraph ? topology : (topology.model_config ?? topology);
   if (!isJsonObject(graph)) return refuse(file, 'modelTopology.model_config', 'an object', graph);
   if (!Array.isArray(manifest)) return refuse(file, 'weightsManifest', 'an array', manifest);
   const tensors = new Map<string, StoredTensor>();
   for (const group of manifest) await readGroup(group, folder, file, tensors);
-  return { tensors, topology: graph };
+  return { tensors, topology: graph, format: isGraph ? 'graph' : 'layers' };
 }
 
 async function readGroup(
