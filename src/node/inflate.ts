@@ -6,5 +6,6 @@ const FORMATS = { deflate: promisify(zlibInflate), 'deflate-raw': promisify(infl
 
 /** @throws the error of zlib: ERR_BUFFER_TOO_LARGE above `most` bytes, Z_DATA_ERROR and the like for damage */
 export async function inflate(bytes: Uint8Array, format: keyof typeof FORMATS, most: number): Promise<Uint8Array> {
-  return FORMATS[format](bytes, { maxOutputLength: Math.max(1, most) });
+  const { buffer, byteOffset, length } = await FORMATS[format](bytes, { maxOutputLength: Math.max(1, most) });
+  return new Uint8Array(buffer, byteOffset, length); // no Buffer, whose `slice` shares memory
 }

@@ -167,6 +167,7 @@ function adapt(mapping: Mapping, file: string, options: ConvertOptions): Plan {
     throw new MobileNetError('ARG', `labels: ${file} has no classifier whose classes they could name; leave them out`);
   }
   const width = inferWidth(mapping.weights, mapping.config, file);
+  refuseFirstSum(mapping.weights, file);
   const labels = { ...(headless ? {} : { num_labels: classes }), ...(options.labels && labelled(options.labels)) };
   const config = new MobileNetV2Config({ ...given, ...width, ...labels }, file);
   let weights = mapping.weights;
@@ -177,6 +178,21 @@ function adapt(mapping: Mapping, file: string, options: ConvertOptions): Plan {
     weights,
     preprocessor: { ...preprocessor, image_processor_type: 'MobileNetV2ImageProcessor' },
   };
+}
+
+/**
+ * Where the first block has as many channels behind it as before it (widths up to about 0.27), the paper's rule adds its
+ * input to its output, and every framework but Hugging Face's does: there that block is part of the stem.
+ */
+function refuseFirstSum(weights: Mapping['weights'], file: string): void {
+  const channels = (layer: string) => weights.get(`${PREFIX}conv_stem.${layer}.convolution.weight`)?.dims[0];
+  const before = channels('first_conv');
+  if (before === undefined || before !== channels('reduce_1x1')) return;
+  throw new MobileNetError(
+    'UNSUPPORTED',
+    `${file}: the first block keeps its ${before} channels, so its input is added to its output, which Hugging Face's MobileNetV2 does not do; widths from 0.3 up convert`,
+    { file },
+  );
 }
 
 /** The preprocessor for another size of input: where it crops, the shortest edge keeps its ratio to the crop. */

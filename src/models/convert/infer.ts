@@ -8,8 +8,8 @@ import { PREFIX } from './mapping.js';
 
 /** Those of published checkpoints come first, so that one of several that fit is the one meant. */
 const PUBLISHED = [1.0, 1.4, 1.3, 0.75, 0.5, 0.35, 0.25, 0.1, 1.2, 1.1, 2.0];
-/** Then every hundredth. */
-const OTHERS = Array.from({ length: 400 }, (_, i) => (i + 1) / 100);
+/** Then every twentieth, then every hundredth. */
+const OTHERS = [20, 100].flatMap((parts) => Array.from({ length: 4 * parts }, (_, i) => (i + 1) / parts));
 
 const OUT = '.convolution.weight';
 

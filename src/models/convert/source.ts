@@ -67,6 +67,7 @@ async function need(folder: Folder, file: string): Promise<Uint8Array> {
 
 async function read(bytes: Uint8Array, file: string, folder: Folder | undefined): Promise<Source> {
   if (isHdf5(bytes)) return fromKeras('keras', await readKerasH5(bytes, file), file);
+  if (isSafetensors(bytes)) return fromTensors(readSafetensors(bytes, { file }).tensors, file, folder);
   const isZip = bytes[0] === 0x50 && bytes[1] === 0x4b; // "PK"
   if (isZip) {
     const zip = new Zip(bytes, file);
@@ -75,9 +76,7 @@ async function read(bytes: Uint8Array, file: string, folder: Folder | undefined)
   if (isZip || bytes[0] === 0x80 /* PROTO, how every binary pickle begins */) {
     return fromTensors(readPytorch(bytes, { file }).tensors, file, folder);
   }
-  if (bytes[0] !== 0x7b /* { */ || bytes[8] === 0x7b) {
-    return fromTensors(readSafetensors(bytes, { file }).tensors, file, folder);
-  }
+  if (bytes[0] !== 0x7b /* { */) return fromTensors(readSafetensors(bytes, { file }).tensors, file, folder);
   if (folder === undefined) {
     throw new MobileNetError('ARG', `${file}: a TensorFlow.js model needs the folder of its shards; pass a Folder`, {
       file,
@@ -95,6 +94,12 @@ async function read(bytes: Uint8Array, file: string, folder: Folder | undefined)
     add(layers, layer, variable ?? '', stored);
   }
   return fromKeras('tfjs', { layers, topology }, file);
+}
+
+/** Its first byte may be anything, for it is a length's lowest; the length has to fit, and "{" stands behind it. */
+function isSafetensors(bytes: Uint8Array): boolean {
+  if (bytes.length < 9 || bytes[8] !== 0x7b) return false;
+  return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true) <= bytes.length - 8;
 }
 
 function fromKeras(from: 'keras' | 'tfjs', model: KerasModel, file: string): Source {

@@ -88,7 +88,9 @@ export class Zip {
     const bytes = await inflate(packed, 'deflate-raw', size).catch((cause: Error) =>
       this.#fail('IO', offset, `${show(name)} is damaged (${cause.message}); download it again`),
     );
-    if (bytes.length !== size) this.#fail('LAYOUT', offset, `${show(name)} has ${bytes.length} bytes, not ${size}`);
+    if (bytes.length !== size) {
+      this.#fail('IO', offset, `${show(name)} unpacks to ${bytes.length} bytes, not ${size}; download it again`);
+    }
     this.#checkSum(entry, bytes, offset);
     return bytes;
   }
