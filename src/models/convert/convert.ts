@@ -83,7 +83,12 @@ export async function convert(where: string | Folder | Uint8Array, options: Conv
   }
   const plan = mapping === undefined ? keep(source as HuggingFace, options) : adapt(mapping, file, options);
   const { config, architecture, weights, preprocessor } = plan;
-  const { state } = matchWeights(weights, GRAPHS[architecture](config), { config, strict: true, seed: 0, file });
+  const how = { config, strict: true, seed: 0, file };
+  const { state, newly_initialized } = matchWeights(weights, GRAPHS[architecture](config), how);
+  if (newly_initialized.length > 0) {
+    const message = `${file}: its config.json says ${architecture}, but it lacks ${listNames(newly_initialized)}`;
+    throw new MobileNetError('WEIGHTS', message, { file, names: newly_initialized });
+  }
 
   const files: Converted['files'] = ({ dtype = 'float32' } = {}) => {
     const all = checkpointFiles(config, state, { architecture, dtype });
