@@ -27,6 +27,8 @@ let picture: Blob | undefined;
 let filming: AbortController | undefined;
 /** The class whose map is shown. */
 let explained: number | null = null;
+/** How many things that someone asked for are being done. */
+let acting = 0;
 /** Answers to an older question come too late. */
 let turn = 0;
 
@@ -37,11 +39,12 @@ function fail(error: unknown): void {
 /** Runs what someone asked for, and says so if it fails. */
 function act(action: () => Promise<unknown>): void {
   status.textContent = '';
+  acting++;
   document.body.ariaBusy = 'true';
   action()
     .catch(fail)
     .finally(() => {
-      document.body.ariaBusy = 'false';
+      document.body.ariaBusy = String(--acting > 0);
     });
 }
 
@@ -199,7 +202,12 @@ why.addEventListener('change', () => act(() => explain(why.value === '' ? null :
 camera.addEventListener('click', () => act(filming === undefined ? startFilming : async () => stopFilming()));
 
 async function startFilming(): Promise<void> {
-  const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
+  if (navigator.mediaDevices === undefined) throw new Error('A camera needs https, or a page on localhost.');
+  camera.disabled = true; // while the browser asks
+  const asked = navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
+  const stream = await asked.finally(() => {
+    camera.disabled = false;
+  });
   filming = new AbortController();
   const { signal } = filming;
   signal.addEventListener('abort', () => {
