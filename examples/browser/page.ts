@@ -22,6 +22,8 @@ const ms = element('ms', HTMLElement);
 const msNote = element('ms-note', HTMLSpanElement);
 
 let info: ModelInfo | undefined;
+/** Kept while an engine without threads is on. */
+let wantedThreads: Settings['threads'] = 'auto';
 /** What is shown: a file, or frames of a film. */
 let picture: Blob | undefined;
 let filming: AbortController | undefined;
@@ -52,7 +54,7 @@ function act(action: () => Promise<unknown>): void {
 
 function settings(): Settings {
   const device = document.querySelector<HTMLInputElement>('input[name=device]:checked')!.value as Settings['device'];
-  return { device, threads: threads.value === '' ? 'auto' : Number(threads.value) };
+  return { device, threads: wantedThreads };
 }
 
 async function loadModel(files: ModelFiles): Promise<void> {
@@ -81,6 +83,9 @@ function describeModel(next: ModelInfo): void {
   threads.title = crossOriginIsolated ? '' : 'This page may not share memory among threads; see the README.';
 }
 
+threads.addEventListener('change', () => {
+  wantedThreads = Number(threads.value);
+});
 for (const control of [...document.querySelectorAll<HTMLElement>('input[name=device]'), threads]) {
   control.addEventListener('change', () =>
     act(async () => {

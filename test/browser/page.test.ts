@@ -204,10 +204,18 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     }
     const counts = await page.locator('#threads option').allTextContents();
     expect(counts.length).toBe(Math.min(8, await page.evaluate(() => navigator.hardwareConcurrency)));
+    // The library's own threads, started by the page's worker.
+    const session = await browser.newBrowserCDPSession();
+    const helpers = async () => {
+      const { targetInfos } = await session.send('Target.getTargets');
+      return targetInfos.filter(({ type, url }) => type === 'worker' && url.startsWith(`blob:${origin}`)).length;
+    };
+    await expect.poll(helpers, { timeout: 10_000 }).toBe(counts.length - 1);
     await page.locator('#threads').selectOption('1');
     await settled(page);
     await expectHusky(page);
     expect(await page.locator('#threads').inputValue()).toBe('1');
+    await expect.poll(helpers, { timeout: 10_000 }).toBe(0);
     await page.context().close();
   });
 
