@@ -90,6 +90,23 @@ describe('the house', () => {
     }
   });
 
+  it('the page knows the package by its name, and nothing inside it', () => {
+    const page = join(SRC, '../examples/browser');
+    const sources = readdirSync(page).filter((file) => file.endsWith('.ts'));
+    expect(sources.length).toBeGreaterThan(5);
+    for (const file of sources) {
+      const { ours, others } = importsOf(`../examples/browser/${file}`);
+      expect(
+        others.filter((name) => name !== 'mobilenet-v2'),
+        file,
+      ).toEqual([]);
+      expect(
+        ours.filter((name) => !/^\.\.\/examples\/browser\/[\w-]+\.ts$/.test(name)),
+        file,
+      ).toEqual([]);
+    }
+  });
+
   /** All files that importing one loads. */
   const reachedFrom = (entry: string): string[] => {
     const reached = new Set<string>();
