@@ -27,7 +27,7 @@ function faultsOfFiles(packed) {
     .flatMap((file) => [`${file}.js`, `${file}.js.map`, `${file}.d.ts`]);
   const kernels = ['', '-relaxed', '-shared', '-shared-relaxed'].map((form) => `dist/kernels${form}.wasm`);
   const texts = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE'];
-  const bundle = ['node', 'cli', 'hub', 'ndarray', 'picture-worker'].map((name) => `dist/bundle/${name}`);
+  const bundle = ['node', 'cli', 'convert', 'hub', 'ndarray', 'picture-worker'].map((name) => `dist/bundle/${name}`);
   const bundled = bundle.flatMap((file) => [`${file}.js`, `${file}.js.map`]);
   const expected = new Set([...texts, ...sources, ...built, ...kernels, ...bundled, ...list('weights')]);
   return [
