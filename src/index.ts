@@ -4,7 +4,18 @@
  */
 // For `Symbol.dispose` in the declarations, where a project's own `lib` is older.
 /// <reference lib="esnext.disposable" preserve="true" />
-export { type DecodedImage, env, type Folder, type Limits, type Platform, type WorkerHandle } from './base/env.js';
+export {
+  type DecodedImage,
+  env,
+  type Folder,
+  type HubOptions,
+  type HubSettings,
+  type Limits,
+  type Platform,
+  type ProgressInfo,
+  type ResponseCache,
+  type WorkerHandle,
+} from './base/env.js';
 export { type ErrorCode, type ErrorPlace, MobileNetError } from './base/errors.js';
 export type { Engine } from './layers/spec.js';
 export type { Graph, Node as GraphNode } from './models/graph.js';

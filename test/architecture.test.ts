@@ -37,7 +37,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   layers: ['base', 'tensor'],
   models: ['base', 'tensor', 'layers'],
   processors: ['base', 'tensor'],
-  node: ['base', 'tensor', 'processors'],
+  hub: ['base'],
+  node: ['base', 'tensor', 'processors', 'hub'],
 };
 
 /** Packages, and the only places that import them. */
@@ -65,9 +66,11 @@ describe('the house', () => {
   });
 
   it('nobody but the entries imports the files that join everything', () => {
-    for (const file of files.filter((name) => !/^(index|node|web|cli|convert|convert-node)\.ts$|^cli\//.test(name))) {
+    for (const file of files.filter(
+      (name) => !/^(index|node|web|hub-web|cli|convert|convert-node)\.ts$|^cli\//.test(name),
+    )) {
       const joints = importsOf(file).ours.filter((ours) =>
-        /^(pipeline|index|node|web|cli|convert|convert-node)\.ts$/.test(ours),
+        /^(pipeline|index|node|web|hub-web|cli|convert|convert-node)\.ts$/.test(ours),
       );
       expect(joints, `${file} imports`).toEqual([]);
     }
@@ -119,7 +122,7 @@ describe('the house', () => {
     return [...reached];
   };
 
-  it.each(['web.ts', 'convert.ts'])('nothing in %s reaches Node, codecs or the command line', (entry) => {
+  it.each(['web.ts', 'hub-web.ts', 'convert.ts'])('nothing in %s reaches Node, codecs or the command line', (entry) => {
     expect(reachedFrom(entry).filter((file) => NODE_ONLY.test(file) || file === 'tensor/ndarray.ts')).toEqual([]);
   });
 
@@ -128,5 +131,10 @@ describe('the house', () => {
     for (const entry of ['web.ts', 'node.ts']) {
       expect(reachedFrom(entry).filter((file) => /^models\/convert\/|hdf5|tfjs/.test(file))).toEqual([]);
     }
+  });
+
+  it('a page without the hub carries none of it', () => {
+    expect(reachedFrom('hub-web.ts')).toContain('hub/folder.ts');
+    expect(reachedFrom('web.ts').filter((file) => room(file) === 'hub')).toEqual([]);
   });
 });

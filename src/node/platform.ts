@@ -1,10 +1,16 @@
 /** What Node has to offer. The codecs are loaded when first used: pngjs, jpeg-js and ndarray take 25 ms together. */
 import { availableParallelism } from 'node:os';
-import type { Platform } from '../base/env.js';
-import { openFolder, openShippedFolder, readKernels, readPicture, writeFolder } from './files.js';
+import type { HubOptions, Platform } from '../base/env.js';
+import { type OpenOptions, openByName, within } from '../hub/open.js';
+import { isFolder, openFolder, openShippedFolder, readKernels, readPicture, writeFolder } from './files.js';
+
+const openLocal = async (path: string, { subfolder, named }: OpenOptions) =>
+  within(await openFolder(path, named), subfolder);
+
+const openHub = async (name: string, options: HubOptions) => (await import('./hub/folder.js')).hubFolder(name, options);
 
 export const nodePlatform: Platform = {
-  openFolder,
+  openFolder: (path, options = {}) => openByName(path, options, { open: openLocal, isFolder, openHub }),
   openShippedFolder,
   readFile: readPicture,
   writeFolder,

@@ -49,7 +49,7 @@ export async function openSource(where: string | Folder | Uint8Array, file?: str
     const at = Math.max(where.lastIndexOf('/'), where.lastIndexOf('\\'));
     const folder = at < 0 ? '.' : where.slice(0, Math.max(at, 1));
     const name = where.slice(at + 1);
-    return openSource(await requirePlatform('openFolder', where)(folder, name), name);
+    return openSource(await requirePlatform('openFolder', where)(folder, { named: name }), name);
   }
   const folder = await openFolder(where);
   if (file !== undefined) return read(await need(folder, file), file, folder);

@@ -4,7 +4,7 @@
  */
 import { checkSignal, unlessAborted } from '../../base/abort.js';
 import { Callable } from '../../base/callable.js';
-import { type Folder, openFolder, requirePlatform } from '../../base/env.js';
+import { type Folder, type HubOptions, openFolder, requirePlatform } from '../../base/env.js';
 import { listNames, MobileNetError, show } from '../../base/errors.js';
 import { activationFunction } from '../../layers/activation.js';
 import { firstNonFinite } from '../../tensor/finite.js';
@@ -49,15 +49,13 @@ export interface ModelOptions {
   pool?: 'global' | '7x7';
 }
 
-export interface FromPretrainedOptions extends ModelOptions {
+export interface FromPretrainedOptions extends ModelOptions, HubOptions {
   /** Fields that replace those of config.json, such as `{ output_stride: 8 }`. */
   config?: MobileNetV2ConfigOptions;
   /** Refuse missing and unexpected tensors. Default true. */
   strict?: boolean;
   /** Load weights that hold NaN or infinity. Default false. */
   allow_nonfinite?: boolean;
-  /** Ends loading: the promise is rejected at once with the signal's reason, an AbortError unless it has another. */
-  signal?: AbortSignal;
 }
 
 export interface SavePretrainedOptions {
@@ -127,9 +125,9 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
 
   /**
    * Loads a model: config.json, and weights from model.safetensors, its shards, or pytorch_model.bin.
-   * @param where a folder's path or an opened Folder; the checkpoint that ships when left out
-   * @throws MobileNetError NOT_FOUND, CONFIG, WEIGHTS, SHAPE, DTYPE, NONFINITE and the codes of damaged files; the
-   *   signal's reason
+   * @param where a folder's path, `org/name` on the hub or an opened Folder; the checkpoint that ships when left out
+   * @throws MobileNetError NOT_FOUND, AUTH, OFFLINE, IO, HASH, CONFIG, WEIGHTS, SHAPE, DTYPE, NONFINITE and the codes of
+   *   damaged files; the signal's reason, at once
    */
   static async from_pretrained<M extends MobileNetV2PreTrainedModel<unknown>>(
     this: new (
@@ -142,7 +140,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     const { strict = true, allow_nonfinite = false, signal, config: overrides, ...modelOptions } = options;
     checkSignal(signal);
     signal?.throwIfAborted();
-    const folder = await unlessAborted(openFolder(where), signal);
+    const folder = await unlessAborted(openFolder(where, options), signal);
     // All at once: kernels are compiled and weights are read while the configuration is looked at.
     const { device = 'auto', ...machineOptions } = modelOptions;
     const kernels = prepareMachine(device, machineOptions);
