@@ -11,6 +11,8 @@ import { build } from 'esbuild';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Bytes of a browser's bundle, minified and gzipped. */
 const BUNDLE_LIMIT = 60 * 1024;
+/** What the hub may add for those who want it. */
+const HUB_LIMIT = 5 * 1024;
 
 const list = (folder) =>
   readdirSync(`${ROOT}${folder}`, { recursive: true, withFileTypes: true })
@@ -25,7 +27,7 @@ function faultsOfFiles(packed) {
     .flatMap((file) => [`${file}.js`, `${file}.js.map`, `${file}.d.ts`]);
   const kernels = ['', '-relaxed', '-shared', '-shared-relaxed'].map((form) => `dist/kernels${form}.wasm`);
   const texts = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE'];
-  const bundle = ['node', 'cli', 'ndarray', 'picture-worker'].map((name) => `dist/bundle/${name}`);
+  const bundle = ['node', 'cli', 'convert', 'hub', 'ndarray', 'picture-worker'].map((name) => `dist/bundle/${name}`);
   const bundled = bundle.flatMap((file) => [`${file}.js`, `${file}.js.map`]);
   const expected = new Set([...texts, ...sources, ...built, ...kernels, ...bundled, ...list('weights')]);
   return [
@@ -48,6 +50,7 @@ async function bundle(contents) {
     platform: 'browser',
     format: 'esm',
     logLevel: 'error',
+    tsconfigRaw: {}, // the one of this folder sends `mobilenet-v2` to the sources
   });
   const { contents: code } = outputFiles[0];
   return { inputs: Object.keys(metafile.inputs), bytes: code.length, gzipped: gzipSync(code, { level: 9 }).length };
@@ -64,6 +67,7 @@ const faults = faultsOfFiles(pack.files.map(({ path }) => path));
 const BUNDLES = {
   'a classifier without codecs': "export { MobileNetV2ForImageClassification, Tensor } from './dist/index.js';",
   everything: "export * from 'mobilenet-v2';",
+  'everything, and the hub': "export * from 'mobilenet-v2'; export * from 'mobilenet-v2/hub';",
 };
 for (const [title, contents] of Object.entries(BUNDLES)) {
   const { inputs, bytes, gzipped } = await bundle(contents);
@@ -73,7 +77,8 @@ for (const [title, contents] of Object.entries(BUNDLES)) {
   for (const file of inputs.filter((name) => !/^(dist\/|<stdin>$)/.test(name))) {
     faults.push(`${file} is in a browser's bundle`);
   }
-  if (gzipped > BUNDLE_LIMIT) faults.push(`bundle, ${title}: more than ${kilobytes(BUNDLE_LIMIT)}`);
+  const limit = title.includes('hub') ? BUNDLE_LIMIT + HUB_LIMIT : BUNDLE_LIMIT;
+  if (gzipped > limit) faults.push(`bundle, ${title}: more than ${kilobytes(limit)}`);
 }
 
 for (const fault of faults) console.log(`FAULT: ${fault}`);

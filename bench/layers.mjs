@@ -1,7 +1,11 @@
-/** Every different convolution of a network, in every engine. */
+/** Every different convolution of a network, and every different block, in every implementation. */
+import { shapeOf } from '../dist/cli/shape.js';
 import { findKernel } from '../dist/layers/kernels.js';
 import { kernelName, multiplyAdds, NONE } from '../dist/layers/spec.js';
+import { optionsOf } from './implementations.mjs';
 import { makeNetwork } from './networks.mjs';
+import { bytesOf } from './roofline.mjs';
+import { scalarKernel } from './scalar.mjs';
 
 /** Values in [−1, 1), and weights scaled so that sums have a deviation near 1, as after batch norm. */
 function operandsOf(spec) {
@@ -14,69 +18,134 @@ function operandsOf(spec) {
   return {
     x: random(spec.batch * pixels * inChannels),
     weights: random(outChannels * taps, 3 / Math.sqrt(taps)),
-    bias: random(outChannels),
+    bias: random(spec.biasPerImage ? spec.batch * outChannels : outChannels),
     residual: spec.residual ? random(spec.batch * outPixels * outChannels) : NONE,
     y: new Float32Array(spec.batch * outPixels * outChannels),
   };
 }
 
-/** `3136×24→144` for products, `56×56×144` for windows. */
-function shapeOf(spec) {
-  if (spec.op === 'pointwise') return `${spec.pixels}×${spec.inChannels}→${spec.outChannels}`;
-  const side = `${spec.inHeight}×${spec.inWidth}`;
-  return spec.op === 'conv3x3' ? `${side}×${spec.inChannels}→${spec.outChannels}` : `${side}×${spec.channels}`;
-}
-
-/** One run of one kernel: the wasm engine's as its plan has it, the others' on arrays of their own. */
-function runnerOf(spec, engine, step) {
-  if (engine === 'wasm') {
+/** An implementation that is no engine with plans: the kernel alone, on operands of its own; of a block all three. */
+function kernelRunner(spec, { id }) {
+  if (spec.op === 'inverted_residual') {
+    const runs = [spec.widen, spec.filter, spec.project].map((part) => kernelRunner(part, { id }));
     return () => {
-      for (const work of step.work) work();
+      for (const run of runs) run();
     };
   }
-  const kernel = findKernel(spec, [engine]);
-  const { x, weights, bias, residual, y } = operandsOf(spec);
+  const operands = operandsOf(spec);
+  if (id === 'scalar') return scalarKernel(spec, operands).run;
+  const { x, weights, bias, residual, y } = operands;
+  const kernel = findKernel(spec, [id]);
   const packed = kernel.pack(spec, weights);
   return () => kernel.run(spec, x, packed, bias, residual, y);
 }
 
-/** Rows for `interleave`, one for each different spec and engine; `count` tells how often the network has it. */
-export async function layerRows(network, engines) {
-  const made = makeNetwork(network, { device: 'wasm', threads: 1 });
-  await made.run(); // activations that are those of a run
-  const distinct = new Map();
-  for (const step of made.plan().steps.filter(({ spec }) => multiplyAdds(spec) > 0)) {
-    const key = JSON.stringify(step.spec);
-    const known = distinct.get(key);
-    if (known === undefined) distinct.set(key, { step, count: 1 });
-    else known.count++;
-  }
-  return [...distinct.values()].flatMap(({ step, count }) =>
-    engines.map((engine) => ({
-      kernel: kernelName(step.spec, engine),
-      op: step.spec.op,
-      engine,
-      shape: shapeOf(step.spec),
-      count,
-      macs: multiplyAdds(step.spec),
-      run: runnerOf(step.spec, engine, step),
-    })),
-  );
+/** Steps as their plan has them. */
+function stepsRunner(steps) {
+  const work = steps.flatMap((step) => step.work);
+  return async () => {
+    for (const piece of work) {
+      const pending = piece();
+      if (pending !== undefined) await pending;
+    }
+  };
 }
 
-/** Sums over the network: one row for each operation and engine, and one for each engine. */
-export function totals(rows) {
-  const sum = (kernel, engine, some) => {
-    const of = (key) => some.reduce((total, row) => total + row[key] * row.count, 0);
-    return { kernel, engine, count: 1, shape: '', macs: of('macs'), min: of('min'), median: of('median') };
+/** The first of each kind, and how many there are. */
+function distinct(steps) {
+  const kinds = new Map();
+  for (const step of steps) {
+    const key = JSON.stringify(step.spec);
+    const known = kinds.get(key);
+    if (known === undefined) kinds.set(key, { step, count: 1 });
+    else known.count++;
+  }
+  return [...kinds.values()];
+}
+
+/**
+ * Rows for `interleave`. `memory` tells how a block is done: 'low' is in bands of rows, so that its wide tensors never
+ * exist, 'fast' one convolution after the other.
+ */
+export async function layerRows(network, implementations, threads) {
+  const models = [];
+  /** An engine's plan, its memory filled as a run leaves it. */
+  const planOf = async (implementation, options) => {
+    const made = makeNetwork(network, optionsOf(implementation, options));
+    models.push(made.model);
+    await made.run();
+    await made.run(); // threads start with the second
+    return made.plan();
   };
-  const distinct = (key) => [...new Set(rows.map((row) => row[key]))];
-  return distinct('engine').flatMap((engine) => {
-    const ofEngine = rows.filter((row) => row.engine === engine);
-    const ofOp = (op) => ofEngine.filter((row) => row.op === op);
-    return [
-      ...distinct('op').map((op) => sum(`${op}__${engine}`, engine, ofOp(op))),
-      sum(`all__${engine}`, engine, ofEngine),
-    ];
-  });
+  /** Each variant: its plans, or none where kernels stand for themselves. */
+  const variants = [];
+  for (const implementation of implementations) {
+    if (implementation.device === 'wasm' || implementation.device === 'js') {
+      for (const count of implementation.device === 'wasm' ? threads : [1]) {
+        const fast = await planOf(implementation, { threads: count });
+        const low = await planOf(implementation, { threads: count, memory: 'low' });
+        variants.push({ implementation, threads: count, fast, low });
+      }
+    } else variants.push({ implementation, threads: 1 });
+  }
+  const { fast, low } = variants.find((variant) => variant.fast !== undefined) ?? {
+    fast: makeNetwork(network, { device: 'js' }).plan(),
+    low: makeNetwork(network, { device: 'js', memory: 'low' }).plan(),
+  };
+
+  const convolutions = fast.steps.filter(({ spec }) => spec.op !== 'inverted_residual' && multiplyAdds(spec) > 0);
+  const blocks = low.steps.filter(({ spec }) => spec.op === 'inverted_residual');
+  const rows = [];
+  for (const { step, count } of [...distinct(convolutions), ...distinct(blocks)]) {
+    const { name, spec } = step;
+    const common = {
+      ...{ part: 'layers', network, batch: 1, step: name, op: spec.op, kernel: kernelName(spec, '').split('__')[0] },
+      ...{ shape: shapeOf(spec), count, macs: multiplyAdds(spec), bytes: bytesOf(spec) },
+    };
+    for (const variant of variants) {
+      const { implementation } = variant;
+      const row = { ...common, implementation: implementation.id, threads: variant.threads, memory: 'fast' };
+      if (variant.fast === undefined) {
+        rows.push({ ...row, run: kernelRunner(spec, implementation) });
+        continue;
+      }
+      const apart = stepsOf(variant.fast, name);
+      if (apart !== null) rows.push({ ...row, run: stepsRunner(apart) });
+      if (spec.op === 'inverted_residual') {
+        rows.push({ ...row, memory: 'low', run: stepsRunner(stepsOf(variant.low, name)) });
+      }
+    }
+  }
+  return {
+    rows,
+    close() {
+      for (const model of models) model.dispose();
+    },
+  };
+}
+
+/** The step of that name, or where a block `first … last` is asked for, its three steps; null where there are none. */
+function stepsOf({ steps }, name) {
+  const [first] = name.split(' … ');
+  const whole = steps.find((step) => step.name === name);
+  if (whole !== undefined) return [whole];
+  const from = steps.findIndex((step) => step.name === first);
+  return from < 0 ? null : steps.slice(from, from + 3);
+}
+
+/** Sums over the network: for each operation and each variant of an implementation, and over all convolutions. */
+export function totals(rows) {
+  const by = (key, some) => [...new Set(some.map(key))].map((value) => some.filter((row) => key(row) === value));
+  const sum = (some, kernel) => {
+    const of = (key) => some.reduce((total, row) => total + row[key] * row.count, 0);
+    const { network, implementation, threads, memory } = some[0];
+    const figures = { macs: of('macs'), bytes: of('bytes'), min: of('min'), median: of('median') };
+    return { network, implementation, threads, memory, kernel, ...figures };
+  };
+  const variant = ({ implementation, threads, memory }) => `${implementation} ${threads} ${memory}`;
+  const convolutions = rows.filter(({ op }) => op !== 'inverted_residual');
+  return [
+    ...by(({ op }) => op, rows).flatMap((some) => by(variant, some).map((own) => sum(own, `all ${own[0].op}`))),
+    ...by(variant, convolutions).map((own) => sum(own, 'all convolutions')),
+  ];
 }

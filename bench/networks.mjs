@@ -27,7 +27,7 @@ export function makeNetwork(name, options, batch = 1) {
   const dims = [batch, 3, size, size];
   const pixels = Float32Array.from({ length: batch * 3 * size * size }, (_, i) => Math.sin(i * 0.37));
   const pixel_values = new Tensor('float32', pixels, dims);
-  return { model, plan: () => model.plan(dims), run: () => model({ pixel_values }) };
+  return { model, pixel_values, plan: () => model.plan(dims), run: () => model({ pixel_values }) };
 }
 
 /**

@@ -1,116 +1,151 @@
-/**
- * npm run bench -- [--only layers,models] [--network 1.0-224] [--networks a,b] [--engines wasm,js,reference]
- *                  [--threads 1,2] [--batch 1,8] [--rounds n] [--json file]
- *
- * Every convolution of a network in every engine, and whole networks. Times are the fastest of interleaved rounds; share
- * is that of the machine's SIMD multiply-adds, measured in the same rounds. Reads dist/, so build first.
- */
-import { existsSync, writeFileSync } from 'node:fs';
+/** npm run bench -- [options]; README.md says what they are, how it measures and how to read what comes out. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 
 if (!existsSync(new URL('../dist/layers/kernels.js', import.meta.url))) {
   console.error('bench: dist/ is missing; run `npm run build` first');
   process.exit(1);
 }
+const { ablationRows } = await import('./ablation.mjs');
+const { changedTable, clockRemark, compare, RULE } = await import('./compare.mjs');
+const { IMPLEMENTATIONS } = await import('./implementations.mjs');
 const { layerRows, totals } = await import('./layers.mjs');
-const { makeNetwork, NETWORKS } = await import('./networks.mjs');
-const { peakOf, peakRows } = await import('./peak.mjs');
+const { modelRows } = await import('./models.mjs');
+const { NETWORKS } = await import('./networks.mjs');
+const { reportPage } = await import('./report/page.mjs');
+const { openRoofs } = await import('./roofs.mjs');
 const { interleave } = await import('./support.mjs');
+const { ablationTable, layersTable, modelsTable, print } = await import('./tables.mjs');
 
-const { values: options } = parseArgs({
+const DEFAULTS = {
+  only: 'layers,models,ablation',
+  layers: '1.0-224,deeplab-0.5-257-os8',
+  networks: Object.keys(NETWORKS).join(),
+  ablation: '1.0-224',
+  batch: '1,8',
+  threads: '1,2',
+  implementations: IMPLEMENTATIONS.map(({ id }) => id).join(),
+  rounds: '8',
+};
+const QUICK = { layers: '1.0-224', networks: '0.35-96,1.0-224,deeplab-0.5-257-os8', batch: '1', rounds: '4' };
+
+const { values: given } = parseArgs({
   options: {
-    only: { type: 'string', default: 'layers,models' },
-    network: { type: 'string', default: '1.0-224' },
-    networks: { type: 'string', default: Object.keys(NETWORKS).join() },
-    engines: { type: 'string', default: 'wasm,js,reference' },
-    threads: { type: 'string', default: '1,2' },
-    batch: { type: 'string', default: '1' },
-    rounds: { type: 'string', default: '8' },
+    ...Object.fromEntries(Object.keys(DEFAULTS).map((name) => [name, { type: 'string' }])),
+    quick: { type: 'boolean' },
     json: { type: 'string' },
+    html: { type: 'string' },
+    compare: { type: 'string' },
   },
 });
-for (const name of [options.network, ...options.networks.split(',')]) {
-  if (NETWORKS[name] === undefined) {
-    console.error(`bench: no network ${name}; there are ${Object.keys(NETWORKS).join(', ')}`);
+const options = { ...DEFAULTS, ...(given.quick ? QUICK : {}), ...given };
+const list = (name, known) => {
+  const items = options[name].split(',').filter((item) => item !== '');
+  for (const item of items) {
+    if (known.includes(item)) continue;
+    console.error(`bench: --${name}: there is no ${item}; there are ${known.join(', ')}`);
     process.exit(2);
   }
-}
-const engines = options.engines.split(',');
-const rounds = Number(options.rounds);
-const gmacs = ({ macs, min }) => macs / min / 1e6;
-const strip = ({ run: _run, ...row }) => row;
-const result = { node: process.version, v8: process.versions.v8, arch: process.arch };
+  return items;
+};
+const numbers = (name) => {
+  const items = options[name].split(',').map(Number);
+  if (items.every((item) => Number.isInteger(item) && item >= 1)) return items;
+  console.error(`bench: --${name}: expected whole numbers from 1 on, got ${options[name]}`);
+  return process.exit(2);
+};
+const names = Object.keys(NETWORKS);
+const parts = list('only', ['layers', 'models', 'ablation']);
+const [layers, networks, ablation] = ['layers', 'networks', 'ablation'].map((name) => list(name, names));
+const chosen = list(
+  'implementations',
+  IMPLEMENTATIONS.map(({ id }) => id),
+);
+const implementations = IMPLEMENTATIONS.filter(({ id }) => chosen.includes(id));
+const [batches, threads, [rounds]] = ['batch', 'threads', 'rounds'].map(numbers);
+const before = options.compare === undefined ? null : JSON.parse(readFileSync(options.compare, 'utf8'));
 
-/** A table with right-aligned numbers from the second column on. */
-function print(header, rows) {
-  const widths = header.map((title, c) => Math.max(title.length, ...rows.map((row) => row[c].length)));
-  for (const row of [header, ...rows]) {
-    console.log(row.map((cell, c) => (c === 0 ? cell.padEnd(widths[c]) : cell.padStart(widths[c]))).join('  '));
-  }
-  console.log();
+/** What is measured together, in rounds of its own. */
+const GROUPS = [
+  ...layers.map((network) => {
+    return { part: 'layers', network, batch: 1, budget: 2, make: () => layerRows(network, implementations, threads) };
+  }),
+  ...ablation.map((network) => ({
+    part: 'ablation',
+    network,
+    batch: 1,
+    budget: 20,
+    make: () => ablationRows(network),
+  })),
+  ...networks.flatMap((network) =>
+    batches.map((batch) => {
+      return {
+        part: 'models',
+        network,
+        batch,
+        budget: 20,
+        make: () => modelRows(network, batch, implementations, threads),
+      };
+    }),
+  ),
+].filter(({ part }) => parts.includes(part));
+
+const started = performance.now();
+let lastTitle;
+function report(title, detail = '') {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${title}${detail && `, ${detail}`}`);
+  else if (title !== lastTitle) process.stderr.write(`${title}\n`);
+  lastTitle = title;
 }
 
-if (options.only.includes('layers')) {
-  const peaks = peakRows();
-  const rows = await layerRows(options.network, engines);
-  await interleave([...peaks, ...rows], { rounds, budget: 2 });
-  const peak = peakOf(peaks);
-  const sums = totals(rows);
-  console.log(`${options.network}, one thread, peak ${peak.toFixed(1)} GMAC/s`);
-  print(
-    ['kernel', 'shape', '×', 'MMAC', 'ms', 'GMAC/s', 'share'],
-    [...rows, ...sums].map((row) => [
-      row.kernel,
-      row.shape,
-      String(row.count),
-      (row.macs / 1e6).toFixed(2),
-      row.min.toFixed(3),
-      gmacs(row).toFixed(2),
-      `${((100 * gmacs(row)) / peak).toFixed(0)} %`,
-    ]),
+const result = {
+  node: process.version,
+  v8: process.versions.v8,
+  arch: process.arch,
+  machine: `${cpus().length} × ${cpus()[0].model.trim()}`,
+  date: new Date().toISOString(),
+  groups: [],
+  rows: [],
+};
+const roofs = await openRoofs([...new Set([1, 2, ...threads])]);
+for (const [index, { part, network, batch, budget, make }] of GROUPS.entries()) {
+  const title = `${index + 1} of ${GROUPS.length}: ${part}, ${network}${batch > 1 ? `, batch ${batch}` : ''}`;
+  report(title);
+  const made = await make();
+  await interleave([...roofs.rows, ...made.rows], { rounds, budget, report: (detail) => report(title, detail) });
+  made.close();
+  result.groups.push({ part, network, batch, ...roofs.measured() });
+  result.rows.push(...made.rows.map(({ run: _run, model: _model, ...row }) => row));
+}
+roofs.close();
+report(`${Math.round((performance.now() - started) / 1000)} s\n`);
+
+console.log(`${result.machine}, Node ${result.node}`);
+for (const group of result.groups) {
+  const { part, network, batch, peak, bandwidth } = group;
+  const rows = result.rows.filter((row) => row.part === part && row.network === network && row.batch === batch);
+  const flow = Object.entries(bandwidth).map(([count, rate]) => `${rate.toFixed(1)} GB/s by ${count}`);
+  console.log(
+    `\n${part}, ${network}, batch ${batch}: peak ${peak.toFixed(1)} GMAC/s a thread, memory ${flow.join(', ')} threads\n`,
   );
-  Object.assign(result, { peak, network: options.network, layers: rows.map(strip), sums });
+  if (part === 'layers') print(layersTable(rows, totals(rows), group));
+  if (part === 'models') print(modelsTable(rows, group));
+  if (part === 'ablation') print(ablationTable(rows, group));
 }
 
-if (options.only.includes('models')) {
-  result.models = [];
-  const table = [];
-  for (const name of options.networks.split(',')) {
-    const peaks = peakRows();
-    const rows = [];
-    for (const batch of options.batch.split(',').map(Number)) {
-      for (const device of engines) {
-        for (const threads of device === 'wasm' ? options.threads.split(',').map(Number) : [1]) {
-          for (const memory of device === 'wasm' ? ['fast', 'low'] : ['fast']) {
-            const { run, plan, model } = makeNetwork(name, { device, threads, memory }, batch);
-            await model.warmup(model.plan([batch, 3, NETWORKS[name].size, NETWORKS[name].size]).dims);
-            const { multiplyAdds: macs, arenaBytes } = plan();
-            rows.push({ name, batch, device, threads, memory, macs, arenaBytes, run, model });
-          }
-        }
-      }
-    }
-    await interleave([...peaks, ...rows], { rounds, budget: 40 });
-    const peak = peakOf(peaks);
-    for (const row of rows) {
-      row.model.dispose();
-      table.push([
-        `${row.name} ${row.device}`,
-        String(row.batch),
-        String(row.threads),
-        row.memory,
-        (row.macs / 1e6).toFixed(0),
-        (row.arenaBytes / 1e6).toFixed(2),
-        row.min.toFixed(2),
-        row.median.toFixed(2),
-        gmacs(row).toFixed(2),
-        `${((100 * gmacs(row)) / peak / row.threads).toFixed(0)} %`,
-      ]);
-      const { model: _model, ...figures } = strip(row);
-      result.models.push({ ...figures, peak });
-    }
-  }
-  print(['network', 'batch', 'threads', 'memory', 'MMAC', 'MB', 'ms', 'median', 'GMAC/s', 'share'], table);
+let comparison = null;
+if (before !== null) {
+  comparison = compare(before, result);
+  const { rows, missing, added } = comparison;
+  const count = (verdict) => rows.filter((row) => row.verdict === verdict).length;
+  const counts = ['slower', 'faster', 'same'].map((verdict) => `${count(verdict)} ${verdict}`).join(', ');
+  console.log(
+    `\nAgainst ${options.compare}: ${counts}; ${missing.length} rows are gone, ${added.length} are new. ${RULE}`,
+  );
+  if (clockRemark(comparison) !== null) console.log(clockRemark(comparison));
+  console.log();
+  print(changedTable(comparison));
 }
-
-if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
+if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result)}\n`);
+if (options.html !== undefined) writeFileSync(options.html, reportPage(result, comparison));

@@ -4,7 +4,18 @@
  */
 // For `Symbol.dispose` in the declarations, where a project's own `lib` is older.
 /// <reference lib="esnext.disposable" preserve="true" />
-export { type DecodedImage, env, type Folder, type Limits, type Platform, type WorkerHandle } from './base/env.js';
+export {
+  type DecodedImage,
+  env,
+  type Folder,
+  type HubOptions,
+  type HubSettings,
+  type Limits,
+  type Platform,
+  type ProgressInfo,
+  type ResponseCache,
+  type WorkerHandle,
+} from './base/env.js';
 export { type ErrorCode, type ErrorPlace, MobileNetError } from './base/errors.js';
 export type { Engine } from './layers/spec.js';
 export type { Graph, Node as GraphNode } from './models/graph.js';
@@ -28,15 +39,19 @@ export {
   MobileNetV2PreTrainedModel,
   type ModelInputs,
   type ModelOptions,
+  type ProfileOptions,
   type SavePretrainedOptions,
   type SemanticSegmenterOutput,
 } from './models/mobilenet-v2/model.js';
 export type { State } from './models/mobilenet-v2/weights.js';
 export type { Device } from './models/runtime/choose.js';
+export type { Layer, ReceptiveField } from './models/runtime/layers.js';
 export { describePlan, type InputDims, type Plan, type PlanOutput, type Step } from './models/runtime/plan.js';
+export type { Profile, ProfileRow, ProfileStep } from './models/runtime/profile.js';
 export {
   type ClassificationOptions,
   type ClassificationResult,
+  type Explanation,
   type FeatureOptions,
   ImageClassificationPipeline,
   ImageFeatureExtractionPipeline,
@@ -48,6 +63,9 @@ export {
   type SegmentationResult,
   type Task,
 } from './pipeline.js';
+export type { DrawableLike } from './processors/drawable.js';
+export { type EveryFrameOptions, every_frame, type VideoLike } from './processors/every-frame.js';
+export type { Geometry } from './processors/geometry.js';
 export {
   type ImageInput as ProcessorInput,
   type ImageProcessorOptions,

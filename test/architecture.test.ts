@@ -37,7 +37,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   layers: ['base', 'tensor'],
   models: ['base', 'tensor', 'layers'],
   processors: ['base', 'tensor'],
-  node: ['base', 'tensor', 'processors'],
+  hub: ['base'],
+  node: ['base', 'tensor', 'processors', 'hub'],
 };
 
 /** Packages, and the only places that import them. */
@@ -50,7 +51,7 @@ const PACKAGES: Record<string, RegExp> = {
   'cli-progress': /^cli(\.ts$|\/)/,
   tinyglobby: /^cli(\.ts$|\/)/,
 };
-const NODE_ONLY = /^(node\.ts|cli\.ts|node\/|cli\/)/;
+const NODE_ONLY = /^(node\.ts|cli\.ts|convert-node\.ts|node\/|cli\/)/;
 
 describe('the house', () => {
   it('has files to check', () => {
@@ -65,8 +66,12 @@ describe('the house', () => {
   });
 
   it('nobody but the entries imports the files that join everything', () => {
-    for (const file of files.filter((name) => !/^(index|node|web|cli)\.ts$|^cli\//.test(name))) {
-      const joints = importsOf(file).ours.filter((ours) => /^(pipeline|index|node|web|cli)\.ts$/.test(ours));
+    for (const file of files.filter(
+      (name) => !/^(index|node|web|hub-web|cli|convert|convert-node)\.ts$|^cli\//.test(name),
+    )) {
+      const joints = importsOf(file).ours.filter((ours) =>
+        /^(pipeline|index|node|web|hub-web|cli|convert|convert-node)\.ts$/.test(ours),
+      );
       expect(joints, `${file} imports`).toEqual([]);
     }
   });
@@ -88,14 +93,48 @@ describe('the house', () => {
     }
   });
 
-  it('nothing in the browser entry reaches Node, codecs or the command line', () => {
+  it('the page knows the package by its name, and nothing inside it', () => {
+    const page = join(SRC, '../examples/browser');
+    const sources = readdirSync(page).filter((file) => file.endsWith('.ts'));
+    expect(sources.length).toBeGreaterThan(5);
+    for (const file of sources) {
+      const { ours, others } = importsOf(`../examples/browser/${file}`);
+      expect(
+        others.filter((name) => name !== 'mobilenet-v2'),
+        file,
+      ).toEqual([]);
+      expect(
+        ours.filter((name) => !/^\.\.\/examples\/browser\/[\w-]+\.ts$/.test(name)),
+        file,
+      ).toEqual([]);
+    }
+  });
+
+  /** All files that importing one loads. */
+  const reachedFrom = (entry: string): string[] => {
     const reached = new Set<string>();
     const visit = (file: string) => {
       if (reached.has(file)) return;
       reached.add(file);
       for (const ours of importsOf(file).ours) visit(ours);
     };
-    visit('web.ts');
-    expect([...reached].filter((file) => NODE_ONLY.test(file) || file === 'tensor/ndarray.ts')).toEqual([]);
+    visit(entry);
+    return [...reached];
+  };
+
+  it.each(['web.ts', 'hub-web.ts', 'convert.ts'])('nothing in %s reaches Node, codecs or the command line', (entry) => {
+    expect(reachedFrom(entry).filter((file) => NODE_ONLY.test(file) || file === 'tensor/ndarray.ts')).toEqual([]);
+  });
+
+  it('nothing but the converters and the command line reaches the converters', () => {
+    expect(reachedFrom('convert.ts')).toContain('models/weights/hdf5.ts');
+    for (const entry of ['web.ts', 'node.ts']) {
+      expect(reachedFrom(entry).filter((file) => /^models\/convert\/|hdf5|tfjs/.test(file))).toEqual([]);
+    }
+  });
+
+  it('a page without the hub carries none of it', () => {
+    expect(reachedFrom('hub-web.ts')).toContain('hub/folder.ts');
+    expect(reachedFrom('web.ts').filter((file) => room(file) === 'hub')).toEqual([]);
   });
 });

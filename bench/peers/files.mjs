@@ -3,7 +3,6 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { writeOnnx } from './formats/onnx.mjs';
-import { writePeak } from './formats/peak.mjs';
 import { writeTfjs } from './formats/tfjs.mjs';
 import { writeTflite } from './formats/tflite.mjs';
 import { makeNetwork } from './networks.mjs';
@@ -16,7 +15,6 @@ export async function loadOurs(dist) {
     library: await module('node.js'),
     graph: await module('models/graph.js'),
     batchnorm: await module('layers/batchnorm.js'),
-    assembler: await module('tensor/wasm/assembler.js'),
   };
 }
 
@@ -32,7 +30,6 @@ export async function writeFiles(ours, name, parent) {
   await writeFile(join(folder, 'model.tflite'), writeTflite(steps, size));
   await writeFile(join(folder, 'steps.json'), json);
   await writeFile(join(folder, 'weights.bin'), bin);
-  await writeFile(join(folder, 'peak.wasm'), writePeak(ours.assembler));
   await writeFile(join(folder, 'pixels.bin'), Buffer.from(pixels.buffer));
   const dims = [1, 3, size, size];
   const { logits } = await model({ pixel_values: new ours.library.Tensor('float32', pixels, dims) });

@@ -1,6 +1,7 @@
 /** `mobilenet-v2 features`: what the network sees in a picture, as numbers for other programs to compare or learn from. */
 import { extname } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { show } from '../base/errors.js';
 import {
   type ImageFeatureExtractionPipeline,
   MobileNetError,
@@ -9,6 +10,8 @@ import {
   Tensor,
 } from '../node.js';
 import { runJob, together } from './batches.js';
+import { withDownloads } from './downloads.js';
+import { UsageError } from './errors.js';
 import { FEATURE_EXTENSIONS, FeatureFile } from './feature-file.js';
 import { LookAhead, type Outcome } from './look-ahead.js';
 import {
@@ -29,6 +32,7 @@ interface FeatureFlags extends PictureFlags {
   out?: string;
   pool: boolean;
   hiddenState?: number;
+  layer?: string;
   batchSize: number;
 }
 
@@ -38,10 +42,13 @@ export function addFeatures(program: Command, session: Session): void {
     .summary('Turn pictures into features for other programs.')
     .description('Turn pictures into features: a list of numbers each, alike for pictures that look alike.')
     .addArgument(picturesArgument())
-    .addOption(modelOption('folder of the model (default: the one that ships with this program)'))
+    .addOption(
+      modelOption('folder of the model, or its name on the hub (default: the one that ships with this program)'),
+    )
     .option('--out <file>', `file to write, ${FEATURE_EXTENSIONS.join(' or ')}`, featureFileName)
     .option('--no-pool', 'the maps of features [C,H,W], not their mean over the picture')
-    .option('--hidden-state <i>', `maps of an earlier layer, 0 to ${LAST_HIDDEN_STATE}`, hiddenState)
+    .option('--hidden-state <i>', `maps behind an earlier block, 0 to ${LAST_HIDDEN_STATE}`, hiddenState)
+    .addOption(new Option('--layer <name>', 'maps of any layer that inspect lists').conflicts('hiddenState'))
     .addOption(batchSizeOption())
     .action((inputs: string[], flags: FeatureFlags) => features(inputs, flags, session));
   addCommonOptions(command);
@@ -50,6 +57,7 @@ export function addFeatures(program: Command, session: Session): void {
     'features photos --out photos.npy --batch-size 8',
     'features cat.jpg --json',
     'features cat.jpg --hidden-state 9 --out cat.npy',
+    'features cat.jpg --layer layer.3.conv_3x3 --out cat.npy',
   ]);
 }
 
@@ -62,9 +70,10 @@ async function features(inputs: string[], flags: FeatureFlags, session: Session)
   const pictures = await inputPictures('features', inputs, flags);
   const { device, threads, memory, model, out, batchSize } = flags;
   const lookAhead = new LookAhead(pictures, threads);
-  const extractor = await session.unlessStopped(
-    pipeline('image-feature-extraction', model, { device, threads, memory }),
+  const extractor = await withDownloads(flags, session, (hub) =>
+    pipeline('image-feature-extraction', model, { ...hub, device, threads, memory }),
   );
+  checkLayer(extractor.model, flags);
   lookAhead.configure({ processor: extractor.processor, options: {}, keepImage: false });
   const names = pictures.map(({ file }) => file);
   const file = out === undefined ? null : new FeatureFile(out, names);
@@ -106,6 +115,12 @@ async function features(inputs: string[], flags: FeatureFlags, session: Session)
   }
 }
 
+/** Before the first picture: a wrong name is wrong for all. */
+function checkLayer({ graph }: MobileNetV2Model, { layer }: FeatureFlags): void {
+  if (layer === undefined || graph.nodes.some(({ name }) => name === layer)) return;
+  throw new UsageError(`--layer: the model has no layer ${show(layer)}; \`mobilenet-v2 inspect\` lists them`);
+}
+
 /** The features of each picture of a batch, without the batch's dimension. */
 async function compute(
   { model }: ImageFeatureExtractionPipeline,
@@ -124,8 +139,9 @@ async function compute(
 async function computeBatch(
   model: MobileNetV2Model,
   pixel_values: Tensor,
-  { pool, hiddenState }: FeatureFlags,
+  { pool, hiddenState, layer }: FeatureFlags,
 ): Promise<Tensor<'float32'>> {
+  if (layer !== undefined) return (await model.activations(pixel_values, [layer])).get(layer)!;
   if (hiddenState !== undefined) return (await model.hidden_states(pixel_values, [hiddenState]))[0];
   const { last_hidden_state, pooler_output } = await model({ pixel_values });
   return pool ? pooler_output! : last_hidden_state;

@@ -1,24 +1,20 @@
 /** `mobilenet-v2 inspect`: a checkpoint's layers, what they make, how many weights they hold and what they cost. */
 import type { Command } from 'commander';
-import { multiplyAdds } from '../layers/spec.js';
-import { type ConvNode, INPUT, type Node, parametersOf } from '../models/graph.js';
-import { lower, type Value } from '../models/runtime/lower.js';
 import { MobileNetV2Config } from '../node.js';
 import { architectureOf, folderOf, imageSize, modelClass } from './checkpoint.js';
-import { debugOption, examples, modelOption, sizeOption } from './options.js';
+import { withDownloads } from './downloads.js';
+import { debugOption, examples, modelOption, revisionOption, sizeOption } from './options.js';
 import type { Session } from './session.js';
 import { grouped, millions, printable, table } from './text.js';
 
 interface InspectFlags {
   model?: string;
+  revision?: string;
   size?: [height: number, width: number];
   json?: true;
 }
 
-/** What can be learnt by training. The mean and variance of a batch norm are measured, and not counted. */
-const LEARNT = new Set(['weight', 'bias', 'norm_weight', 'norm_bias']);
-
-interface Layer {
+interface Row {
   name: string;
   operation: string;
   /** [C,H,W], null for a layer that the task does not use. */
@@ -32,8 +28,9 @@ export function addInspect(program: Command, session: Session): void {
     .command('inspect')
     .summary('Show the layers of a model.')
     .description('Show the layers of a model: shapes, parameters, multiply-adds. Reads config.json alone.')
-    .argument('[dir]', 'folder of the model (default: the one that ships with this program)')
+    .argument('[model]', 'folder of the model, or its name on the hub (default: the one that ships with this program)')
     .addOption(modelOption('the same as the argument'))
+    .addOption(revisionOption())
     .addOption(sizeOption())
     .option('--json', 'print a JSON object')
     .addOption(debugOption())
@@ -42,7 +39,8 @@ export function addInspect(program: Command, session: Session): void {
 }
 
 async function inspect(dir: string | undefined, flags: InspectFlags, session: Session): Promise<void> {
-  const config = await session.unlessStopped(MobileNetV2Config.from_pretrained(folderOf(dir, flags)));
+  const folder = folderOf(dir, flags);
+  const config = await withDownloads(flags, session, (hub) => MobileNetV2Config.from_pretrained(folder, { ...hub }));
   const architecture = architectureOf(config);
   const [height, width] = flags.size ?? imageSize(config);
   const layers = layersOf(config, height, width);
@@ -84,46 +82,15 @@ function summaryOf(config: MobileNetV2Config, height: number, width: number): st
 }
 
 /** The layers as they stand in the checkpoint, at a size of input. Nothing is folded; `plan` shows what really runs. */
-function layersOf(config: MobileNetV2Config, height: number, width: number): Layer[] {
-  const { graph } = new (modelClass(architectureOf(config)))(config, { state: new Map() });
-  const outputs = graph.outputs.has('logits') ? ['logits'] : ['last_hidden_state', 'pooler_output'];
-  const dims = [1, graph.inChannels, height, width] as const;
-  const unread = () => new Float32Array(0); // shapes alone: no step is run
-  const { values, steps } = lower({ graph, dims, outputs, weights: unread, fuse: false });
-  const cost = new Map<string, number>();
-  for (const { name, spec } of steps) cost.set(name.replace(/\.convolution$/, ''), multiplyAdds(spec));
-  const used = new Set([...values.keys()].filter((name) => name !== INPUT));
-  return graph.nodes.map((node) => ({
-    name: node.name,
-    operation: describe(node),
-    output: used.has(node.name) ? dimsOf(values.get(node.name)!) : null,
-    parameters: parametersOf([node])
-      .filter(({ role }) => LEARNT.has(role))
-      .reduce((sum, parameter) => sum + parameter.dims.reduce((product, size) => product * size, 1), 0),
-    multiply_adds: cost.get(node.name) ?? 0,
-  }));
-}
-
-const dimsOf = ({ channels, height, width, flat }: Value): number[] => (flat ? [channels] : [channels, height, width]);
-
-function describe(node: Node): string {
-  switch (node.op) {
-    case 'convolution':
-      return describeConvolution(node);
-    case 'average_pool':
-      return node.window === 'global' ? 'global average pool' : `average pool ${node.window}×${node.window}`;
-    case 'resize':
-      return 'bilinear resize';
-    default:
-      return node.op;
-  }
-}
-
-function describeConvolution({ kernel, groups, stride, dilation, norm, activation }: ConvNode): string {
-  const parts = [`${groups > 1 ? 'depthwise' : 'conv'} ${kernel}×${kernel}`];
-  if (stride > 1) parts.push(`stride ${stride}`);
-  if (dilation > 1) parts.push(`dilation ${dilation}`);
-  if (norm !== null) parts.push('norm');
-  if (activation !== 'linear') parts.push(activation);
-  return parts.join(', ');
+function layersOf(config: MobileNetV2Config, height: number, width: number): Row[] {
+  const model = new (modelClass(architectureOf(config)))(config, { state: new Map() });
+  return model
+    .layers([1, config.num_channels, height, width])
+    .map(({ name, description, dims, parameters, multiply_adds }) => ({
+      name,
+      operation: description,
+      output: dims?.slice(1) ?? null,
+      parameters,
+      multiply_adds,
+    }));
 }

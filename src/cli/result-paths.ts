@@ -1,25 +1,21 @@
-/** What the files are called that `segment` writes, decided for all pictures before the first is written. */
+/** What the files are called that `segment` and `classify --explain` write, decided for all pictures before the first is written. */
 import { join, parse, resolve } from 'node:path';
 import { isUrl, type Picture, STANDARD_INPUT } from './pictures.js';
 
-export interface ResultPaths {
-  mask: string;
-  overlay: string;
-}
-
 /**
- * `a/cat.png` gives `cat.mask.png`; if `b/cat.jpg` is there too, it gives `cat-2.mask.png`. No two pictures share a
+ * With the kind `mask`, `a/cat.png` gives `cat.mask.png`; if `b/cat.jpg` is there too, it gives `cat-2.mask.png`. No two pictures share a
  * name, and none of the names is that of a picture: such a picture is a result of an earlier run over the same folder,
  * and comes back in `own`.
  */
-export function resultPaths(
+export function resultPaths<Kind extends string>(
   pictures: readonly Picture[],
   folder: string,
-): { paths: Map<Picture, ResultPaths>; own: Set<Picture> } {
+  kinds: readonly Kind[],
+): { paths: Map<Picture, Record<Kind, string>>; own: Set<Picture> } {
   const natural = new Set(pictures.map(({ file }) => key(nameOf(file))));
   const taken = new Set<string>();
-  const bySource = new Map<string, ResultPaths>();
-  const paths = new Map<Picture, ResultPaths>();
+  const bySource = new Map<string, Record<Kind, string>>();
+  const paths = new Map<Picture, Record<Kind, string>>();
   for (const picture of pictures) {
     const source = resolve(picture.file);
     let result = bySource.get(source);
@@ -30,12 +26,15 @@ export function resultPaths(
         if (!natural.has(key(numbered))) name = numbered;
       }
       taken.add(key(name));
-      result = { mask: join(folder, `${name}.mask.png`), overlay: join(folder, `${name}.overlay.png`) };
+      const named = kinds.map((kind) => [kind, join(folder, `${name}.${kind}.png`)]);
+      result = Object.fromEntries(named) as Record<Kind, string>;
       bySource.set(source, result);
     }
     paths.set(picture, result);
   }
-  const written = new Set([...bySource.values()].flatMap(({ mask, overlay }) => [resolve(mask), resolve(overlay)]));
+  const written = new Set(
+    [...bySource.values()].flatMap((files) => Object.values<string>(files).map((file) => resolve(file))),
+  );
   return { paths, own: new Set(pictures.filter(({ file }) => written.has(resolve(file)))) };
 }
 

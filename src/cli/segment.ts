@@ -14,11 +14,12 @@ import { segmentationProcessing } from '../pipeline.js';
 import { runJob } from './batches.js';
 import { warnOfRandomWeights } from './checkpoint.js';
 import { overlay, vocPalette } from './colours.js';
+import { withDownloads } from './downloads.js';
 import { LookAhead, settle } from './look-ahead.js';
 import { addCommonOptions, examples, formatOf, fraction, modelOption, type PictureFlags } from './options.js';
 import type { Result } from './output.js';
 import { inputPictures, picturesArgument } from './pictures.js';
-import { type ResultPaths, resultPaths } from './result-paths.js';
+import { resultPaths } from './result-paths.js';
 import type { Session } from './session.js';
 import { writeWhole } from './temporary-file.js';
 import { percent, plural, printable } from './text.js';
@@ -42,25 +43,27 @@ export function addSegment(program: Command, session: Session): void {
         'NAME.overlay.png, the picture with the classes in colour. Prints the share of the picture each class has.',
     )
     .addArgument(picturesArgument())
-    .addOption(modelOption('folder of the model (required)').makeOptionMandatory())
+    .addOption(modelOption('folder of the model, or its name on the hub (required)').makeOptionMandatory())
     .requiredOption('--out <dir>', 'folder for the masks, made if it is not there (required)')
     .option('--opacity <0-1>', 'of the colours in the overlay', fraction, 0.5)
     .option('--whole-image', "segment the whole picture undistorted, where Hugging Face's way crops the centre")
     .action((inputs: string[], flags: SegmentFlags) => segment(inputs, flags, session));
   addCommonOptions(command);
   examples(command, [
-    'segment dog.jpg --model deeplabv3_mobilenet_v2_1.0_513 --out masks',
+    'segment dog.jpg --model google/deeplabv3_mobilenet_v2_1.0_513 --out masks',
     'segment photos --model deeplabv3_mobilenet_v2_1.0_513 --out masks --whole-image --ndjson',
   ]);
 }
 
 async function segment(inputs: string[], flags: SegmentFlags, session: Session): Promise<void> {
   const found = await inputPictures('segment', inputs, flags);
-  const { paths, own } = resultPaths(found, flags.out);
+  const { paths, own } = resultPaths(found, flags.out, ['mask', 'overlay']);
   const pictures = found.filter((picture) => !own.has(picture));
   const { device, threads, memory, model, wholeImage } = flags;
   const lookAhead = new LookAhead(pictures, threads);
-  const segmenter = await session.unlessStopped(pipeline('image-segmentation', model, { device, threads, memory }));
+  const segmenter = await withDownloads(flags, session, (hub) =>
+    pipeline('image-segmentation', model, { ...hub, device, threads, memory }),
+  );
   warnOfRandomWeights(segmenter.model);
   const { processor } = segmenter;
   lookAhead.configure({
@@ -105,7 +108,7 @@ function crops({ do_center_crop, crop_size, size }: MobileNetV2ImageProcessor, {
 async function segmentOne(
   file: string,
   prepared: Prepared,
-  paths: ResultPaths,
+  paths: { mask: string; overlay: string },
   segmenter: ImageSegmentationPipeline,
   { opacity }: SegmentFlags,
 ): Promise<Result> {

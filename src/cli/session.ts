@@ -23,6 +23,11 @@ export class Session {
     }
   }
 
+  /** Aborted with Stopped when the run is to end: for downloads, and for work that would hold the thread. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
   /** The promise's result, or Stopped, whichever is first. */
   unlessStopped<T>(promise: Promise<T>): Promise<T> {
     return unlessAborted(promise, this.#stop.signal);

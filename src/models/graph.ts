@@ -95,10 +95,13 @@ export function inputsOf(node: Node): string[] {
   }
 }
 
+/** The node that makes an output: one with a public name, or any node by its own. */
+export const sourceOf = ({ outputs }: Graph, output: string): string => outputs.get(output) ?? output;
+
 /** The nodes that the named outputs need, in order. */
 export function prune(graph: Graph, outputs: Iterable<string>): Node[] {
   const needed = new Set<string>();
-  for (const output of outputs) needed.add(graph.outputs.get(output)!);
+  for (const output of outputs) needed.add(sourceOf(graph, output));
   const kept: Node[] = [];
   for (const node of [...graph.nodes].reverse()) {
     if (!needed.has(node.name)) continue;

@@ -7,6 +7,7 @@ import { env, requirePlatform } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { Tensor } from '../tensor/tensor.js';
 import { decodeImage } from './decode.js';
+import { type DrawableLike, isDrawable, pixelsOf } from './drawable.js';
 import { checkPixelLimit } from './header.js';
 import { checkPixels, looksLikePixels, type Pixels } from './pixels.js';
 import { type ResamplingName, type ResamplingNumber, resize } from './resize.js';
@@ -25,8 +26,20 @@ export interface ImageDataLike {
   readonly height: number;
 }
 
-/** A picture wherever it is: a path (Node), a URL, an encoded file, or pixels. */
-export type ImageInput = string | URL | Blob | Uint8Array | RawImage | Pixels | CanvasLike | ImageDataLike;
+/**
+ * A picture wherever it is: a path (Node), a URL, an encoded file, pixels, or, in a browser, whatever can be drawn: a
+ * canvas, an ImageBitmap, an image or video element, a VideoFrame.
+ */
+export type ImageInput =
+  | string
+  | URL
+  | Blob
+  | Uint8Array
+  | RawImage
+  | Pixels
+  | CanvasLike
+  | ImageDataLike
+  | DrawableLike;
 
 export type ChannelOrder = 'CHW' | 'HWC';
 
@@ -76,9 +89,10 @@ export class RawImage implements Pixels {
     if (looksLikePixels(input)) {
       return new RawImage(input.data, input.width, input.height, ('channels' in input ? input.channels : 4) as 4);
     }
+    if (isDrawable(input)) return RawImage.fromDrawable(input);
     throw new MobileNetError(
       'ARG',
-      `image: expected a path, URL, Blob, Uint8Array of an encoded picture, RawImage, canvas or ImageData, got ${show(input)}`,
+      `image: expected a path, URL, Blob, Uint8Array of an encoded picture, RawImage, canvas, ImageData, bitmap or video, got ${show(input)}`,
     );
   }
 
@@ -112,6 +126,11 @@ export class RawImage implements Pixels {
     } | null;
     if (context === null) throw new MobileNetError('ARG', 'fromCanvas: the canvas has a context that is not 2d');
     return RawImage.fromImageData(context.getImageData(0, 0, canvas.width, canvas.height));
+  }
+
+  /** From what a browser can draw, as it is shown: a VideoFrame, ImageBitmap, video or image element, with its alpha. */
+  static fromDrawable(source: DrawableLike): RawImage {
+    return RawImage.fromImageData(pixelsOf(source));
   }
 
   /** From ImageData, which shares its pixels. */

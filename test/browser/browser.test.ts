@@ -1,11 +1,12 @@
 /** The package in a real browser, from its own pages: pictures decoded by the browser, scores against those of Node. */
-import { accessSync, constants, readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { build } from 'esbuild';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ClassificationResult, type Device, type Engine, pipeline } from '../../src/node.js';
 import { ROOT } from '../helpers/cli.js';
+import { findChromium } from './chromium.js';
 import { type PAGES, type Server, serve } from './server.js';
 
 const PICTURES = ['husky.png', 'dog.jpg'] as const;
@@ -21,21 +22,7 @@ interface Outcome {
   scores: Scores;
 }
 
-function findChromium(): string | undefined {
-  const names = ['chromium', 'chromium-browser', 'google-chrome'];
-  const files = (process.env.PATH ?? '').split(delimiter).flatMap((folder) => names.map((name) => join(folder, name)));
-  return files.find((file) => {
-    try {
-      accessSync(file, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
-
 const executablePath = findChromium();
-if (executablePath === undefined) console.log('no chromium in PATH: the browser tests are left out');
 
 /** The whole package as an application would ship it: one minified file, nothing left outside. */
 async function bundle(): Promise<string> {

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PNG } from 'pngjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type ClassificationResult, pipeline } from '../../src/node.js';
 import { cli, ROOT, temporaryFolder } from '../helpers/cli.js';
@@ -138,3 +139,56 @@ describe.skipIf(!existsSync(GOLDENS))(
     });
   },
 );
+
+describe('classify --explain', () => {
+  it('writes the picture with the map of the best label over it', async () => {
+    const folder = temporaryFolder();
+    const { code, stdout } = await cli(['classify', HUSKY, '--explain', `${folder}/deep/why.png`, '--top-k', '1']);
+    expect(code).toBe(0);
+    expect(stdout).toBe(
+      `${HUSKY}\n   99.4 %  Siberian husky\n  why Siberian husky → ${join(folder, 'deep/why.png')}\n`,
+    );
+    const [before, after] = [HUSKY, `${folder}/deep/why.png`].map((path) => PNG.sync.read(readFileSync(path)));
+    expect([after.width, after.height]).toEqual([before.width, before.height]);
+    expect(before.data.equals(after.data)).toBe(false);
+  });
+
+  it('writes a file for each picture of a folder, for the label named, and leaves its own results out', async () => {
+    const folder = temporaryFolder();
+    await saveTinyClassifier(folder);
+    mkdirSync(`${folder}/p`);
+    for (const n of [0, 1]) writeStripes(`${folder}/p`, `${n}.png`, n, 40, 30);
+    writeFileSync(`${folder}/p/broken.png`, 'no picture');
+    const args = ['classify', 'p', '--model', '.', '--explain', 'p', '--label', 'bee', '--json', '--batch-size', '2'];
+    for (const run of [1, 2]) {
+      const { code, stdout } = await cli(args, { cwd: folder });
+      expect(code).toBe(1);
+      const records = JSON.parse(stdout);
+      expect(records, `run ${run}`).toHaveLength(3);
+      expect(records[0].explanation).toMatchObject({
+        label: 'bee',
+        overlay: 'p/0.why.png',
+        map: [[expect.any(Number)]],
+      });
+      expect(records[2]).toHaveProperty('error.code', 'UNSUPPORTED');
+    }
+    const byNumber = await cli(
+      ['classify', 'p/0.png', '--model', '.', '--explain', 'x.png', '--label', '1', '--json'],
+      {
+        cwd: folder,
+      },
+    );
+    expect(JSON.parse(byNumber.stdout)[0].explanation.label).toBe('bee');
+  });
+
+  it('refuses one file for two pictures, a label alone, and a label that is none', async () => {
+    const folder = temporaryFolder();
+    const many = await cli(['classify', HUSKY, DOG, '--explain', `${folder}/why.png`]);
+    expect([many.code, many.stderr]).toEqual([2, expect.stringContaining('name a folder')]);
+    const alone = await cli(['classify', HUSKY, '--label', 'pug']);
+    expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining('--explain')]);
+    const none = await cli(['classify', HUSKY, '--explain', `${folder}/why.png`, '--label', 'cat']);
+    expect([none.code, none.stderr]).toEqual([1, expect.stringContaining('"cat"')]);
+    expect(existsSync(`${folder}/why.png`)).toBe(false);
+  });
+});

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { load_image, MobileNetV2ImageProcessor, MobileNetV2Model, type Tensor } from '../../src/node.js';
+import { load_image, MobileNetV2ImageProcessor, MobileNetV2Model, pipeline, type Tensor } from '../../src/node.js';
 import { cli, ROOT, temporaryFolder } from '../helpers/cli.js';
 import { maxDifference, readGoldens } from '../helpers/goldens.js';
 import { saveTinyClassifier, writeStripes } from '../helpers/tiny.js';
@@ -65,6 +65,22 @@ describe('features', () => {
       expectClose(data, tensor.data);
     }
     expect(readdirSync(folder).sort()).toEqual(['hidden.npy', 'maps.npy']);
+  });
+
+  it('gives any layer by its name, and refuses one that is none', async () => {
+    const folder = temporaryFolder();
+    const layer = 'layer.3.conv_3x3';
+    const { code } = await cli(['features', ...PICTURES, '--layer', layer, '--out', `${folder}/layer.npy`]);
+    expect(code).toBe(0);
+    const extract = await pipeline('image-feature-extraction');
+    const expected = await extract(PICTURES, { layer });
+    const { shape, data } = readNpy(`${folder}/layer.npy`);
+    expect(shape).toEqual([2, 192, 20, 20]);
+    expect(expected.dims).toEqual(shape);
+    expectClose(data, expected.data as Float32Array);
+    const none = await cli(['features', PICTURES[0], '--layer', 'layer.16.add']);
+    expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('inspect')]);
+    expect((await cli(['features', PICTURES[0], '--layer', layer, '--hidden-state', '3'])).code).toBe(2);
   });
 
   it('writes safetensors with the names of the pictures that worked', async () => {

@@ -55,7 +55,7 @@ describe('names of results', () => {
   const load = () => Promise.reject(new Error('not needed'));
   const masks = (files: string[]) => {
     const pictures = files.map((file) => ({ file, anywhere: true, load }));
-    const { paths, own } = resultPaths(pictures, 'out');
+    const { paths, own } = resultPaths(pictures, 'out', ['mask', 'overlay']);
     return { masks: pictures.map((picture) => paths.get(picture)!.mask), own: [...own].map(({ file }) => file) };
   };
 

@@ -94,6 +94,17 @@ describe('folding and fusing', () => {
     );
   });
 
+  it('the plan of the last call keeps its arena, however many others are looked at meanwhile', async () => {
+    const model = new MobileNetV2ForImageClassification(new MobileNetV2Config({ depth_multiplier: 0.35 }));
+    const data = Float32Array.from({ length: 3 * 32 * 32 }, (_, i) => Math.sin(i));
+    const running = model({ pixel_values: new Tensor('float32', data, [1, 3, 32, 32]) });
+    await Promise.resolve();
+    const plan = model.plan([1, 3, 32, 32]);
+    for (const size of [40, 48, 56, 64, 72]) model.plan([1, 3, size, size]);
+    expect(model.plan([1, 3, 32, 32])).toBe(plan);
+    await running;
+  });
+
   it('a segmentation plan has no resize, no concatenation and no conv_1x1', () => {
     const model = new MobileNetV2ForSemanticSegmentation(new MobileNetV2Config(SMALL), { device: 'js' });
     const plan = model.plan([1, 3, 65, 65]);

@@ -4,23 +4,24 @@
  */
 import { checkSignal, unlessAborted } from '../../base/abort.js';
 import { Callable } from '../../base/callable.js';
-import { type Folder, openFolder, requirePlatform } from '../../base/env.js';
-import { MobileNetError, show } from '../../base/errors.js';
+import { type Folder, type HubOptions, openFolder, requirePlatform } from '../../base/env.js';
+import { listNames, MobileNetError, show } from '../../base/errors.js';
 import { activationFunction } from '../../layers/activation.js';
 import { firstNonFinite } from '../../tensor/finite.js';
 import { Tensor } from '../../tensor/tensor.js';
 import type { Graph } from '../graph.js';
 import { DEVICES, type Device } from '../runtime/choose.js';
+import { describeLayers, type Layer } from '../runtime/layers.js';
 import { type MachineOptions, makeMachine, prepareMachine } from '../runtime/machine.js';
 import type { InputDims, MemoryMode, Plan } from '../runtime/plan.js';
+import type { Profile } from '../runtime/profile.js';
 import { Network } from '../runtime/run.js';
-import { checkFinite, loadWeights } from '../weights/load.js';
-import { writeSafetensors } from '../weights/safetensors.js';
-import { toFloat32, toInt64 } from '../weights/stored.js';
+import { loadWeights } from '../weights/load.js';
 import { baseGraph, classificationGraph, segmentationGraph } from './architecture.js';
+import { type CheckpointDtype, checkpointFiles } from './checkpoint.js';
 import { MobileNetV2Config, type MobileNetV2ConfigOptions } from './config.js';
 import { classificationLoss, segmentationLoss } from './loss.js';
-import { initialState, matchWeights, type State, type WeightSource } from './weights.js';
+import { initialState, matchWeights, type State, type WeightSource, weightSource } from './weights.js';
 
 export interface ModelOptions {
   /** `auto` (the fastest here), `wasm`, `js` or `reference`. */
@@ -48,20 +49,18 @@ export interface ModelOptions {
   pool?: 'global' | '7x7';
 }
 
-export interface FromPretrainedOptions extends ModelOptions {
+export interface FromPretrainedOptions extends ModelOptions, HubOptions {
   /** Fields that replace those of config.json, such as `{ output_stride: 8 }`. */
   config?: MobileNetV2ConfigOptions;
   /** Refuse missing and unexpected tensors. Default true. */
   strict?: boolean;
   /** Load weights that hold NaN or infinity. Default false. */
   allow_nonfinite?: boolean;
-  /** Ends loading: the promise is rejected at once with the signal's reason, an AbortError unless it has another. */
-  signal?: AbortSignal;
 }
 
 export interface SavePretrainedOptions {
   /** Element type of the file; models compute in float32 whatever it is. */
-  dtype?: 'float32' | 'float16' | 'bfloat16';
+  dtype?: CheckpointDtype;
 }
 
 export interface ModelInputs {
@@ -78,8 +77,15 @@ export interface ModelInputs {
   signal?: AbortSignal | undefined;
 }
 
+export interface ProfileOptions {
+  /** Runs that are timed, 1 to 100000. Default 20. */
+  runs?: number;
+}
+
 /** Hidden states are the outputs of `layer.0` to `layer.15`, [N,C,H,W] each. */
 const HIDDEN_STATES = 16;
+/** Of a profile, which keeps the time of every step of each. */
+const MOST_RUNS = 100_000;
 
 /** `model(inputs)` is `model.forward(inputs)`. */
 export interface MobileNetV2PreTrainedModel<Output> {
@@ -119,9 +125,9 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
 
   /**
    * Loads a model: config.json, and weights from model.safetensors, its shards, or pytorch_model.bin.
-   * @param where a folder's path or an opened Folder; the checkpoint that ships when left out
-   * @throws MobileNetError NOT_FOUND, CONFIG, WEIGHTS, SHAPE, DTYPE, NONFINITE and the codes of damaged files; the
-   *   signal's reason
+   * @param where a folder's path, `org/name` on the hub or an opened Folder; the checkpoint that ships when left out
+   * @throws MobileNetError NOT_FOUND, AUTH, OFFLINE, IO, HASH, CONFIG, WEIGHTS, SHAPE, DTYPE, NONFINITE and the codes of
+   *   damaged files; the signal's reason, at once
    */
   static async from_pretrained<M extends MobileNetV2PreTrainedModel<unknown>>(
     this: new (
@@ -134,7 +140,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     const { strict = true, allow_nonfinite = false, signal, config: overrides, ...modelOptions } = options;
     checkSignal(signal);
     signal?.throwIfAborted();
-    const folder = await unlessAborted(openFolder(where), signal);
+    const folder = await unlessAborted(openFolder(where, options), signal);
     // All at once: kernels are compiled and weights are read while the configuration is looked at.
     const { device = 'auto', ...machineOptions } = modelOptions;
     const kernels = prepareMachine(device, machineOptions);
@@ -144,19 +150,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     const stored = await unlessAborted(weights, signal);
     await unlessAborted(kernels, signal);
     const sources = new Map<string, WeightSource>();
-    for (const [name, tensor] of stored.tensors) {
-      sources.set(name, {
-        dims: tensor.dims,
-        dtype: tensor.dtype,
-        file: tensor.file,
-        read() {
-          const floats = toFloat32(tensor);
-          if (!allow_nonfinite) checkFinite(tensor, floats);
-          return floats;
-        },
-        readCounter: () => toInt64(tensor),
-      });
-    }
+    for (const [name, tensor] of stored.tensors) sources.set(name, weightSource(tensor, allow_nonfinite));
     // An empty state spares the random numbers that the file would replace at once.
     const model: MobileNetV2PreTrainedModel<unknown> = new this(config, { ...modelOptions, state: new Map() });
     model.#load(sources, { strict, seed: modelOptions.seed ?? 0, file: stored.file });
@@ -200,14 +194,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
   async save_pretrained(dir: string, { dtype = 'float32' }: SavePretrainedOptions = {}): Promise<void> {
     const state = this.#alive();
     const write = requirePlatform('writeFolder', 'save_pretrained');
-    const architectures = [this.architecture];
-    const config = new MobileNetV2Config({ ...this.config.to_dict(), architectures, dtype });
-    const files = new Map([
-      ['config.json', new TextEncoder().encode(config.to_json_string())],
-      // transformers insists on being told which framework wrote the file.
-      ['model.safetensors', writeSafetensors(state, { metadata: { format: 'pt' }, dtype })],
-    ]);
-    await write(dir, files);
+    await write(dir, checkpointFiles(this.config, state, { architecture: this.architecture, dtype }));
   }
 
   /** Plans and runs once on zeros, so that the first real call is as fast as the others. */
@@ -221,12 +208,43 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
    * @param which indices 0 to 15, or true for all
    * @returns [N,C,H,W] each, in the order of `which`
    */
-  async hidden_states(pixel_values: Tensor, which: true | readonly number[]): Promise<Tensor<'float32'>[]> {
+  async hidden_states(
+    pixel_values: Tensor,
+    which: true | readonly number[],
+    { signal }: Pick<ModelInputs, 'signal'> = {},
+  ): Promise<Tensor<'float32'>[]> {
+    checkSignal(signal);
     const network = this.#running();
     const names = someHiddenNames(which);
     const pixels = checkPixels(pixel_values, this.config);
-    const results = await network.run(pixels.data, pixels.dims, [...new Set(names)]);
+    const results = await network.run(pixels.data, pixels.dims, [...new Set(names)], signal);
     return names.map((name) => results.get(name)!);
+  }
+
+  /**
+   * What any layers made of the pictures: `layer.3.conv_3x3`, `conv_1x1`, `classifier`, whatever `graph.nodes` lists,
+   * behind batch norm and activation. Only what they need is computed; where a layer is asked for, nothing is fused
+   * across it.
+   * @param names of nodes, or of outputs such as `hidden_states.3`
+   * @returns by name, in the order of `names`: [N,C,h,w] each, [N,C] behind global pooling
+   * @throws MobileNetError ARG for a name that is none
+   */
+  async activations(
+    pixel_values: Tensor,
+    names: readonly string[],
+    { signal }: Pick<ModelInputs, 'signal'> = {},
+  ): Promise<Map<string, Tensor<'float32'>>> {
+    checkSignal(signal);
+    const network = this.#running();
+    const wanted = [...new Set(checkNames(names, this.#graph))];
+    const pixels = checkPixels(pixel_values, this.config);
+    const results = await network.run(pixels.data, pixels.dims, wanted, signal);
+    return new Map(wanted.map((name) => [name, results.get(name)!]));
+  }
+
+  /** The layers in order for an input [N,C,H,W]: what each makes, costs, and sees of the picture. Computes nothing. */
+  layers(dims: InputDims): Layer[] {
+    return describeLayers(this.#graph, checkDims(dims, this.config), this.taskOutputs());
   }
 
   /** The plan for an input [N,C,H,W]: steps, kernels, arena. With `hidden_states_only`, that of `hidden_states`. */
@@ -234,6 +252,25 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     const [batch, channels, height, width] = checkDims(dims, this.config);
     const outputs = hidden_states_only ? someHiddenNames(output_hidden_states) : this.#outputs(output_hidden_states);
     return this.#running().plan([batch, channels, height, width], [...new Set(outputs)]);
+  }
+
+  /**
+   * Runs the network again and again on these inputs, and times each step: where the time goes, and how near the limit of
+   * the machine each kernel is. A clock that a page has made coarse makes it coarse, too.
+   */
+  async profile(
+    { pixel_values, output_hidden_states, signal }: ModelInputs,
+    { runs = 20 }: ProfileOptions = {},
+  ): Promise<Profile> {
+    checkSignal(signal);
+    signal?.throwIfAborted();
+    if (!Number.isInteger(runs) || runs < 1 || runs > MOST_RUNS) {
+      throw new MobileNetError('ARG', `runs: expected a whole number from 1 to ${MOST_RUNS}, got ${show(runs)}`);
+    }
+    const network = this.#running();
+    const outputs = this.#outputs(output_hidden_states ?? this.config.output_hidden_states);
+    const { data: pixels, dims } = checkPixels(pixel_values, this.config);
+    return network.profile(dims, outputs, { pixels, runs, signal });
   }
 
   /** The layers, as they stand in the checkpoint. */
@@ -339,6 +376,19 @@ function checkInputs(inputs: ModelInputs): ModelInputs {
   }
   checkSignal(inputs.signal);
   return inputs;
+}
+
+function checkNames(names: unknown, graph: Graph): readonly string[] {
+  if (!Array.isArray(names) || names.length === 0) {
+    throw new MobileNetError('ARG', `activations: expected a list of at least one layer's name, got ${show(names)}`);
+  }
+  const known = new Set([...graph.nodes.map((node) => node.name), ...graph.outputs.keys()]);
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown === undefined) return names;
+  throw new MobileNetError(
+    'ARG',
+    `activations: there is no layer ${show(unknown)}; there are ${listNames([...known], 20, 200)}`,
+  );
 }
 
 function checkDims(dims: readonly number[], config: MobileNetV2Config): InputDims {

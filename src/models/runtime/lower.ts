@@ -20,6 +20,7 @@ import {
   type LinearNode,
   type Node,
   prune,
+  sourceOf,
 } from '../graph.js';
 
 /** A tensor inside the network: NHWC, except the input, which is NCHW. */
@@ -69,7 +70,7 @@ export interface LowerOptions {
   graph: Graph;
   /** [N,C,H,W] of the input. */
   dims: readonly [number, number, number, number];
-  /** Public names of the outputs that are wanted; everything they do not need is dropped. */
+  /** The outputs that are wanted, by public name or node; everything they do not need is dropped. */
   outputs: readonly string[];
   weights: WeightLookup;
   fuse: boolean;
@@ -101,7 +102,7 @@ class Lowering {
     this.#nodes = nodes;
     this.#weights = weights;
     this.#fuse = fuse;
-    this.#kept = new Set(outputs.map((output) => graph.outputs.get(output)!));
+    this.#kept = new Set(outputs.map((output) => sourceOf(graph, output)));
     for (const node of nodes) {
       for (const input of inputsOf(node)) this.#readers.set(input, [...(this.#readers.get(input) ?? []), node]);
     }

@@ -4,7 +4,7 @@
  */
 import { type Engine, type InvertedResidualSpec, kernelName, multiplyAdds, type Spec } from '../../layers/spec.js';
 import type { Region } from '../../tensor/memory.js';
-import { type Graph, INPUT } from '../graph.js';
+import { type Graph, INPUT, sourceOf } from '../graph.js';
 import { type Lifetime, placeValues } from './arena.js';
 import { formBlocks, type Item, scratchSizes } from './bands.js';
 import { type Binding, bindBlock, bindStep, type PackedWeights } from './bind.js';
@@ -64,7 +64,7 @@ export interface PlanOptions {
 export function makePlan({ graph, dims, outputs, weights, packed, machine, memory }: PlanOptions): Plan {
   const { engine, heap } = machine;
   const lowered = lower({ graph, dims, outputs, weights, fuse: fuses(engine) });
-  const sources = outputs.map((name) => graph.outputs.get(name)!);
+  const sources = outputs.map((name) => sourceOf(graph, name));
   const items = formBlocks(lowered, new Set(sources), (spec) => inBands(spec, engine, memory));
   const placement = placeValues(lifetimes(lowered.values, items));
   const arena = heap.allocate(placement.size, `activations for a [${dims.join(',')}] input:`);

@@ -9,6 +9,7 @@ import type { PackedWeights } from './bind.js';
 import type { WeightLookup } from './lower.js';
 import type { Machine } from './machine.js';
 import { type InputDims, type MemoryMode, makePlan, type Plan, type PlanOutput } from './plan.js';
+import { type Profile, type ProfileJob, profilePlan } from './profile.js';
 
 /** Plans kept, the least recently used goes first. Each holds its own arena, a few megabytes. */
 const MOST_PLANS = 4;
@@ -22,6 +23,8 @@ export class Network {
   readonly #plans = new Map<string, Plan>();
   #lastRun: Promise<unknown> = Promise.resolve();
   #warm = false;
+  /** The plan of the job that is being done, or was the last. */
+  #current: Plan | undefined;
 
   constructor(graph: Graph, weights: WeightLookup, machine: Machine, memory: MemoryMode) {
     this.graph = graph;
@@ -30,7 +33,7 @@ export class Network {
     this.#memory = memory;
   }
 
-  /** The plan for an input [N,C,H,W] and some outputs by their public names; made on first use. */
+  /** The plan for an input [N,C,H,W] and some outputs, by public name or node; made on first use. */
   plan(dims: InputDims, outputs: readonly string[]): Plan {
     const key = `${dims.join('x')} ${outputs.join(' ')}`;
     let plan = this.#plans.get(key);
@@ -43,7 +46,7 @@ export class Network {
     }
     this.#plans.set(key, plan);
     if (this.#plans.size > MOST_PLANS) {
-      const [oldest, { free }] = this.#plans.entries().next().value!;
+      const [oldest, { free }] = [...this.#plans].find(([, other]) => other !== this.#current)!;
       this.#plans.delete(oldest);
       free();
     }
@@ -60,15 +63,38 @@ export class Network {
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Map<string, Tensor<'float32'>>> {
-    // One after another: all runs share the arena.
-    const result = this.#lastRun.then(() => this.#run(pixels, dims, outputs, signal));
+    return unlessAborted(
+      this.#alone(() => this.#run(pixels, dims, outputs, signal)),
+      signal,
+    );
+  }
+
+  /** Times every step of so many runs (profile.ts). */
+  profile(dims: InputDims, outputs: readonly string[], job: ProfileJob): Promise<Profile> {
+    const profile = this.#alone(async () => {
+      job.signal?.throwIfAborted();
+      await this.machine.start();
+      return profilePlan(this.#occupied(dims, outputs), this.machine, job);
+    });
+    return unlessAborted(profile, job.signal);
+  }
+
+  /** One after another: all runs share the arena. */
+  #alone<T>(job: () => Promise<T>): Promise<T> {
+    const result = this.#lastRun.then(job);
     this.#lastRun = result.catch(() => {});
-    return unlessAborted(result, signal);
+    return result;
+  }
+
+  /** The plan of the job that is being done: its arena is not given away until the next one's takes its place. */
+  #occupied(dims: InputDims, outputs: readonly string[]): Plan {
+    this.#current = this.plan(dims, outputs);
+    return this.#current;
   }
 
   async #run(pixels: Float32Array, dims: InputDims, outputs: readonly string[], signal: AbortSignal | undefined) {
     signal?.throwIfAborted();
-    const plan = this.plan(dims, outputs);
+    const plan = this.#occupied(dims, outputs);
     // From the second run on: a program that looks at one picture is done before other threads have started.
     if (this.#warm) await this.machine.start();
     this.#warm = true;

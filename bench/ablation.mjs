@@ -1,0 +1,56 @@
+/** One network, made faster one idea at a time. */
+import { IMPLEMENTATIONS, optionsOf } from './implementations.mjs';
+import { closeAll, rowOf } from './models.mjs';
+import { makeNetwork } from './networks.mjs';
+import { bytesOfPlan } from './roofline.mjs';
+import { scalarNetwork } from './scalar.mjs';
+
+/** Rows for `interleave`, in order; `idea` is what each adds. */
+export async function ablationRows(network) {
+  const [reference, js, , simd, relaxed] = IMPLEMENTATIONS;
+  const steps = [
+    [reference, {}, 'the network as drawn'],
+    [js, {}, 'folded, fused, blocked'],
+    null,
+    [simd, {}, 'wasm with SIMD, tiles'],
+    [simd, { memory: 'low' }, 'blocks in bands'],
+    ...(relaxed === undefined ? [] : [[relaxed, {}, 'relaxed SIMD']]),
+    [relaxed ?? simd, { threads: 2 }, 'two threads'],
+  ];
+  const rows = [];
+  for (const step of steps) {
+    if (step === null) {
+      rows.push(scalarRow(network));
+      continue;
+    }
+    const [implementation, options, idea] = step;
+    const { threads = 1, memory = 'fast' } = options;
+    const made = makeNetwork(network, optionsOf(implementation, options));
+    const common = { part: 'ablation', network, batch: 1, implementation: implementation.id, threads, memory, idea };
+    rows.push(rowOf(common, made, made.plan()));
+  }
+  return { rows, close: () => closeAll(rows) };
+}
+
+/** The plain loops without SIMD, from the same pixels. */
+function scalarRow(network) {
+  const { model, pixel_values } = makeNetwork(network, { device: 'js' });
+  const { plan, run } = scalarNetwork(model, pixel_values.dims);
+  const { multiplyAdds: macs, arenaBytes } = plan;
+  return {
+    ...{ part: 'ablation', network, batch: 1, implementation: 'scalar', threads: 1, memory: 'fast' },
+    ...{
+      idea: 'plain loops in wasm',
+      kernel: 'network',
+      count: 1,
+      macs,
+      bytes: bytesOfPlan(plan),
+      arenaBytes,
+    },
+    model,
+    run() {
+      plan.input.view.set(pixel_values.data);
+      run();
+    },
+  };
+}

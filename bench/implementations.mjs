@@ -1,0 +1,25 @@
+/** What is compared: the implementations that there are of every convolution, the plainest first. */
+import { emitKernels, relaxedProbe } from '../dist/layers/wasm-module.js';
+
+const ALL = [
+  { id: 'reference', title: 'reference', device: 'reference' },
+  { id: 'js', title: 'JavaScript', device: 'js' },
+  /** scalar.mjs; no engine of the library. */
+  { id: 'scalar', title: 'wasm, scalar' },
+  { id: 'simd', title: 'wasm, SIMD', device: 'wasm', relaxed: false },
+  { id: 'relaxed', title: 'wasm, relaxed SIMD', device: 'wasm', relaxed: true },
+];
+
+/** Relaxed SIMD where this Node takes it. */
+export const IMPLEMENTATIONS = ALL.filter(({ relaxed }) => !relaxed || WebAssembly.validate(relaxedProbe()));
+
+const modules = new Map();
+
+/** A model's options. */
+export function optionsOf({ device, relaxed }, { threads = 1, memory = 'fast' } = {}) {
+  if (device !== 'wasm') return { device, memory };
+  const form = { shared: threads > 1, relaxed };
+  const key = JSON.stringify(form);
+  if (!modules.has(key)) modules.set(key, new WebAssembly.Module(emitKernels(form)));
+  return { device, threads, memory, wasm_module: modules.get(key) };
+}

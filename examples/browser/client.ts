@@ -1,0 +1,38 @@
+/** The page's end of the line to its worker: a call is a promise. */
+import type { Calls, Request, Response } from './protocol.js';
+
+export type Client = {
+  [Name in keyof Calls]: (...args: Parameters<Calls[Name]>) => Promise<ReturnType<Calls[Name]>>;
+};
+
+export function connect(worker: Worker): Client {
+  const waiting = new Map<number, PromiseWithResolvers>();
+  let last = 0;
+  worker.onmessage = ({ data }: MessageEvent<Response>) => {
+    const promise = waiting.get(data.id);
+    waiting.delete(data.id);
+    if ('error' in data) promise?.reject(new Error(data.error));
+    else promise?.resolve(data.result);
+  };
+  worker.onerror = (event) => {
+    for (const { reject } of waiting.values()) reject(new Error(event.message || 'the worker could not be started'));
+    waiting.clear();
+  };
+  const call = (name: keyof Calls, args: unknown[]) =>
+    new Promise((resolve, reject) => {
+      const id = ++last;
+      waiting.set(id, { resolve, reject });
+      const request: Request = { id, call: name, args };
+      worker.postMessage(
+        request,
+        args.filter((arg) => arg instanceof ImageBitmap),
+      );
+    });
+  const names: (keyof Calls)[] = ['load', 'configure', 'look', 'measure', 'explain', 'layers', 'tiles'];
+  return Object.fromEntries(names.map((name) => [name, (...args: unknown[]) => call(name, args)])) as Client;
+}
+
+interface PromiseWithResolvers {
+  resolve(value: unknown): void;
+  reject(reason: Error): void;
+}

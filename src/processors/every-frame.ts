@@ -1,0 +1,96 @@
+/** A film or a camera, frame by frame, no faster than the work on a frame allows. */
+import { MobileNetError, show } from '../base/errors.js';
+
+/** The part of HTMLVideoElement that is needed. */
+export interface VideoLike extends EventTarget {
+  readonly videoWidth: number;
+  readonly currentTime: number;
+  readonly ended: boolean;
+  /** HTMLMediaElement.HAVE_CURRENT_DATA is 2. */
+  readonly readyState: number;
+  /** The stream of a camera. */
+  readonly srcObject?: unknown;
+  requestVideoFrameCallback?(callback: () => void): number;
+  cancelVideoFrameCallback?(handle: number): void;
+}
+
+export interface EveryFrameOptions {
+  /** Ends the loop, behind the frame that is being worked on. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Calls `work` with the newest frame, waits for what it returns, and takes the frame that is newest then: frames that
+ * came meanwhile are dropped, never queued, so that what is shown is never older than one piece of work. While the film
+ * is paused, or the page hidden, nothing is called.
+ *
+ *     const stop = new AbortController();
+ *     await every_frame(video, async (frame) => show(await classify(frame)), { signal: stop.signal });
+ *
+ * @param work gets an ImageBitmap, which can be transferred to a worker, and is closed when the work is done
+ * @returns how many frames were worked on, when the film has ended or `signal` ended it
+ * @throws what `work` throws; MobileNetError ARG for what is no video
+ */
+export async function every_frame(
+  video: VideoLike,
+  work: (frame: ImageBitmap) => unknown,
+  { signal }: EveryFrameOptions = {},
+): Promise<number> {
+  if (typeof video?.videoWidth !== 'number' || typeof video.addEventListener !== 'function') {
+    throw new MobileNetError('ARG', `every_frame: expected a video element, got ${show(video)}`);
+  }
+  let count = 0;
+  let last = Number.NaN;
+  while (await nextFrame(video, last, signal)) {
+    last = video.currentTime;
+    const frame = await createImageBitmap(video as unknown as ImageBitmapSource);
+    try {
+      await work(frame);
+    } finally {
+      frame.close();
+    }
+    count++;
+  }
+  return count;
+}
+
+/** Resolves with true at the next frame, with false when there is none to come. */
+function nextFrame(video: VideoLike, last: number, signal: AbortSignal | undefined): Promise<boolean> {
+  return new Promise((resolve) => {
+    let cancel = () => {};
+    // Chromium's element is not `ended` when all tracks of its stream were stopped; the stream tells.
+    const stream = video.srcObject as Partial<MediaStream> | null | undefined;
+    const settle = (more: boolean) => {
+      cancel();
+      stream?.removeEventListener?.('inactive', end);
+      for (const name of ENDINGS) video.removeEventListener(name, end);
+      signal?.removeEventListener('abort', end);
+      resolve(more);
+    };
+    const end = () => settle(false);
+    const ready = () => video.readyState >= 2 && video.videoWidth > 0;
+    if (signal?.aborted || video.ended || stream?.active === false) return resolve(false);
+    stream?.addEventListener?.('inactive', end);
+    for (const name of ENDINGS) video.addEventListener(name, end);
+    signal?.addEventListener('abort', end);
+    if (video.requestVideoFrameCallback !== undefined) {
+      const wait = () => {
+        const handle = video.requestVideoFrameCallback!(() => (ready() ? settle(true) : wait()));
+        cancel = () => video.cancelVideoFrameCallback?.(handle);
+      };
+      // A film that stands still shows its first frame without a call.
+      if (Number.isNaN(last) && ready()) settle(true);
+      else wait();
+      return;
+    }
+    // Where there is no such call, the screen's: a film whose time has moved has another frame.
+    const look = () => {
+      if (ready() && video.currentTime !== last) return settle(true);
+      const handle = requestAnimationFrame(look);
+      cancel = () => cancelAnimationFrame(handle);
+    };
+    look();
+  });
+}
+
+const ENDINGS = ['ended', 'emptied'] as const;

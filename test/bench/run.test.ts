@@ -1,0 +1,88 @@
+/** The benchmark as it is run, on the smallest network. Nothing here depends on how fast it was. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { MobileNetV2Config, MobileNetV2ForImageClassification } from '../../src/node.js';
+import { ROOT, temporaryFolder } from '../helpers/cli.js';
+
+const bench = (...args: string[]) =>
+  spawnSync(process.execPath, [join(ROOT, 'bench/run.mjs'), ...args], { cwd: ROOT, encoding: 'utf8' });
+
+interface Row {
+  part: string;
+  step?: string;
+  op?: string;
+  implementation: string;
+  threads: number;
+  memory: string;
+  count: number;
+  macs: number;
+  min: number;
+  best: number[];
+}
+
+describe('npm run bench', () => {
+  it('has every convolution of the plan in every implementation, and compares with itself', () => {
+    const folder = temporaryFolder();
+    const [json, html] = [join(folder, 'bench.json'), join(folder, 'bench.html')];
+    const small = ['--layers', '0.35-96', '--ablation', '0.35-96', '--networks', '0.35-96', '--batch', '1'];
+    const { status, stderr } = bench(...small, '--rounds', '1', '--json', json, '--html', html);
+    expect(status, stderr).toBe(0);
+    const result = JSON.parse(readFileSync(json, 'utf8'));
+    const rows: Row[] = result.rows;
+    for (const { min, best } of rows) expect(best[0]).toBeGreaterThanOrEqual(min);
+    for (const { peak, bandwidth } of result.groups) {
+      for (const figure of [peak, bandwidth[1], bandwidth[2]]) expect(figure).toBeGreaterThan(0);
+    }
+
+    const config = new MobileNetV2Config({ depth_multiplier: 0.35, num_labels: 1001 });
+    const plan = new MobileNetV2ForImageClassification(config).plan([1, 3, 96, 96]);
+    const layers = rows.filter(({ part, op }) => part === 'layers' && op !== 'inverted_residual');
+    for (const [implementation, threads] of [
+      ['reference', 1],
+      ['js', 1],
+      ['scalar', 1],
+      ['simd', 1],
+      ['simd', 2],
+    ]) {
+      const own = layers.filter((row) => row.implementation === implementation && row.threads === threads);
+      const sum = own.reduce((total, { macs, count }) => total + macs * count, 0);
+      expect(sum, `${implementation}, ${threads} threads`).toBe(plan.multiplyAdds);
+    }
+    const blocks = rows.filter(({ op, implementation }) => op === 'inverted_residual' && implementation === 'simd');
+    expect(new Set(blocks.map(({ memory }) => memory))).toEqual(new Set(['fast', 'low']));
+    const ablation = rows.filter(({ part }) => part === 'ablation');
+    expect(ablation.slice(0, 5).map(({ implementation, memory }) => `${implementation} ${memory}`)).toEqual([
+      ...['reference fast', 'js fast', 'scalar fast', 'simd fast', 'simd low'],
+    ]);
+    expect(ablation.at(-1)!.threads).toBe(2);
+    expect(readFileSync(html, 'utf8')).not.toMatch(/undefined|NaN|<script/);
+
+    const again = bench(
+      '--only',
+      'models',
+      '--networks',
+      '0.35-96',
+      '--batch',
+      '1',
+      '--rounds',
+      '1',
+      '--compare',
+      json,
+    );
+    expect(again.status, again.stderr).toBe(0);
+    expect(again.stdout).toMatch(
+      /^Against .*: \d+ slower, \d+ faster, \d+ same; \d+ rows are gone, 0 are new\. A row/m,
+    );
+  });
+
+  it.each([
+    [['--networks', '9.9-999'], /--networks: there is no 9\.9-999; there are 0\.35-96, /],
+    [['--rounds', 'x'], /--rounds: expected whole numbers/],
+  ])('refuses %j', (args, message) => {
+    const { status, stderr } = bench(...args);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(message);
+  });
+});
