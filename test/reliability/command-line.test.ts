@@ -20,6 +20,7 @@ let base: string;
 const { exitCode } = process;
 const cwd = process.cwd();
 beforeAll(async () => {
+  vi.stubEnv('HF_HUB_OFFLINE', '1'); // a model's name at random is looked for nowhere
   base = mkdtempSync(`${tmpdir()}/mobilenet-v2-`);
   await saveTinyClassifier(`${base}/classifier`);
   await saveTinySegmenter(`${base}/segmenter`);
@@ -36,6 +37,7 @@ beforeAll(async () => {
 });
 afterAll(() => {
   process.chdir(cwd);
+  vi.unstubAllEnvs();
   rmSync(base, { recursive: true });
   process.exitCode = exitCode;
 });

@@ -66,10 +66,12 @@ function check(what, before, after, tried, note = '') {
   const rss = (after.rss - before.rss) / before.rss;
   const line = `heap ${heap.toFixed(2)} MB, buffers ${buffers.toFixed(2)} MB, resident ${before.rss.toFixed(0)} → ${after.rss.toFixed(0)} MB (${(100 * rss).toFixed(1)} %), handles ${before.handles} → ${after.handles}, workers ${workers.size}`;
   console.log(`${seconds()}: ${tried} ${what}: ${line}${note}`);
+  const known = faults.length;
   if (heap > HEAP_GROWTH) faults.push(`${what}: the heap grew by ${heap.toFixed(2)} MB`);
   if (buffers > HEAP_GROWTH) faults.push(`${what}: buffers grew by ${buffers.toFixed(2)} MB`);
   if (rss > RSS_GROWTH) faults.push(`${what}: resident memory grew by ${(100 * rss).toFixed(1)} %`);
   if (after.handles > before.handles) faults.push(`${what}: ${after.handles - before.handles} handles more`);
+  if (faults.length > known) return;
   entries.push({ what, tried, rssMiB: (after.rss * 1e6) / 2 ** 20, note: line });
 }
 
@@ -127,7 +129,7 @@ async function loads() {
     }
     return logits.data;
   };
-  const first = await run(200);
+  const first = await run(300);
   const before = await settled();
   const last = await run(LOADS);
   await pause(100);
@@ -191,7 +193,7 @@ async function kills() {
       model.dispose();
     }
   };
-  await run(100);
+  await run(400);
   await pause(100);
   const before = await settled();
   await run(KILLS);
@@ -205,7 +207,7 @@ const PARTS = { inferences, loads, aborts, kills };
 for (const name of process.env.SOAK_PARTS?.split(',') ?? Object.keys(PARTS)) await PARTS[name]();
 for (const fault of faults) console.log(`FAULT: ${fault}`);
 console.log(`${faults.length === 0 ? 'all as before' : `${faults.length} faults`} after ${seconds()}`);
-if (process.env.RELIABILITY_RECORD === '1' && faults.length === 0) {
+if (process.env.RELIABILITY_RECORD === '1') {
   const folder = new URL('results/', import.meta.url);
   mkdirSync(folder, { recursive: true });
   const file = new URL('soak.json', folder);
