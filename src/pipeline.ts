@@ -7,6 +7,7 @@ import { Callable } from './base/callable.js';
 import { type Folder, openFolder } from './base/env.js';
 import { listNames, MobileNetError, show } from './base/errors.js';
 import { classActivationMap } from './models/mobilenet-v2/class-activation.js';
+import type { MobileNetV2Config } from './models/mobilenet-v2/config.js';
 import {
   type FromPretrainedOptions,
   MobileNetV2ForImageClassification,
@@ -34,7 +35,7 @@ export interface ClassificationOptions extends CallOptions {
 
 export interface ClassificationResult {
   label: string;
-  /** Probability, softmax over all classes. */
+  /** A probability, all of them together 1; each by itself where `problem_type` is multi-label; a regression's value. */
   score: number;
 }
 
@@ -128,6 +129,26 @@ async function loadImages(input: Images, signal: AbortSignal | undefined): Promi
 
 const like = <T>(input: unknown, results: T[]): T | T[] => (Array.isArray(input) ? results : results[0]);
 
+/**
+ * Logits [N,K] to scores, as transformers' pipeline does it: each class by itself where a picture may have several or there
+ * is only one, as they are for a regression, a softmax elsewhere. Of a grid [N,K,rows,columns] (`pool: '7x7'`) the mean
+ * over its places.
+ */
+function scoresOf(logits: Tensor<'float32'>, { problem_type, num_labels }: MobileNetV2Config): Float32Array {
+  const alone = problem_type === 'multi_label_classification' || num_labels === 1;
+  const plain = problem_type === 'regression';
+  const { data } = alone || plain ? logits : logits.softmax(1);
+  const [batch, classes, ...grid] = logits.dims;
+  const places = grid.reduce((product, size) => product * size, 1);
+  const means = new Float32Array(batch * classes);
+  for (let i = 0; i < means.length; i++) {
+    let sum = 0;
+    for (let p = i * places; p < (i + 1) * places; p++) sum += alone && !plain ? 1 / (1 + Math.exp(-data[p])) : data[p];
+    means[i] = sum / places;
+  }
+  return means;
+}
+
 export interface ImageClassificationPipeline extends PipelineCall<ClassificationOptions, ClassificationResult[]> {}
 
 export class ImageClassificationPipeline extends Pipeline<
@@ -148,7 +169,7 @@ export class ImageClassificationPipeline extends Pipeline<
     const { logits } = await this.model({ pixel_values, signal });
     const labels = this.model.config.id2label;
     const [batch, classes] = logits.dims as [number, number];
-    const scores = logits.softmax().data;
+    const scores = scoresOf(logits, this.model.config);
     return Array.from({ length: batch }, (_, n) => {
       const own = scores.subarray(n * classes, (n + 1) * classes);
       const order = Array.from(own.keys()).sort((a, b) => own[b] - own[a]);
@@ -168,7 +189,7 @@ export class ImageClassificationPipeline extends Pipeline<
     const outputs = await model.activations(pixel_values, ['logits', 'last_hidden_state'], { signal });
     const logits = outputs.get('logits')!;
     if (logits.dims.length !== 2) throw new MobileNetError('ARG', "explain: there is no one label with pool: '7x7'");
-    const scores = logits.softmax().data;
+    const scores = scoresOf(logits, model.config);
     const id = this.#find(label, scores);
     const map = classActivationMap(outputs.get('last_hidden_state')!, model.state_dict().get('classifier.weight'), id);
     // Laid over the middles of what they see, not stretched over the picture: TensorFlow's padding moves these by half a
