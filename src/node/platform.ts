@@ -9,7 +9,7 @@ export const nodePlatform: Platform = {
   readFile: readPicture,
   writeFolder,
   decodePng: async (bytes, file) => (await import('./png.js')).decodePng(bytes, file),
-  decodeJpeg: async (bytes, file) => (await import('./jpeg.js')).decodeJpeg(bytes, file),
+  decodeJpeg: async (bytes, file) => (await import('../codecs/jpeg.js')).decodeJpeg(bytes, file),
   readKernels,
   parallelism: availableParallelism,
   startWorker: async (source, task, onExit) => (await import('./workers.js')).startWorker(source, task, onExit),

@@ -11,8 +11,8 @@ import { essentialPng, readPng } from './png-header.js';
 export const webPlatform: Platform = {
   openFolder,
   readFile,
-  decodePng: (bytes, file) => decode(essentialPng(bytes, readPng(bytes, file)), 'image/png'),
-  decodeJpeg: (bytes, file) => decode(essentialJpeg(bytes, readJpeg(bytes, file)), 'image/jpeg'),
+  decodePng: (bytes, file) => decode(essentialPng(bytes, readPng(bytes, file)), 'image/png', file),
+  decodeJpeg: (bytes, file) => decode(essentialJpeg(bytes, readJpeg(bytes, file)), 'image/jpeg', file),
   encodePng,
 };
 
@@ -21,7 +21,14 @@ export const webPlatform: Platform = {
  * flip" has changed over the years, so the browser is given nothing to turn; the caller turns the picture. The other options
  * keep the browser from changing values: alpha stays straight, colours stay what the file says.
  */
-async function decode(bytes: Uint8Array<ArrayBuffer>, type: string): Promise<DecodedImage> {
+async function decode(bytes: Uint8Array<ArrayBuffer>, type: string, file: string): Promise<DecodedImage> {
+  if (typeof createImageBitmap === 'undefined' || typeof OffscreenCanvas === 'undefined') {
+    throw new MobileNetError(
+      'UNSUPPORTED',
+      `${file}: there is no decoder here (createImageBitmap and OffscreenCanvas); hand in pixels as a RawImage, or have the bundler take 'mobilenet-v2' under the condition 'workerd' or 'edge-light', which brings codecs along`,
+      { file },
+    );
+  }
   const bitmap = await createImageBitmap(new Blob([bytes], { type }), {
     premultiplyAlpha: 'none',
     colorSpaceConversion: 'none',
