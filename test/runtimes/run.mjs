@@ -23,11 +23,11 @@ const RUNTIMES = {
   deno: ['deno.mjs'],
   bun: ['bun.mjs'],
   workerd: ['workerd.mjs'],
-  esbuild: ['esbuild.mjs'],
-  csp: ['csp.mjs'],
+  esbuild: ['bundled.mjs', 'esbuild'],
+  webpack: ['bundled.mjs', 'webpack'],
+  extension: ['extension.mjs'],
   'service-worker': ['service-worker.mjs'],
   vite: ['vite.mjs'],
-  webpack: ['webpack.mjs'],
   next: ['next.mjs'],
 };
 

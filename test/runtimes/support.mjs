@@ -1,6 +1,6 @@
 /**
- * What the scripts of this folder share. Each is a runtime: it packs the package, installs it into an empty project with
- * the runtime's own tools, does what docs/deploy.md says, and prints the label of examples/husky.png. A wrong label, or
+ * What the scripts of this folder share. Each is a runtime: it packs the package, installs it into an empty project as
+ * docs/deploy.md says, line by line, and prints the label of examples/husky.png. A wrong label, or
  * none, ends it with exit code 1; a runtime that cannot be had on this machine with 0 and the word "skipped".
  *
  * By itself a script packs for itself; run.mjs packs once for all (RUNTIMES_TARBALL).
@@ -9,7 +9,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
-import { extname, join, normalize } from 'node:path';
+import { delimiter, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
@@ -17,7 +17,6 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** What Python's transformers says of examples/husky.png too. */
 export const EXPECTED = 'Siberian husky 0.994';
 export const PICTURE = 'husky.png';
-export const WEIGHTS = 'node_modules/mobilenet-v2/weights/mobilenet_v2_1.0_160_dogs';
 
 /** A runtime that this machine cannot have. */
 export class Skipped extends Error {}
@@ -49,7 +48,7 @@ export async function check(runtime, work) {
   const folder = mkdtempSync(join(tmpdir(), 'mobilenet-v2-'));
   const project = new Project(join(folder, 'project'));
   try {
-    project.install(process.env.RUNTIMES_TARBALL ?? pack(folder));
+    process.env.RUNTIMES_TARBALL ??= pack(folder);
     const outcome = await work(project);
     report({ runtime, ...outcome, seconds: (performance.now() - began) / 1000 });
     if (outcome.label !== EXPECTED) throw new Error(`expected ${EXPECTED}, got ${outcome.label}`);
@@ -75,6 +74,16 @@ function report(outcome) {
   console.log(`${runtime} ${version}, ${form}: ${label} (${figures.filter(Boolean).join(', ')})`);
 }
 
+const tarball = () => process.env.RUNTIMES_TARBALL;
+
+/** The lines of all `sh` blocks of a section of docs/deploy.md. */
+function commandsOf(section) {
+  const text = readFileSync(join(ROOT, 'docs/deploy.md'), 'utf8');
+  const found = text.split(/^## /m).find((part) => part.startsWith(`${section}\n`));
+  if (found === undefined) throw new Error(`docs/deploy.md has no section ${section}`);
+  return [...found.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, block]) => block.trim().split('\n'));
+}
+
 class Project {
   #closing = [];
 
@@ -98,11 +107,6 @@ class Project {
     cpSync(join(ROOT, from), this.file(to), { recursive: true });
   }
 
-  /** The checkpoint that ships, where a page or a worker can have it. */
-  copyWeights(to) {
-    cpSync(this.file(WEIGHTS), this.file(to), { recursive: true });
-  }
-
   install(...packages) {
     this.run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', ...packages]);
   }
@@ -122,9 +126,24 @@ class Project {
     return { stdout: stdout.trim(), ms };
   }
 
-  /** A command of an installed tool. */
-  tool(name, words, options) {
-    return this.run(this.file('node_modules/.bin', name), words, options);
+  /**
+   * Does what a section of docs/deploy.md says: every line of its commands, in a shell, with the tarball in the place of the
+   * package's name. `paths` are folders of programs that npm brings and people have otherwise.
+   * @returns what the last one printed, and how long it took; a line that `later` matches is given back, not run
+   */
+  follow(section, { paths = [], later } = {}) {
+    const env = { PATH: [...paths, process.env.PATH].join(delimiter) };
+    let last;
+    for (const line of commandsOf(section)) {
+      if (later?.test(line)) return { ...last, line };
+      // What is installed already costs npm no second look; without the funding and audit notes.
+      const own = line.replace(
+        /^npm install mobilenet-v2/,
+        `npm install --no-audit --no-fund --prefer-offline ${tarball()}`,
+      );
+      last = this.run('/bin/sh', ['-c', own], { env });
+    }
+    return last;
   }
 
   /** Starts a command that runs until the project is closed. */
@@ -133,15 +152,31 @@ class Project {
       cwd: this.path,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true, // a group of its own, so that it ends with all that it has started
     });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
     const ended = new Promise((resolve) => child.on('close', resolve));
     this.#closing.push(() => {
-      child.kill();
+      if (child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
       return ended;
     });
     return { said: () => said, ended, running: () => child.exitCode === null };
+  }
+
+  /** Waits until a server that was started answers. */
+  async answers(origin, { running, said }) {
+    for (let tries = 0; tries < 300 && running(); tries++) {
+      if (
+        await fetch(origin).then(
+          () => true,
+          () => false,
+        )
+      )
+        return;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error(`no answer from ${origin}: ${said()}`);
   }
 
   /** A folder of the project behind a URL of this machine; counts what a browser would download, gzipped. */

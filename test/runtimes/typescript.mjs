@@ -1,24 +1,11 @@
 /** TypeScript, strict, with the libraries' own types checked: every entry, as Node resolves them and as bundlers do. */
-import { check, labelOf, PICTURE } from './support.mjs';
+import { check, labelOf } from './support.mjs';
 
 await check('TypeScript', async (project) => {
-  project.install('typescript@5', '@types/node@20');
   project.copy('examples/typescript', '.');
-  project.tool('tsc', [
-    '--project',
-    'tsconfig.json',
-    '--noEmit',
-    '--module',
-    'esnext',
-    '--moduleResolution',
-    'bundler',
-  ]);
-  project.tool('tsc', ['--project', 'tsconfig.json', '--outDir', 'built']);
-  const { stdout, ms } = project.run(process.execPath, ['built/classify.js', PICTURE]);
-  return {
-    version: project.versionOf('typescript'),
-    form: 'strict, skipLibCheck false; nodenext, bundler',
-    label: labelOf(stdout),
-    ms,
-  };
+  const { stdout, ms } = project.follow('TypeScript');
+  const bundler = ['--noEmit', '--module', 'esnext', '--moduleResolution', 'bundler'];
+  project.run('npx', ['tsc', '--project', 'tsconfig.json', ...bundler]);
+  const form = 'strict, skipLibCheck false; nodenext, bundler';
+  return { version: project.versionOf('typescript'), form, label: labelOf(stdout), ms };
 });

@@ -2,10 +2,8 @@
 import { check, PICTURE, ROOT } from './support.mjs';
 
 await check('Vite', async (project) => {
-  project.install('vite', '@vitejs/plugin-react', 'react', 'react-dom');
   project.copy('examples/vite-react', '.');
-  project.copyWeights('public/model');
-  project.tool('vite', ['build']);
+  project.follow('Vite');
   const { origin, codeBytes } = await project.serve('dist');
   const choose = (page) => page.locator('input').setInputFiles(`${ROOT}examples/${PICTURE}`);
   const { label, ms } = await project.open(`${origin}/`, choose);

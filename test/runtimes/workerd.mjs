@@ -1,61 +1,37 @@
-/** The runtime of Cloudflare Workers: kernels.wasm as a module, weights as a data module, pictures as files and as pixels. */
-import { readFileSync, statSync } from 'node:fs';
+/** The runtime of Cloudflare Workers: kernels.wasm as a module, weights as a data module, PNG and JPEG. */
+import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { check, machine, ROOT } from './support.mjs';
+import { check, ROOT } from './support.mjs';
+
+const ORIGIN = 'http://127.0.0.1:8787'; // as config.capnp has it
+
+async function ask(body) {
+  const began = performance.now();
+  const response = await fetch(ORIGIN, { method: 'POST', body });
+  const answer = await response.json();
+  return { status: response.status, answer, ms: performance.now() - began };
+}
 
 await check('workerd', async (project) => {
-  const name = machine({
-    'linux-x64': '@cloudflare/workerd-linux-64',
-    'linux-arm64': '@cloudflare/workerd-linux-arm64',
-  });
-  project.install('esbuild', name);
   project.copy('examples/edge', '.');
-  project.copyWeights('model');
-  const outside = ['--external:*.wasm', '--external:*.safetensors'];
-  const conditions = '--conditions=workerd,worker,browser'; // as wrangler has them
-  project.tool('esbuild', [
-    'worker.js',
-    '--bundle',
-    '--minify',
-    '--format=esm',
-    conditions,
-    ...outside,
-    '--outdir=bundle',
-  ]);
-  const workerd = project.start(project.file('node_modules', name, 'bin/workerd'), ['serve', 'config.capnp']);
+  const { line } = project.follow('Cloudflare Workers', { later: /workerd serve/ });
+  const workerd = project.start('/bin/sh', ['-c', `exec ${line.replace('npx ', 'node_modules/.bin/')}`]);
+  await project.answers(ORIGIN, workerd);
 
-  const ask = async (body) => {
-    const began = performance.now();
-    const response = await fetch('http://127.0.0.1:8787', { method: 'POST', body });
-    const text = await response.text();
-    return { status: response.status, text, ms: performance.now() - began };
-  };
-  for (let tries = 0; workerd.running() && tries < 100; tries++) {
-    if (
-      await fetch('http://127.0.0.1:8787').then(
-        () => true,
-        () => false,
-      )
-    )
-      break;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  const png = await ask(readFileSync(`${ROOT}examples/husky.png`)).catch((error) => {
-    throw new Error(`${error.message}: ${workerd.said()}`);
-  });
-  const [best] = JSON.parse(png.text);
-  // dog.jpg is Siberian husky too: the JPEG decoder has run.
-  const [dog] = JSON.parse((await ask(readFileSync(`${ROOT}examples/dog.jpg`))).text);
-  if (dog?.label !== 'Siberian husky') throw new Error(`dog.jpg: ${JSON.stringify(dog)}`);
+  const png = await ask(readFileSync(`${ROOT}examples/husky.png`));
+  const [best] = png.answer;
+  const jpeg = await ask(readFileSync(`${ROOT}examples/dog.jpg`));
+  if (jpeg.answer[0]?.label !== 'Siberian husky') throw new Error(`dog.jpg: ${JSON.stringify(jpeg.answer)}`);
   const broken = await ask('no picture');
-  if (broken.status !== 400 || JSON.parse(broken.text).code !== 'UNSUPPORTED')
-    throw new Error(`no picture: ${broken.text}`);
-  const code = ['bundle/worker.js', 'node_modules/mobilenet-v2/dist/kernels.wasm'].map((file) => project.file(file));
+  if (broken.status !== 400 || broken.answer.code !== 'UNSUPPORTED') {
+    throw new Error(`no picture: ${JSON.stringify(broken.answer)}`);
+  }
+  const code = ['bundle/worker.js', 'node_modules/mobilenet-v2/dist/kernels.wasm'];
   return {
-    version: project.versionOf(name),
-    form: 'workerd condition, wasm module; PNG, JPEG',
+    version: project.versionOf('workerd'),
+    form: 'wasm as a module; PNG, JPEG',
     label: `${best.label} ${best.score.toFixed(3)}`,
     ms: png.ms,
-    bytes: code.reduce((sum, file) => sum + (statSync(file).isFile() ? gzipSync(readFileSync(file)).length : 0), 0),
+    bytes: code.reduce((sum, file) => sum + gzipSync(readFileSync(project.file(file))).length, 0),
   };
 });
