@@ -142,9 +142,6 @@ export interface InvertedResidualSpec {
   bandRows: number;
 }
 
-export type Op = Spec['op'];
-export type SpecOf<O extends Op> = Extract<Spec, { op: O }>;
-
 /** What stands for an operand that a kernel does not use. */
 export const NONE = new Float32Array(0);
 
