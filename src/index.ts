@@ -7,7 +7,16 @@
 export type { WorkerHandle } from './base/env.js';
 export * from './image/index.js';
 export type { Engine } from './layers/spec.js';
-export type { Graph, Node as GraphNode } from './models/graph.js';
+export type {
+  AddNode,
+  ConcatNode,
+  ConvNode,
+  Graph,
+  LinearNode,
+  Node as GraphNode,
+  PoolNode,
+  ResizeNode,
+} from './models/graph.js';
 export {
   MobileNetV2Config,
   MobileNetV2Config as AutoConfig,
@@ -35,9 +44,17 @@ export {
 export type { State } from './models/mobilenet-v2/weights.js';
 export type { Device } from './models/runtime/choose.js';
 export type { Layer, ReceptiveField } from './models/runtime/layers.js';
-export { describePlan, type InputDims, type Plan, type PlanOutput, type Step } from './models/runtime/plan.js';
+export {
+  describePlan,
+  type InputDims,
+  type MemoryMode,
+  type Plan,
+  type PlanOutput,
+  type Step,
+} from './models/runtime/plan.js';
 export type { Profile, ProfileRow, ProfileStep } from './models/runtime/profile.js';
 export {
+  type CallOptions,
   type ClassificationOptions,
   type ClassificationResult,
   type Explanation,

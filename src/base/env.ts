@@ -36,8 +36,11 @@ export interface Platform {
   readFile?(path: string, limit: number): Promise<Uint8Array>;
   /** Writes files into a folder, each whole or not at all. */
   writeFolder?(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<void>;
+  /** Pixels of a PNG; the file is sound and within the limits. */
   decodePng?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
+  /** Pixels of a JPEG, not turned by EXIF. */
   decodeJpeg?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
+  /** A PNG file of pixels. */
   encodePng?(image: DecodedImage): Promise<Uint8Array>;
   /** The emitted kernels from a file of the package; undefined where there is none, and they are emitted anew. */
   readKernels?(file: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
@@ -66,6 +69,7 @@ export interface Limits {
   jsonDepth: number;
 }
 
+/** What the library runs on, and the limits it keeps. Both can be assigned to. */
 export const env: { platform: Platform; limits: Limits } = {
   platform: { parallelism: () => globalThis.navigator?.hardwareConcurrency ?? 1, startWorker: startWebWorker },
   limits: {

@@ -206,6 +206,7 @@ export interface WasmKernel<S extends Spec = Spec> {
   calls(spec: S, at: Addresses): Call[];
 }
 
+/** Who computes: plain loops to read, fast JavaScript, or emitted WebAssembly. */
 export type Engine = 'reference' | 'js' | 'wasm';
 
 /** A kernel whose plain loop is already the fast one: every engine that has none of its own takes it (kernels.ts). */
