@@ -40,7 +40,6 @@ export interface ClassificationResult {
   score: number;
 }
 
-<<<<<<< HEAD
 /** Why a picture has a label. */
 export interface Explanation {
   label: string;
@@ -57,9 +56,7 @@ export interface Explanation {
   overlay(image?: RawImage): RawImage;
 }
 
-=======
 /** What a call of a segmenting pipeline takes. */
->>>>>>> 1c6e87e (typedoc: the reference of all that is exported, warnings are errors; what had no words has some)
 export interface SegmentationOptions extends CallOptions {
   /**
    * False keeps Hugging Face's preprocessing: where it crops the centre of the picture, the mask is stretched over the
@@ -170,7 +167,6 @@ export class ImageClassificationPipeline extends Pipeline<
     });
   }
 
-<<<<<<< HEAD
   /**
    * Which places of a picture speak for a label: the class-activation map of Zhou et al. 2016.
    * @param label a class by name or number; the best when left out. Of a name that several classes bear, the best
@@ -212,9 +208,7 @@ export class ImageClassificationPipeline extends Pipeline<
     );
   }
 
-=======
   /** The labels of one picture or of several. */
->>>>>>> 1c6e87e (typedoc: the reference of all that is exported, warnings are errors; what had no words has some)
   override async forward(images: Images, options?: ClassificationOptions) {
     const { pixel_values } = await this.processor(await loadImages(images, options?.signal));
     return like(images, await this.classify(pixel_values, options));

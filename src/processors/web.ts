@@ -22,12 +22,9 @@ export const webPlatform: Platform = {
  * keep the browser from changing values: alpha stays straight, colours stay what the file says.
  */
 async function decode(bytes: Uint8Array<ArrayBuffer>, type: string, file: string): Promise<DecodedImage> {
-  if (typeof createImageBitmap === 'undefined' || typeof OffscreenCanvas === 'undefined') {
-    throw new MobileNetError(
-      'UNSUPPORTED',
-      `${file}: there is no decoder here (createImageBitmap and OffscreenCanvas); hand in pixels as a RawImage, or have the bundler take 'mobilenet-v2' under the condition 'workerd' or 'edge-light', which brings codecs along`,
-      { file },
-    );
+  if (typeof OffscreenCanvas === 'undefined') {
+    const remedy = "hand in a RawImage, or bundle under the condition 'workerd'";
+    throw new MobileNetError('UNSUPPORTED', `${file}: no decoder here; ${remedy}`, { file });
   }
   const bitmap = await createImageBitmap(new Blob([bytes], { type }), {
     premultiplyAlpha: 'none',

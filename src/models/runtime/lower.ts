@@ -410,7 +410,7 @@ class Lowering {
  * stride for a kernel without dilation, the odd zero goes behind, and only then both sides are multiplied by the
  * dilation. `symmetric` is PyTorch's (k − 1) / 2 · dilation on both sides.
  */
-function paddedOutput(
+export function paddedOutput(
   size: number,
   { padding, kernel, stride, dilation }: Pick<ConvNode, 'padding' | 'kernel' | 'stride' | 'dilation'>,
 ): { before: number; size: number } {
