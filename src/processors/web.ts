@@ -23,7 +23,7 @@ export const webPlatform: Platform = {
  */
 async function decode(bytes: Uint8Array<ArrayBuffer>, type: string, file: string): Promise<DecodedImage> {
   if (typeof OffscreenCanvas === 'undefined') {
-    const remedy = "hand in a RawImage, or bundle under the condition 'workerd'";
+    const remedy = "hand in a RawImage, or bundle for 'workerd'";
     throw new MobileNetError('UNSUPPORTED', `${file}: no decoder here; ${remedy}`, { file });
   }
   const bitmap = await createImageBitmap(new Blob([bytes], { type }), {
