@@ -13,7 +13,11 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 const PROGRAM = `
 import { pipeline } from 'mobilenet-v2';
+import { type CachedModel, hubFolder, scan_cache } from 'mobilenet-v2/hub';
 import { toNdarray } from 'mobilenet-v2/ndarray';
+const kept: CachedModel[] = await scan_cache({ cache_dir: 'none' });
+const { name } = await hubFolder('org/name', { local_files_only: true });
+console.log(name, kept.length);
 const features = await pipeline('image-feature-extraction');
 const tensor = await features('picture.png');
 console.log(tensor.dims.join('×'), toNdarray(tensor).shape.join('×'));
@@ -42,9 +46,9 @@ try {
   writeFileSync(join(project, 'program.ts'), PROGRAM);
   const checks = ['--strict', '--skipLibCheck', 'false', '--target', 'es2022', '--module', 'nodenext'];
   run(process.execPath, join(ROOT, 'node_modules/typescript/bin/tsc'), ...checks, 'program.ts');
-  expect(run(process.execPath, 'program.js'), '1×1280 1×1280');
+  expect(run(process.execPath, 'program.js'), 'org/name 0\n1×1280 1×1280');
 
-  const stdin = { contents: "export * from 'mobilenet-v2';", resolveDir: project };
+  const stdin = { contents: "export * from 'mobilenet-v2'; export * from 'mobilenet-v2/hub';", resolveDir: project };
   await build({ stdin, bundle: true, platform: 'browser', format: 'esm', outfile: join(project, 'bundle.js') });
   console.log('bundled for browsers with nothing left outside');
 } finally {

@@ -15,6 +15,8 @@ await build({
   entryPoints: {
     node: join(dist, 'node.js'),
     cli: join(dist, 'cli.js'),
+    convert: join(dist, 'convert-node.js'),
+    hub: join(dist, 'node/hub.js'),
     image: join(dist, 'image/node.js'),
     ndarray: join(dist, 'tensor/ndarray.js'),
     'picture-worker': join(dist, 'node/picture-worker.js'),

@@ -4,7 +4,7 @@
  */
 // For `Symbol.dispose` in the declarations, where a project's own `lib` is older.
 /// <reference lib="esnext.disposable" preserve="true" />
-export type { WorkerHandle } from './base/env.js';
+export type { HubOptions, HubSettings, ProgressInfo, ResponseCache, WorkerHandle } from './base/env.js';
 export * from './image/index.js';
 export type { Engine } from './layers/spec.js';
 export type {

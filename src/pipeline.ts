@@ -308,7 +308,7 @@ export type PipelineOf<T extends Task> = InstanceType<(typeof TASKS)[T][1]>;
  *     const classify = await pipeline('image-classification');
  *     await classify('cat.png', { top_k: 3 });   // [{ label, score }, …]
  *
- * @param where a model's folder; the checkpoint that ships with the package when left out (not for segmentation)
+ * @param where a model's folder, or its name on the hub; the checkpoint that ships with the package when left out (not for segmentation)
  */
 export async function pipeline<T extends Task>(
   task: T,
@@ -322,10 +322,12 @@ export async function pipeline<T extends Task>(
     throw new MobileNetError('ARG', 'image-segmentation: name a model; the one that ships with the package classifies');
   }
   const [Model, TaskPipeline] = TASKS[task];
-  checkSignal(options.signal);
-  options.signal?.throwIfAborted();
-  const folder = await unlessAborted(openFolder(where), options.signal);
-  const processor = await unlessAborted(MobileNetV2ImageProcessor.from_pretrained(folder), options.signal);
+  const { signal } = options;
+  checkSignal(signal);
+  signal?.throwIfAborted();
+  const folder = await unlessAborted(openFolder(where, options), signal);
+  const processor = await unlessAborted(MobileNetV2ImageProcessor.from_pretrained(folder), signal);
   const model = await (Model as typeof MobileNetV2Model).from_pretrained(folder, options);
+  options.progress_callback?.({ status: 'ready', task, model: folder.name });
   return new (TaskPipeline as new (...parts: unknown[]) => unknown)(processor, model) as PipelineOf<T>;
 }

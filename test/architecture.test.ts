@@ -37,8 +37,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   layers: ['base', 'tensor'],
   models: ['base', 'tensor', 'layers'],
   processors: ['base', 'tensor'],
+  hub: ['base'],
   codecs: ['base', 'processors'],
-  node: ['base', 'tensor', 'processors', 'codecs'],
+  node: ['base', 'tensor', 'processors', 'codecs', 'hub'],
 };
 
 /** Packages, and the only places that import them. */
@@ -51,9 +52,9 @@ const PACKAGES: Record<string, RegExp> = {
   'cli-progress': /^cli(\.ts$|\/)/,
   tinyglobby: /^cli(\.ts$|\/)/,
 };
-const NODE_ONLY = /^(node\.ts|image\/node\.ts|cli\.ts|node\/|cli\/)/;
+const NODE_ONLY = /^(node\.ts|image\/node\.ts|cli\.ts|convert-node\.ts|node\/|cli\/)/;
 /** The public surfaces, and what puts a platform beneath them. */
-const ENTRY = /^(index|node|web|edge|cli|image\/(index|node|web|edge))\.ts$/;
+const ENTRY = /^(index|node|web|hub-web|edge|cli|convert|convert-node|image\/(index|node|web|edge))\.ts$/;
 
 /** A file and all that it imports, at once or later. */
 function reachedFrom(entry: string): string[] {
@@ -103,10 +104,15 @@ describe('the house', () => {
     }
   });
 
-  it.each(['web.ts', 'image/web.ts'])('nothing in %s reaches Node, codecs or the command line', (entry) => {
-    const reached = reachedFrom(entry);
-    expect(reached.filter((file) => NODE_ONLY.test(file) || /^(codecs\/|tensor\/ndarray\.ts$)/.test(file))).toEqual([]);
-  });
+  it.each(['web.ts', 'hub-web.ts', 'convert.ts', 'image/web.ts'])(
+    'nothing in %s reaches Node, codecs or the command line',
+    (entry) => {
+      const reached = reachedFrom(entry);
+      expect(reached.filter((file) => NODE_ONLY.test(file) || /^(codecs\/|tensor\/ndarray\.ts$)/.test(file))).toEqual(
+        [],
+      );
+    },
+  );
 
   it.each(['edge.ts', 'image/edge.ts'])('nothing in %s reaches Node, or imports anything later', (entry) => {
     const reached = reachedFrom(entry);
@@ -118,5 +124,34 @@ describe('the house', () => {
 
   it.each(['image/web.ts', 'image/edge.ts', 'image/node.ts'])('nothing in %s reaches a network', (entry) => {
     expect(reachedFrom(entry).filter((file) => /^(layers|models)\//.test(file))).toEqual([]);
+  });
+
+  it('the page knows the package by its name, and nothing inside it', () => {
+    const page = join(SRC, '../examples/browser');
+    const sources = readdirSync(page).filter((file) => file.endsWith('.ts'));
+    expect(sources.length).toBeGreaterThan(5);
+    for (const file of sources) {
+      const { ours, others } = importsOf(`../examples/browser/${file}`);
+      expect(
+        others.filter((name) => name !== 'mobilenet-v2'),
+        file,
+      ).toEqual([]);
+      expect(
+        ours.filter((name) => !/^\.\.\/examples\/browser\/[\w-]+\.ts$/.test(name)),
+        file,
+      ).toEqual([]);
+    }
+  });
+
+  it('nothing but the converters and the command line reaches the converters', () => {
+    expect(reachedFrom('convert.ts')).toContain('models/weights/hdf5.ts');
+    for (const entry of ['web.ts', 'node.ts']) {
+      expect(reachedFrom(entry).filter((file) => /^models\/convert\/|hdf5|tfjs/.test(file))).toEqual([]);
+    }
+  });
+
+  it('a page without the hub carries none of it', () => {
+    expect(reachedFrom('hub-web.ts')).toContain('hub/folder.ts');
+    expect(reachedFrom('web.ts').filter((file) => room(file) === 'hub')).toEqual([]);
   });
 });

@@ -34,7 +34,7 @@ const script = (entry, define = {}) =>
     format: 'esm',
     target: 'es2022',
     // The sources, by the paths of tsconfig.json: the page needs no build of the package.
-    tsconfig: join(root, 'tsconfig.json'),
+    tsconfig: join(here, 'tsconfig.json'),
     define,
     logLevel: 'warning',
   });

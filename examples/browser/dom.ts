@@ -20,5 +20,5 @@ export function make<K extends keyof HTMLElementTagNameMap>(
 
 /** Percentages and milliseconds as people read them. */
 export const percent = (share: number): string => `${(100 * share).toFixed(share < 0.001 && share > 0 ? 2 : 1)} %`;
-export const milliseconds = (ms: number): string => `${ms < 10 ? ms.toFixed(ms < 1 ? 2 : 1) : ms.toFixed(0)} ms`;
+export const milliseconds = (ms: number): string => `${ms < 10 ? ms.toFixed(ms < 1 ? 2 : 1) : ms.toFixed(0)}\u00a0ms`;
 export const grouped = (count: number): string => count.toLocaleString('en');

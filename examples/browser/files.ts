@@ -79,12 +79,12 @@ function configOf(shapes: Shapes): Record<string, unknown> {
   const segments = shapes.has('segmentation_head.classifier.convolution.weight');
   const classes = segments ? channels('segmentation_head.classifier') : shapes.get('classifier.weight')?.[0];
   const widths = WIDTHS.map(([layer]) => channels(layer));
-  const [stem] = widths;
-  if (stem === undefined || classes === undefined) {
+  const last = widths.at(-1); // the widest, which rounding changes least
+  if (last === undefined || classes === undefined) {
     throw new Error('These weights are no MobileNetV2 in Hugging Face’s layout with a classifier.');
   }
   for (const depth_divisible_by of [8, 4, 16, 2, 1]) {
-    for (const depth_multiplier of [1, 1.4, 1.3, 0.75, 0.5, 0.35, 0.25, 0.2, 0.1, stem / 32]) {
+    for (const depth_multiplier of [1, 1.4, 1.3, 0.75, 0.5, 0.35, 0.25, 0.2, 0.1, last / 320]) {
       for (const min_depth of [8, 4, 16]) {
         const rounded = (value: number) => {
           const near = Math.max(

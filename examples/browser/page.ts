@@ -22,11 +22,15 @@ const ms = element('ms', HTMLElement);
 const msNote = element('ms-note', HTMLSpanElement);
 
 let info: ModelInfo | undefined;
+/** Kept while an engine without threads is on. */
+let wantedThreads: Settings['threads'] = 'auto';
 /** What is shown: a file, or frames of a film. */
 let picture: Blob | undefined;
 let filming: AbortController | undefined;
 /** The class whose map is shown. */
 let explained: number | null = null;
+/** How many things that someone asked for are being done. */
+let acting = 0;
 /** Answers to an older question come too late. */
 let turn = 0;
 
@@ -37,11 +41,12 @@ function fail(error: unknown): void {
 /** Runs what someone asked for, and says so if it fails. */
 function act(action: () => Promise<unknown>): void {
   status.textContent = '';
+  acting++;
   document.body.ariaBusy = 'true';
   action()
     .catch(fail)
     .finally(() => {
-      document.body.ariaBusy = 'false';
+      document.body.ariaBusy = String(--acting > 0);
     });
 }
 
@@ -49,7 +54,7 @@ function act(action: () => Promise<unknown>): void {
 
 function settings(): Settings {
   const device = document.querySelector<HTMLInputElement>('input[name=device]:checked')!.value as Settings['device'];
-  return { device, threads: threads.value === '' ? 'auto' : Number(threads.value) };
+  return { device, threads: wantedThreads };
 }
 
 async function loadModel(files: ModelFiles): Promise<void> {
@@ -78,6 +83,9 @@ function describeModel(next: ModelInfo): void {
   threads.title = crossOriginIsolated ? '' : 'This page may not share memory among threads; see the README.';
 }
 
+threads.addEventListener('change', () => {
+  wantedThreads = Number(threads.value);
+});
 for (const control of [...document.querySelectorAll<HTMLElement>('input[name=device]'), threads]) {
   control.addEventListener('change', () =>
     act(async () => {
@@ -199,7 +207,12 @@ why.addEventListener('change', () => act(() => explain(why.value === '' ? null :
 camera.addEventListener('click', () => act(filming === undefined ? startFilming : async () => stopFilming()));
 
 async function startFilming(): Promise<void> {
-  const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
+  if (navigator.mediaDevices === undefined) throw new Error('A camera needs https, or a page on localhost.');
+  camera.disabled = true; // while the browser asks
+  const asked = navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
+  const stream = await asked.finally(() => {
+    camera.disabled = false;
+  });
   filming = new AbortController();
   const { signal } = filming;
   signal.addEventListener('abort', () => {

@@ -18,6 +18,81 @@ export interface Folder {
   readonly name: string;
   /** The bytes of a file, or undefined when there is no such file. `file` is a plain relative path. */
   read(file: string, signal?: AbortSignal): Promise<Uint8Array | undefined>;
+  /** Where else the weights of this model may lie, when it holds none: its conversion to safetensors. */
+  alternative?(signal?: AbortSignal): Promise<Folder | undefined>;
+}
+
+/** What happens to one file, or to all of them, as transformers.js tells it. */
+export type ProgressInfo =
+  | { status: 'initiate' | 'download' | 'done'; name: string; file: string }
+  /** `loaded` and `total` in bytes, `progress` in percent. */
+  | { status: 'progress'; name: string; file: string; loaded: number; total: number; progress: number }
+  /** Over all files that have begun. */
+  | {
+      status: 'progress_total';
+      name: string;
+      loaded: number;
+      total: number;
+      progress: number;
+      files: Record<string, { loaded: number; total: number }>;
+    }
+  | { status: 'ready'; task: string; model: string };
+
+/** How a model that is named is found. What concerns the hub has no meaning for a folder on this computer. */
+export interface HubOptions {
+  /** Branch, tag, commit, or `refs/pr/N`. Default `main`. */
+  revision?: string | undefined;
+  /** A folder within the model's. (Of a URL, it is a part of the URL.) */
+  subfolder?: string | undefined;
+  /** A token of the hub; false sends none, true demands one. Left out, Node takes HF_TOKEN or the file of a login. */
+  token?: string | boolean | undefined;
+  /** Where files are kept (Node). */
+  cache_dir?: string | undefined;
+  /** Ask nobody; what is not kept already is an OFFLINE error. */
+  local_files_only?: boolean | undefined;
+  /** Download also what is kept already. */
+  force_download?: boolean | undefined;
+  progress_callback?: ((info: ProgressInfo) => void) | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** Where answers can be kept; the Cache of a browser is one. */
+export interface ResponseCache {
+  match(url: string): Promise<Response | undefined>;
+  put(url: string, response: Response): Promise<unknown>;
+}
+
+/** How models are found by name. Names and meanings are those of transformers.js. */
+export interface HubSettings {
+  /** False: nothing is downloaded. */
+  allowRemoteModels: boolean;
+  /** False: `org/name` is never a folder, always a model of the hub. */
+  allowLocalModels: boolean;
+  /** The hub. Null, the default: HF_ENDPOINT in Node, else https://huggingface.co/. */
+  remoteHost: string | null;
+  /** Where on the host a model's files lie. */
+  remotePathTemplate: string;
+  /** Where `org/name/` is looked for before the hub is asked; null looks nowhere. */
+  localModelPath: string | null;
+  /** Where Node keeps files; null is where Python's huggingface_hub does. */
+  cacheDir: string | null;
+  /** False: Node keeps no files. */
+  useFSCache: boolean;
+  /** False: a browser keeps no files. */
+  useBrowserCache: boolean;
+  /** Replaces both. */
+  customCache: ResponseCache | null;
+  /** Replaces `fetch` for everything that the hub is asked for. */
+  fetch: typeof fetch;
+  /** Patience. */
+  network: {
+    /** How often a file is tried for. */
+    attempts: number;
+    /** Milliseconds before the second try; doubled before each further one. */
+    backoff: number;
+    /** Milliseconds without a byte after which a connection is given up. */
+    timeout: number;
+  };
 }
 
 /** A thread that was started. */
@@ -28,8 +103,11 @@ export interface WorkerHandle {
 
 /** The services of a platform. Every method may be missing: what needs it then throws UNSUPPORTED. */
 export interface Platform {
-  /** Opens a model's folder by path (Node) or by URL. */
-  openFolder?(path: string): Promise<Folder>;
+  /**
+   * Opens a model's folder by path (Node), by URL, or by its name on the hub where that is known. `named`: a file in it
+   * that the caller chose himself, so that it is a folder.
+   */
+  openFolder?(path: string, options?: HubOptions & { named?: string }): Promise<Folder>;
   /** The folder of the checkpoint that ships with the package. */
   openShippedFolder?(): Promise<Folder>;
   /** Bytes of a picture by path or URL. */
@@ -42,6 +120,11 @@ export interface Platform {
   decodeJpeg?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
   /** A PNG file of pixels. */
   encodePng?(image: DecodedImage): Promise<Uint8Array>;
+  /**
+   * Unpacks zlib's format or bare deflate. Rejects what is damaged, and anything above `most` bytes before it is all in
+   * memory.
+   */
+  inflate?(bytes: Uint8Array, format: 'deflate' | 'deflate-raw', most: number): Promise<Uint8Array>;
   /** The emitted kernels from a file of the package; undefined where there is none, and they are emitted anew. */
   readKernels?(file: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Threads that run at once. */
@@ -69,8 +152,11 @@ export interface Limits {
   jsonDepth: number;
 }
 
-/** What the library runs on, and the limits it keeps. Both can be assigned to. */
-export const env: { platform: Platform; limits: Limits } = {
+/**
+ * What the library runs on, and the limits it keeps; both can be assigned to. The settings of the hub are put in by those
+ * who need them: Node, and `mobilenet-v2/hub`.
+ */
+export const env = {
   platform: { parallelism: () => globalThis.navigator?.hardwareConcurrency ?? 1, startWorker: startWebWorker },
   limits: {
     imagePixels: 50_000_000,
@@ -80,7 +166,7 @@ export const env: { platform: Platform; limits: Limits } = {
     jsonBytes: 10 * 1024 * 1024,
     jsonDepth: 64,
   },
-};
+} as { platform: Platform; limits: Limits } & HubSettings;
 
 async function startWebWorker(source: string, task: unknown, onExit: (clean: boolean) => void): Promise<WorkerHandle> {
   const text = `onmessage = ({ data }) => { (${source})(data); postMessage('done'); close(); };`;
@@ -113,9 +199,25 @@ export function requirePlatform<K extends keyof Platform>(service: K, wanted: st
 }
 
 /** A model's folder: opened by the platform if named, the checkpoint that ships with the package if not. */
-export async function openFolder(where?: string | Folder): Promise<Folder> {
+export async function openFolder(where?: string | Folder, options?: HubOptions): Promise<Folder> {
   if (where === undefined) return requirePlatform('openShippedFolder', 'the shipped checkpoint')();
-  if (typeof where === 'string') return requirePlatform('openFolder', where)(where);
+  if (typeof where === 'string') return requirePlatform('openFolder', where)(where, options);
   if (typeof where?.read === 'function') return where;
   throw new MobileNetError('ARG', `model: expected a folder's path or a Folder, got ${show(where)}`);
+}
+
+/** What is left of options when those of the hub are taken out. */
+export function withoutHubOptions<T extends HubOptions>(options: T): Omit<T, keyof HubOptions> {
+  const {
+    revision,
+    subfolder,
+    token,
+    cache_dir,
+    local_files_only,
+    force_download,
+    progress_callback,
+    signal,
+    ...rest
+  } = options;
+  return rest;
 }

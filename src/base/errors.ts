@@ -17,6 +17,12 @@ export type ErrorCode =
   | 'NOT_FOUND'
   /** Reading or writing failed for a reason of the system: permission, full disk, network. */
   | 'IO'
+  /** A hub does not let us read a model: no token, a wrong one, or one without the right. */
+  | 'AUTH'
+  /** A file is not kept here, and nobody may or can be asked for it. */
+  | 'OFFLINE'
+  /** A downloaded or kept file is not what its size and hash say. */
+  | 'HASH'
   /** The file ends before its own header says so. */
   | 'TRUNCATED'
   /** A header that is no header: wrong magic, bad UTF-8, bad JSON, wrong types of fields. */

@@ -6,6 +6,7 @@ import { encodePng } from '../node/png.js';
 import { type ClassificationResult, type ImageClassificationPipeline, pipeline, type RawImage } from '../node.js';
 import { runJob, together } from './batches.js';
 import { warnOfRandomWeights } from './checkpoint.js';
+import { withDownloads } from './downloads.js';
 import { UsageError } from './errors.js';
 import { LookAhead, type Outcome, settle } from './look-ahead.js';
 import {
@@ -36,7 +37,7 @@ export function addClassify(program: Command, session: Session): void {
     .command('classify')
     .description('Name what pictures show.')
     .addArgument(picturesArgument())
-    .addOption(modelOption(`folder of the model (default: ${SHIPPED_CLASSIFIER})`))
+    .addOption(modelOption(`folder of the model, or its name on the hub (default: ${SHIPPED_CLASSIFIER})`))
     .option('--top-k <n>', 'labels for each picture', wholeNumber(1, 1_000_000), 5)
     .option('--explain <file|dir>', 'write the picture with the places that speak for its label in colour')
     .option('--label <name|number>', 'with --explain: the class to explain (default: the best)')
@@ -46,7 +47,7 @@ export function addClassify(program: Command, session: Session): void {
   examples(command, [
     'classify dog.jpg',
     'classify photos --top-k 1',
-    "classify 'photos/**/*.png' --model mobilenet_v2_1.0_224 --json > labels.json",
+    "classify 'photos/**/*.png' --model google/mobilenet_v2_1.0_224 --json > labels.json",
     'classify - < dog.jpg',
     'classify dog.jpg --explain why.png',
     "classify photos --explain why --label 'Siberian husky'",
@@ -59,8 +60,8 @@ async function classify(inputs: string[], flags: ClassifyFlags, session: Session
   const pictures = found.filter((picture) => !why?.own.has(picture));
   const { batchSize, topK: top_k, device, threads, memory } = flags;
   const lookAhead = new LookAhead(pictures, threads);
-  const classifier = await session.unlessStopped(
-    pipeline('image-classification', flags.model, { device, threads, memory }),
+  const classifier = await withDownloads(flags, session, (hub) =>
+    pipeline('image-classification', flags.model, { ...hub, device, threads, memory }),
   );
   warnOfRandomWeights(classifier.model);
   lookAhead.configure({ processor: classifier.processor, options: {}, keepImage: why !== null });

@@ -10,6 +10,7 @@ import {
   Tensor,
 } from '../node.js';
 import { runJob, together } from './batches.js';
+import { withDownloads } from './downloads.js';
 import { UsageError } from './errors.js';
 import { FEATURE_EXTENSIONS, FeatureFile } from './feature-file.js';
 import { LookAhead, type Outcome } from './look-ahead.js';
@@ -41,7 +42,9 @@ export function addFeatures(program: Command, session: Session): void {
     .summary('Turn pictures into features for other programs.')
     .description('Turn pictures into features: a list of numbers each, alike for pictures that look alike.')
     .addArgument(picturesArgument())
-    .addOption(modelOption('folder of the model (default: the one that ships with this program)'))
+    .addOption(
+      modelOption('folder of the model, or its name on the hub (default: the one that ships with this program)'),
+    )
     .option('--out <file>', `file to write, ${FEATURE_EXTENSIONS.join(' or ')}`, featureFileName)
     .option('--no-pool', 'the maps of features [C,H,W], not their mean over the picture')
     .option('--hidden-state <i>', `maps behind an earlier block, 0 to ${LAST_HIDDEN_STATE}`, hiddenState)
@@ -67,8 +70,8 @@ async function features(inputs: string[], flags: FeatureFlags, session: Session)
   const pictures = await inputPictures('features', inputs, flags);
   const { device, threads, memory, model, out, batchSize } = flags;
   const lookAhead = new LookAhead(pictures, threads);
-  const extractor = await session.unlessStopped(
-    pipeline('image-feature-extraction', model, { device, threads, memory }),
+  const extractor = await withDownloads(flags, session, (hub) =>
+    pipeline('image-feature-extraction', model, { ...hub, device, threads, memory }),
   );
   checkLayer(extractor.model, flags);
   lookAhead.configure({ processor: extractor.processor, options: {}, keepImage: false });

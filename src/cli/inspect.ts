@@ -2,12 +2,14 @@
 import type { Command } from 'commander';
 import { MobileNetV2Config } from '../node.js';
 import { architectureOf, folderOf, imageSize, modelClass } from './checkpoint.js';
-import { debugOption, examples, modelOption, sizeOption } from './options.js';
+import { withDownloads } from './downloads.js';
+import { debugOption, examples, modelOption, revisionOption, sizeOption } from './options.js';
 import type { Session } from './session.js';
 import { grouped, millions, printable, table } from './text.js';
 
 interface InspectFlags {
   model?: string;
+  revision?: string;
   size?: [height: number, width: number];
   json?: true;
 }
@@ -26,8 +28,9 @@ export function addInspect(program: Command, session: Session): void {
     .command('inspect')
     .summary('Show the layers of a model.')
     .description('Show the layers of a model: shapes, parameters, multiply-adds. Reads config.json alone.')
-    .argument('[dir]', 'folder of the model (default: the one that ships with this program)')
+    .argument('[model]', 'folder of the model, or its name on the hub (default: the one that ships with this program)')
     .addOption(modelOption('the same as the argument'))
+    .addOption(revisionOption())
     .addOption(sizeOption())
     .option('--json', 'print a JSON object')
     .addOption(debugOption())
@@ -36,7 +39,8 @@ export function addInspect(program: Command, session: Session): void {
 }
 
 async function inspect(dir: string | undefined, flags: InspectFlags, session: Session): Promise<void> {
-  const config = await session.unlessStopped(MobileNetV2Config.from_pretrained(folderOf(dir, flags)));
+  const folder = folderOf(dir, flags);
+  const config = await withDownloads(flags, session, (hub) => MobileNetV2Config.from_pretrained(folder, { ...hub }));
   const architecture = architectureOf(config);
   const [height, width] = flags.size ?? imageSize(config);
   const layers = layersOf(config, height, width);

@@ -13,6 +13,9 @@ const COMMANDS: Record<string, () => Promise<(program: Command, session: Session
   inspect: async () => (await import('./inspect.js')).addInspect,
   plan: async () => (await import('./plan.js')).addPlan,
   profile: async () => (await import('./profile.js')).addProfile,
+  convert: async () => (await import('./convert.js')).addConvert,
+  download: async () => (await import('./download.js')).addDownload,
+  cache: async () => (await import('./cache.js')).addCache,
 };
 
 export async function main(args: readonly string[]): Promise<void> {
@@ -54,6 +57,7 @@ async function makeProgram(session: Session, command = ''): Promise<Command> {
     'segment photos --model deeplabv3_mobilenet_v2_1.0_513 --out masks',
     'features photos --out photos.npy',
     'inspect',
+    'download google/mobilenet_v2_1.0_224',
   ]);
   program.addHelpText(
     'after',

@@ -12,6 +12,7 @@ export interface CommonFlags {
 
 export interface PictureFlags extends CommonFlags {
   model?: string;
+  revision?: string;
   threads: number | 'auto';
   ndjson?: true;
   quiet?: true;
@@ -27,7 +28,13 @@ export function examples(command: Command, lines: readonly string[]): void {
 /** The model of `classify` where none is named. */
 export const SHIPPED_CLASSIFIER = 'the one that ships with this program, which knows 19 breeds of dogs';
 
-export const modelOption = (description: string): Option => new Option('--model <dir>', description);
+export const modelOption = (description: string): Option => new Option('--model <model>', description);
+
+export const revisionOption = (): Option =>
+  new Option('--revision <revision>', 'of a model of the hub: branch, tag or commit (default: main)');
+
+export const cacheDirOption = (): Option =>
+  new Option('--cache-dir <dir>', "where models are kept (default: where Python's huggingface_hub keeps them)");
 
 export const deviceOption = (): Option =>
   new Option('--device <device>', 'where to compute').choices(DEVICES).default('auto');
@@ -52,6 +59,7 @@ export const sizeOption = (): Option =>
 export function addCommonOptions(command: Command): void {
   command
     .addOption(deviceOption())
+    .addOption(revisionOption())
     .addOption(threadsOption('threads to decode and compute with'))
     .addOption(memoryOption())
     .addOption(new Option('--json', 'print one JSON array').conflicts('ndjson'))

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { multiplyAdds } from '../layers/spec.js';
 import { describePlan, MobileNetV2Config, type Plan } from '../node.js';
 import { architectureOf, folderOf, imageSize, modelClass } from './checkpoint.js';
+import { withDownloads } from './downloads.js';
 import {
   type CommonFlags,
   debugOption,
@@ -11,6 +12,7 @@ import {
   hiddenStates,
   memoryOption,
   modelOption,
+  revisionOption,
   sizeOption,
   wholeNumber,
 } from './options.js';
@@ -18,6 +20,7 @@ import type { Session } from './session.js';
 
 interface PlanFlags extends CommonFlags {
   model?: string;
+  revision?: string;
   size?: [height: number, width: number];
   batch: number;
   hiddenStates?: number[];
@@ -28,8 +31,9 @@ export function addPlan(program: Command, session: Session): void {
     .command('plan')
     .summary('Show the steps a model runs.')
     .description('Show the steps a model runs: fused layers, the kernel of each, the memory they share.')
-    .argument('[dir]', 'folder of the model (default: the one that ships with this program)')
+    .argument('[model]', 'folder of the model, or its name on the hub (default: the one that ships with this program)')
     .addOption(modelOption('the same as the argument'))
+    .addOption(revisionOption())
     .addOption(sizeOption())
     .option('--batch <n>', 'pictures at once', wholeNumber(1, 1024), 1)
     .option('--hidden-states <list>', 'hidden states that are asked for as well, such as 9,12', hiddenStates)
@@ -48,9 +52,9 @@ export function addPlan(program: Command, session: Session): void {
 async function plan(dir: string | undefined, flags: PlanFlags, session: Session): Promise<void> {
   const folder = folderOf(dir, flags);
   const { device, memory, batch, hiddenStates = false } = flags;
-  const config = await session.unlessStopped(MobileNetV2Config.from_pretrained(folder));
-  const model = await session.unlessStopped(
-    modelClass(architectureOf(config)).from_pretrained(folder, { device, memory }),
+  const config = await withDownloads(flags, session, (hub) => MobileNetV2Config.from_pretrained(folder, { ...hub }));
+  const model = await withDownloads(flags, session, (hub) =>
+    modelClass(architectureOf(config)).from_pretrained(folder, { ...hub, device, memory }),
   );
   const [height, width] = flags.size ?? imageSize(config);
   const made = model.plan([batch, config.num_channels, height, width], hiddenStates);

@@ -3,6 +3,7 @@ import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { MobileNetV2Config, type Profile, type ProfileRow, Tensor } from '../node.js';
 import { architectureOf, folderOf, imageSize, modelClass } from './checkpoint.js';
+import { withDownloads } from './downloads.js';
 import {
   type CommonFlags,
   debugOption,
@@ -11,6 +12,7 @@ import {
   hiddenStates,
   memoryOption,
   modelOption,
+  revisionOption,
   sizeOption,
   threadsOption,
   wholeNumber,
@@ -22,6 +24,7 @@ import { writeWhole } from './temporary-file.js';
 
 interface ProfileFlags extends CommonFlags {
   model?: string;
+  revision?: string;
   size?: [height: number, width: number];
   batch: number;
   hiddenStates?: number[];
@@ -37,8 +40,9 @@ export function addProfile(program: Command, session: Session): void {
     .description(
       'Time the steps of a model: milliseconds, multiply-adds a second, and the share of what this machine can.',
     )
-    .argument('[dir]', 'folder of the model (default: the one that ships with this program)')
+    .argument('[model]', 'folder of the model, or its name on the hub (default: the one that ships with this program)')
     .addOption(modelOption('the same as the argument'))
+    .addOption(revisionOption())
     .addOption(sizeOption())
     .option('--batch <n>', 'pictures at once', wholeNumber(1, 1024), 1)
     .option('--hidden-states <list>', 'hidden states that are asked for as well, such as 9,12', hiddenStates)
@@ -60,10 +64,10 @@ export function addProfile(program: Command, session: Session): void {
 async function profile(dir: string | undefined, flags: ProfileFlags, session: Session): Promise<void> {
   const folder = folderOf(dir, flags);
   const { device, memory, threads, batch, runs, html } = flags;
-  const config = await session.unlessStopped(MobileNetV2Config.from_pretrained(folder));
+  const config = await withDownloads(flags, session, (hub) => MobileNetV2Config.from_pretrained(folder, { ...hub }));
   const architecture = architectureOf(config);
-  const model = await session.unlessStopped(
-    modelClass(architecture).from_pretrained(folder, { device, memory, threads }),
+  const model = await withDownloads(flags, session, (hub) =>
+    modelClass(architecture).from_pretrained(folder, { ...hub, device, memory, threads }),
   );
   const dims = [batch, config.num_channels, ...(flags.size ?? imageSize(config))];
   // Any picture will do: no kernel's time depends on what it shows.

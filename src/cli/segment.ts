@@ -14,6 +14,7 @@ import { segmentationProcessing } from '../pipeline.js';
 import { runJob } from './batches.js';
 import { warnOfRandomWeights } from './checkpoint.js';
 import { overlay, vocPalette } from './colours.js';
+import { withDownloads } from './downloads.js';
 import { LookAhead, settle } from './look-ahead.js';
 import { addCommonOptions, examples, formatOf, fraction, modelOption, type PictureFlags } from './options.js';
 import type { Result } from './output.js';
@@ -42,14 +43,14 @@ export function addSegment(program: Command, session: Session): void {
         'NAME.overlay.png, the picture with the classes in colour. Prints the share of the picture each class has.',
     )
     .addArgument(picturesArgument())
-    .addOption(modelOption('folder of the model (required)').makeOptionMandatory())
+    .addOption(modelOption('folder of the model, or its name on the hub (required)').makeOptionMandatory())
     .requiredOption('--out <dir>', 'folder for the masks, made if it is not there (required)')
     .option('--opacity <0-1>', 'of the colours in the overlay', fraction, 0.5)
     .option('--whole-image', "segment the whole picture undistorted, where Hugging Face's way crops the centre")
     .action((inputs: string[], flags: SegmentFlags) => segment(inputs, flags, session));
   addCommonOptions(command);
   examples(command, [
-    'segment dog.jpg --model deeplabv3_mobilenet_v2_1.0_513 --out masks',
+    'segment dog.jpg --model google/deeplabv3_mobilenet_v2_1.0_513 --out masks',
     'segment photos --model deeplabv3_mobilenet_v2_1.0_513 --out masks --whole-image --ndjson',
   ]);
 }
@@ -60,7 +61,9 @@ async function segment(inputs: string[], flags: SegmentFlags, session: Session):
   const pictures = found.filter((picture) => !own.has(picture));
   const { device, threads, memory, model, wholeImage } = flags;
   const lookAhead = new LookAhead(pictures, threads);
-  const segmenter = await session.unlessStopped(pipeline('image-segmentation', model, { device, threads, memory }));
+  const segmenter = await withDownloads(flags, session, (hub) =>
+    pipeline('image-segmentation', model, { ...hub, device, threads, memory }),
+  );
   warnOfRandomWeights(segmenter.model);
   const { processor } = segmenter;
   lookAhead.configure({

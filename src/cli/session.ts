@@ -23,7 +23,7 @@ export class Session {
     }
   }
 
-  /** For work that would hold the thread, and with it the news. */
+  /** Aborted with Stopped when the run is to end: for downloads, and for work that would hold the thread. */
   get signal(): AbortSignal {
     return this.#stop.signal;
   }

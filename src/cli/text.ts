@@ -25,6 +25,10 @@ export const grouped = (count: number): string => count.toLocaleString('en-US');
 export const millions = (count: number, digits = 1): string =>
   `${(count / 1e6).toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })} M`;
 
+/** 14028812 as `14.0 MB`. */
+export const megabytes = (bytes: number): string =>
+  bytes < 100_000 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+
 export const plural = (count: number, noun: string): string => `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
 
 /** Rows as columns two spaces apart; the columns listed in `right` end flush, as numbers should. */

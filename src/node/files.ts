@@ -20,11 +20,16 @@ export async function readKernels(file: string): Promise<Uint8Array<ArrayBuffer>
   return readFile(new URL(`../${file}`, import.meta.url)).catch(() => undefined);
 }
 
+export async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
+
 /**
  * Opens a folder of model files.
+ * @param named a file that the caller chose himself, so that it may be a link to anywhere, as our own names may
  * @throws MobileNetError NOT_FOUND when there is no such folder, IO when the system does not let us look
  */
-export async function openFolder(path: string): Promise<Folder> {
+export async function openFolder(path: string, named?: string): Promise<Folder> {
   const found = await stat(path).catch((cause) => {
     throw systemError(cause, path, 'no such folder; expected one with config.json and weights');
   });
@@ -38,7 +43,7 @@ export async function openFolder(path: string): Promise<Folder> {
     async read(file, signal) {
       checkInside(file);
       try {
-        if (!OWN_FILES.has(file)) await checkLink(path, file);
+        if (!OWN_FILES.has(file) && file !== named) await checkLink(path, file);
         return await readWhole(join(path, file), signal);
       } catch (cause) {
         if (isAbsent(cause)) return undefined;
@@ -56,7 +61,7 @@ const MOST_AT_ONCE = 2 ** 30;
  * A file's bytes. `readFile` asks for half a megabyte at a time and waits its turn in between: reading 14 MB took 16 ms
  * of a cold start, in one piece it takes none, for it happens while the main thread does something else.
  */
-async function readWhole(path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
+export async function readWhole(path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
   signal?.throwIfAborted();
   const handle = await open(path);
   try {
@@ -84,8 +89,8 @@ const OWN_FILES: ReadonlySet<string> = new Set([
   'pytorch_model.bin',
   'pytorch_model.bin.index.json',
 ]);
-/** What every file of a Hugging Face cache is a link to: a file named by its hash. */
-const BLOB = /[/\\]blobs[/\\][0-9a-f]{40,64}$/;
+/** What every file of a Hugging Face cache is a link to: a file named by its hash, or by another hash in the blobs all models share. */
+const BLOB = /[/\\]blobs[/\\](?:[0-9a-f]{2}[/\\])?[0-9a-f]{40,64}$/;
 
 /**
  * Our own names may be links to anywhere, as Nix and Bazel lay out folders. A name that an index chose may not lead out
@@ -237,7 +242,7 @@ async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
-function isAbsent(cause: unknown): boolean {
+export function isAbsent(cause: unknown): boolean {
   const { code } = cause as NodeJS.ErrnoException;
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
@@ -254,7 +259,8 @@ const REASONS: Record<string, string> = {
   EMFILE: 'too many open files',
 };
 
-function systemError(cause: unknown, file: string, absent = 'no such file'): MobileNetError {
+export function systemError(cause: unknown, file: string, absent = 'no such file'): MobileNetError {
+  if (cause instanceof MobileNetError) return cause;
   if (isAbsent(cause)) return new MobileNetError('NOT_FOUND', `${file}: ${absent}`, { file, cause });
   const { code = '', message } = cause as NodeJS.ErrnoException;
   const reason = REASONS[code] === undefined ? message : `${REASONS[code]} (${code})`;

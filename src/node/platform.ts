@@ -1,15 +1,22 @@
 /** What Node has to offer. The codecs are loaded when first used: pngjs, jpeg-js and ndarray take 25 ms together. */
 import { availableParallelism } from 'node:os';
-import type { Platform } from '../base/env.js';
-import { openFolder, openShippedFolder, readKernels, readPicture, writeFolder } from './files.js';
+import type { HubOptions, Platform } from '../base/env.js';
+import { type OpenOptions, openByName, within } from '../hub/open.js';
+import { isFolder, openFolder, openShippedFolder, readKernels, readPicture, writeFolder } from './files.js';
+
+const openLocal = async (path: string, { subfolder, named }: OpenOptions) =>
+  within(await openFolder(path, named), subfolder);
+
+const openHub = async (name: string, options: HubOptions) => (await import('./hub/folder.js')).hubFolder(name, options);
 
 export const nodePlatform: Platform = {
-  openFolder,
+  openFolder: (path, options = {}) => openByName(path, options, { open: openLocal, isFolder, openHub }),
   openShippedFolder,
   readFile: readPicture,
   writeFolder,
   decodePng: async (bytes, file) => (await import('./png.js')).decodePng(bytes, file),
   decodeJpeg: async (bytes, file) => (await import('../codecs/jpeg.js')).decodeJpeg(bytes, file),
+  inflate: async (bytes, format, most) => (await import('./inflate.js')).inflate(bytes, format, most),
   readKernels,
   parallelism: availableParallelism,
   startWorker: async (source, task, onExit) => (await import('./workers.js')).startWorker(source, task, onExit),

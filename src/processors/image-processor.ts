@@ -3,7 +3,7 @@
  * itself is in preprocess.ts.
  */
 import { Callable } from '../base/callable.js';
-import { type Folder, openFolder, requirePlatform } from '../base/env.js';
+import { type Folder, type HubOptions, openFolder, requirePlatform, withoutHubOptions } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { parseJson } from '../base/json.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -123,18 +123,19 @@ export class MobileNetV2ImageProcessor extends Callable<
   }
 
   /**
-   * @param where a folder's path or a `Folder`; the checkpoint that ships with the package without it
-   * @param overrides options that replace those of the file
+   * @param where a folder's path, a hub name or a `Folder`; the checkpoint that ships with the package without it
+   * @param options those that replace the file's, and how to find a model of the hub
    * @throws MobileNetError NOT_FOUND without preprocessor_config.json; CONFIG, naming field and file, for a bad one; ARG
    *   for a bad override
    */
   static async from_pretrained(
     where?: string | Folder,
-    overrides: ImageProcessorOptions = {},
+    options: ImageProcessorOptions & HubOptions = {},
   ): Promise<MobileNetV2ImageProcessor> {
+    const overrides = withoutHubOptions(options);
     const replaced = givenOptions(overrides, 'from_pretrained');
     resolveOptions(replaced, { code: 'ARG', name: 'from_pretrained' });
-    const folder = await openFolder(where);
+    const folder = await openFolder(where, options);
     const bytes = await folder.read(FILE);
     if (bytes === undefined) throw new MobileNetError('NOT_FOUND', `${folder.name} has no ${FILE}`, { file: FILE });
     const config = parseJson(bytes, { file: FILE, code: 'CONFIG' });

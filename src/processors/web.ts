@@ -14,7 +14,24 @@ export const webPlatform: Platform = {
   decodePng: (bytes, file) => decode(essentialPng(bytes, readPng(bytes, file)), 'image/png', file),
   decodeJpeg: (bytes, file) => decode(essentialJpeg(bytes, readJpeg(bytes, file)), 'image/jpeg', file),
   encodePng,
+  inflate,
 };
+
+async function inflate(bytes: Uint8Array, format: 'deflate' | 'deflate-raw', most: number): Promise<Uint8Array> {
+  const packed = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream();
+  const reader = packed.pipeThrough(new DecompressionStream(format)).getReader();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    size += next.value.length;
+    if (size > most) {
+      await reader.cancel();
+      throw new RangeError(`more than ${most} bytes`);
+    }
+    chunks.push(next.value);
+  }
+  return join(chunks);
+}
 
 /**
  * `bytes` hold no EXIF block and no colour profile. Whether 'none' as an imageOrientation means "ignore EXIF" or "do not

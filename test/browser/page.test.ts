@@ -93,7 +93,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await chooser.setFiles(HUSKY);
     await expectHusky(page);
     await expectLabelsOfNode(page);
-    expect(await page.locator('#ms').textContent()).toMatch(/^\d+(\.\d+)? ms$/);
+    expect(await page.locator('#ms').textContent()).toMatch(/^\d+(\.\d+)?\sms$/);
     expect(await page.locator('#picture').getAttribute('alt')).toContain('Siberian husky');
     await page.context().close();
   });
@@ -174,7 +174,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(await page.locator('.residual').count()).toBe(10); // Table 2 at output stride 32
     expect(await page.locator('.tiles canvas').count()).toBe(0);
     const times = await page.locator('.layer .ms').allTextContents();
-    expect(times.filter((time) => / ms$/.test(time)).length).toBe(54); // the fused steps
+    expect(times.filter((time) => /\sms$/.test(time)).length).toBe(54); // the fused steps
     const layer = page.locator('.layer[data-name="layer.1.conv_3x3"]');
     await layer.locator('summary').click();
     await layer.locator('canvas').waitFor();
@@ -204,10 +204,18 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     }
     const counts = await page.locator('#threads option').allTextContents();
     expect(counts.length).toBe(Math.min(8, await page.evaluate(() => navigator.hardwareConcurrency)));
+    // The library's own threads, started by the page's worker.
+    const session = await browser.newBrowserCDPSession();
+    const helpers = async () => {
+      const { targetInfos } = await session.send('Target.getTargets');
+      return targetInfos.filter(({ type, url }) => type === 'worker' && url.startsWith(`blob:${origin}`)).length;
+    };
+    await expect.poll(helpers, { timeout: 10_000 }).toBe(counts.length - 1);
     await page.locator('#threads').selectOption('1');
     await settled(page);
     await expectHusky(page);
     expect(await page.locator('#threads').inputValue()).toBe('1');
+    await expect.poll(helpers, { timeout: 10_000 }).toBe(0);
     await page.context().close();
   });
 

@@ -274,7 +274,7 @@ describe('configuration', () => {
     const files = folderOf({ 'preprocessor_config.json': '{"size": 200, "do_resize": true}' });
     const processor = await MobileNetV2ImageProcessor.from_pretrained(files, { size: 100, do_resize: false });
     expect([processor.size, processor.do_resize]).toEqual([{ shortest_edge: 100 }, false]);
-    for (const overrides of [{ size: 0 }, { revision: 'main' } as object]) {
+    for (const overrides of [{ size: 0 }, { tokenizer: 'main' } as object]) {
       await expect(MobileNetV2ImageProcessor.from_pretrained(files, overrides)).rejects.toMatchObject({ code: 'ARG' });
     }
   });

@@ -99,30 +99,63 @@ export function random(seed: number): () => number {
   };
 }
 
+/** A copy of a file, damaged at random in one to four places. */
+function mutant(original: Uint8Array, next: () => number): Uint8Array {
+  const below = (limit: number) => Math.floor(next() * limit);
+  let bytes = original.slice();
+  for (let edits = 1 + below(4); edits > 0; edits--) {
+    const at = below(bytes.length);
+    const kind = below(4);
+    if (kind === 0) bytes[at] = below(256);
+    else if (kind === 1) bytes[at]! ^= 1 << below(8);
+    else if (kind === 2) bytes = bytes.slice(0, at + 1);
+    else bytes.copyWithin(at, below(bytes.length), below(bytes.length));
+  }
+  return bytes;
+}
+
+/** An error of ours, in few words; whatever else was thrown ends the test. */
+function checkThrown(error: unknown, where: string): void {
+  if (!(error instanceof MobileNetError)) throw new Error(`${where}: ${error}`, { cause: error });
+  if (error.message.length >= 500) throw new Error(`${where}: a message of ${error.message.length}`);
+}
+
 /** Damages `count` copies of a file at random; every call must succeed or throw our error, and quickly. */
 export function fuzz(original: Uint8Array, count: number, seed: number, call: (bytes: Uint8Array) => unknown): void {
   const next = random(seed);
-  const below = (limit: number) => Math.floor(next() * limit);
   for (let i = 0; i < count; i++) {
-    let bytes = original.slice();
-    for (let edits = 1 + below(4); edits > 0; edits--) {
-      const at = below(bytes.length);
-      const kind = below(4);
-      if (kind === 0) bytes[at] = below(256);
-      else if (kind === 1) bytes[at]! ^= 1 << below(8);
-      else if (kind === 2) bytes = bytes.slice(0, at + 1);
-      else bytes.copyWithin(at, below(bytes.length), below(bytes.length));
-    }
+    const bytes = mutant(original, next);
     const start = performance.now();
     try {
       call(bytes);
     } catch (error) {
-      if (!(error instanceof MobileNetError)) throw new Error(`seed ${seed}, mutant ${i}: ${error}`, { cause: error });
-      if (error.message.length >= 500)
-        throw new Error(`seed ${seed}, mutant ${i}: a message of ${error.message.length}`);
+      checkThrown(error, `seed ${seed}, mutant ${i}`);
     }
     expect(performance.now() - start).toBeLessThan(2000);
   }
+}
+
+/** The same for a call that takes its time. Returns how many succeeded. */
+export async function fuzzAsync(
+  original: Uint8Array,
+  count: number,
+  seed: number,
+  call: (bytes: Uint8Array) => Promise<unknown>,
+): Promise<number> {
+  const next = random(seed);
+  let succeeded = 0;
+  for (let i = 0; i < count; i++) {
+    const bytes = mutant(original, next);
+    const start = performance.now();
+    try {
+      await call(bytes);
+      succeeded++;
+    } catch (error) {
+      checkThrown(error, `seed ${seed}, mutant ${i}`);
+    }
+    expect(performance.now() - start).toBeLessThan(2000);
+  }
+  return succeeded;
 }
 
 export interface ZipPart {

@@ -2,7 +2,7 @@
  * `MobileNetV2Config`: every field, default and rule of transformers' configuration_mobilenet_v2.py and of its base
  * class, plus range checks of our own, so that a broken config.json is refused here and not deep in a kernel.
  */
-import { type Folder, openFolder, requirePlatform } from '../../base/env.js';
+import { type Folder, type HubOptions, openFolder, requirePlatform, withoutHubOptions } from '../../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
 import { isJsonObject, parseJson, showJson } from '../../base/json.js';
 
@@ -148,14 +148,16 @@ export class MobileNetV2Config {
   /**
    * Reads config.json of a model's folder.
    * @param where a folder's path, a hub name or an opened Folder; the checkpoint that ships when left out
+   * @param options fields that replace those of the file, and how to find a model of the hub
    */
   static async from_pretrained(
     where?: string | Folder,
-    overrides: MobileNetV2ConfigOptions = {},
+    options: MobileNetV2ConfigOptions & HubOptions = {},
   ): Promise<MobileNetV2Config> {
+    const overrides = withoutHubOptions(options);
     // What is wrong with these is not the file's fault.
     if (Object.keys(overrides).length > 0) new MobileNetV2Config(overrides);
-    const folder = await openFolder(where);
+    const folder = await openFolder(where, options);
     const file = `${folder.name}/config.json`;
     const bytes = await folder.read('config.json');
     if (bytes === undefined) {

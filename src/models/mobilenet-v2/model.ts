@@ -4,7 +4,7 @@
  */
 import { checkSignal, unlessAborted } from '../../base/abort.js';
 import { Callable } from '../../base/callable.js';
-import { type Folder, openFolder, requirePlatform } from '../../base/env.js';
+import { type Folder, type HubOptions, openFolder, requirePlatform } from '../../base/env.js';
 import { listNames, MobileNetError, show } from '../../base/errors.js';
 import { activationFunction } from '../../layers/activation.js';
 import { firstNonFinite } from '../../tensor/finite.js';
@@ -16,13 +16,12 @@ import { type MachineOptions, makeMachine, prepareMachine } from '../runtime/mac
 import type { InputDims, MemoryMode, Plan } from '../runtime/plan.js';
 import type { Profile } from '../runtime/profile.js';
 import { Network } from '../runtime/run.js';
-import { checkFinite, loadWeights } from '../weights/load.js';
-import { writeSafetensors } from '../weights/safetensors.js';
-import { toFloat32, toInt64 } from '../weights/stored.js';
+import { loadWeights } from '../weights/load.js';
 import { baseGraph, classificationGraph, segmentationGraph } from './architecture.js';
+import { type CheckpointDtype, checkpointFiles } from './checkpoint.js';
 import { MobileNetV2Config, type MobileNetV2ConfigOptions } from './config.js';
 import { classificationLoss, segmentationLoss } from './loss.js';
-import { initialState, matchWeights, type State, type WeightSource } from './weights.js';
+import { initialState, matchWeights, type State, type WeightSource, weightSource } from './weights.js';
 
 /** How a model computes. */
 export interface ModelOptions {
@@ -52,21 +51,19 @@ export interface ModelOptions {
 }
 
 /** How a model is loaded, and how it computes. */
-export interface FromPretrainedOptions extends ModelOptions {
+export interface FromPretrainedOptions extends ModelOptions, HubOptions {
   /** Fields that replace those of config.json, such as `{ output_stride: 8 }`. */
   config?: MobileNetV2ConfigOptions;
   /** Refuse missing and unexpected tensors. Default true. */
   strict?: boolean;
   /** Load weights that hold NaN or infinity. Default false. */
   allow_nonfinite?: boolean;
-  /** Ends loading: the promise is rejected at once with the signal's reason, an AbortError unless it has another. */
-  signal?: AbortSignal;
 }
 
 /** How a model is written. */
 export interface SavePretrainedOptions {
   /** Element type of the file; models compute in float32 whatever it is. */
-  dtype?: 'float32' | 'float16' | 'bfloat16';
+  dtype?: CheckpointDtype;
 }
 
 /** What a model is called with. */
@@ -136,9 +133,9 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
 
   /**
    * Loads a model: config.json, and weights from model.safetensors, its shards, or pytorch_model.bin.
-   * @param where a folder's path or an opened Folder; the checkpoint that ships when left out
-   * @throws MobileNetError NOT_FOUND, CONFIG, WEIGHTS, SHAPE, DTYPE, NONFINITE and the codes of damaged files; the
-   *   signal's reason
+   * @param where a folder's path, `org/name` on the hub or an opened Folder; the checkpoint that ships when left out
+   * @throws MobileNetError NOT_FOUND, AUTH, OFFLINE, IO, HASH, CONFIG, WEIGHTS, SHAPE, DTYPE, NONFINITE and the codes of
+   *   damaged files; the signal's reason, at once
    */
   static async from_pretrained<M extends MobileNetV2PreTrainedModel<unknown>>(
     this: new (
@@ -151,7 +148,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     const { strict = true, allow_nonfinite = false, signal, config: overrides, ...modelOptions } = options;
     checkSignal(signal);
     signal?.throwIfAborted();
-    const folder = await unlessAborted(openFolder(where), signal);
+    const folder = await unlessAborted(openFolder(where, options), signal);
     // All at once: kernels are compiled and weights are read while the configuration is looked at.
     const { device = 'auto', ...machineOptions } = modelOptions;
     const kernels = prepareMachine(device, machineOptions);
@@ -161,19 +158,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     const stored = await unlessAborted(weights, signal);
     await unlessAborted(kernels, signal);
     const sources = new Map<string, WeightSource>();
-    for (const [name, tensor] of stored.tensors) {
-      sources.set(name, {
-        dims: tensor.dims,
-        dtype: tensor.dtype,
-        file: tensor.file,
-        read() {
-          const floats = toFloat32(tensor);
-          if (!allow_nonfinite) checkFinite(tensor, floats);
-          return floats;
-        },
-        readCounter: () => toInt64(tensor),
-      });
-    }
+    for (const [name, tensor] of stored.tensors) sources.set(name, weightSource(tensor, allow_nonfinite));
     // An empty state spares the random numbers that the file would replace at once.
     const model: MobileNetV2PreTrainedModel<unknown> = new this(config, { ...modelOptions, state: new Map() });
     model.#load(sources, { strict, seed: modelOptions.seed ?? 0, file: stored.file });
@@ -217,14 +202,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
   async save_pretrained(dir: string, { dtype = 'float32' }: SavePretrainedOptions = {}): Promise<void> {
     const state = this.#alive();
     const write = requirePlatform('writeFolder', 'save_pretrained');
-    const architectures = [this.architecture];
-    const config = new MobileNetV2Config({ ...this.config.to_dict(), architectures, dtype });
-    const files = new Map([
-      ['config.json', new TextEncoder().encode(config.to_json_string())],
-      // transformers insists on being told which framework wrote the file.
-      ['model.safetensors', writeSafetensors(state, { metadata: { format: 'pt' }, dtype })],
-    ]);
-    await write(dir, files);
+    await write(dir, checkpointFiles(this.config, state, { architecture: this.architecture, dtype }));
   }
 
   /** Plans and runs once on zeros, so that the first real call is as fast as the others. */

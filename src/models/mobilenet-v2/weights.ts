@@ -6,6 +6,8 @@ import { listNames, MobileNetError } from '../../base/errors.js';
 import { type Dims, sameDims } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { type Graph, type Parameter, parametersOf } from '../graph.js';
+import { checkFinite } from '../weights/load.js';
+import { type StoredTensor, toFloat32, toInt64 } from '../weights/stored.js';
 import type { MobileNetV2Config } from './config.js';
 import { normal, uniform } from './random.js';
 
@@ -20,6 +22,21 @@ export interface WeightSource {
   file?: string | undefined;
   read(): Tensor<'float32'>;
   readCounter(): Tensor<'int64'>;
+}
+
+/** A tensor of a file; NaN and infinity in it are refused when it is read, unless they are allowed. */
+export function weightSource(stored: StoredTensor, allowNonfinite: boolean): WeightSource {
+  return {
+    dims: stored.dims,
+    dtype: stored.dtype,
+    file: stored.file,
+    read() {
+      const floats = toFloat32(stored);
+      if (!allowNonfinite) checkFinite(stored, floats);
+      return floats;
+    },
+    readCounter: () => toInt64(stored),
+  };
 }
 
 /** Prefix of the backbone's tensors in the checkpoint of a model with a head. */

@@ -17,7 +17,7 @@ const FILES = [
 ] as const;
 
 /**
- * Reads the first of {@link FILES} that the folder has.
+ * Reads the first of {@link FILES} that the folder has, or that its alternative has if it has none.
  *
  * @returns the tensors, and `file`: the one that was found (of a checkpoint in shards, the index)
  * @throws MobileNetError NOT_FOUND when the folder has none, and the errors of the file's reader
@@ -32,6 +32,8 @@ export async function loadWeights(folder: Folder, signal?: AbortSignal): Promise
     }
     return { file, ...(file.endsWith('.bin') ? readPytorch(bytes, { file }) : readSafetensors(bytes, { file })) };
   }
+  const other = await folder.alternative?.(signal);
+  if (other) return loadWeights(other, signal);
   throw new MobileNetError(
     'NOT_FOUND',
     `${folder.name}: expected weights in one of ${FILES.join(', ')}, got none of them`,

@@ -56,10 +56,12 @@ const DEVICE = /^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)/i;
  * An allow-list, not a list of attacks: what it lets through is a plain relative path on every system and in every URL,
  * so absolute paths, drives, backslashes, `..`, escapes, schemes, control characters and NUL need no rule of their own.
  */
+export function isPlainPath(path: string): boolean {
+  return path.split('/').every((segment) => SEGMENT.test(segment) && !DEVICE.test(segment));
+}
+
 function checkShardName(shard: string, extension: string, file: string, tensor: string): void {
-  const segments = shard.split('/');
-  const isPlain = segments.every((segment) => SEGMENT.test(segment) && !DEVICE.test(segment));
-  if (isPlain && shard.endsWith(extension)) return;
+  if (isPlainPath(shard) && shard.endsWith(extension)) return;
   throw new MobileNetError(
     'PATH_ESCAPE',
     `${file}: expected a plain name like model-00001-of-00002${extension} for ${show(tensor)}, got ${show(shard)}; nothing was opened`,

@@ -1,7 +1,9 @@
 /**
- * Just enough ZIP for what `torch.save` writes: entries stored without compression, found by the central directory, with
- * or without ZIP64 records. Source: PKWARE APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.14 to 4.3.16.
+ * Just enough ZIP for what `torch.save` and Keras write: entries stored without compression, or deflated where the caller
+ * can wait, found by the central directory, with or without ZIP64 records. Source: PKWARE APPNOTE 6.3.10, sections 4.3.7,
+ * 4.3.12 and 4.3.14 to 4.3.16.
  */
+import { requirePlatform } from '../../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
 
 const LOCAL_HEADER = 0x04034b50;
@@ -16,6 +18,10 @@ const END_BYTES = 22;
 const END_64_BYTES = 56;
 const LOCATOR_64_BYTES = 20;
 const LONGEST_COMMENT = 0xffff;
+const STORED = 0;
+const DEFLATED = 8;
+/** Deflate makes at most 1032 bytes of one (RFC 1951: 258 bytes of two bits). */
+const LARGEST_RATIO = 1032;
 /** Stands for "see the ZIP64 field". */
 const SEE_64 = 0xffffffff;
 
@@ -54,7 +60,7 @@ export class Zip {
    */
   read(entry: ZipEntry): { bytes: Uint8Array; offset: number } {
     const { name, headerOffset, size } = entry;
-    if (entry.method !== 0 || (entry.flags & 1) !== 0 || entry.storedSize !== size) {
+    if (entry.method !== STORED || (entry.flags & 1) !== 0 || entry.storedSize !== size) {
       const got = (entry.flags & 1) !== 0 ? 'encryption' : `compression method ${entry.method}`;
       this.#fail(
         'UNSUPPORTED',
@@ -62,22 +68,52 @@ export class Zip {
         `expected ${show(name)} stored as it is, got ${got}; save with torch.save`,
       );
     }
+    const { bytes, offset } = this.#stored(entry);
+    this.#checkSum(entry, bytes, offset);
+    return { bytes, offset };
+  }
+
+  /**
+   * The same for an entry that may be deflated: then its bytes are unpacked, to the size that the directory gives.
+   * @throws MobileNetError as `read` does, and IO for damaged data
+   */
+  async unpack(entry: ZipEntry): Promise<Uint8Array> {
+    if (entry.method !== DEFLATED || (entry.flags & 1) !== 0) return this.read(entry).bytes;
+    const { name, size } = entry;
+    const { bytes: packed, offset } = this.#stored(entry);
+    if (size > packed.length * LARGEST_RATIO) {
+      this.#fail('LAYOUT', offset, `${show(name)} cannot unpack from ${packed.length} bytes to ${size}`);
+    }
+    const inflate = requirePlatform('inflate', 'a compressed zip');
+    const bytes = await inflate(packed, 'deflate-raw', size).catch((cause: Error) =>
+      this.#fail('IO', offset, `${show(name)} is damaged (${cause.message}); download it again`),
+    );
+    if (bytes.length !== size) {
+      this.#fail('IO', offset, `${show(name)} unpacks to ${bytes.length} bytes, not ${size}; download it again`);
+    }
+    this.#checkSum(entry, bytes, offset);
+    return bytes;
+  }
+
+  /** The bytes of an entry as they lie in the file. */
+  #stored({ name, headerOffset, storedSize }: ZipEntry): { bytes: Uint8Array; offset: number } {
     this.#need(headerOffset, LOCAL_BYTES, this.#bytes.length);
     if (this.#view.getUint32(headerOffset, true) !== LOCAL_HEADER) {
       this.#fail('LAYOUT', headerOffset, `expected the zip header of ${show(name)}`);
     }
     const nameBytes = this.#view.getUint16(headerOffset + 26, true);
     const offset = headerOffset + LOCAL_BYTES + nameBytes + this.#view.getUint16(headerOffset + 28, true);
-    this.#need(offset, size, this.#bytes.length);
+    this.#need(offset, storedSize, this.#bytes.length);
     const localName = this.#text(headerOffset + LOCAL_BYTES, nameBytes);
     if (localName !== name) {
       this.#fail('LAYOUT', headerOffset, `the zip directory says ${show(name)}, the entry says ${show(localName)}`);
     }
-    const bytes = this.#bytes.subarray(offset, offset + size);
-    if (crc32(bytes) !== entry.crc) {
-      this.#fail('IO', offset, `the checksum of ${show(name)} is wrong, so its bytes are damaged; download it again`);
-    }
-    return { bytes, offset };
+    return { bytes: this.#bytes.subarray(offset, offset + storedSize), offset };
+  }
+
+  #checkSum({ name, crc }: ZipEntry, bytes: Uint8Array, offset: number): void {
+    if (crc32(bytes) === crc) return;
+    this.#fail('IO', offset, `the checksum of ${show(name)} is wrong, so its bytes are damaged; download it again`);
   }
 
   #findDirectory(): { begin: number; end: number; count: number } {

@@ -1,0 +1,75 @@
+/** `mobilenet-v2 cache`: the models that were downloaded, by this program and by Python's huggingface_hub. */
+import type { Command } from 'commander';
+import { cache_folder, remove_from_cache, scan_cache, verify_cache } from '../node/hub.js';
+import { EXIT } from './errors.js';
+import { cacheDirOption, debugOption, examples } from './options.js';
+import type { Session } from './session.js';
+import { megabytes, plural, printable, table } from './text.js';
+
+interface Flags {
+  cacheDir?: string;
+  json?: true;
+}
+
+export function addCache(program: Command, session: Session): void {
+  const cache = program.command('cache').description('Show, check and remove models that were downloaded.');
+  cache.exitOverride();
+  const add = (usage: string, description: string) =>
+    cache
+      .command(usage)
+      .description(description)
+      .addOption(cacheDirOption())
+      .option('--json', 'print JSON')
+      .addOption(debugOption());
+  add('list', 'Show the models in the cache, largest first.').action(list);
+  add('verify [model]', 'Read all files of a model, or of all, and compare them with their hashes.').action(
+    (model: string | undefined, flags: Flags) => verify(session, model, flags),
+  );
+  add('remove <models...>', 'Remove models from the cache.').action(remove);
+  examples(cache, [
+    'cache list',
+    'cache verify google/mobilenet_v2_1.0_224',
+    'cache remove google/mobilenet_v2_1.0_224',
+  ]);
+}
+
+const where = ({ cacheDir }: Flags) => ({ cache_dir: cacheDir });
+const print = (text: string) => process.stdout.write(`${text}\n`);
+
+async function list(flags: Flags): Promise<void> {
+  const models = (await scan_cache(where(flags))).sort((a, b) => b.size - a.size);
+  if (flags.json) return void print(JSON.stringify(models, null, 2));
+  if (models.length === 0) return void print(`no models in ${printable(cache_folder(where(flags)))}`);
+  const rows = models.map(({ repo, size, revisions, unfinished }) => [
+    printable(repo),
+    megabytes(size),
+    revisions.map(({ commit, refs }) => printable(refs.join(', ') || commit.slice(0, 8))).join(', ') || '-',
+    String(revisions.reduce((sum, { files }) => sum + files.length, 0)),
+    unfinished.length === 0 ? '' : `${plural(unfinished.length, 'download')} broken off`,
+  ]);
+  print(table([['model', 'size', 'revisions', 'files', ''], ...rows], [1, 3]));
+  print(`\n${plural(models.length, 'model')} in ${printable(cache_folder(where(flags)))}`);
+}
+
+async function verify(session: Session, model: string | undefined, flags: Flags): Promise<void> {
+  const verdicts = await session.unlessStopped(verify_cache(model, { ...where(flags), signal: session.signal }));
+  const bad = verdicts.filter(({ state }) => state === 'damaged' || state === 'missing');
+  if (bad.length > 0) session.exitCode = EXIT.failed;
+  if (flags.json) return void print(JSON.stringify(verdicts, null, 2));
+  for (const { state, repo, commit, file } of bad)
+    print(`${state}  ${printable(`${repo}/${file}`)} (${commit.slice(0, 8)})`);
+  const unknown = verdicts.filter(({ state }) => state === 'unknown').length;
+  const doubt = unknown === 0 ? '' : `, ${unknown} without a hash`;
+  const remedy = bad.length === 0 ? '' : '; download them again with mobilenet-v2 download <model> --force';
+  print(`${plural(verdicts.length, 'file')}, ${bad.length} damaged or missing${doubt}${remedy}`);
+}
+
+async function remove(models: string[], flags: Flags): Promise<void> {
+  const removed = [];
+  for (const model of models) {
+    const { repo, size } = await remove_from_cache(model, where(flags));
+    removed.push({ repo, size });
+    if (!flags.json) print(`removed ${printable(repo)}, ${megabytes(size)}`);
+  }
+  if (flags.json) print(JSON.stringify(removed));
+}

@@ -1,0 +1,136 @@
+/** `mobilenet-v2 convert`: another framework's MobileNetV2 to a folder that this program and transformers read. */
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import { isJsonObject, type JsonValue, parseJson } from '../base/json.js';
+import { type CheckpointDtype, type Converted, convert } from '../convert-node.js';
+import { UsageError } from './errors.js';
+import { debugOption, examples, heightWidth, wholeNumber } from './options.js';
+import type { Session } from './session.js';
+import { grouped, printable } from './text.js';
+
+interface ConvertFlags {
+  dtype: CheckpointDtype;
+  labels?: string;
+  size?: [height: number, width: number];
+  shortestEdge?: number;
+  pixelRange?: [low: number, high: number];
+  head: boolean;
+  strict: boolean;
+  json?: true;
+}
+
+const DTYPES: Record<string, CheckpointDtype> = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' };
+
+export function addConvert(program: Command, session: Session): void {
+  const command = program
+    .command('convert')
+    .summary('Make a checkpoint of another framework readable.')
+    .description(
+      'Convert a MobileNetV2 of Keras (.h5, .keras), torchvision, timm (.pth, .bin, .safetensors), TensorFlow.js\n' +
+        '(model.json) or Hugging Face to config.json, preprocessor_config.json and model.safetensors in a folder.',
+    )
+    .argument('<in>', 'file or folder of the model')
+    .argument('<out>', 'folder to write')
+    .addOption(
+      new Option('--dtype <type>', `numbers in the file: ${Object.keys(DTYPES).join(', ')}`)
+        .default('float32', 'f32')
+        .argParser(dtype),
+    )
+    .option('--labels <file>', 'names of the classes: a line for each, or JSON')
+    .addOption(
+      new Option('--size <HxW>', 'height and width of the input (default: as the source says, or 224)').argParser(
+        heightWidth,
+      ),
+    )
+    .addOption(
+      new Option('--shortest-edge <n>', 'before the middle is cut out (torchvision, timm)').argParser(
+        wholeNumber(1, 65_536),
+      ),
+    )
+    .addOption(
+      new Option('--pixel-range <low,high>', 'of pixels that enter a Keras or TensorFlow.js model').argParser(range),
+    )
+    .option('--no-head', 'the backbone alone, without a classifier')
+    .option('--no-strict', 'leave out tensors that a MobileNetV2 has no place for')
+    .option('--json', 'print a JSON object')
+    .addOption(debugOption())
+    .action((from: string, to: string, flags: ConvertFlags) => run(from, to, flags, session));
+  examples(command, [
+    'convert mobilenet_v2-b0353104.pth mobilenet_v2 --labels imagenet.txt',
+    'convert flowers.keras flowers --dtype f16',
+    'convert tfjs/model.json nsfw --labels labels.json',
+  ]);
+}
+
+function dtype(text: string): CheckpointDtype {
+  if (Object.hasOwn(DTYPES, text)) return DTYPES[text];
+  throw new InvalidArgumentError(`Expected ${Object.keys(DTYPES).join(', ')}.`);
+}
+
+function range(text: string): [low: number, high: number] {
+  const numbers = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (numbers.length === 2 && numbers[0] < numbers[1]) return numbers as [number, number];
+  throw new InvalidArgumentError('Expected two numbers, the lower first, such as 0,1.');
+}
+
+async function run(from: string, to: string, flags: ConvertFlags, session: Session): Promise<void> {
+  const labels = flags.labels === undefined ? undefined : await readLabels(flags.labels);
+  const converted = await session.unlessStopped(
+    convert(from, {
+      strict: flags.strict,
+      ...(!flags.head && { head: false }),
+      ...(labels && { labels }),
+      ...(flags.size && { size: flags.size }),
+      ...(flags.pixelRange && { pixel_range: flags.pixelRange }),
+      ...(flags.shortestEdge !== undefined && { shortest_edge: flags.shortestEdge }),
+    }),
+  );
+  await converted.save_pretrained(to, { dtype: flags.dtype });
+  report(converted, to, flags);
+}
+
+/** A line for each class, or JSON: a list, an object from number to name, or a config.json with that as its id2label. */
+async function readLabels(file: string): Promise<string[]> {
+  const bytes = await readFile(file).catch((cause: Error) => {
+    throw new UsageError(`--labels: ${cause.message}`);
+  });
+  const text = new TextDecoder().decode(bytes);
+  if (!/^\s*[[{]/.test(text)) return text.replace(/\r?\n$/, '').split(/\r?\n/);
+  let names: JsonValue = parseJson(bytes, { file, code: 'CONFIG' });
+  if (isJsonObject(names) && names.id2label !== undefined) names = names.id2label;
+  if (isJsonObject(names)) {
+    const byId = names;
+    names = Object.keys(byId).map((_, id) => byId[id]);
+  }
+  if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names as string[];
+  throw new UsageError(`--labels: expected a name for every class from 0 on in ${file}`);
+}
+
+function report(
+  { from, architecture, config, unmapped, notes, state }: Converted,
+  to: string,
+  flags: ConvertFlags,
+): void {
+  const { num_labels, depth_multiplier, image_size } = config;
+  if (flags.json) {
+    const result = {
+      from,
+      architecture,
+      num_labels,
+      depth_multiplier,
+      image_size,
+      dtype: flags.dtype,
+      unmapped,
+      notes,
+    };
+    process.stdout.write(`${JSON.stringify({ path: to, ...result }, null, 2)}\n`);
+    return;
+  }
+  const size = Array.isArray(image_size) ? image_size.join('×') : `${image_size}×${image_size}`;
+  const classes = architecture === 'MobileNetV2Model' ? 'no classifier' : `${grouped(num_labels)} classes`;
+  const what = `width ${depth_multiplier}, ${size}, ${classes}, ${state.size} tensors as ${flags.dtype}`;
+  process.stdout.write(`${from} → ${printable(to)}: ${architecture}, ${what}\n`);
+  for (const note of notes) process.stderr.write(`mobilenet-v2: ${printable(note)}\n`);
+  if (unmapped.length > 0) process.stderr.write(`mobilenet-v2: left out: ${printable(unmapped.join(', '))}\n`);
+}

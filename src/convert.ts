@@ -1,0 +1,7 @@
+/** What `mobilenet-v2/convert` is outside Node: the converters, with fetch and the browser's unpacking in place. */
+import { env } from './base/env.js';
+import { webPlatform } from './processors/web.js';
+
+Object.assign(env.platform, webPlatform);
+
+export * from './models/convert/convert.js';

@@ -1,0 +1,29 @@
+/**
+ * `mobilenet-v2/hub` outside Node. Importing it is enough for `pipeline(task, 'org/name')`; it is an entry of its own,
+ * as an application that hosts its model does without it.
+ */
+import { env, type Folder, type HubOptions } from './base/env.js';
+import { responseFolder } from './hub/folder.js';
+import { openByName, within } from './hub/open.js';
+import { settle } from './hub/settings.js';
+import './web.js';
+
+settle();
+
+/**
+ * Opens a model of the hub; each file is downloaded when it is first read, and then kept in the browser's Cache.
+ * @param repo `org/name`
+ * @param options `cache_dir` and `token: true` have no meaning here
+ * @param local what is asked for a file before the hub is
+ * @throws MobileNetError ARG for a name or revision that cannot be; reading throws NOT_FOUND, AUTH, IO, HASH
+ */
+export async function hubFolder(repo: string, options: HubOptions = {}, local?: Folder): Promise<Folder> {
+  const folder = await responseFolder(repo, options, env.remoteHost ?? 'https://huggingface.co/', local);
+  return within(folder, options.subfolder);
+}
+
+const openUrl = env.platform.openFolder!;
+const open = async (path: string, { subfolder }: HubOptions) => within(await openUrl(path), subfolder);
+env.platform.openFolder = (path, options = {}) => openByName(path, options, { open, openHub: hubFolder });
+
+export type { HubOptions, HubSettings, ProgressInfo, ResponseCache } from './base/env.js';

@@ -1,0 +1,73 @@
+/** Names on a hub, checked before any request: of models, revisions and files. */
+import { env } from '../base/env.js';
+import { MobileNetError, show } from '../base/errors.js';
+
+/** As huggingface_hub's validate_repo_id has it: at most 96 characters, no `--`, `..` or `.git` at the end. */
+const NAME = /^(?=.{1,96}$)(?!.*(--|\.\.))[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?$/;
+const isName = (text: string): boolean => NAME.test(text) && !text.endsWith('.git');
+
+/** @throws MobileNetError ARG for what is no name of a model on the hub */
+export function checkModelName(repo: unknown): asserts repo is string {
+  const parts = typeof repo === 'string' ? repo.split('/') : [];
+  if (parts.length >= 1 && parts.length <= 2 && parts.every(isName)) return;
+  throw new MobileNetError('ARG', `model: expected a name like org/name on the hub, got ${show(repo)}`);
+}
+
+/** A branch, a tag, a commit, `refs/pr/3`. It becomes a path in the cache. @throws MobileNetError ARG */
+export function checkRevision(revision: unknown): asserts revision is string {
+  if (typeof revision === 'string' && revision.length <= 250 && revision.split('/').every((part) => REF.test(part)))
+    return;
+  throw new MobileNetError('ARG', `revision: expected a branch, tag or commit, got ${show(revision)}`);
+}
+const REF = /^(?!\.)[\w.+@#=-]+(?<!\.|\.lock)$/;
+
+/** @throws MobileNetError PATH_ESCAPE for what is no plain relative path */
+export function checkFile(file: unknown): asserts file is string {
+  if (typeof file === 'string' && file.length <= 1000 && file.split('/').every((part) => PART.test(part))) return;
+  throw new MobileNetError(
+    'PATH_ESCAPE',
+    `expected the name of a file in a model, got ${show(file)}; nothing was asked for`,
+  );
+}
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+const PART = /^(?!\.{1,2}$)[^\\:\0-\x1f\x7f]{1,255}$/;
+
+/**
+ * Files whose absence means no more than that there are others to ask for. Where nobody can be asked, a folder of the hub
+ * does not know whether there is a file; of these it says no, of all others it throws OFFLINE.
+ */
+export const isOptional = (file: string): boolean =>
+  /(^|\/)(model\.safetensors|model\.safetensors\.index\.json|pytorch_model\.bin)$/.test(file);
+
+export const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision);
+
+/** Which model, of which hub, and as whom it is asked for. */
+export interface Remote {
+  readonly repo: string;
+  readonly host: URL;
+  readonly token: string | undefined;
+}
+
+/** @throws MobileNetError ARG; its message repeats neither token nor URL, which may hold a password */
+export function makeRemote(repo: unknown, host: string, token: string | undefined): Remote {
+  checkModelName(repo);
+  const url = URL.canParse(host) ? new URL(host.endsWith('/') ? host : `${host}/`) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
+    throw new MobileNetError(
+      'ARG',
+      'the hub (env.remoteHost, HF_ENDPOINT): expected an http(s) URL without a password',
+    );
+  }
+  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
+    throw new MobileNetError('ARG', 'token: expected printable characters without spaces');
+  }
+  return { repo, host: url, token };
+}
+
+export function fileUrl({ repo, host }: Remote, file: string, revision: string): URL {
+  const folder = env.remotePathTemplate
+    .replaceAll('{model}', repo)
+    .replaceAll('{revision}', encodeURIComponent(revision));
+  const path = file.split('/').map(encodeURIComponent).join('/');
+  return new URL(`${folder.replace(/\/?$/, '/')}${path}`, host);
+}

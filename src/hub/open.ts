@@ -1,0 +1,46 @@
+/** From a name to a folder: which names are those of models on the hub, and what comes before the hub. */
+import { env, type Folder, type HubOptions, type Platform } from '../base/env.js';
+import { MobileNetError, show } from '../base/errors.js';
+
+/** Names without an organisation, which the hub has for some old models, are left out: such a name is a folder's. */
+const MODEL_NAME = /^\w[\w.-]*\/\w[\w.-]*$/;
+
+export type OpenOptions = NonNullable<Parameters<NonNullable<Platform['openFolder']>>[1]>;
+
+interface Places {
+  /** A folder by its path or URL. */
+  open(path: string, options: OpenOptions): Promise<Folder>;
+  /** Whether there is such a folder; left out where that cannot be told before a file is asked for. */
+  isFolder?(path: string): Promise<boolean>;
+  /** @param local what is asked for a file before the hub is */
+  openHub(name: string, options: HubOptions, local?: Folder): Promise<Folder>;
+}
+
+/** `org/name` is a model of the hub, unless there is a folder of that name; everything else is a path or URL. */
+export async function openByName(name: string, options: OpenOptions, places: Places): Promise<Folder> {
+  const { open, isFolder, openHub } = places;
+  if (options.named !== undefined || !MODEL_NAME.test(name)) return open(name, options);
+  if (!env.allowLocalModels) return openHub(name, options);
+  if (await isFolder?.(name)) return open(name, options);
+  if (env.localModelPath === null) return openHub(name, options);
+  const beside = `${env.localModelPath.replace(/\/?$/, '/')}${name}`;
+  if (isFolder === undefined) return openHub(name, options, await open(beside, {}));
+  return (await isFolder(beside)) ? open(beside, options) : openHub(name, options);
+}
+
+/** A folder in a folder. @throws MobileNetError ARG for what is no plain relative path */
+export function within(folder: Folder, subfolder: string | undefined): Folder {
+  if (subfolder === undefined || subfolder === '') return folder;
+  if (typeof subfolder !== 'string' || subfolder.split('/').some((part) => /^(|\.|\.\.)$|[\\:]/.test(part))) {
+    throw new MobileNetError('ARG', `subfolder: expected a plain relative path, got ${show(subfolder)}`);
+  }
+  const inside = (file: string) => `${subfolder}/${file}`;
+  return {
+    name: `${folder.name}/${subfolder}`,
+    read: (file, signal) => folder.read(inside(file), signal),
+    alternative: async (signal) => {
+      const other = await folder.alternative?.(signal);
+      return other && within(other, subfolder);
+    },
+  };
+}

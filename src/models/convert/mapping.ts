@@ -1,0 +1,91 @@
+/**
+ * What every name map gives: the weights of a framework's checkpoint under our names, what is left over, and what its files
+ * say about network and pictures. Only shapes are looked at here; numbers are read when all is known to fit.
+ */
+
+import { rowMajorStrides } from '../../tensor/shape.js';
+import { Tensor } from '../../tensor/tensor.js';
+import type { MobileNetV2ConfigOptions } from '../mobilenet-v2/config.js';
+import { type WeightSource, weightSource } from '../mobilenet-v2/weights.js';
+import type { StoredTensor } from '../weights/stored.js';
+import { toRowMajor } from '../weights/strided.js';
+
+export interface Mapping {
+  /** By the names of Hugging Face's classifier, with `mobilenet_v2.` before the backbone's. */
+  weights: Map<string, WeightSource>;
+  /** Names of the source, as it has them, that stand for nothing in a MobileNetV2. */
+  unmapped: string[];
+  /** Fields of config.json that the source decides. */
+  config: MobileNetV2ConfigOptions;
+  /** preprocessor_config.json, as far as the source decides it. */
+  preprocessor: Preprocessor;
+  /** What was assumed, in whole sentences. */
+  notes: string[];
+}
+
+/** How pictures become pixel values: the fields of preprocessor_config.json that differ between frameworks. */
+export interface Preprocessor {
+  do_resize: boolean;
+  size: { shortest_edge: number } | { height: number; width: number };
+  /** Pillow's number of the filter: 0 nearest, 2 bilinear, 3 bicubic. */
+  resample: number;
+  do_center_crop: boolean;
+  crop_size: { height: number; width: number };
+  do_rescale: boolean;
+  rescale_factor: number;
+  do_normalize: boolean;
+  image_mean: number[];
+  image_std: number[];
+}
+
+export const PREFIX = 'mobilenet_v2.';
+
+/** Our names of a batch norm's parts, in the order of every framework: scale, shift, mean, variance. */
+export const NORM_PARTS = ['weight', 'bias', 'running_mean', 'running_var'] as const;
+
+/** A tensor as it is. */
+export const same = (stored: StoredTensor): WeightSource => weightSource(stored, false);
+
+/** A tensor with its dimensions in another order: dimension d of the result is `order[d]` of the source. */
+export function permuted(stored: StoredTensor, order: readonly number[]): WeightSource {
+  const plain = same(stored);
+  const strides = rowMajorStrides(stored.dims);
+  const dims = order.map((d) => stored.dims[d]);
+  return {
+    ...plain,
+    dims,
+    read() {
+      const { data } = plain.read();
+      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      const moved = toRowMajor(
+        bytes,
+        dims,
+        order.map((d) => strides[d]),
+        bytes.length,
+        Float32Array.BYTES_PER_ELEMENT,
+      );
+      return new Tensor('float32', new Float32Array(moved.buffer), dims);
+    },
+  };
+}
+
+/** Zeros, for a bias that the source does without. */
+export function zeros(dims: readonly number[]): WeightSource {
+  const read = () => new Tensor('float32', new Float32Array(dims.reduce((product, size) => product * size, 1)), dims);
+  return { dims, dtype: 'F32', read, readCounter: () => new Tensor('int64', [0n], []) };
+}
+
+/** A row of zeros before the others: the other class of a classifier that has one output and a sigmoid. */
+export function zeroFirst(source: WeightSource): WeightSource {
+  const dims = [source.dims[0] + 1, ...source.dims.slice(1)];
+  return {
+    ...source,
+    dims,
+    read() {
+      const { data } = source.read();
+      const out = new Float32Array((data.length / source.dims[0]) * dims[0]);
+      out.set(data as Float32Array, out.length - data.length);
+      return new Tensor('float32', out, dims);
+    },
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * What torchvision's and timm's state dicts have in common: a table from their modules to our layers, PyTorch's names of
+ * parameters, padding `(k − 1) / 2`, batch norm's epsilon of 1e-5, and ImageNet's mean and deviation.
+ */
+import type { StoredTensor } from '../weights/stored.js';
+import { type Mapping, PREFIX, type Preprocessor, same, zeros } from './mapping.js';
+
+/** A convolution and its batch norm by their modules, and our layer. */
+export type Layer = readonly [convolution: string, norm: string, ours: string];
+
+/** How often each row of the paper's Table 2 is repeated, the first block (in our stem) included. */
+export const REPEATS = [1, 2, 3, 4, 3, 3, 1] as const;
+
+/** Wrappers that training puts before every name: DataParallel, torch.compile, Lightning. */
+const WRAPPERS = /^(?:(?:module|_orig_mod|model)\.)+/;
+/** Batch norm counts its training steps, which nothing reads. */
+const COUNTER = /\.num_batches_tracked$/;
+const CLASSIFIER = /^classifier(?:\.\d+)?\.(weight|bias)$/;
+
+export function unwrapped(tensors: ReadonlyMap<string, StoredTensor>): Map<string, StoredTensor> {
+  const names = [...tensors.keys()];
+  if (!names.every((name) => WRAPPERS.test(name))) return new Map(tensors);
+  return new Map(names.map((name) => [name.replace(WRAPPERS, ''), tensors.get(name)!]));
+}
+
+export function mapTorch(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  layers: readonly Layer[],
+  { head }: { head: boolean },
+): Mapping {
+  const ours = new Map<string, string>();
+  for (const [convolution, norm, layer] of layers) {
+    ours.set(`${convolution}.weight`, `${PREFIX}${layer}.convolution.weight`);
+    for (const part of ['weight', 'bias', 'running_mean', 'running_var']) {
+      ours.set(`${norm}.${part}`, `${PREFIX}${layer}.normalization.${part}`);
+    }
+  }
+  const weights: Mapping['weights'] = new Map();
+  const unmapped: string[] = [];
+  for (const [name, stored] of tensors) {
+    if (!head && name.startsWith('classifier.')) continue;
+    const [, part] = CLASSIFIER.exec(name) ?? [];
+    const target = ours.get(name) ?? (part === undefined ? undefined : `classifier.${part}`);
+    if (target !== undefined && !weights.has(target)) weights.set(target, same(stored));
+    else if (!COUNTER.test(name)) unmapped.push(name);
+  }
+  const classifier = weights.get('classifier.weight');
+  if (classifier !== undefined && !weights.has('classifier.bias')) {
+    weights.set('classifier.bias', zeros(classifier.dims.slice(0, 1)));
+  }
+  return { weights, unmapped, config: { ...TORCH_CONFIG }, preprocessor: TORCH_PICTURES, notes: [] };
+}
+
+const TORCH_CONFIG = { tf_padding: false, layer_norm_eps: 1e-5, hidden_act: 'relu6', classifier_dropout_prob: 0.2 };
+
+/**
+ * torchvision's `ImageClassification` preset: shortest edge 256, the middle 224×224 of it. Where an odd number of pixels is
+ * cut away, torchvision rounds half of it to even and Hugging Face down, so that the crop may lie one pixel further.
+ */
+export const TORCH_PICTURES: Preprocessor = {
+  do_resize: true,
+  size: { shortest_edge: 256 },
+  resample: 2,
+  do_center_crop: true,
+  crop_size: { height: 224, width: 224 },
+  do_rescale: true,
+  rescale_factor: 1 / 255,
+  do_normalize: true,
+  image_mean: [0.485, 0.456, 0.406],
+  image_std: [0.229, 0.224, 0.225],
+};
