@@ -52,13 +52,16 @@ export interface HubOptions {
   local_files_only?: boolean | undefined;
   /** Download also what is kept already. */
   force_download?: boolean | undefined;
+  /** Called as bytes of files arrive. */
   progress_callback?: ((info: ProgressInfo) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /** Where answers can be kept; the Cache of a browser is one. */
 export interface ResponseCache {
+  /** The answer that is kept for a request; undefined where there is none. */
   match(url: string): Promise<Response | undefined>;
+  /** Keeps an answer. */
   put(url: string, response: Response): Promise<unknown>;
 }
 
