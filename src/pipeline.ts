@@ -28,11 +28,13 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What a call of a classifying pipeline takes. */
 export interface ClassificationOptions extends CallOptions {
   /** How many labels, best first; null gives all. Default 5. */
   top_k?: number | null;
 }
 
+/** A label and how likely it is. */
 export interface ClassificationResult {
   label: string;
   /** A probability, all of them together 1; each by itself where `problem_type` is multi-label; a regression's value. */
@@ -55,6 +57,7 @@ export interface Explanation {
   overlay(image?: RawImage): RawImage;
 }
 
+/** What a call of a segmenting pipeline takes. */
 export interface SegmentationOptions extends CallOptions {
   /**
    * False keeps Hugging Face's preprocessing: where it crops the centre of the picture, the mask is stretched over the
@@ -67,6 +70,7 @@ export interface SegmentationOptions extends CallOptions {
 export const segmentationProcessing = ({ whole_image = false }: SegmentationOptions): ProcessOptions =>
   whole_image ? { do_center_crop: false } : {};
 
+/** A class that occurs in the picture, and where. */
 export interface SegmentationResult {
   label: string;
   /** Null: a semantic mask has no score of its own. */
@@ -75,6 +79,7 @@ export interface SegmentationResult {
   mask: RawImage;
 }
 
+/** What a call of a feature-extracting pipeline takes. */
 export interface FeatureOptions extends CallOptions {
   /** True gives the pooled features [N,C], false the feature maps [N,C,h,w]. Default true. */
   pool?: boolean;
@@ -95,7 +100,9 @@ abstract class Pipeline<Model extends { dispose(): void }, Options, Result> exte
   [images: Images, options?: Options],
   Promise<Result>
 > {
+  /** Makes tensors of pictures. */
   readonly processor: MobileNetV2ImageProcessor;
+  /** The network. */
   readonly model: Model;
 
   constructor(processor: MobileNetV2ImageProcessor, model: Model) {
@@ -104,10 +111,12 @@ abstract class Pipeline<Model extends { dispose(): void }, Options, Result> exte
     this.model = model;
   }
 
+  /** Gives the weights, memory and threads of the model back. */
   dispose(): void {
     this.model.dispose();
   }
 
+  /** `using classify = …` disposes of it at the end of the block. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -149,8 +158,10 @@ function scoresOf(logits: Tensor<'float32'>, { problem_type, num_labels }: Mobil
   return means;
 }
 
+/** What it is as a function: one picture gives a list of labels, a list of pictures a list of lists. */
 export interface ImageClassificationPipeline extends PipelineCall<ClassificationOptions, ClassificationResult[]> {}
 
+/** From pictures to labels: an image processor, the network and softmax. */
 export class ImageClassificationPipeline extends Pipeline<
   MobileNetV2ForImageClassification,
   ClassificationOptions,
@@ -218,14 +229,17 @@ export class ImageClassificationPipeline extends Pipeline<
     );
   }
 
+  /** The labels of one picture or of several. */
   override async forward(images: Images, options?: ClassificationOptions) {
     const { pixel_values } = await this.processor(await loadImages(images, options?.signal));
     return like(images, await this.classify(pixel_values, options));
   }
 }
 
+/** What it is as a function: one picture gives a list of masks, a list of pictures a list of lists. */
 export interface ImageSegmentationPipeline extends PipelineCall<SegmentationOptions, SegmentationResult[]> {}
 
+/** From pictures to masks: an image processor, the network, its logits enlarged and the largest taken. */
 export class ImageSegmentationPipeline extends Pipeline<
   MobileNetV2ForSemanticSegmentation,
   SegmentationOptions,
@@ -246,6 +260,7 @@ export class ImageSegmentationPipeline extends Pipeline<
     return this.processor.post_process_semantic_segmentation(outputs, sizes);
   }
 
+  /** The masks of one picture or of several. */
   override async forward(images: Images, options: SegmentationOptions = {}) {
     const results: SegmentationResult[][] = [];
     // One at a time: uncropped pictures differ in size, and the activations of a large one are memory enough.
@@ -276,10 +291,12 @@ export class ImageSegmentationPipeline extends Pipeline<
   }
 }
 
+/** What it is as a function. */
 export interface ImageFeatureExtractionPipeline {
   (images: Images, options?: FeatureOptions): Promise<Tensor>;
 }
 
+/** From pictures to the features that a classifier would read. */
 export class ImageFeatureExtractionPipeline extends Pipeline<MobileNetV2Model, FeatureOptions, Tensor> {
   readonly task = 'image-feature-extraction';
 
@@ -292,6 +309,7 @@ export class ImageFeatureExtractionPipeline extends Pipeline<MobileNetV2Model, F
   }
 }
 
+/** How the model of a pipeline is loaded, and how it computes. */
 export interface PipelineOptions extends FromPretrainedOptions {}
 
 const TASKS = {
@@ -300,7 +318,9 @@ const TASKS = {
   'image-feature-extraction': [MobileNetV2Model, ImageFeatureExtractionPipeline],
 } as const;
 
+/** What a pipeline can do. */
 export type Task = keyof typeof TASKS;
+/** The pipeline that does a task. */
 export type PipelineOf<T extends Task> = InstanceType<(typeof TASKS)[T][1]>;
 
 /**

@@ -63,5 +63,3 @@ export async function timed<T>(call: () => T | Promise<T>): Promise<{ ms: number
     return { ms: performance.now() - begin, error };
   }
 }
-
-export const resident = (): number => process.memoryUsage().rss / 2 ** 20;
