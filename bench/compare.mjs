@@ -10,7 +10,7 @@ export const RULE =
   'The noise of a row is how far the middle one of its rounds lies behind the fastest.';
 
 /** Rows are the same where all of this is. */
-export const keyOf = (row) =>
+const keyOf = (row) =>
   ['part', 'network', 'batch', 'implementation', 'threads', 'memory', 'kernel', 'shape', 'idea']
     .map((name) => row[name] ?? '')
     .join(' | ');

@@ -17,6 +17,7 @@ await build({
     cli: join(dist, 'cli.js'),
     convert: join(dist, 'convert-node.js'),
     hub: join(dist, 'node/hub.js'),
+    image: join(dist, 'image/node.js'),
     ndarray: join(dist, 'tensor/ndarray.js'),
     'picture-worker': join(dist, 'node/picture-worker.js'),
   },

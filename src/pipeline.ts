@@ -7,6 +7,7 @@ import { Callable } from './base/callable.js';
 import { type Folder, openFolder } from './base/env.js';
 import { listNames, MobileNetError, show } from './base/errors.js';
 import { classActivationMap } from './models/mobilenet-v2/class-activation.js';
+import type { MobileNetV2Config } from './models/mobilenet-v2/config.js';
 import {
   type FromPretrainedOptions,
   MobileNetV2ForImageClassification,
@@ -27,14 +28,16 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What a call of a classifying pipeline takes. */
 export interface ClassificationOptions extends CallOptions {
   /** How many labels, best first; null gives all. Default 5. */
   top_k?: number | null;
 }
 
+/** A label and how likely it is. */
 export interface ClassificationResult {
   label: string;
-  /** Probability, softmax over all classes. */
+  /** A probability, all of them together 1; each by itself where `problem_type` is multi-label; a regression's value. */
   score: number;
 }
 
@@ -54,6 +57,7 @@ export interface Explanation {
   overlay(image?: RawImage): RawImage;
 }
 
+/** What a call of a segmenting pipeline takes. */
 export interface SegmentationOptions extends CallOptions {
   /**
    * False keeps Hugging Face's preprocessing: where it crops the centre of the picture, the mask is stretched over the
@@ -66,6 +70,7 @@ export interface SegmentationOptions extends CallOptions {
 export const segmentationProcessing = ({ whole_image = false }: SegmentationOptions): ProcessOptions =>
   whole_image ? { do_center_crop: false } : {};
 
+/** A class that occurs in the picture, and where. */
 export interface SegmentationResult {
   label: string;
   /** Null: a semantic mask has no score of its own. */
@@ -74,6 +79,7 @@ export interface SegmentationResult {
   mask: RawImage;
 }
 
+/** What a call of a feature-extracting pipeline takes. */
 export interface FeatureOptions extends CallOptions {
   /** True gives the pooled features [N,C], false the feature maps [N,C,h,w]. Default true. */
   pool?: boolean;
@@ -94,7 +100,9 @@ abstract class Pipeline<Model extends { dispose(): void }, Options, Result> exte
   [images: Images, options?: Options],
   Promise<Result>
 > {
+  /** Makes tensors of pictures. */
   readonly processor: MobileNetV2ImageProcessor;
+  /** The network. */
   readonly model: Model;
 
   constructor(processor: MobileNetV2ImageProcessor, model: Model) {
@@ -103,10 +111,12 @@ abstract class Pipeline<Model extends { dispose(): void }, Options, Result> exte
     this.model = model;
   }
 
+  /** Gives the weights, memory and threads of the model back. */
   dispose(): void {
     this.model.dispose();
   }
 
+  /** `using classify = …` disposes of it at the end of the block. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -128,8 +138,30 @@ async function loadImages(input: Images, signal: AbortSignal | undefined): Promi
 
 const like = <T>(input: unknown, results: T[]): T | T[] => (Array.isArray(input) ? results : results[0]);
 
+/**
+ * Logits [N,K] to scores, as transformers' pipeline does it: each class by itself where a picture may have several or there
+ * is only one, as they are for a regression, a softmax elsewhere. Of a grid [N,K,rows,columns] (`pool: '7x7'`) the mean
+ * over its places.
+ */
+function scoresOf(logits: Tensor<'float32'>, { problem_type, num_labels }: MobileNetV2Config): Float32Array {
+  const alone = problem_type === 'multi_label_classification' || num_labels === 1;
+  const plain = problem_type === 'regression';
+  const { data } = alone || plain ? logits : logits.softmax(1);
+  const [batch, classes, ...grid] = logits.dims;
+  const places = grid.reduce((product, size) => product * size, 1);
+  const means = new Float32Array(batch * classes);
+  for (let i = 0; i < means.length; i++) {
+    let sum = 0;
+    for (let p = i * places; p < (i + 1) * places; p++) sum += alone && !plain ? 1 / (1 + Math.exp(-data[p])) : data[p];
+    means[i] = sum / places;
+  }
+  return means;
+}
+
+/** What it is as a function: one picture gives a list of labels, a list of pictures a list of lists. */
 export interface ImageClassificationPipeline extends PipelineCall<ClassificationOptions, ClassificationResult[]> {}
 
+/** From pictures to labels: an image processor, the network and softmax. */
 export class ImageClassificationPipeline extends Pipeline<
   MobileNetV2ForImageClassification,
   ClassificationOptions,
@@ -148,7 +180,7 @@ export class ImageClassificationPipeline extends Pipeline<
     const { logits } = await this.model({ pixel_values, signal });
     const labels = this.model.config.id2label;
     const [batch, classes] = logits.dims as [number, number];
-    const scores = logits.softmax().data;
+    const scores = scoresOf(logits, this.model.config);
     return Array.from({ length: batch }, (_, n) => {
       const own = scores.subarray(n * classes, (n + 1) * classes);
       const order = Array.from(own.keys()).sort((a, b) => own[b] - own[a]);
@@ -168,7 +200,7 @@ export class ImageClassificationPipeline extends Pipeline<
     const outputs = await model.activations(pixel_values, ['logits', 'last_hidden_state'], { signal });
     const logits = outputs.get('logits')!;
     if (logits.dims.length !== 2) throw new MobileNetError('ARG', "explain: there is no one label with pool: '7x7'");
-    const scores = logits.softmax().data;
+    const scores = scoresOf(logits, model.config);
     const id = this.#find(label, scores);
     const map = classActivationMap(outputs.get('last_hidden_state')!, model.state_dict().get('classifier.weight'), id);
     // Laid over the middles of what they see, not stretched over the picture: TensorFlow's padding moves these by half a
@@ -197,14 +229,17 @@ export class ImageClassificationPipeline extends Pipeline<
     );
   }
 
+  /** The labels of one picture or of several. */
   override async forward(images: Images, options?: ClassificationOptions) {
     const { pixel_values } = await this.processor(await loadImages(images, options?.signal));
     return like(images, await this.classify(pixel_values, options));
   }
 }
 
+/** What it is as a function: one picture gives a list of masks, a list of pictures a list of lists. */
 export interface ImageSegmentationPipeline extends PipelineCall<SegmentationOptions, SegmentationResult[]> {}
 
+/** From pictures to masks: an image processor, the network, its logits enlarged and the largest taken. */
 export class ImageSegmentationPipeline extends Pipeline<
   MobileNetV2ForSemanticSegmentation,
   SegmentationOptions,
@@ -225,6 +260,7 @@ export class ImageSegmentationPipeline extends Pipeline<
     return this.processor.post_process_semantic_segmentation(outputs, sizes);
   }
 
+  /** The masks of one picture or of several. */
   override async forward(images: Images, options: SegmentationOptions = {}) {
     const results: SegmentationResult[][] = [];
     // One at a time: uncropped pictures differ in size, and the activations of a large one are memory enough.
@@ -255,10 +291,12 @@ export class ImageSegmentationPipeline extends Pipeline<
   }
 }
 
+/** What it is as a function. */
 export interface ImageFeatureExtractionPipeline {
   (images: Images, options?: FeatureOptions): Promise<Tensor>;
 }
 
+/** From pictures to the features that a classifier would read. */
 export class ImageFeatureExtractionPipeline extends Pipeline<MobileNetV2Model, FeatureOptions, Tensor> {
   readonly task = 'image-feature-extraction';
 
@@ -271,6 +309,7 @@ export class ImageFeatureExtractionPipeline extends Pipeline<MobileNetV2Model, F
   }
 }
 
+/** How the model of a pipeline is loaded, and how it computes. */
 export interface PipelineOptions extends FromPretrainedOptions {}
 
 const TASKS = {
@@ -279,7 +318,9 @@ const TASKS = {
   'image-feature-extraction': [MobileNetV2Model, ImageFeatureExtractionPipeline],
 } as const;
 
+/** What a pipeline can do. */
 export type Task = keyof typeof TASKS;
+/** The pipeline that does a task. */
 export type PipelineOf<T extends Task> = InstanceType<(typeof TASKS)[T][1]>;
 
 /**

@@ -1,4 +1,4 @@
-/** What `mobilenet-v2` is outside Node: the public surface, with fetch and the browser's codecs in place. */
+/** What `mobilenet-v2` is outside Node and edge runtimes: the public surface, with fetch and the browser's codecs in place. */
 import { env } from './base/env.js';
 import { webPlatform } from './processors/web.js';
 

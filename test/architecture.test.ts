@@ -1,4 +1,4 @@
-/** Holds the import rules: one direction of data, and nothing of Node's in what a browser loads. */
+/** Holds the import rules: one direction of data, nothing of Node's in what a browser or an edge runtime loads. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -38,7 +38,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   models: ['base', 'tensor', 'layers'],
   processors: ['base', 'tensor'],
   hub: ['base'],
-  node: ['base', 'tensor', 'processors', 'hub'],
+  codecs: ['base', 'processors'],
+  node: ['base', 'tensor', 'processors', 'codecs', 'hub'],
 };
 
 /** Packages, and the only places that import them. */
@@ -46,12 +47,26 @@ const PACKAGES: Record<string, RegExp> = {
   ndarray: /^tensor\/ndarray\.ts$/,
   'ndarray-ops': /^tensor\/ndarray\.ts$/,
   pngjs: /^node\/png\.ts$/,
-  'jpeg-js': /^node\/jpeg\.ts$/,
+  'jpeg-js': /^codecs\/jpeg\.ts$/,
   commander: /^cli(\.ts$|\/)/,
   'cli-progress': /^cli(\.ts$|\/)/,
   tinyglobby: /^cli(\.ts$|\/)/,
 };
-const NODE_ONLY = /^(node\.ts|cli\.ts|convert-node\.ts|node\/|cli\/)/;
+const NODE_ONLY = /^(node\.ts|image\/node\.ts|cli\.ts|convert-node\.ts|node\/|cli\/)/;
+/** The public surfaces, and what puts a platform beneath them. */
+const ENTRY = /^(index|node|web|hub-web|edge|cli|convert|convert-node|image\/(index|node|web|edge))\.ts$/;
+
+/** A file and all that it imports, at once or later. */
+function reachedFrom(entry: string): string[] {
+  const reached = new Set<string>();
+  const visit = (file: string) => {
+    if (reached.has(file)) return;
+    reached.add(file);
+    for (const ours of importsOf(file).ours) visit(ours);
+  };
+  visit(entry);
+  return [...reached];
+}
 
 describe('the house', () => {
   it('has files to check', () => {
@@ -66,12 +81,8 @@ describe('the house', () => {
   });
 
   it('nobody but the entries imports the files that join everything', () => {
-    for (const file of files.filter(
-      (name) => !/^(index|node|web|hub-web|cli|convert|convert-node)\.ts$|^cli\//.test(name),
-    )) {
-      const joints = importsOf(file).ours.filter((ours) =>
-        /^(pipeline|index|node|web|hub-web|cli|convert|convert-node)\.ts$/.test(ours),
-      );
+    for (const file of files.filter((name) => !ENTRY.test(name) && !name.startsWith('cli/'))) {
+      const joints = importsOf(file).ours.filter((ours) => ours === 'pipeline.ts' || ENTRY.test(ours));
       expect(joints, `${file} imports`).toEqual([]);
     }
   });
@@ -93,6 +104,28 @@ describe('the house', () => {
     }
   });
 
+  it.each(['web.ts', 'hub-web.ts', 'convert.ts', 'image/web.ts'])(
+    'nothing in %s reaches Node, codecs or the command line',
+    (entry) => {
+      const reached = reachedFrom(entry);
+      expect(reached.filter((file) => NODE_ONLY.test(file) || /^(codecs\/|tensor\/ndarray\.ts$)/.test(file))).toEqual(
+        [],
+      );
+    },
+  );
+
+  it.each(['edge.ts', 'image/edge.ts'])('nothing in %s reaches Node, or imports anything later', (entry) => {
+    const reached = reachedFrom(entry);
+    expect(reached).toContain('codecs/jpeg.ts');
+    expect(reached.filter((file) => NODE_ONLY.test(file) || file === 'tensor/ndarray.ts')).toEqual([]);
+    const late = reached.filter((file) => /\bimport\(/.test(readFileSync(join(SRC, file), 'utf8')));
+    expect(late).toEqual([]);
+  });
+
+  it.each(['image/web.ts', 'image/edge.ts', 'image/node.ts'])('nothing in %s reaches a network', (entry) => {
+    expect(reachedFrom(entry).filter((file) => /^(layers|models)\//.test(file))).toEqual([]);
+  });
+
   it('the page knows the package by its name, and nothing inside it', () => {
     const page = join(SRC, '../examples/browser');
     const sources = readdirSync(page).filter((file) => file.endsWith('.ts'));
@@ -108,22 +141,6 @@ describe('the house', () => {
         file,
       ).toEqual([]);
     }
-  });
-
-  /** All files that importing one loads. */
-  const reachedFrom = (entry: string): string[] => {
-    const reached = new Set<string>();
-    const visit = (file: string) => {
-      if (reached.has(file)) return;
-      reached.add(file);
-      for (const ours of importsOf(file).ours) visit(ours);
-    };
-    visit(entry);
-    return [...reached];
-  };
-
-  it.each(['web.ts', 'hub-web.ts', 'convert.ts'])('nothing in %s reaches Node, codecs or the command line', (entry) => {
-    expect(reachedFrom(entry).filter((file) => NODE_ONLY.test(file) || file === 'tensor/ndarray.ts')).toEqual([]);
   });
 
   it('nothing but the converters and the command line reaches the converters', () => {

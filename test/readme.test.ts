@@ -1,30 +1,19 @@
 /** The README says nothing that does not run: its JavaScript, its commands and its links. */
-import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { cli, ROOT, temporaryFolder } from './helpers/cli.js';
+import { blocks, expectPromised, localLinks } from './helpers/pages.js';
 
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 
-function blocks(language: string): string[] {
-  return [...README.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, code]) => code);
-}
-
 describe('README', () => {
-  const programs = blocks('js');
-  it.each(programs.map((code) => [code.slice(0, code.indexOf('\n')), code]))('%s', (_, code) => {
-    // In the package's own folder its name means itself: dist/, which build.ts has brought up to date.
-    const run = spawnSync(process.execPath, ['--input-type=module', '--eval', code], { cwd: ROOT, encoding: 'utf8' });
-    expect(run.stderr).toBe('');
-    const promised = [...code.matchAll(/\/\/ → (.*)/g)].map(([, line]) => line);
-    expect(promised.length).toBeGreaterThan(0);
-    expect(run.stdout.trimEnd().split('\n')).toEqual(promised);
-  });
+  const programs = blocks(README, 'js');
+  it.each(programs.map((code) => [code.slice(0, code.indexOf('\n')), code]))('%s', (_, code) => expectPromised(code));
 
   // A command with --model wants a folder that does not ship.
   const commands = [
-    ...blocks('sh')
+    ...blocks(README, 'sh')
       .join('')
       .matchAll(/npx mobilenet-v2 ([^#\n]*)/g),
   ].map(([, line]) => line.trim());
@@ -43,9 +32,7 @@ describe('README', () => {
   });
 
   it('its links lead somewhere', () => {
-    const links = [...README.matchAll(/\]\(([^)]+)\)/g)]
-      .map(([, link]) => link)
-      .filter((link) => !/^https?:/.test(link));
+    const links = localLinks(README);
     expect(links.length).toBeGreaterThan(10);
     expect(links.filter((link) => !existsSync(join(ROOT, link)))).toEqual([]);
   });

@@ -55,13 +55,16 @@ export interface HubOptions {
   local_files_only?: boolean | undefined;
   /** Download also what is kept already. */
   force_download?: boolean | undefined;
+  /** Called as bytes of files arrive. */
   progress_callback?: ((info: ProgressInfo) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /** Where answers can be kept; the Cache of a browser is one. */
 export interface ResponseCache {
+  /** The answer that is kept for a request; undefined where there is none. */
   match(url: string): Promise<Response | undefined>;
+  /** Keeps an answer. */
   put(url: string, response: Response): Promise<unknown>;
 }
 
@@ -117,8 +120,11 @@ export interface Platform {
   readFile?(path: string, limit: number): Promise<Uint8Array>;
   /** Writes files into a folder, each whole or not at all. */
   writeFolder?(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<void>;
+  /** Pixels of a PNG; the file is sound and within the limits. */
   decodePng?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
+  /** Pixels of a JPEG, not turned by EXIF. */
   decodeJpeg?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
+  /** A PNG file of pixels. */
   encodePng?(image: DecodedImage): Promise<Uint8Array>;
   /**
    * Unpacks zlib's format or bare deflate. Rejects what is damaged, and anything above `most` bytes before it is all in
@@ -156,7 +162,10 @@ export interface Limits {
   jsonDepth: number;
 }
 
-/** The settings of the hub are put in by those who need them: Node, and `mobilenet-v2/hub`. */
+/**
+ * What the library runs on, and the limits it keeps; both can be assigned to. The settings of the hub are put in by those
+ * who need them: Node, and `mobilenet-v2/hub`.
+ */
 export const env = {
   platform: { parallelism: () => globalThis.navigator?.hardwareConcurrency ?? 1, startWorker: startWebWorker },
   limits: {

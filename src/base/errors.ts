@@ -52,6 +52,7 @@ export type ErrorCode =
   /** The system has no memory left for what was asked. */
   | 'OUT_OF_MEMORY';
 
+/** Where it went wrong, as far as that is known. */
 export interface ErrorPlace {
   /** The file it happened in, as the caller named it. */
   file?: string | undefined;

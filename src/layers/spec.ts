@@ -142,9 +142,6 @@ export interface InvertedResidualSpec {
   bandRows: number;
 }
 
-export type Op = Spec['op'];
-export type SpecOf<O extends Op> = Extract<Spec, { op: O }>;
-
 /** What stands for an operand that a kernel does not use. */
 export const NONE = new Float32Array(0);
 
@@ -209,6 +206,7 @@ export interface WasmKernel<S extends Spec = Spec> {
   calls(spec: S, at: Addresses): Call[];
 }
 
+/** Who computes: plain loops to read, fast JavaScript, or emitted WebAssembly. */
 export type Engine = 'reference' | 'js' | 'wasm';
 
 /** A kernel whose plain loop is already the fast one: every engine that has none of its own takes it (kernels.ts). */

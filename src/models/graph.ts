@@ -73,8 +73,10 @@ export interface ConcatNode {
   other: string;
 }
 
+/** A layer. */
 export type Node = ConvNode | AddNode | PoolNode | LinearNode | ResizeNode | ConcatNode;
 
+/** A network as layers in order; knows no input size. */
 export interface Graph {
   inChannels: number;
   nodes: readonly Node[];

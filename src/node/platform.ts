@@ -15,7 +15,7 @@ export const nodePlatform: Platform = {
   readFile: readPicture,
   writeFolder,
   decodePng: async (bytes, file) => (await import('./png.js')).decodePng(bytes, file),
-  decodeJpeg: async (bytes, file) => (await import('./jpeg.js')).decodeJpeg(bytes, file),
+  decodeJpeg: async (bytes, file) => (await import('../codecs/jpeg.js')).decodeJpeg(bytes, file),
   inflate: async (bytes, format, most) => (await import('./inflate.js')).inflate(bytes, format, most),
   readKernels,
   parallelism: availableParallelism,

@@ -7,10 +7,15 @@ import { checkPixelLimit } from './header.js';
 
 /** The parts of VideoFrame, ImageBitmap, HTMLVideoElement and HTMLImageElement that count. */
 export type DrawableLike =
-  | { readonly displayWidth: number; readonly displayHeight: number; close(): void }
+  | (Closable & { readonly displayWidth: number; readonly displayHeight: number })
   | { readonly videoWidth: number; readonly videoHeight: number }
   | { readonly naturalWidth: number; readonly naturalHeight: number }
-  | { readonly width: number; readonly height: number; close(): void };
+  | (Closable & { readonly width: number; readonly height: number });
+
+interface Closable {
+  /** Gives its pixels back. */
+  close(): void;
+}
 
 /** [width, height] in pixels as shown; undefined for what cannot be drawn. */
 function sizeOf(input: unknown): [width: number, height: number] | undefined {

@@ -10,10 +10,13 @@ export interface VideoLike extends EventTarget {
   readonly readyState: number;
   /** The stream of a camera. */
   readonly srcObject?: unknown;
+  /** Calls back with the next frame; without it the screen's frames are looked at. */
   requestVideoFrameCallback?(callback: () => void): number;
+  /** Takes that back. */
   cancelVideoFrameCallback?(handle: number): void;
 }
 
+/** How `every_frame` runs. */
 export interface EveryFrameOptions {
   /** Ends the loop, behind the frame that is being worked on. */
   signal?: AbortSignal;

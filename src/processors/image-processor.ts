@@ -23,6 +23,7 @@ import type { ResamplingNumber } from './resize.js';
 
 export type { ImageInput, ImageProcessorOptions };
 
+/** Fields of the processor that are different for one call, and masks that go along with the pictures. */
 export interface ProcessOptions extends ImageProcessorOptions {
   /**
    * Class indices for each picture: one channel of `Pixels`, or integers [H,W]. They are placed like the picture, by the
@@ -33,6 +34,7 @@ export interface ProcessOptions extends ImageProcessorOptions {
   return_tensors?: unknown;
 }
 
+/** What a model takes, and what postprocessing wants to know. */
 export interface ProcessorOutput {
   /** [N,C,H,W]; C is 3 but for grey or RGBA tensors, and for `Pixels` with `do_convert_rgb: false`. */
   pixel_values: Tensor<'float32'>;
@@ -143,6 +145,7 @@ export class MobileNetV2ImageProcessor extends Callable<
     return new MobileNetV2ImageProcessor({ ...config, ...replaced }, FILE);
   }
 
+  /** From the content of a preprocessor_config.json. @throws MobileNetError CONFIG as the constructor */
   static from_dict(config: Readonly<Record<string, unknown>>): MobileNetV2ImageProcessor {
     return new MobileNetV2ImageProcessor(config);
   }

@@ -13,6 +13,7 @@ export type Size =
   | { shortest_edge: number; longest_edge: number }
   | { max_height: number; max_width: number };
 
+/** Where the channels of a tensor are: [C,H,W] or [H,W,C]. */
 export type ChannelFormat = 'channels_first' | 'channels_last';
 
 /** What a caller may say; null and undefined mean the default. */

@@ -4,6 +4,7 @@
  */
 import { MobileNetError, show } from '../base/errors.js';
 
+/** A picture in memory: rows of interleaved bytes. */
 export interface Pixels {
   /** `height · width · channels` bytes, row by row, the channels of a pixel side by side. */
   readonly data: Uint8Array | Uint8ClampedArray;

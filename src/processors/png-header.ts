@@ -3,7 +3,7 @@
  * bytes and takes 10.8 GB for it, and shows pictures without data, with width 0 or with two headers as if nothing were
  * wrong. Section numbers are those of the PNG specification, third edition (www.w3.org/TR/png-3).
  *
- * Not here: the compressed data itself, which needs an inflater (node/png.ts checks it), and ancillary chunks, which
+ * Not here: the compressed data itself, which needs an inflater (node/png.ts and codecs/png.ts check it), and ancillary chunks, which
  * are passed over but for their CRC. tRNS, gAMA, iCCP and their like change nothing, since alpha is dropped and colour
  * profiles are ignored.
  */
@@ -40,7 +40,7 @@ const DEPTHS: Record<number, readonly number[]> = {
   6: [8, 16],
 };
 /** Samples of a pixel by colour type. */
-const SAMPLES: Record<number, number> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
+export const SAMPLES: Record<number, number> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 
 const SIGNATURE_BYTES = 8;
 /** Length, type and CRC around a chunk's data. */
@@ -168,23 +168,40 @@ function checkPalette(length: number, { colourType, depth }: Header, at: number,
   }
 }
 
-/**
- * How many bytes the compressed data must inflate to: a filter byte before every row (section 9.2), for interlaced
- * pictures row by row of seven smaller ones (section 8.1).
- */
-export function inflatedBytes({ width, height, depth, colourType, interlaced }: PngLayout): number {
-  const bits = depth * SAMPLES[colourType];
-  let total = 0;
-  for (const [left, top, stepX, stepY] of interlaced ? ADAM7 : [[0, 0, 1, 1]]) {
-    const columns = Math.ceil((width - left) / stepX);
-    const rows = Math.ceil((height - top) / stepY);
-    // A pass without columns has no rows either, not even their filter bytes.
-    if (columns > 0 && rows > 0) total += rows * (1 + Math.ceil((columns * bits) / 8));
-  }
-  return total;
+/** A picture that is compressed by itself: the whole, or one of the seven that an interlaced one is cut into. */
+export interface PngPass {
+  /** Its first pixel in the whole picture, and the steps to the next. */
+  left: number;
+  top: number;
+  stepX: number;
+  stepY: number;
+  /** Its own size, in pixels. */
+  columns: number;
+  rows: number;
+  /** Bytes of a row without its filter byte. */
+  rowBytes: number;
 }
 
-/** First column and row of each pass, and the steps between them. */
+/** The passes that hold pixels, in the order of their data. One without columns has no rows either. */
+export function pngPasses({ width, height, depth, colourType, interlaced }: PngLayout): PngPass[] {
+  const bits = depth * SAMPLES[colourType];
+  return (interlaced ? ADAM7 : WHOLE)
+    .map(([left, top, stepX, stepY]) => {
+      const columns = Math.ceil((width - left) / stepX);
+      const rows = Math.ceil((height - top) / stepY);
+      return { left, top, stepX, stepY, columns, rows, rowBytes: Math.ceil((columns * bits) / 8) };
+    })
+    .filter(({ columns, rows }) => columns > 0 && rows > 0);
+}
+
+/** How many bytes the compressed data must inflate to: a filter byte before every row (section 9.2). */
+export function inflatedBytes(layout: PngLayout): number {
+  return pngPasses(layout).reduce((total, { rows, rowBytes }) => total + rows * (1 + rowBytes), 0);
+}
+
+const WHOLE = [[0, 0, 1, 1]] as const;
+
+/** Section 8.1: first column and row of each pass, and the steps between them. */
 const ADAM7 = [
   [0, 0, 8, 8],
   [4, 0, 8, 8],

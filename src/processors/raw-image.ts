@@ -16,6 +16,7 @@ import { type ResamplingName, type ResamplingNumber, resize } from './resize.js'
 export interface CanvasLike {
   readonly width: number;
   readonly height: number;
+  /** The context that pixels are read from. */
   getContext(kind: '2d'): unknown;
 }
 
@@ -41,13 +42,16 @@ export type ImageInput =
   | ImageDataLike
   | DrawableLike;
 
+/** [C,H,W] or [H,W,C]. */
 export type ChannelOrder = 'CHW' | 'HWC';
 
+/** How a picture is resized. */
 export interface ResizeOptions {
   /** Filter by Pillow's number or name. Default 2, bilinear. */
   resample?: ResamplingNumber | ResamplingName;
 }
 
+/** A picture in memory, with the methods of transformers.js; none of them changes it. */
 export class RawImage implements Pixels {
   /** [height, width, channels], bytes. */
   readonly data: Uint8Array | Uint8ClampedArray;

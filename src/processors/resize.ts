@@ -10,7 +10,9 @@ import { checkPixels, type Pixels } from './pixels.js';
 
 /** Pillow's numbers for its filters, `PIL.Image.Resampling`. */
 export const Resampling = { nearest: 0, lanczos: 1, bilinear: 2, bicubic: 3, box: 4, hamming: 5 } as const;
+/** Pillow's filters by name. */
 export type ResamplingName = keyof typeof Resampling;
+/** Pillow's filters by number, as `resample` in preprocessor_config.json. */
 export type ResamplingNumber = (typeof Resampling)[ResamplingName];
 
 /** A part of the resized picture, in its pixels. */

@@ -11,8 +11,8 @@ import { essentialPng, readPng } from './png-header.js';
 export const webPlatform: Platform = {
   openFolder,
   readFile,
-  decodePng: (bytes, file) => decode(essentialPng(bytes, readPng(bytes, file)), 'image/png'),
-  decodeJpeg: (bytes, file) => decode(essentialJpeg(bytes, readJpeg(bytes, file)), 'image/jpeg'),
+  decodePng: (bytes, file) => decode(essentialPng(bytes, readPng(bytes, file)), 'image/png', file),
+  decodeJpeg: (bytes, file) => decode(essentialJpeg(bytes, readJpeg(bytes, file)), 'image/jpeg', file),
   encodePng,
   inflate,
 };
@@ -38,7 +38,11 @@ async function inflate(bytes: Uint8Array, format: 'deflate' | 'deflate-raw', mos
  * flip" has changed over the years, so the browser is given nothing to turn; the caller turns the picture. The other options
  * keep the browser from changing values: alpha stays straight, colours stay what the file says.
  */
-async function decode(bytes: Uint8Array<ArrayBuffer>, type: string): Promise<DecodedImage> {
+async function decode(bytes: Uint8Array<ArrayBuffer>, type: string, file: string): Promise<DecodedImage> {
+  if (typeof OffscreenCanvas === 'undefined') {
+    const remedy = "hand in a RawImage, or bundle for 'workerd'";
+    throw new MobileNetError('UNSUPPORTED', `${file}: no decoder here; ${remedy}`, { file });
+  }
   const bitmap = await createImageBitmap(new Blob([bytes], { type }), {
     premultiplyAlpha: 'none',
     colorSpaceConversion: 'none',

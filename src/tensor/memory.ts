@@ -59,7 +59,7 @@ export const MAX_PAGES = 65536;
 /** Regions begin at cache lines. */
 const LINE = 64;
 /** Bytes behind every region that nobody owns: SIMD code may read this far past the end of what it wants. */
-export const SLACK = 64;
+const SLACK = 64;
 
 export class WasmHeap implements Heap {
   readonly memory: WebAssembly.Memory;

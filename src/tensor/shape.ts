@@ -8,6 +8,7 @@
  */
 import { MobileNetError, show } from '../base/errors.js';
 
+/** Sizes of the dimensions, the outermost first. */
 export type Dims = readonly number[];
 
 /** Elements in a tensor of these dimensions. Throws ARG for a dimension that is no size, or a product past 2⁵³. */

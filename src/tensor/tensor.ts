@@ -17,6 +17,7 @@ const ARRAYS = {
   bool: Uint8Array,
 } as const;
 
+/** Element types, by the names of transformers.js. */
 export type TensorType = keyof typeof ARRAYS;
 interface ArrayOf {
   float32: Float32Array;
@@ -27,6 +28,7 @@ interface ArrayOf {
   uint8: Uint8Array;
   bool: Uint8Array;
 }
+/** The typed array that holds elements of a type. */
 export type TensorData<T extends TensorType = TensorType> = ArrayOf[T];
 
 /** What `tolist` gives: numbers (bigint for int64, boolean for bool) nested as deep as the tensor has dimensions. */
@@ -35,6 +37,7 @@ export type NestedList = number | bigint | boolean | NestedList[];
 /** One dimension of `slice`: everything, one index (the dimension goes), or [start, end) with negatives from the end. */
 export type SliceRange = null | number | readonly [number, number];
 
+/** Numbers with a shape: row-major, dense, in a typed array. */
 export class Tensor<T extends TensorType = TensorType> {
   readonly type: T;
   readonly data: TensorData<T>;
@@ -92,10 +95,12 @@ export class Tensor<T extends TensorType = TensorType> {
     return new Tensor(this.type, this.data, wanted);
   }
 
+  /** The same elements in another shape; shares memory. One of the sizes may be −1. */
   reshape(...dims: number[]): Tensor<T> {
     return this.view(...dims);
   }
 
+  /** Another tensor with elements of its own. */
   clone(): Tensor<T> {
     return new Tensor(this.type, this.data.slice() as TensorData<T>, this.dims);
   }

@@ -1,7 +1,7 @@
 /** JPEG: real files against libjpeg-turbo and Pillow, colours by formula, and malformed files. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { decodeJpeg } from '../../src/node/jpeg.js';
+import { decodeJpeg } from '../../src/codecs/jpeg.js';
 import { readJpeg } from '../../src/processors/jpeg-header.js';
 import { RawImage } from '../../src/processors/raw-image.js';
 import { readGoldens } from '../helpers/goldens.js';

@@ -122,4 +122,11 @@ describe('in a browser', () => {
     standIn();
     await expectRefusal(() => new RawImage(Uint8Array.of(1), 1, 1, 1).save('a.png'), 'UNSUPPORTED', /writeFolder/);
   });
+
+  it('a place without a decoder says what to do', async () => {
+    env.platform = webPlatform; // Node has no OffscreenCanvas
+    await expectRefusal(() => RawImage.read(simplePng({}, [[1]])), 'UNSUPPORTED', /hand in a RawImage/);
+    await expectRefusal(() => RawImage.read(jpeg()), 'UNSUPPORTED', /bundle for 'workerd'/);
+    expect((await RawImage.read(new RawImage(new Uint8Array(3), 1, 1, 3))).size).toEqual([1, 1]);
+  });
 });

@@ -52,6 +52,35 @@ describe('image-classification', () => {
     expect(await codeOf(() => classify(undefined as never))).toBe('ARG');
     expect(await codeOf(() => classify([picture, new Uint8Array(3)]))).toBe('UNSUPPORTED');
   });
+
+  // transformers/pipelines/image_classification.py, postprocess
+  it.each([
+    ['multi_label_classification', (x: number) => 1 / (1 + Math.exp(-x))],
+    ['regression', (x: number) => x],
+  ] as const)('scores of %s', async (problem_type, score) => {
+    const classify = await pipeline('image-classification', undefined, { config: { problem_type }, device: 'js' });
+    const pixel_values = (await classify.processor(await RawImage.read(HUSKY))).pixel_values;
+    const { logits } = await classify.model({ pixel_values });
+    const [labels] = await classify.classify(pixel_values, { top_k: null });
+    const expected = [...logits.data].map(score).sort((a, b) => b - a);
+    for (const [i, own] of labels.entries()) expect(own.score).toBeCloseTo(expected[i], 5);
+  });
+
+  it('a grid of predictions gives their mean', async () => {
+    const classify = await pipeline('image-classification', undefined, { pool: '7x7' });
+    const data = Float32Array.from({ length: 3 * 256 * 256 }, (_, i) => Math.sin(i * 0.37));
+    const pixel_values = new Tensor('float32', data, [1, 3, 256, 256]);
+    const { logits } = await classify.model({ pixel_values });
+    expect(logits.dims).toEqual([1, 19, 2, 2]);
+    const all = logits.softmax(1).data;
+    const means = Array.from(
+      { length: 19 },
+      (_, k) => (all[4 * k] + all[4 * k + 1] + all[4 * k + 2] + all[4 * k + 3]) / 4,
+    );
+    const [labels] = await classify.classify(pixel_values, { top_k: null });
+    expect(labels.map(({ score }) => score).reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+    expect(labels[0].score).toBeCloseTo(Math.max(...means), 6);
+  });
 });
 
 describe('image-segmentation', () => {

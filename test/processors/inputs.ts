@@ -18,7 +18,7 @@ export interface InputSpec {
 }
 
 /** The 32-bit states of Numerical Recipes' generator. */
-export function lcg(seed: number, count: number): Uint32Array {
+function lcg(seed: number, count: number): Uint32Array {
   const states = new Uint32Array(count);
   let state = seed;
   for (let i = 0; i < count; i++) {

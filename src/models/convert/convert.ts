@@ -22,8 +22,10 @@ export { type ErrorCode, MobileNetError } from '../../base/errors.js';
 export { MobileNetV2Config } from '../mobilenet-v2/config.js';
 export type { State } from '../mobilenet-v2/weights.js';
 export type { Architecture, CheckpointDtype, Preprocessor };
+/** Where a checkpoint is from. */
 export type SourceFramework = Source['from'];
 
+/** What the source does not say, or says otherwise than is wanted. */
 export interface ConvertOptions {
   /** The file's name in the folder that was passed, or what to call the bytes. */
   file?: string;
@@ -45,6 +47,7 @@ export interface ConvertOptions {
   strict?: boolean;
 }
 
+/** A checkpoint in Hugging Face's terms, and what became of the source's. */
 export interface Converted {
   from: SourceFramework;
   architecture: Architecture;

@@ -57,7 +57,7 @@ const TORCH_CONFIG = { tf_padding: false, layer_norm_eps: 1e-5, hidden_act: 'rel
  * torchvision's `ImageClassification` preset: shortest edge 256, the middle 224×224 of it. Where an odd number of pixels is
  * cut away, torchvision rounds half of it to even and Hugging Face down, so that the crop may lie one pixel further.
  */
-export const TORCH_PICTURES: Preprocessor = {
+const TORCH_PICTURES: Preprocessor = {
   do_resize: true,
   size: { shortest_edge: 256 },
   resample: 2,

@@ -31,7 +31,7 @@ const HEAD_CHANNELS = 256;
 const HEAD_EPSILON = 1e-5;
 
 /** Rounds to a multiple of `divisor`, but never below 90 % of the value. (From the authors' own code.) */
-export function makeDivisible(value: number, divisor: number, least: number): number {
+function makeDivisible(value: number, divisor: number, least: number): number {
   const rounded = Math.max(least, Math.floor(Math.trunc(value + divisor / 2) / divisor) * divisor);
   return rounded < 0.9 * value ? rounded + divisor : rounded;
 }
@@ -45,7 +45,7 @@ function roundHalfEven(value: number): number {
 }
 
 /** A channel count of the table under this config's depth multiplier, divisor and minimum. */
-export function scaledChannels(config: MobileNetV2Config, channels: number): number {
+function scaledChannels(config: MobileNetV2Config, channels: number): number {
   return makeDivisible(roundHalfEven(channels * config.depth_multiplier), config.depth_divisible_by, config.min_depth);
 }
 

@@ -16,6 +16,7 @@ export const GRAPHS = {
   MobileNetV2Model: (config) => baseGraph(config, 'global'),
 } satisfies Record<string, (config: MobileNetV2Config) => Graph>;
 
+/** The class that config.json names. */
 export type Architecture = keyof typeof GRAPHS;
 
 /**

@@ -6,6 +6,7 @@ import { env, type Folder, type HubOptions, openFolder, requirePlatform, without
 import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
 import { isJsonObject, parseJson, showJson } from '../../base/json.js';
 
+/** Which loss `labels` give; what transformers calls `problem_type`. */
 export type ProblemType = 'regression' | 'single_label_classification' | 'multi_label_classification';
 
 /** The fields of config.json that this package reads. Everything else is kept and written back. */
@@ -48,6 +49,7 @@ export interface MobileNetV2ConfigFields {
   output_hidden_states: boolean;
 }
 
+/** Fields of config.json, all of them optional; `num_labels` names classes LABEL_0, LABEL_1 and so on. */
 export type MobileNetV2ConfigOptions = Partial<Omit<MobileNetV2ConfigFields, 'label2id'>> & {
   num_labels?: number;
   [extra: string]: unknown;
@@ -193,6 +195,7 @@ export class MobileNetV2Config {
     }
   }
 
+  /** Writes config.json into a folder. @throws MobileNetError IO, UNSUPPORTED where there are no files */
   async save_pretrained(dir: string): Promise<void> {
     const write = requirePlatform('writeFolder', 'save_pretrained');
     await write(dir, new Map([['config.json', new TextEncoder().encode(this.to_json_string())]]));

@@ -23,6 +23,7 @@ import { MobileNetV2Config, type MobileNetV2ConfigOptions } from './config.js';
 import { classificationLoss, segmentationLoss } from './loss.js';
 import { initialState, matchWeights, type State, type WeightSource, weightSource } from './weights.js';
 
+/** How a model computes. */
 export interface ModelOptions {
   /** `auto` (the fastest here), `wasm`, `js` or `reference`. */
   device?: Device;
@@ -49,6 +50,7 @@ export interface ModelOptions {
   pool?: 'global' | '7x7';
 }
 
+/** How a model is loaded, and how it computes. */
 export interface FromPretrainedOptions extends ModelOptions, HubOptions {
   /** Fields that replace those of config.json, such as `{ output_stride: 8 }`. */
   config?: MobileNetV2ConfigOptions;
@@ -58,11 +60,13 @@ export interface FromPretrainedOptions extends ModelOptions, HubOptions {
   allow_nonfinite?: boolean;
 }
 
+/** How a model is written. */
 export interface SavePretrainedOptions {
   /** Element type of the file; models compute in float32 whatever it is. */
   dtype?: CheckpointDtype;
 }
 
+/** What a model is called with. */
 export interface ModelInputs {
   /** [N,C,H,W] float32. */
   pixel_values: Tensor;
@@ -77,6 +81,7 @@ export interface ModelInputs {
   signal?: AbortSignal | undefined;
 }
 
+/** What is timed. */
 export interface ProfileOptions {
   /** Runs that are timed, 1 to 100000. Default 20. */
   runs?: number;
@@ -92,8 +97,11 @@ export interface MobileNetV2PreTrainedModel<Output> {
   (inputs: ModelInputs): Promise<Output>;
 }
 
+/** What the three models share: loading, saving, weights, plans. A model is called like a function. */
 export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[ModelInputs], Promise<Output>> {
+  /** The configuration that its graph was built from. */
   readonly config: MobileNetV2Config;
+  /** The engine that was asked for; a plan says which it became. */
   readonly device: Device;
   /** Tensors that the checkpoint did not hold; they are random. */
   readonly newly_initialized: readonly string[] = [];
@@ -285,6 +293,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     this.#network = undefined;
   }
 
+  /** `using model = …` disposes of it at the end of the block. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -432,6 +441,7 @@ function checkPixels(pixels: unknown, config: MobileNetV2Config): { data: Float3
   return { data, dims };
 }
 
+/** What `MobileNetV2Model` gives. */
 export interface BaseModelOutput {
   /** [N,C,h,w], the output of `conv_1x1`. */
   last_hidden_state: Tensor<'float32'>;
@@ -465,6 +475,7 @@ export class MobileNetV2Model extends MobileNetV2PreTrainedModel<BaseModelOutput
   }
 }
 
+/** What `MobileNetV2ForImageClassification` gives. */
 export interface ImageClassifierOutput {
   /** [N,K] before softmax; with `pool: '7x7'` [N,K,rows,columns]. */
   logits: Tensor<'float32'>;
@@ -498,6 +509,7 @@ export class MobileNetV2ForImageClassification extends MobileNetV2PreTrainedMode
   }
 }
 
+/** What `MobileNetV2ForSemanticSegmentation` gives. */
 export interface SemanticSegmenterOutput {
   /** [N,K,h,w] before softmax, at the size of the features: 1/output_stride of the input. */
   logits: Tensor<'float32'>;

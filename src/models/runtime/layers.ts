@@ -17,6 +17,7 @@ export interface ReceptiveField {
   start: number;
 }
 
+/** A layer of a network at one input size. */
 export interface Layer {
   /** The checkpoint's name, such as `layer.3.conv_3x3`. */
   name: string;

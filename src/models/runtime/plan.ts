@@ -12,8 +12,11 @@ import { chooseKernel, fuses, inBands } from './choose.js';
 import { type LoweredStep, lower, sizeOf, type Value, type WeightLookup } from './lower.js';
 import type { Machine, Work } from './machine.js';
 
+/** One step of a plan: a kernel, frozen on sizes, weights and places in memory. */
 export interface Step {
+  /** The layer it computes, or the layers that became one step, by their names in the graph. */
   readonly name: string;
+  /** Operation and sizes. */
   readonly spec: Spec | InvertedResidualSpec;
   /** `depthwise3x3_s2_f32_relu6__js` */
   readonly kernelName: string;
@@ -31,14 +34,20 @@ export interface PlanOutput {
   readonly afterStep: number;
 }
 
+/** Shape of an input, [N,C,H,W]. */
 export type InputDims = readonly [batch: number, channels: number, height: number, width: number];
 
+/** What runs for one input size and one set of outputs, step by step. */
 export interface Plan {
+  /** Shape of the input. */
   readonly dims: InputDims;
+  /** Who computes it. */
   readonly engine: Engine;
   /** Where the input goes, NCHW. */
   readonly input: Region;
+  /** In the order they run in. */
   readonly steps: readonly Step[];
+  /** What is copied out, and when. */
   readonly outputs: readonly PlanOutput[];
   readonly values: ReadonlyMap<string, Value & { offset: number }>;
   /** Bytes of the arena, the peak of all activations together. */

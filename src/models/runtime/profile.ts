@@ -28,6 +28,7 @@ export interface ProfileStep extends ProfileRow {
   readonly spec: Step['spec'];
 }
 
+/** Where the time of a call goes. */
 export interface Profile {
   readonly engine: Plan['engine'];
   readonly dims: InputDims;

@@ -9,6 +9,7 @@ import { readWhole, systemError } from '../files.js';
 import { cacheFolder } from './environment.js';
 import { etagOf, folderName, modelOf, UNFINISHED } from './layout.js';
 
+/** A file of a model that is kept. */
 export interface CachedFile {
   /** Relative to the snapshot. */
   file: string;
@@ -17,6 +18,7 @@ export interface CachedFile {
   size: number;
 }
 
+/** A model as it was at one commit. */
 export interface CachedRevision {
   commit: string;
   /** Branches and tags that were last seen there. */
@@ -25,6 +27,7 @@ export interface CachedRevision {
   files: CachedFile[];
 }
 
+/** A model of which something is kept. */
 export interface CachedModel {
   /** `org/name` */
   repo: string;
@@ -100,6 +103,7 @@ async function filesBelow(top: string, folder = ''): Promise<string[]> {
   return files;
 }
 
+/** What a file's hash says of it. */
 export interface Verdict extends CachedFile {
   repo: string;
   commit: string;

@@ -277,7 +277,7 @@ export class HubModel {
 const isSystemError = (cause: unknown): boolean => cause instanceof Error && 'syscall' in cause;
 
 /** @throws MobileNetError HASH for a file that is not what its blob's name says */
-export async function checkKept(path: string, what: string, bytes: Uint8Array): Promise<void> {
+async function checkKept(path: string, what: string, bytes: Uint8Array): Promise<void> {
   const etag = await etagOf(path);
   const got = etag && (await hashLike(etag, bytes));
   if (!etag || !got || got === etag) return;

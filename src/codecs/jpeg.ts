@@ -1,4 +1,4 @@
-/** JPEG in Node: jpeg-js, told what the colours are, with libjpeg's conversion of YCbCr in place of its own. */
+/** JPEG without a browser: jpeg-js, told what the colours are, with libjpeg's conversion of YCbCr in place of its own. */
 import jpeg from 'jpeg-js';
 import { type DecodedImage, env } from '../base/env.js';
 import { codecError } from '../processors/decode.js';

@@ -1,0 +1,12 @@
+/**
+ * What an edge runtime (workerd, Vercel's edge) has to offer: fetch, and codecs in JavaScript, since it has no decoder of
+ * its own. One thread, no files, and nothing that is imported later or from Node.
+ */
+import type { Platform } from '../base/env.js';
+import { webPlatform } from '../processors/web.js';
+import { decodeJpeg } from './jpeg.js';
+import { decodePng, encodePng } from './png.js';
+
+const { openFolder, readFile } = webPlatform as Required<Pick<Platform, 'openFolder' | 'readFile'>>;
+
+export const edgePlatform: Platform = { openFolder, readFile, decodePng, decodeJpeg, encodePng };

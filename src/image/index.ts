@@ -1,0 +1,33 @@
+/**
+ * `mobilenet-v2/image`: pictures without a network. They are read, resized as Pillow does it and made into tensors, and
+ * segmentations are made into masks; no kernel is in its import graph.
+ */
+export { type DecodedImage, env, type Folder, type Limits, type Platform } from '../base/env.js';
+export { type ErrorCode, type ErrorPlace, MobileNetError } from '../base/errors.js';
+export type { DrawableLike } from '../processors/drawable.js';
+export { type EveryFrameOptions, every_frame, type VideoLike } from '../processors/every-frame.js';
+export type { Geometry } from '../processors/geometry.js';
+export {
+  type ImageInput as ProcessorInput,
+  type ImageProcessorOptions,
+  MobileNetV2FeatureExtractor,
+  MobileNetV2ImageProcessor,
+  MobileNetV2ImageProcessor as AutoImageProcessor,
+  type ProcessOptions,
+  type ProcessorOutput,
+} from '../processors/image-processor.js';
+export type { ChannelFormat, Size } from '../processors/options.js';
+export type { Pixels } from '../processors/pixels.js';
+export type { SegmentationOutput, TargetSizes } from '../processors/postprocess.js';
+export {
+  type CanvasLike,
+  type ChannelOrder,
+  type ImageDataLike,
+  type ImageInput,
+  load_image,
+  RawImage,
+  type ResizeOptions,
+} from '../processors/raw-image.js';
+export type { ResamplingName, ResamplingNumber } from '../processors/resize.js';
+export type { Dims } from '../tensor/shape.js';
+export { type NestedList, type SliceRange, Tensor, type TensorData, type TensorType } from '../tensor/tensor.js';

@@ -1,0 +1,53 @@
+/** The examples that need nothing but Node, run as their first lines say. All others are run by test/runtimes. */
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import {
+  MobileNetV2Config,
+  MobileNetV2ForSemanticSegmentation,
+  MobileNetV2ImageProcessor,
+  RawImage,
+} from '../src/node.js';
+import { ROOT, temporaryFolder } from './helpers/cli.js';
+
+/** Lines that an example prints; from the repository, where the package's name means itself. */
+function run(...words: string[]): string[] {
+  const { status, stdout, stderr } = spawnSync(process.execPath, words, { cwd: ROOT, encoding: 'utf8' });
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  return stdout.trimEnd().split('\n');
+}
+
+describe('examples', () => {
+  it('classify.mjs', () => {
+    expect(run('examples/classify.mjs', 'examples/husky.png')).toEqual(['examples/husky.png: Siberian husky 0.994']);
+  });
+
+  it('features.mjs', () => {
+    const [line] = run('examples/features.mjs', 'examples/husky.png', 'examples/dog.jpg');
+    expect(line).toMatch(/^examples\/husky\.png and examples\/dog\.jpg: 0\.55\d$/);
+  });
+
+  it('segment.mjs, with a small network that knows nothing', async () => {
+    const folder = temporaryFolder();
+    const model = join(folder, 'model');
+    const config = new MobileNetV2Config({ num_labels: 3, depth_multiplier: 0.35, output_stride: 16 });
+    await new MobileNetV2ForSemanticSegmentation(config, { seed: 5 }).save_pretrained(model);
+    await new MobileNetV2ImageProcessor({ size: { shortest_edge: 65 }, do_center_crop: false }).save_pretrained(model);
+    const lines = run('examples/segment.mjs', model, 'examples/husky.png', join(folder, 'masks'));
+    const shares = lines.map((line) => Number(/^LABEL_\d: ([\d.]+) % of the picture$/.exec(line)![1]));
+    expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(100, 0);
+    const masks = readdirSync(join(folder, 'masks'));
+    expect(masks).toEqual(lines.map((line) => `${line.split(':')[0]}.png`));
+    for (const mask of masks) expect((await RawImage.read(join(folder, 'masks', mask))).size).toEqual([270, 370]);
+  });
+
+  it('those of docs/deploy.md are all there', () => {
+    const deploy = readFileSync(join(ROOT, 'docs/deploy.md'), 'utf8');
+    const named = [...deploy.matchAll(/\.\.\/examples\/([\w-]+)/g)].map(([, name]) => name);
+    const folders = readdirSync(join(ROOT, 'examples'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    // examples/browser is the page, with tests of its own.
+    expect(folders.map(({ name }) => name).filter((name) => name !== 'browser' && !named.includes(name))).toEqual([]);
+  });
+});
