@@ -16,8 +16,11 @@ export interface DecodedImage {
 export interface Folder {
   /** How the caller named it; used in messages. */
   readonly name: string;
-  /** The bytes of a file, or undefined when there is no such file. `file` is a plain relative path. */
-  read(file: string, signal?: AbortSignal): Promise<Uint8Array | undefined>;
+  /**
+   * The bytes of a file, or undefined when there is no such file. `file` is a plain relative path. Of a file with more
+   * than `most` bytes nothing need be read: it is refused whatever is given for it.
+   */
+  read(file: string, signal?: AbortSignal, most?: number): Promise<Uint8Array | undefined>;
   /** Where else the weights of this model may lie, when it holds none: its conversion to safetensors. */
   alternative?(signal?: AbortSignal): Promise<Folder | undefined>;
 }
@@ -149,6 +152,10 @@ export interface Limits {
   jpegScans: number;
   /** Bytes of a safetensors header. */
   headerBytes: number;
+  /** Tensors in a checkpoint; a MobileNetV2 has 314. */
+  tensors: number;
+  /** Bytes of a checkpoint's files of weights, all shards together. */
+  weightsBytes: number;
   /** Bytes of a JSON file (config, index). */
   jsonBytes: number;
   /** Nesting of a JSON file. */
@@ -166,6 +173,8 @@ export const env = {
     imageBytes: 64 * 1024 * 1024,
     jpegScans: 100,
     headerBytes: 25_000_000,
+    tensors: 100_000,
+    weightsBytes: 2 * 1024 ** 3,
     jsonBytes: 10 * 1024 * 1024,
     jsonDepth: 64,
   },
@@ -187,6 +196,26 @@ async function startWebWorker(source: string, task: unknown, onExit: (clean: boo
       URL.revokeObjectURL(url);
     },
   };
+}
+
+/** Throws LIMIT for a file of a model with more bytes than it may have. */
+export function checkFileBytes(bytes: number, most: number, file: string): void {
+  if (bytes <= most) return;
+  throw new MobileNetError(
+    'LIMIT',
+    `${file}: more than ${most} bytes; raise env.limits.weightsBytes, or jsonBytes for a configuration, if you trust it`,
+    { file },
+  );
+}
+
+/** Throws LIMIT for more tensors than a checkpoint may have. */
+export function checkTensorCount(count: number, file: string): void {
+  if (count <= env.limits.tensors) return;
+  throw new MobileNetError(
+    'LIMIT',
+    `${file}: ${count} tensors, env.limits.tensors is ${env.limits.tensors}; raise it if you trust the file`,
+    { file },
+  );
 }
 
 /** The named service of the platform, or an error that says what is missing. */

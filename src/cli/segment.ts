@@ -1,6 +1,6 @@
 /** `mobilenet-v2 segment`: a mask of classes for every picture, and the picture with the classes laid over it. */
-import { mkdirSync } from 'node:fs';
 import type { Command } from 'commander';
+import { makeFolder } from '../node/files.js';
 import { encodePalettePng, encodePng } from '../node/png.js';
 import type { Prepared } from '../node/prepare.js';
 import {
@@ -75,7 +75,7 @@ async function segment(inputs: string[], flags: SegmentFlags, session: Session):
   if (num_labels > MOST_CLASSES) {
     throw new MobileNetError('UNSUPPORTED', `the model has ${num_labels} classes, a mask has room for ${MOST_CLASSES}`);
   }
-  mkdirSync(flags.out, { recursive: true });
+  await makeFolder(flags.out);
   let cropped = 0;
   await runJob({
     pictures,

@@ -2,7 +2,7 @@
  * A model of a hub as a folder, for places without files: answers are kept in the browser's Cache, or where
  * `env.customCache` says. What is kept carries its commit, so that files of one model are never of two.
  */
-import { env, type Folder, type HubOptions, type ResponseCache } from '../base/env.js';
+import { checkFileBytes, env, type Folder, type HubOptions, type ResponseCache } from '../base/env.js';
 import { listNames, MobileNetError } from '../base/errors.js';
 import { conversionOf, download, type FileFacts, hashLike, type Listing, list, wrongHash } from './download.js';
 import { checkFile, checkRevision, fileUrl, isCommit, isOptional, makeRemote, type Remote } from './names.js';
@@ -53,7 +53,7 @@ export async function responseFolder(repo: string, options: HubOptions, host: st
     return bytes;
   }
 
-  async function fetched(file: string, caller: AbortSignal | undefined): Promise<Uint8Array | undefined> {
+  async function fetched(file: string, caller: AbortSignal | undefined, most: number): Promise<Uint8Array | undefined> {
     listing ??= list(remote, commit ?? revision, caller);
     listing.catch(() => {
       listing = undefined;
@@ -62,8 +62,10 @@ export async function responseFolder(repo: string, options: HubOptions, host: st
     commit ??= known?.commit;
     const facts = known?.files.get(file);
     if (known !== undefined && facts === undefined) return undefined;
+    checkFileBytes(facts?.size ?? 0, most, `${repo}/${file}`);
     progress.step('download', file);
-    const bytes = await receive({ remote, file, revision: commit ?? revision, ...facts, progress, signal: caller });
+    const order = { remote, file, revision: commit ?? revision, progress, signal: caller, most };
+    const bytes = await receive({ ...order, ...facts });
     if (bytes === undefined) return undefined;
     const { etag = '' } = facts ?? {};
     await verify(remote, file, etag, bytes, 'the hub, or a mirror of it, is at fault');
@@ -75,14 +77,15 @@ export async function responseFolder(repo: string, options: HubOptions, host: st
 
   return {
     name: repo,
-    async read(file, caller = signal) {
+    async read(file, caller = signal, most = Number.POSITIVE_INFINITY) {
       checkFile(file);
       caller?.throwIfAborted();
-      const own = await local?.read(file, caller).catch(() => undefined);
+      const own = await local?.read(file, caller, most).catch(() => undefined);
       if (own !== undefined) return own;
       progress.step('initiate', file);
       const bytes =
-        (options.force_download ? undefined : await kept(file)) ?? (offline ? undefined : await fetched(file, caller));
+        (options.force_download ? undefined : await kept(file)) ??
+        (offline ? undefined : await fetched(file, caller, most));
       if (bytes !== undefined) progress.step('done', file);
       else if (offline) missing.add(file);
       if (bytes === undefined && offline && !isOptional(file)) {
@@ -112,10 +115,12 @@ interface Order extends FileFacts {
   revision: string;
   progress: FileProgress;
   signal: AbortSignal | undefined;
+  /** Bytes that it may have. */
+  most: number;
 }
 
 /** A file in memory. */
-async function receive({ progress, ...order }: Order): Promise<Uint8Array<ArrayBuffer> | undefined> {
+async function receive({ progress, most, ...order }: Order): Promise<Uint8Array<ArrayBuffer> | undefined> {
   let chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
   const sink = {
@@ -125,6 +130,7 @@ async function receive({ progress, ...order }: Order): Promise<Uint8Array<ArrayB
     async write(chunk: Uint8Array) {
       chunks.push(chunk as Uint8Array<ArrayBuffer>);
       length += chunk.length;
+      checkFileBytes(length, most, `${order.remote.repo}/${order.file}`);
     },
     async restart() {
       chunks = [];

@@ -37,7 +37,7 @@ export function within(folder: Folder, subfolder: string | undefined): Folder {
   const inside = (file: string) => `${subfolder}/${file}`;
   return {
     name: `${folder.name}/${subfolder}`,
-    read: (file, signal) => folder.read(inside(file), signal),
+    read: (file, signal, most) => folder.read(inside(file), signal, most),
     alternative: async (signal) => {
       const other = await folder.alternative?.(signal);
       return other && within(other, subfolder);

@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { isAbsolute, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Folder } from '../base/env.js';
+import { checkFileBytes, type Folder } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 
 /** From src/node and from dist/node it is the same way up. */
@@ -40,11 +40,11 @@ export async function openFolder(path: string, named?: string): Promise<Folder> 
   }
   return {
     name: path,
-    async read(file, signal) {
+    async read(file, signal, most) {
       checkInside(file);
       try {
         if (!OWN_FILES.has(file) && file !== named) await checkLink(path, file);
-        return await readWhole(join(path, file), signal);
+        return await readWhole(join(path, file), signal, most);
       } catch (cause) {
         if (isAbsent(cause)) return undefined;
         if (signal?.aborted || cause instanceof MobileNetError) throw cause;
@@ -61,11 +61,16 @@ const MOST_AT_ONCE = 2 ** 30;
  * A file's bytes. `readFile` asks for half a megabyte at a time and waits its turn in between: reading 14 MB took 16 ms
  * of a cold start, in one piece it takes none, for it happens while the main thread does something else.
  */
-export async function readWhole(path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
+export async function readWhole(
+  path: string,
+  signal: AbortSignal | undefined,
+  most = Number.POSITIVE_INFINITY,
+): Promise<Uint8Array> {
   signal?.throwIfAborted();
   const handle = await open(path);
   try {
     const { size } = await handle.stat();
+    checkFileBytes(size, most, path);
     const bytes = new Uint8Array(size);
     let length = 0;
     while (length < size) {
@@ -214,7 +219,7 @@ export async function writeFolder(path: string, files: ReadonlyMap<string, Uint8
   }
   const unfinished = new Map<string, string>();
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
     for (const [file, bytes] of files) {
       // Without the file's own name, which may be as long as names can be.
       const temporary = join(path, `.${randomUUID()}.tmp`);
@@ -227,7 +232,21 @@ export async function writeFolder(path: string, files: ReadonlyMap<string, Uint8
     }
   } catch (cause) {
     for (const temporary of unfinished.keys()) await rm(temporary, { force: true }).catch(() => {}); // the first error counts
-    throw systemError(cause, path);
+    throw cause instanceof MobileNetError ? cause : systemError(cause, path);
+  }
+}
+
+/** Makes a folder, and those it lies in. @throws MobileNetError IO */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    if (!isAbsent(cause)) throw systemError(cause, path);
+    // What Node says of a read-only file system, and below a file.
+    throw new MobileNetError('IO', `${path}: the folder cannot be made; is the place it would lie in read-only?`, {
+      file: path,
+      cause,
+    });
   }
 }
 

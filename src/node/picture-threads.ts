@@ -91,7 +91,6 @@ export class PictureThreads {
     const worker = new Worker(new URL('./picture-worker.js', import.meta.url), {
       workerData: { limits: env.limits } satisfies WorkerStart,
     });
-    worker.unref();
     const thread: Thread = { worker, jobs: new Map() };
     this.#threads.add(thread);
     worker.on('message', (answer: Answer) => {
@@ -106,6 +105,8 @@ export class PictureThreads {
       this.#threads.delete(thread);
       for (const { file, resolve } of thread.jobs.values()) resolve(this.#prepareHere(file));
     });
+    // Behind the listeners: one for messages makes a thread count again, and a run without a model would never end.
+    worker.unref();
   }
 
   async #prepareHere(file: string): Promise<Prepared> {

@@ -3,7 +3,7 @@
  * itself is in preprocess.ts.
  */
 import { Callable } from '../base/callable.js';
-import { type Folder, type HubOptions, openFolder, requirePlatform, withoutHubOptions } from '../base/env.js';
+import { env, type Folder, type HubOptions, openFolder, requirePlatform, withoutHubOptions } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { parseJson } from '../base/json.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -136,7 +136,7 @@ export class MobileNetV2ImageProcessor extends Callable<
     const replaced = givenOptions(overrides, 'from_pretrained');
     resolveOptions(replaced, { code: 'ARG', name: 'from_pretrained' });
     const folder = await openFolder(where, options);
-    const bytes = await folder.read(FILE);
+    const bytes = await folder.read(FILE, undefined, env.limits.jsonBytes);
     if (bytes === undefined) throw new MobileNetError('NOT_FOUND', `${folder.name} has no ${FILE}`, { file: FILE });
     const config = parseJson(bytes, { file: FILE, code: 'CONFIG' });
     if (typeof config !== 'object' || config === null || Array.isArray(config)) {

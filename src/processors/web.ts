@@ -83,7 +83,7 @@ async function openFolder(path: string): Promise<Folder> {
   const base = absolute(path.endsWith('/') ? path : `${path}/`);
   return {
     name: path,
-    async read(file, signal) {
+    async read(file, signal, most = Number.POSITIVE_INFINITY) {
       const url = new URL(file, base);
       if (!url.href.startsWith(base.href)) {
         throw new MobileNetError('PATH_ESCAPE', `expected the name of a file inside ${path}, got ${show(file)}`, {
@@ -93,7 +93,7 @@ async function openFolder(path: string): Promise<Folder> {
       const response = await request(url, file, signal);
       // Servers of single-page applications answer with their page where there is no file. No model file is HTML.
       if (response?.headers.get('content-type')?.startsWith('text/html')) return undefined;
-      return response && bodyOf(response, file, Number.POSITIVE_INFINITY, signal);
+      return response && bodyOf(response, file, most, 'weightsBytes, or jsonBytes for a configuration,', signal);
     },
   };
 }
@@ -103,7 +103,7 @@ async function readFile(path: string, limit: number): Promise<Uint8Array> {
   if (response === undefined) {
     throw new MobileNetError('NOT_FOUND', `${path}: the server has no such file (404)`, { file: path });
   }
-  return bodyOf(response, path, limit);
+  return bodyOf(response, path, limit, 'imageBytes');
 }
 
 function absolute(path: string): URL {
@@ -123,7 +123,13 @@ async function request(url: URL, file: string, signal?: AbortSignal): Promise<Re
 }
 
 /** The body, given up as soon as it exceeds the limit. */
-async function bodyOf(response: Response, file: string, limit: number, signal?: AbortSignal): Promise<Uint8Array> {
+async function bodyOf(
+  response: Response,
+  file: string,
+  limit: number,
+  limitName: string,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
   for (const reader = response.body?.getReader(); reader !== undefined; ) {
@@ -135,7 +141,7 @@ async function bodyOf(response: Response, file: string, limit: number, signal?: 
       await reader.cancel();
       throw new MobileNetError(
         'LIMIT',
-        `${file}: more than ${limit} bytes; raise env.limits.imageBytes to read larger files`,
+        `${file}: more than ${limit} bytes; raise env.limits.${limitName} to read larger files`,
         { file },
       );
     }

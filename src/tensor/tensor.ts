@@ -57,7 +57,10 @@ export class Tensor<T extends TensorType = TensorType> {
     }
     const count = elementCount(dims);
     let values: unknown = data;
-    if (Array.isArray(data)) values = fromList(type, data);
+    if (Array.isArray(data)) {
+      checkList(data);
+      values = fromList(type, data);
+    }
     if (!(values instanceof ArrayType)) {
       throw new MobileNetError('ARG', `Tensor data: ${type} needs a ${ArrayType.name} or a list, got ${show(data)}`);
     }
@@ -283,6 +286,12 @@ function split(dims: Dims, at: number): { outer: number; count: number; inner: n
 
 function numbersOf(data: TensorData): ArrayLike<number> {
   return data instanceof BigInt64Array ? Float64Array.from(data, Number) : data;
+}
+
+function checkList(list: readonly unknown[]): void {
+  const wrong = list.findIndex((item) => !['number', 'bigint', 'boolean'].includes(typeof item));
+  if (wrong < 0) return;
+  throw new MobileNetError('ARG', `Tensor data: element ${wrong} is ${show(list[wrong])}; expected numbers`);
 }
 
 /** Any list of numbers, bigints or booleans as the typed array of `type`. */

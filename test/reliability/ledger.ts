@@ -2,7 +2,7 @@
  * What the runs of this folder found, for docs/reliability.md. With `RELIABILITY_RECORD=1` every ledger is written to
  * results/ when its file of tests is through; `npm run reliability` makes the page of them.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
@@ -32,9 +32,12 @@ export class Ledger {
     afterAll(() => {
       if (process.env.RELIABILITY_RECORD !== '1' || this.#entries.size === 0) return;
       mkdirSync(FOLDER, { recursive: true });
+      const file = `${FOLDER}${name}.json`;
+      // A run of some of the tests leaves what others have found.
+      const before: Entry[] = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).entries : [];
+      const entries = [...before.filter(({ what }) => !this.#entries.has(what)), ...this.#entries.values()];
       const where = `Node ${process.versions.node}, ${availableParallelism()} cores`;
-      const content = { command, where, entries: [...this.#entries.values()] };
-      writeFileSync(`${FOLDER}${name}.json`, `${JSON.stringify(content, null, 2)}\n`);
+      writeFileSync(file, `${JSON.stringify({ command, where, entries }, null, 2)}\n`);
     });
   }
 

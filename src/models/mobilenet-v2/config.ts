@@ -2,7 +2,7 @@
  * `MobileNetV2Config`: every field, default and rule of transformers' configuration_mobilenet_v2.py and of its base
  * class, plus range checks of our own, so that a broken config.json is refused here and not deep in a kernel.
  */
-import { type Folder, type HubOptions, openFolder, requirePlatform, withoutHubOptions } from '../../base/env.js';
+import { env, type Folder, type HubOptions, openFolder, requirePlatform, withoutHubOptions } from '../../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
 import { isJsonObject, parseJson, showJson } from '../../base/json.js';
 
@@ -98,7 +98,8 @@ const FIELDS = {
   output_hidden_states: [false, truth, 'true or false'],
 } as const satisfies Partial<Record<keyof MobileNetV2ConfigFields, readonly [unknown, Check, string]>>;
 
-const MOST_LABELS = 1_000_000;
+/** ImageNet's largest set has 21,841. A million, which a file can ask for in 7 digits, takes seconds. */
+const MOST_LABELS = 100_000;
 
 export interface MobileNetV2Config extends MobileNetV2ConfigFields {}
 
@@ -159,7 +160,7 @@ export class MobileNetV2Config {
     if (Object.keys(overrides).length > 0) new MobileNetV2Config(overrides);
     const folder = await openFolder(where, options);
     const file = `${folder.name}/config.json`;
-    const bytes = await folder.read('config.json');
+    const bytes = await folder.read('config.json', undefined, env.limits.jsonBytes);
     if (bytes === undefined) {
       throw new MobileNetError('NOT_FOUND', `config.json: not in ${folder.name}; is this the folder of a model?`, {
         file,
@@ -179,7 +180,7 @@ export class MobileNetV2Config {
     return { ...dict, id2label: this.id2label, label2id: this.label2id };
   }
 
-  /** The text of config.json: keys in order, two spaces. */
+  /** The text of config.json: keys in order, two spaces. @throws MobileNetError CONFIG for what JSON cannot hold */
   to_json_string(): string {
     const dict = this.to_dict();
     const ordered = Object.fromEntries(
@@ -187,7 +188,11 @@ export class MobileNetV2Config {
         .sort()
         .map((name) => [name, dict[name]]),
     );
-    return `${JSON.stringify(ordered, null, 2)}\n`;
+    try {
+      return `${JSON.stringify(ordered, null, 2)}\n`;
+    } catch (cause) {
+      throw new MobileNetError('CONFIG', `config: ${(cause as Error).message.split('\n')[0]}`, { cause });
+    }
   }
 
   /** Writes config.json into a folder. @throws MobileNetError IO, UNSUPPORTED where there are no files */
@@ -246,9 +251,10 @@ function checkLabelIds(label2id: unknown, numLabels: number, file: string | unde
   }
   const ids = dictionary();
   for (const [label, value] of Object.entries(label2id as object)) {
-    const id = Number(value);
+    // Objects of a file have no prototype, so that Number would throw a TypeError.
+    const id = typeof value === 'number' || typeof value === 'string' ? Number(value) : Number.NaN;
     if (!Number.isInteger(id) || id < 0 || id >= Math.max(1, numLabels)) {
-      throw refusal('label2id', `${show(label)} has id ${show(id)}, labels are ${numLabels}`, file);
+      throw refusal('label2id', `${show(label)} has id ${show(value)}, labels are ${numLabels}`, file);
     }
     ids[label] = id;
   }

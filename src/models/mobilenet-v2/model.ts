@@ -305,11 +305,11 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
   protected abstract taskOutputs(): string[];
 
   /** Runs the network; hidden states come as a list, in the order they were asked for. */
-  protected async compute({ pixel_values, output_hidden_states, signal }: ModelInputs): Promise<{
+  protected async compute(inputs: ModelInputs): Promise<{
     results: Map<string, Tensor<'float32'>>;
     hidden_states: Tensor<'float32'>[] | undefined;
   }> {
-    checkSignal(signal);
+    const { pixel_values, output_hidden_states, signal } = checkInputs(inputs);
     signal?.throwIfAborted();
     const network = this.#running();
     const asked = output_hidden_states ?? this.config.output_hidden_states;
@@ -377,6 +377,14 @@ function someHiddenNames(which: boolean | readonly number[]): string[] {
   const names = hiddenNames(which) ?? [];
   if (names.length > 0) return names;
   throw new MobileNetError('ARG', `hidden_states: expected true or a list of at least one index, got ${show(which)}`);
+}
+
+function checkInputs(inputs: ModelInputs): ModelInputs {
+  if (typeof inputs !== 'object' || inputs === null) {
+    throw new MobileNetError('ARG', `model: expected { pixel_values }, got ${show(inputs)}`);
+  }
+  checkSignal(inputs.signal);
+  return inputs;
 }
 
 function checkNames(names: unknown, graph: Graph): readonly string[] {
@@ -527,7 +535,7 @@ export class MobileNetV2ForSemanticSegmentation extends MobileNetV2PreTrainedMod
   }
 
   override async forward(inputs: ModelInputs): Promise<SemanticSegmenterOutput> {
-    if (inputs.labels !== undefined && this.config.num_labels === 1) {
+    if (checkInputs(inputs).labels !== undefined && this.config.num_labels === 1) {
       throw new MobileNetError('ARG', 'labels: a segmentation loss needs more than one class');
     }
     const { results, hidden_states } = await this.compute(inputs);

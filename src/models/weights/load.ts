@@ -1,5 +1,5 @@
 /** Finds the weights of a model in its folder, whatever format they are in. */
-import type { Folder } from '../../base/env.js';
+import { checkFileBytes, env, type Folder } from '../../base/env.js';
 import { MobileNetError, show } from '../../base/errors.js';
 import { firstNonFinite } from '../../tensor/finite.js';
 import type { Tensor } from '../../tensor/tensor.js';
@@ -24,9 +24,12 @@ const FILES = [
  */
 export async function loadWeights(folder: Folder, signal?: AbortSignal): Promise<StoredTensors & { file: string }> {
   for (const file of FILES) {
-    const bytes = await folder.read(file, signal);
+    const { jsonBytes, weightsBytes } = env.limits;
+    const most = file.endsWith('.json') ? jsonBytes : weightsBytes;
+    const bytes = await folder.read(file, signal, most);
     signal?.throwIfAborted();
     if (bytes === undefined) continue;
+    checkFileBytes(bytes.length, most, file);
     if (file.endsWith('.index.json')) {
       return { file, ...(await readSharded(folder, readShardIndex(bytes, { file }), signal)) };
     }

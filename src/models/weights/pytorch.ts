@@ -9,7 +9,7 @@
  * Source: torch/serialization.py and torch/_utils.py of PyTorch 2.13. Only state dicts are read: anything else a pickle
  * may name is refused, and nothing in it is executed.
  */
-import { env } from '../../base/env.js';
+import { checkTensorCount, env } from '../../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
 import { kindOf, type PickleDict, type PickleHost, PickleObject, type PickleValue, readPickle } from './pickle.js';
 import { type StoredDtype, type StoredTensor, type StoredTensors, storedBytes } from './stored.js';
@@ -244,7 +244,9 @@ class TorchReader implements PickleHost {
 
   tensorsOf(root: PickleValue): Map<string, StoredTensor> {
     const tensors = new Map<string, StoredTensor>();
-    for (const [name, value] of this.#stateDict(root)) {
+    const state = this.#stateDict(root);
+    checkTensorCount(state.size, this.#file);
+    for (const [name, value] of state) {
       if (typeof name !== 'string' || !(value instanceof TorchTensor)) {
         const message = `expected a tensor, got ${kindOf(value)}; save model.state_dict() alone`;
         return this.#fail('PICKLE', 0, message, String(name));

@@ -5,7 +5,7 @@
  *
  * The index is a stranger's list of files to open, so every name in it is checked before any is opened.
  */
-import type { Folder } from '../../base/env.js';
+import { checkFileBytes, checkTensorCount, env, type Folder } from '../../base/env.js';
 import { listNames, MobileNetError, show } from '../../base/errors.js';
 import { isJsonObject, type JsonValue, parseJson, showJson } from '../../base/json.js';
 import { readPytorch } from './pytorch.js';
@@ -21,7 +21,7 @@ export interface ShardIndex {
 
 /**
  * Reads an index; its name decides what its shards are: `*.bin.index.json` lists .bin files, any other .safetensors.
- * @throws MobileNetError BAD_HEADER, DUPLICATE_KEY, PATH_ESCAPE, with file and tensor
+ * @throws MobileNetError BAD_HEADER, DUPLICATE_KEY, PATH_ESCAPE, LIMIT, with file and tensor
  */
 export function readShardIndex(bytes: Uint8Array, { file }: { file: string }): ShardIndex {
   const root = parseJson(bytes, { file, code: 'BAD_HEADER' });
@@ -31,6 +31,7 @@ export function readShardIndex(bytes: Uint8Array, { file }: { file: string }): S
   if (!isJsonObject(map)) return refuse(file, 'weight_map', 'an object', map);
 
   const extension = file.endsWith('.bin.index.json') ? '.bin' : '.safetensors';
+  checkTensorCount(Object.keys(map).length, file);
   const weightMap = new Map<string, string>();
   for (const [tensor, shard] of Object.entries(map)) {
     if (typeof shard !== 'string') return refuse(file, `weight_map.${tensor}`, 'a file name', shard);
@@ -76,10 +77,13 @@ function checkShardName(shard: string, extension: string, file: string, tensor: 
 export async function readSharded(folder: Folder, index: ShardIndex, signal?: AbortSignal): Promise<StoredTensors> {
   const tensors = new Map<string, StoredTensor>();
   const metadata: Record<string, string> = Object.create(null);
+  let left = env.limits.weightsBytes;
   for (const shard of new Set(index.weightMap.values())) {
-    const bytes = await folder.read(shard, signal);
+    const bytes = await folder.read(shard, signal, left);
     signal?.throwIfAborted();
     if (bytes === undefined) return refuseMissingShard(folder, index, shard);
+    checkFileBytes(bytes.length, left, shard);
+    left -= bytes.length;
     const content = shard.endsWith('.bin')
       ? readPytorch(bytes, { file: shard })
       : readSafetensors(bytes, { file: shard });

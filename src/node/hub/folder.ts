@@ -21,7 +21,7 @@ async function openModel(repo: string, options: HubOptions): Promise<Folder> {
   const model = new HubModel(repo, options);
   return {
     name: repo,
-    read: (file, signal) => model.read(file, signal),
+    read: (file, signal, most) => model.read(file, signal, most),
     async alternative(signal) {
       const asked = model.offline !== undefined || model.revision !== 'main';
       const revision = asked ? undefined : await conversionOf(model.remote, signal);

@@ -80,14 +80,14 @@ export class HubModel {
   }
 
   /** The content of a file, checked against its hash. @throws as `locate` */
-  async read(file: string, signal = this.#options.signal): Promise<Uint8Array | undefined> {
+  async read(file: string, signal = this.#options.signal, most?: number): Promise<Uint8Array | undefined> {
     const path = await this.locate(file, signal);
     if (path === undefined) {
       if (this.#offline !== undefined && !isOptional(file)) await this.#refuseMissing(file);
       return undefined;
     }
-    const bytes = await readWhole(path, signal).catch((cause) => {
-      throw signal?.aborted ? cause : systemError(cause, path);
+    const bytes = await readWhole(path, signal, most).catch((cause) => {
+      throw signal?.aborted || cause instanceof MobileNetError ? cause : systemError(cause, path);
     });
     if (!this.#fresh.has(file)) {
       await checkKept(path, `${this.repo}/${file}`, bytes);

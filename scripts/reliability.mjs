@@ -1,0 +1,117 @@
+/**
+ * Writes docs/reliability.md from what the runs of test/reliability left in its results/ (RELIABILITY_RECORD=1). With
+ * `--check` it only says whether the page is what it would write.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const RESULTS = new URL('../test/reliability/results/', import.meta.url);
+const PAGE = new URL('../docs/reliability.md', import.meta.url);
+
+/** In the order of the page: the ledger's name, its title, and what is promised. */
+const PARTS = {
+  fuzz: ['Damaged files', 'Bytes and JSON damaged at random; nothing but a result or a typed error may come of one.'],
+  structured: [
+    'Structured inputs',
+    'fast-check: configurations, shapes, tensors and layouts, and anything else in their place.',
+  ],
+  'command-line': [
+    'The command line',
+    'Arguments and files at random: exit code 0, 1 or 2, no stack trace, JSON that is JSON.',
+  ],
+  malformed: [
+    'Malformed files',
+    'Files wrong in one way each, with the code, the file and the place that the error must name.',
+  ],
+  limits: [
+    'Limits',
+    'Each limit of `env.limits` lowered and raised; sparse files of 8 GB refused before memory is taken.',
+  ],
+  kernels: [
+    'Kernels',
+    'Against a convolution in float64: |Δ| ≤ 2·K·2⁻²⁴·Σ|aᵢbᵢ| + 1e-6 on sums that cancel, whole numbers bit for bit, NaN and infinity, guards around every buffer.',
+  ],
+  workers: [
+    'Threads',
+    'Workers that die at any moment, overlapping calls, disposal during a call: bits as of one thread.',
+  ],
+  memory: ['Memory', 'Growth refused at every allocation: OUT_OF_MEMORY, then the same bits in no more memory.'],
+  abort: ['Aborts', 'Milliseconds from the abort to its error. The next result has the same bits.'],
+  disk: ['Disks, pipes, signals', 'Nothing half-written, no temporary file, whole lines of output.'],
+  'supply-chain': ['Supply chain', 'No network, no other program, no compiled text, no native code.'],
+  soak: [
+    'Soak',
+    'Heap after collection < 2 MB more, resident memory < 5 % more, handles and workers as before; first and last outputs bit-equal.',
+  ],
+};
+
+const number = (value) => value.toLocaleString('en-US');
+const cell = (value, digits = 0) => (value === undefined ? '' : value.toFixed(digits));
+
+function table(entries) {
+  const columns = [
+    ['what', (e) => e.what, '---'],
+    ['tried', (e) => number(e.tried), '---:'],
+    ['accepted', (e) => (e.accepted === undefined ? '' : number(e.accepted)), '---:'],
+    ['slowest, ms', (e) => cell(e.worstMs), '---:'],
+    ['resident, MiB', (e) => cell(e.rssMiB), '---:'],
+    ['seed', (e) => String(e.seed ?? ''), '---:'],
+    ['', (e) => e.note ?? '', '---'],
+  ].filter(([, get]) => entries.some((entry) => get(entry) !== ''));
+  const row = (cells) => `| ${cells.join(' | ')} |`;
+  return [
+    row(columns.map(([title]) => title)),
+    row(columns.map(([, , rule]) => rule)),
+    ...entries.map((entry) => row(columns.map(([, get]) => get(entry).replaceAll('|', '\\|')))),
+  ].join('\n');
+}
+
+const ledgers = Object.keys(PARTS)
+  .map((name) => [name, new URL(`${name}.json`, RESULTS)])
+  .filter(([, file]) => existsSync(file))
+  .map(([name, file]) => [name, JSON.parse(readFileSync(file, 'utf8'))]);
+const unknown = readdirSync(RESULTS).filter((file) => !(file.replace('.json', '') in PARTS));
+if (unknown.length > 0) throw new Error(`no part of the page for ${unknown.join(', ')}`);
+
+const tried = ledgers.reduce((sum, [, { entries }]) => sum + entries.reduce((n, e) => n + e.tried, 0), 0);
+const page = `# Reliability
+
+What the tests in [test/reliability](../test/reliability) tried, and what came of it. Written by \`npm run reliability\` from
+the results of the runs; each part says how to repeat it, with its seed where chance has a part.
+
+In the runs below, ${number(tried)} inputs, calls and faults: 0 crashes, 0 errors without a type, 0 hangs, 0 results lost. (A run
+with any of these fails and leaves no result.) Times are of a machine shared with other work, so that they are upper bounds.
+
+${ledgers
+  .map(([name, { command, where, entries }]) => {
+    const [title, promise] = PARTS[name];
+    return `## ${title}\n\n${promise}\n\n${table(entries)}\n\n\`${command}\` · ${where}\n`;
+  })
+  .join('\n')}
+## Limits
+
+Checked before memory is taken; every one can be changed in \`env.limits\`.
+
+| limit | default | of |
+| --- | ---: | --- |
+| \`imageBytes\` | 64 MiB | a picture's file |
+| \`imagePixels\` | 50,000,000 | a picture, a resized picture, a map of classes |
+| \`jpegScans\` | 100 | a progressive JPEG |
+| \`headerBytes\` | 25,000,000 | a safetensors header, the pickle of pytorch_model.bin |
+| \`tensors\` | 100,000 | a checkpoint |
+| \`weightsBytes\` | 2 GiB | a checkpoint's weights, all shards together |
+| \`jsonBytes\` | 10 MiB | config.json, preprocessor_config.json, an index |
+| \`jsonDepth\` | 64 | nesting in them |
+
+Not adjustable: a million values in a JSON document, a million opcodes in a pickle, 100,000 labels, 2³¹ numbers in one
+activation.
+`;
+
+if (process.argv.includes('--check')) {
+  const same = existsSync(PAGE) && readFileSync(PAGE, 'utf8') === page;
+  console.log(`${fileURLToPath(PAGE)} is ${same ? '' : 'not '}what the results say`);
+  process.exitCode = same ? 0 : 1;
+} else {
+  mkdirSync(new URL('.', PAGE), { recursive: true });
+  writeFileSync(PAGE, page);
+}

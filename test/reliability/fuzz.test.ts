@@ -1,0 +1,231 @@
+/**
+ * Damaged files by the ten thousand. Nothing may come of one but a result or a typed error, within 2 s and 512 MB.
+ * `FUZZ_RUNS` says how many for each reader (JPEG takes a tenth), `FUZZ_SEED` repeats a run; both are printed.
+ *
+ * Guided by what readers answer: an input whose answer (code, and message without its numbers and names) was not seen
+ * before joins those that are damaged next. That needs no instrumented build, which tools that have one cannot make of ES
+ * modules (jsfuzz hooks `require`, @jazzer.js needs a newer glibc), and it reached every refusal that the readers have.
+ */
+import { crc32 } from 'node:zlib';
+import { expect, it } from 'vitest';
+import { MobileNetError } from '../../src/base/errors.js';
+import { readPytorch } from '../../src/models/weights/pytorch.js';
+import { readSafetensors } from '../../src/models/weights/safetensors.js';
+import { readShardIndex } from '../../src/models/weights/shards.js';
+import { toFloat32, toInt64 } from '../../src/models/weights/stored.js';
+import { MobileNetV2Config, MobileNetV2ImageProcessor } from '../../src/node.js';
+import { decodeImage } from '../../src/processors/decode.js';
+import { exifOrientation } from '../../src/processors/exif.js';
+import { exifBlock, jpeg } from '../codecs/jpeg-files.js';
+import { chunk, IEND, idat, ihdr, png, simplePng } from '../codecs/png-files.js';
+import { concat, fixture, int, memoryFolder, split, utf8, zip } from '../weights/helpers.js';
+import { Ledger, resident } from './ledger.js';
+import { randomOf } from './models.js';
+import { type Below, belowOf, mutateBytes, mutateJson } from './mutate.js';
+
+const RUNS = Number(process.env.FUZZ_RUNS ?? 5_000);
+const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 32);
+const ledger = new Ledger('fuzz', `FUZZ_SEED=${SEED} npm run fuzz`);
+
+const SLOWEST = 2000;
+const MOST_MEMORY = 512;
+/** Inputs that wait to be damaged further, beside the sound ones. */
+const MOST_KEPT = 500;
+
+interface Target {
+  name: string;
+  seeds: readonly Uint8Array[];
+  /** Makes one input of another. */
+  mutate?: (bytes: Uint8Array, below: Below, other: Uint8Array) => Uint8Array;
+  read: (bytes: Uint8Array) => unknown;
+  /** One run in so many of RUNS. */
+  share?: number;
+}
+
+const file = 'mutant';
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+/** JSON half of the time, bytes else. */
+const jsonOrBytes = (bytes: Uint8Array, below: Below, other: Uint8Array): Uint8Array =>
+  below(2) === 0 ? utf8(mutateJson(text(bytes), below)) : mutateBytes(bytes, below, other);
+
+/** A mutated header with its right length before it and its data behind; or any bytes of the file. */
+function mutateSafetensors(bytes: Uint8Array, below: Below, other: Uint8Array): Uint8Array {
+  const length = bytes.length < 8 ? -1 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  if (length < 2 || length > bytes.length - 8 || below(3) === 0) return mutateBytes(bytes, below, other);
+  const { header, data } = split(bytes);
+  const mutant = jsonOrBytes(header, below, header);
+  return concat(int(mutant.length, 8), mutant, data);
+}
+
+function readAll(tensors: ReturnType<typeof readSafetensors>['tensors']): void {
+  for (const stored of tensors.values()) {
+    if (stored.dtype === 'I64') toInt64(stored);
+    else toFloat32(stored);
+  }
+}
+
+/** Corrects the CRC of every chunk, so that a mutation reaches what lies behind that check. */
+function withPngCrcs(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  for (let at = 8; at + 12 <= bytes.length; ) {
+    const end = at + 8 + view.getUint32(at);
+    if (end + 4 > bytes.length) break;
+    view.setUint32(end, crc32(bytes.subarray(at + 4, end)));
+    at = end + 4;
+  }
+  return bytes;
+}
+
+/** The pickle of a torch zip: a mutant of it is read as if it had always been there. */
+const PICKLE = (() => {
+  const bytes = fixture('zip.bin');
+  const begin = bytes.findIndex((byte, at) => byte === 0x80 && bytes[at + 1] === 2);
+  let end = begin;
+  while (!(bytes[end] === 0x2e && bytes[end - 1] === 0x75) && end < bytes.length) end++;
+  return bytes.slice(begin, end + 1);
+})();
+const storages = Array.from({ length: 8 }, (_, key) => ({ name: `m/data/${key}`, data: new Uint8Array(64) }));
+
+const row = (length: number) => Uint8Array.from({ length }, (_, i) => i * 29);
+const PNGS = [
+  simplePng({ width: 9 }, [row(9), row(9), row(9)]),
+  simplePng({ width: 3, depth: 16, colourType: 6 }, [row(24), row(24)]),
+  simplePng(
+    { width: 8, depth: 2, colourType: 3 },
+    [row(2), row(2)],
+    chunk('PLTE', row(12)),
+    chunk('eXIf', exifBlock(6)),
+  ),
+  png(
+    ihdr({ width: 5, height: 5, interlace: 1 }),
+    idat(row(30).map((value, i) => (i % 6 === 0 ? i % 5 : value))),
+    IEND,
+  ),
+];
+const components = [
+  { id: 1, value: 90, h: 2, v: 2 },
+  { id: 2, value: 100 },
+  { id: 3, value: 200 },
+];
+const JPEGS = [
+  jpeg(),
+  jpeg({ width: 20, height: 20, components, jfif: true, exif: exifBlock(5) }),
+  jpeg({ width: 20, height: 20, components, progressive: true }),
+  jpeg({ components: [...components, { id: 4, value: 50 }], adobe: 2 }),
+];
+const INDEX = 'model.safetensors.index.json';
+const weight_map = {
+  'layer.0.weight': 'model-00001-of-00002.safetensors',
+  'layer.1.weight': 'parts/model_2.safetensors',
+};
+const CONFIG = utf8(new MobileNetV2Config({ depth_multiplier: 0.35 }).to_json_string());
+const PREPROCESSOR = utf8(JSON.stringify(new MobileNetV2ImageProcessor().to_dict()));
+
+const TARGETS: Target[] = [
+  {
+    name: 'safetensors',
+    seeds: ['zip', 'dtypes', 'shared'].map((name) => fixture(`${name}.safetensors`)),
+    mutate: mutateSafetensors,
+    read: (bytes) => readAll(readSafetensors(bytes, { file }).tensors),
+  },
+  {
+    name: 'index',
+    seeds: [utf8(JSON.stringify({ metadata: { total_size: 8 }, weight_map })), utf8('{"weight_map":{}}')],
+    mutate: jsonOrBytes,
+    read(bytes) {
+      for (const name of readShardIndex(bytes, { file: INDEX }).weightMap.values()) {
+        expect(name).toMatch(/^\w[\w.-]*(\/\w[\w.-]*)*$/);
+      }
+    },
+  },
+  {
+    name: 'config.json',
+    seeds: [CONFIG, utf8('{"model_type":"mobilenet_v2","num_labels":3}')],
+    mutate: jsonOrBytes,
+    read: (bytes) => MobileNetV2Config.from_pretrained(memoryFolder({ 'config.json': bytes })),
+  },
+  {
+    name: 'preprocessor_config.json',
+    seeds: [PREPROCESSOR, utf8('{"size":224,"crop_size":[224,224],"image_mean":0.5}')],
+    mutate: jsonOrBytes,
+    read: (bytes) => MobileNetV2ImageProcessor.from_pretrained(memoryFolder({ 'preprocessor_config.json': bytes })),
+  },
+  {
+    name: 'pytorch_model.bin',
+    seeds: ['zip', 'legacy', 'protocol4', 'strided', 'shared', 'parameter'].map((name) => fixture(`${name}.bin`)),
+    read: (bytes) => readAll(readPytorch(bytes, { file }).tensors),
+  },
+  {
+    name: 'pickle, in a sound zip',
+    seeds: [PICKLE],
+    read: (data) => readAll(readPytorch(zip([{ name: 'm/data.pkl', data }, ...storages]), { file }).tensors),
+    share: 2,
+  },
+  { name: 'PNG', seeds: PNGS, read: (bytes) => decodeImage(bytes, { file }), share: 2 },
+  {
+    name: 'PNG, checksums right',
+    seeds: PNGS,
+    mutate: (...args) => withPngCrcs(mutateBytes(...args)),
+    read: (bytes) => decodeImage(bytes, { file }),
+    share: 2,
+  },
+  { name: 'JPEG', seeds: JPEGS, read: (bytes) => decodeImage(bytes, { file }), share: 10 },
+  {
+    name: 'EXIF',
+    seeds: [exifBlock(6), exifBlock(3, { little: false }), exifBlock(8, { type: 4 })],
+    read: (bytes) => expect([1, 2, 3, 4, 5, 6, 7, 8]).toContain(exifOrientation(bytes)),
+  },
+];
+
+/** What a reader answered, without what differs from file to file. */
+const answerOf = ({ code, message }: MobileNetError): string =>
+  `${code} ${message.replace(/"(?:[^"\\]|\\.)*"?|-?\d[\d.e+]*/g, '#')}`.slice(0, 120);
+
+it.each(TARGETS)('$name', { timeout: 3600_000 }, async ({ name, seeds, read, mutate = mutateBytes, share = 1 }) => {
+  const runs = Math.ceil(RUNS / share);
+  console.log(`fuzz ${name}: FUZZ_SEED=${SEED} FUZZ_RUNS=${RUNS}`);
+  const below = belowOf(randomOf(SEED));
+  const pool = [...seeds];
+  const answers = new Set<string>();
+  let accepted = 0;
+  let worstMs = 0;
+  let rssMiB = 0;
+  for (let run = 0; run < runs; run++) {
+    const bytes = mutate(
+      below(2) === 0 ? seeds[below(seeds.length)] : pool[below(pool.length)],
+      below,
+      pool[below(pool.length)],
+    );
+    const begin = performance.now();
+    let answer = '';
+    try {
+      const result = read(bytes);
+      if (result instanceof Promise) await result;
+      accepted++;
+      answer = 'fine';
+    } catch (error) {
+      if (!(error instanceof MobileNetError)) {
+        throw new Error(`seed ${SEED}, run ${run}: ${error}: ${Buffer.from(bytes).toString('base64')}`, {
+          cause: error,
+        });
+      }
+      if (error.message.length >= 500) throw new Error(`run ${run}: a message of ${error.message.length} characters`);
+      if (error.file === undefined) throw new Error(`run ${run}: no file: ${error.message}`);
+      answer = answerOf(error);
+    }
+    worstMs = Math.max(worstMs, performance.now() - begin);
+    if (worstMs > SLOWEST) throw new Error(`run ${run} took ${worstMs} ms: ${Buffer.from(bytes).toString('base64')}`);
+    if (!answers.has(answer)) {
+      answers.add(answer);
+      if (bytes.length < 20_000 && pool.length < seeds.length + MOST_KEPT) pool.push(bytes);
+    }
+    if (run % 256 === 0) rssMiB = Math.max(rssMiB, resident());
+  }
+  expect(rssMiB).toBeLessThan(MOST_MEMORY);
+  // Else the mutations would be too coarse, or too fine, to get anywhere.
+  expect(accepted).toBeGreaterThan(0);
+  if (name !== 'EXIF') expect(answers.size).toBeGreaterThan(5);
+  const note = `${answers.size} different answers`;
+  ledger.add({ what: name, tried: runs, accepted, worstMs, rssMiB, seed: SEED, note });
+});

@@ -1,0 +1,223 @@
+/**
+ * `npm run soak`: a hundred thousand inferences, loads, aborts and killed workers in one process, whose heap, memory,
+ * handles and threads must be where they were. `SOAK=0.1` does a tenth, as CI does; `SOAK_PARTS=aborts,kills` some. Needs
+ * a build, --expose-gc, and --max-semi-space-size=1: V8 makes its nursery larger while a program runs, by 4 to 13 MB that
+ * no object holds. Ends with exit code 1 and the figures that are wrong.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import {
+  env,
+  MobileNetError,
+  MobileNetV2Config,
+  MobileNetV2ForImageClassification,
+  Tensor,
+} from '../../dist/bundle/node.js';
+
+const SHARE = Number(process.env.SOAK ?? 1);
+const INFERENCES = Math.ceil(100_000 * SHARE);
+const LOADS = Math.ceil(1_000 * SHARE);
+const ABORTS = Math.ceil(10_000 * SHARE);
+const KILLS = Math.ceil(1_000 * SHARE);
+const WARM_UPS = 1_000;
+const HEAP_GROWTH = 2; // MB
+const RSS_GROWTH = 0.05;
+
+const started = performance.now();
+const faults = [];
+const entries = [];
+const seconds = () => `${((performance.now() - started) / 1000).toFixed(0)} s`;
+
+/** Every worker that runs, so that it can be counted and killed. */
+const workers = new Set();
+const { startWorker } = env.platform;
+env.platform.startWorker = async (source, task, onExit) => {
+  const worker = await startWorker(source, task, (clean) => {
+    workers.delete(worker);
+    onExit(clean);
+  });
+  workers.add(worker);
+  return worker;
+};
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** What is left when everything that can go has gone, in MB. */
+async function settled() {
+  for (let i = 0; i < 4; i++) {
+    globalThis.gc();
+    await pause(20);
+  }
+  const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage();
+  return {
+    heap: heapUsed / 1e6,
+    external: external / 1e6,
+    buffers: arrayBuffers / 1e6,
+    rss: rss / 1e6,
+    handles: handles(),
+  };
+}
+const handles = () =>
+  process.getActiveResourcesInfo().filter((name) => name !== 'Timeout' && name !== 'Immediate').length;
+
+function check(what, before, after, tried, note = '') {
+  const heap = after.heap - before.heap;
+  const buffers = after.buffers - before.buffers;
+  const rss = (after.rss - before.rss) / before.rss;
+  const line = `heap ${heap.toFixed(2)} MB, buffers ${buffers.toFixed(2)} MB, resident ${before.rss.toFixed(0)} → ${after.rss.toFixed(0)} MB (${(100 * rss).toFixed(1)} %), handles ${before.handles} → ${after.handles}, workers ${workers.size}`;
+  console.log(`${seconds()}: ${tried} ${what}: ${line}${note}`);
+  const known = faults.length;
+  if (heap > HEAP_GROWTH) faults.push(`${what}: the heap grew by ${heap.toFixed(2)} MB`);
+  if (buffers > HEAP_GROWTH) faults.push(`${what}: buffers grew by ${buffers.toFixed(2)} MB`);
+  if (rss > RSS_GROWTH) faults.push(`${what}: resident memory grew by ${(100 * rss).toFixed(1)} %`);
+  if (after.handles > before.handles) faults.push(`${what}: ${after.handles - before.handles} handles more`);
+  if (faults.length > known) return;
+  entries.push({ what, tried, rssMiB: (after.rss * 1e6) / 2 ** 20, note: line });
+}
+
+function same(what, a, b) {
+  if (a.length === b.length && a.every((value, i) => Object.is(value, b[i]))) return;
+  faults.push(`${what}: the last output is not the first, bit for bit`);
+}
+
+function picture(seed, size = 96) {
+  const data = Float32Array.from({ length: 3 * size * size }, (_, i) => Math.sin(i * 1.7 + seed));
+  return new Tensor('float32', data, [1, 3, size, size]);
+}
+const config = () => new MobileNetV2Config({ depth_multiplier: 0.35, num_labels: 21, initializer_range: 0.2 });
+const make = (options) => new MobileNetV2ForImageClassification(config(), { seed: 5, ...options });
+
+/** Good calls, with a bad one and an abort now and then: row L1. */
+async function inferences() {
+  const model = make({ device: 'wasm', threads: 2 });
+  const inputs = Array.from({ length: 4 }, (_, i) => picture(i));
+  const expected = [];
+  for (const pixel_values of inputs) expected.push((await model({ pixel_values })).logits.data);
+  const broken = new Tensor('float32', new Float32Array(3).fill(Number.NaN), [1, 3, 1, 1]);
+  const run = async (count) => {
+    for (let i = 0; i < count; i++) {
+      await model({ pixel_values: inputs[i % 4] });
+      if (i % 100 === 50)
+        await model({ pixel_values: broken }).catch((error) => {
+          if (!(error instanceof MobileNetError)) throw error;
+        });
+      if (i % 500 === 0) await pause(0);
+    }
+  };
+  await run(WARM_UPS);
+  const before = await settled();
+  await run(INFERENCES);
+  const after = await settled();
+  for (const [i, pixel_values] of inputs.entries()) {
+    same('inferences', expected[i], (await model({ pixel_values })).logits.data);
+  }
+  check('inferences, 0.35 at 96×96, 2 threads', before, after, INFERENCES);
+  model.dispose();
+}
+
+async function loads() {
+  const folder = mkdtempSync(`${tmpdir()}/mobilenet-v2-soak-`);
+  await make().save_pretrained(folder);
+  const pixel_values = picture(1, 32);
+  const run = async (count) => {
+    let logits;
+    for (let i = 0; i < count; i++) {
+      const model = await MobileNetV2ForImageClassification.from_pretrained(folder, { threads: 1 + (i % 2) });
+      for (let call = 0; call < 2; call++) ({ logits } = await model({ pixel_values }));
+      model.dispose();
+      if (i % 10 === 0) await pause(5);
+    }
+    return logits.data;
+  };
+  const first = await run(300);
+  const before = await settled();
+  const last = await run(LOADS);
+  await pause(100);
+  check('loads and disposals', before, await settled(), LOADS);
+  same('loads', first, last);
+  rmSync(folder, { recursive: true });
+  if (workers.size > 0) faults.push(`loads: ${workers.size} workers are left`);
+}
+
+async function aborts() {
+  const model = make({ device: 'wasm', threads: 2 });
+  const pixel_values = picture(1, 160);
+  const first = (await model({ pixel_values })).logits.data;
+  let heard = 0;
+  const run = async (count) => {
+    for (let i = 0; i < count; i++) {
+      const abort = new AbortController();
+      const call = model({ pixel_values, signal: abort.signal });
+      if (i % 3 === 0) abort.abort();
+      else setImmediate(() => abort.abort());
+      await call.then(
+        () => {},
+        (error) => {
+          if (error.name !== 'AbortError') throw error;
+          heard++;
+        },
+      );
+    }
+  };
+  await run(WARM_UPS);
+  const before = await settled();
+  heard = 0;
+  await run(ABORTS);
+  check('aborts', before, await settled(), ABORTS, `, ${heard} heard before the end`);
+  same('aborts', first, (await model({ pixel_values })).logits.data);
+  if (heard < ABORTS / 2) faults.push(`aborts: only ${heard} of ${ABORTS} were heard`);
+  model.dispose();
+}
+
+/** Models give up on workers after ten deaths, so each model loses ten. */
+async function kills() {
+  const pixel_values = picture(1, 64);
+  const first = (await make({ device: 'wasm', threads: 1 })({ pixel_values })).logits.data;
+  let slowest = 0;
+  const run = async (count) => {
+    let killed = 0;
+    while (killed < count) {
+      const model = make({ device: 'wasm', threads: 2 });
+      for (let i = 0; i < 40 && killed < count; i++) {
+        const begin = performance.now();
+        const { logits } = await model({ pixel_values });
+        slowest = Math.max(slowest, performance.now() - begin);
+        same('kills', first, logits.data);
+        for (const worker of workers) {
+          killed++;
+          workers.delete(worker);
+          void worker.terminate();
+        }
+        await pause(i % 4);
+      }
+      model.dispose();
+    }
+  };
+  await run(400);
+  await pause(100);
+  const before = await settled();
+  await run(KILLS);
+  await pause(100);
+  check('killed workers', before, await settled(), KILLS, `, slowest call ${slowest.toFixed(0)} ms`);
+  if (slowest > 1000) faults.push(`kills: a call took ${slowest.toFixed(0)} ms`);
+  if (workers.size > 0) faults.push(`kills: ${workers.size} workers are left`);
+}
+
+const PARTS = { inferences, loads, aborts, kills };
+for (const name of process.env.SOAK_PARTS?.split(',') ?? Object.keys(PARTS)) await PARTS[name]();
+for (const fault of faults) console.log(`FAULT: ${fault}`);
+console.log(`${faults.length === 0 ? 'all as before' : `${faults.length} faults`} after ${seconds()}`);
+if (process.env.RELIABILITY_RECORD === '1') {
+  const folder = new URL('results/', import.meta.url);
+  mkdirSync(folder, { recursive: true });
+  const file = new URL('soak.json', folder);
+  const names = entries.map(({ what }) => what);
+  const before = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).entries : [];
+  const kept = before.filter(({ what }) => !names.includes(what));
+  const where = `Node ${process.versions.node}, ${availableParallelism()} cores`;
+  writeFileSync(
+    file,
+    `${JSON.stringify({ command: 'npm run soak', where, entries: [...kept, ...entries] }, null, 2)}\n`,
+  );
+}
+process.exitCode = faults.length === 0 ? 0 : 1;

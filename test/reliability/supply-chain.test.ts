@@ -1,0 +1,119 @@
+/** What a run may not do behind the user's back, and what comes along with the package. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cli, ROOT } from '../helpers/cli.js';
+import { saveTinyClassifier, saveTinySegmenter, writeStripes } from '../helpers/tiny.js';
+import { Ledger } from './ledger.js';
+
+const ledger = new Ledger('supply-chain', 'npx vitest run test/reliability/supply-chain.test.ts');
+
+let base: string;
+beforeAll(async () => {
+  base = mkdtempSync(`${tmpdir()}/mobilenet-v2-`);
+  await saveTinyClassifier(`${base}/classifier`);
+  await saveTinySegmenter(`${base}/segmenter`);
+  for (let n = 0; n < 5; n++) writeStripes(base, `${n}.png`, n, 50, 40);
+});
+afterAll(() => rmSync(base, { recursive: true }));
+
+const OFFLINE = ['--import', pathToFileURL(join(ROOT, 'test/reliability/no-network.mjs')).href];
+const NO_EVAL = ['--disallow-code-generation-from-strings'];
+const RUNS = [
+  ['classify', join(ROOT, 'examples/husky.png')],
+  ['classify', '.', '--threads', '2', '--json'],
+  ['classify', '.', '--model', 'classifier', '--threads', '2', '--ndjson'],
+  ['features', '.', '--model', 'classifier', '--out', 'f.npy'],
+  ['segment', '.', '--model', 'segmenter', '--out', 'masks'],
+  ['inspect'],
+  ['plan'],
+  ['--help'],
+  ['--version'],
+];
+
+describe('no network and no other program', () => {
+  it.each(RUNS)('%s %s', async (...args) => {
+    const { code, stdout, stderr } = await cli(args, { cwd: base, node: OFFLINE });
+    expect(stderr).not.toContain('FORBIDDEN');
+    expect(code).toBe(0);
+    expect(stdout).not.toBe('');
+    ledger.add({ what: 'Runs with sockets and programs forbidden', tried: 1 });
+  });
+
+  it('unless the user names a URL, which shows that the guard stands', async () => {
+    const { code, stderr } = await cli(['classify', 'http://127.0.0.1:1/x.png'], { node: OFFLINE });
+    expect(stderr).toContain('FORBIDDEN: fetch');
+    expect(code).toBe(99);
+  });
+});
+
+describe('no text is compiled as code', () => {
+  it.each(RUNS)('%s %s gives the same where it is forbidden', async (...args) => {
+    const free = await cli(args, { cwd: base });
+    expect(await cli(args, { cwd: base, node: NO_EVAL })).toEqual(free);
+    expect(free.code).toBe(0);
+    ledger.add({ what: 'Runs with eval and new Function forbidden', tried: 1 });
+  });
+
+  it('in what a browser loads there is no word of it', () => {
+    const dist = join(ROOT, 'dist');
+    // ndarray's own subpath, and the codec that asks whether ndarray may be used.
+    const may = ['tensor/ndarray.js', 'node/png.js'];
+    const files = (readdirSync(dist, { recursive: true }) as string[])
+      .map((file) => file.replaceAll('\\', '/'))
+      .filter((file) => file.endsWith('.js') && !file.startsWith('bundle/') && !may.includes(file));
+    expect(files.length).toBeGreaterThan(50);
+    for (const file of files) {
+      const code = readFileSync(join(dist, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+      expect(code, file).not.toMatch(/\beval\s*\(|\bFunction\s*\(|new Function\b|set(?:Timeout|Interval)\(\s*['"`]/);
+    }
+  });
+});
+
+describe('dependencies', () => {
+  interface Package {
+    dev?: boolean;
+    license?: string;
+    hasInstallScript?: boolean;
+    resolved?: string;
+    engines?: { node?: string };
+  }
+  const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, Package>;
+  };
+  const shipped = Object.entries(packages).filter(([path, { dev }]) => path !== '' && !dev);
+
+  it('that users install have free licences, no native part and nothing to run', () => {
+    expect(shipped.length).toBeGreaterThan(5);
+    for (const [path, { license, hasInstallScript }] of shipped) {
+      expect(['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0', '0BSD'], path).toContain(license);
+      expect(hasInstallScript, path).toBeUndefined();
+      const own = join(ROOT, path);
+      expect(
+        readdirSync(own).filter((file) => /\.(node|gyp)$/.test(file)),
+        path,
+      ).toEqual([]);
+    }
+    ledger.add({ what: 'Installed packages looked through', tried: shipped.length });
+  });
+
+  it('are locked, without the address of a registry', () => {
+    const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    for (const name of Object.keys(dependencies)) expect(packages).toHaveProperty([`node_modules/${name}`]);
+    expect(Object.values(packages).filter(({ resolved }) => resolved !== undefined)).toEqual([]);
+  });
+
+  it('nothing runs when the package is installed', () => {
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    for (const hook of ['preinstall', 'install', 'postinstall']) expect(scripts).not.toHaveProperty(hook);
+  });
+});
+
+it('SECURITY.md says what is promised and how to report', () => {
+  const text = readFileSync(join(ROOT, 'SECURITY.md'), 'utf8');
+  for (const word of ['Report', 'private', 'network', 'env.limits', 'pickle', 'docs/reliability.md']) {
+    expect(text).toContain(word);
+  }
+});
