@@ -66,3 +66,6 @@ export async function timed<T>(call: () => T | Promise<T>): Promise<{ ms: number
     return { ms: performance.now() - begin, error };
   }
 }
+
+/** MiB. */
+export const resident = (): number => process.memoryUsage().rss / 2 ** 20;
