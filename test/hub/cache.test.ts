@@ -251,7 +251,7 @@ describe('the command line', () => {
 
 /** A Python that can import huggingface_hub. */
 function findPython(): string | undefined {
-  for (const python of [process.env.MOBILENET_PYTHON, 'python3'].filter((each) => each !== undefined)) {
+  for (const python of [process.env.ORACLE_PYTHON, 'python3'].filter((each) => each !== undefined)) {
     try {
       execFileSync(python, ['-c', 'import huggingface_hub'], { stdio: 'ignore' });
       return python;
@@ -262,7 +262,7 @@ function findPython(): string | undefined {
 
 const python = findPython();
 if (python === undefined) {
-  console.log('no Python with huggingface_hub (MOBILENET_PYTHON, python3): interoperability of the cache is left out');
+  console.log('no Python with huggingface_hub (ORACLE_PYTHON, python3): interoperability of the cache is left out');
 }
 
 const READ = `
