@@ -2,6 +2,8 @@
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
+const PEERS = fileURLToPath(new URL('..', import.meta.url));
+
 /** @param file of engines/; @param ours a folder with a build of ours */
 export async function bundle(file, ours) {
   const contents = `
@@ -10,7 +12,8 @@ export async function bundle(file, ours) {
     ${file === 'ours' ? `import * as library from '${ours}/index.js';` : 'const library = undefined;'}
     expose(engine, library);`;
   const { outputFiles } = await build({
-    stdin: { contents, resolveDir: fileURLToPath(new URL('..', import.meta.url)) },
+    stdin: { contents, resolveDir: PEERS },
+    absWorkingDir: PEERS, // where aliases are looked for
     bundle: true,
     write: false,
     format: 'esm',
