@@ -165,7 +165,8 @@ async function aborts() {
   await run(ABORTS);
   check('aborts', before, await settled(), ABORTS, `, ${heard} heard before the end`);
   same('aborts', first, (await model({ pixel_values })).logits.data);
-  if (heard < ABORTS / 2) faults.push(`aborts: only ${heard} of ${ABORTS} were heard`);
+  // Every third, which comes at once, and some of the others: how many are done before theirs is a matter of the machine.
+  if (heard <= Math.ceil(ABORTS / 3)) faults.push(`aborts: only ${heard} of ${ABORTS} were heard`);
   model.dispose();
 }
 
