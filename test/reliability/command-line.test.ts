@@ -143,6 +143,13 @@ function someArguments(below: Below): string[] {
   return args.filter((arg, at) => arg !== '-' && (args[at - 1] !== '--out' || arg.startsWith(`${base}/out`)));
 }
 
+/** Whether a flag is one for sure: behind `--` it is a file's name, behind another option it may be that one's value. */
+function asks(args: readonly string[], flag: string): boolean {
+  const at = args.indexOf(flag);
+  const end = args.indexOf('--');
+  return at >= 0 && (end < 0 || at < end) && !args[at - 1]?.startsWith('-');
+}
+
 it('arguments and files at random', { timeout: 3600_000 }, async () => {
   console.log(`command line: FUZZ_SEED=${SEED} FUZZ_CLI_RUNS=${RUNS}`);
   const below = belowOf(randomOf(SEED));
@@ -195,8 +202,8 @@ it('arguments and files at random', { timeout: 3600_000 }, async () => {
     if (code !== 0 && stderr === '' && stdout === '') fail('not a word');
     const help = args.some((arg) => ['--help', '-h', '--version', '-V', 'help'].includes(arg));
     if (code !== 2 && !help && stdout !== '') {
-      if (args.includes('--json')) JSON.parse(stdout);
-      else if (args.includes('--ndjson')) for (const line of stdout.trimEnd().split('\n')) JSON.parse(line);
+      if (asks(args, '--json')) JSON.parse(stdout);
+      else if (asks(args, '--ndjson')) for (const line of stdout.trimEnd().split('\n')) JSON.parse(line);
     }
     if (ms > 10_000) fail(`${ms} ms`);
     rssMiB = Math.max(rssMiB, resident());
