@@ -144,15 +144,16 @@ const like = <T>(input: unknown, results: T[]): T | T[] => (Array.isArray(input)
  * over its places.
  */
 function scoresOf(logits: Tensor<'float32'>, { problem_type, num_labels }: MobileNetV2Config): Float32Array {
-  const alone = problem_type === 'multi_label_classification' || num_labels === 1;
   const plain = problem_type === 'regression';
-  const { data } = alone || plain ? logits : logits.softmax(1);
+  const alone = !plain && (problem_type === 'multi_label_classification' || num_labels === 1);
+  const { data } = plain || alone ? logits : logits.softmax(1);
+  const score = alone ? (logit: number) => 1 / (1 + Math.exp(-logit)) : (value: number) => value;
   const [batch, classes, ...grid] = logits.dims;
   const places = grid.reduce((product, size) => product * size, 1);
   const means = new Float32Array(batch * classes);
   for (let i = 0; i < means.length; i++) {
     let sum = 0;
-    for (let p = i * places; p < (i + 1) * places; p++) sum += alone && !plain ? 1 / (1 + Math.exp(-data[p])) : data[p];
+    for (let p = i * places; p < (i + 1) * places; p++) sum += score(data[p]);
     means[i] = sum / places;
   }
   return means;

@@ -1,47 +1,20 @@
 /** `mobilenet-v2 plan`: the steps a model really runs for an input, with their kernels and their place in memory. */
 import type { Command } from 'commander';
 import { multiplyAdds } from '../layers/spec.js';
-import { describePlan, MobileNetV2Config, type Plan } from '../node.js';
-import { architectureOf, folderOf, imageSize, modelClass } from './checkpoint.js';
-import { withDownloads } from './downloads.js';
-import {
-  type CommonFlags,
-  debugOption,
-  deviceOption,
-  examples,
-  hiddenStates,
-  memoryOption,
-  modelOption,
-  revisionOption,
-  sizeOption,
-  wholeNumber,
-} from './options.js';
+import { describePlan, type Plan } from '../node.js';
+import { debugOption, examples } from './options.js';
+import { addPlannedOptions, loadPlanned, type PlannedFlags } from './planned-model.js';
 import type { Session } from './session.js';
-
-interface PlanFlags extends CommonFlags {
-  model?: string;
-  revision?: string;
-  size?: [height: number, width: number];
-  batch: number;
-  hiddenStates?: number[];
-}
 
 export function addPlan(program: Command, session: Session): void {
   const command = program
     .command('plan')
     .summary('Show the steps a model runs.')
-    .description('Show the steps a model runs: fused layers, the kernel of each, the memory they share.')
-    .argument('[model]', 'folder of the model, or its name on the hub (default: the one that ships with this program)')
-    .addOption(modelOption('the same as the argument'))
-    .addOption(revisionOption())
-    .addOption(sizeOption())
-    .option('--batch <n>', 'pictures at once', wholeNumber(1, 1024), 1)
-    .option('--hidden-states <list>', 'hidden states that are asked for as well, such as 9,12', hiddenStates)
-    .addOption(deviceOption())
-    .addOption(memoryOption())
+    .description('Show the steps a model runs: fused layers, the kernel of each, the memory they share.');
+  addPlannedOptions(command)
     .option('--json', 'print a JSON object')
     .addOption(debugOption())
-    .action((dir: string | undefined, flags: PlanFlags) => plan(dir, flags, session));
+    .action((dir: string | undefined, flags: PlannedFlags) => plan(dir, flags, session));
   examples(command, [
     'plan',
     'plan --size 96x128 --batch 4',
@@ -49,15 +22,9 @@ export function addPlan(program: Command, session: Session): void {
   ]);
 }
 
-async function plan(dir: string | undefined, flags: PlanFlags, session: Session): Promise<void> {
-  const folder = folderOf(dir, flags);
-  const { device, memory, batch, hiddenStates = false } = flags;
-  const config = await withDownloads(flags, session, (hub) => MobileNetV2Config.from_pretrained(folder, { ...hub }));
-  const model = await withDownloads(flags, session, (hub) =>
-    modelClass(architectureOf(config)).from_pretrained(folder, { ...hub, device, memory }),
-  );
-  const [height, width] = flags.size ?? imageSize(config);
-  const made = model.plan([batch, config.num_channels, height, width], hiddenStates);
+async function plan(dir: string | undefined, flags: PlannedFlags, session: Session): Promise<void> {
+  const { model, dims, hidden } = await loadPlanned(dir, flags, session);
+  const made = model.plan(dims, hidden);
   process.stdout.write(`${flags.json ? JSON.stringify(toRecord(made), null, 2) : describePlan(made)}\n`);
 }
 

@@ -1,33 +1,15 @@
 /** `mobilenet-v2 profile`: what each step of a model takes on this machine, and how near its limit that is. */
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { MobileNetV2Config, type Profile, type ProfileRow, Tensor } from '../node.js';
-import { architectureOf, folderOf, imageSize, modelClass } from './checkpoint.js';
-import { withDownloads } from './downloads.js';
-import {
-  type CommonFlags,
-  debugOption,
-  deviceOption,
-  examples,
-  hiddenStates,
-  memoryOption,
-  modelOption,
-  revisionOption,
-  sizeOption,
-  threadsOption,
-  wholeNumber,
-} from './options.js';
+import { type Profile, type ProfileRow, Tensor } from '../node.js';
+import { debugOption, examples, threadsOption, wholeNumber } from './options.js';
+import { addPlannedOptions, loadPlanned, type PlannedFlags } from './planned-model.js';
 import { profilePage, profileText } from './profile-page.js';
 import type { Session } from './session.js';
 import { shapeOf } from './shape.js';
 import { writeWhole } from './temporary-file.js';
 
-interface ProfileFlags extends CommonFlags {
-  model?: string;
-  revision?: string;
-  size?: [height: number, width: number];
-  batch: number;
-  hiddenStates?: number[];
+interface ProfileFlags extends PlannedFlags {
   threads: number | 'auto';
   runs: number;
   html?: string;
@@ -39,16 +21,9 @@ export function addProfile(program: Command, session: Session): void {
     .summary('Time the steps of a model.')
     .description(
       'Time the steps of a model: milliseconds, multiply-adds a second, and the share of what this machine can.',
-    )
-    .argument('[model]', 'folder of the model, or its name on the hub (default: the one that ships with this program)')
-    .addOption(modelOption('the same as the argument'))
-    .addOption(revisionOption())
-    .addOption(sizeOption())
-    .option('--batch <n>', 'pictures at once', wholeNumber(1, 1024), 1)
-    .option('--hidden-states <list>', 'hidden states that are asked for as well, such as 9,12', hiddenStates)
-    .addOption(deviceOption())
+    );
+  addPlannedOptions(command)
     .addOption(threadsOption('threads to compute with'))
-    .addOption(memoryOption())
     .option('--runs <n>', 'runs that are timed', wholeNumber(1, 100_000), 20)
     .option('--html <file>', 'write a page with a bar for every step as well')
     .option('--json', 'print a JSON object')
@@ -62,20 +37,13 @@ export function addProfile(program: Command, session: Session): void {
 }
 
 async function profile(dir: string | undefined, flags: ProfileFlags, session: Session): Promise<void> {
-  const folder = folderOf(dir, flags);
-  const { device, memory, threads, batch, runs, html } = flags;
-  const config = await withDownloads(flags, session, (hub) => MobileNetV2Config.from_pretrained(folder, { ...hub }));
-  const architecture = architectureOf(config);
-  const model = await withDownloads(flags, session, (hub) =>
-    modelClass(architecture).from_pretrained(folder, { ...hub, device, memory, threads }),
-  );
-  const dims = [batch, config.num_channels, ...(flags.size ?? imageSize(config))];
+  const { threads, runs, html } = flags;
+  const { folder, architecture, model, dims, hidden } = await loadPlanned(dir, flags, session, { threads });
   // Any picture will do: no kernel's time depends on what it shows.
   const pixels = Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * 0.37));
   const pixel_values = new Tensor('float32', pixels, dims);
-  const { hiddenStates: output_hidden_states = false } = flags;
   const { signal } = session;
-  const made = await model.profile({ pixel_values, output_hidden_states, signal }, { runs });
+  const made = await model.profile({ pixel_values, output_hidden_states: hidden, signal }, { runs });
   model.dispose();
   if (html !== undefined) {
     const name = folder === undefined ? architecture : basename(resolve(folder));

@@ -10,7 +10,7 @@ import { env } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { Tensor } from '../tensor/tensor.js';
 
-/** The part of a segmenting model's output that is read here. */
+/** What one picture gets with `return_segmentation_scores`. */
 export interface SegmentationOutput {
   /** Class of each pixel. [height, width] */
   segmentation: Tensor<'int32'>;
