@@ -208,6 +208,22 @@ export function checkFileBytes(bytes: number, most: number, file: string): void 
   );
 }
 
+/**
+ * A file of a model, within the limit for its kind whether the folder heeds that or not.
+ * @param most bytes that it may have
+ * @throws MobileNetError LIMIT, and what the folder throws
+ */
+export async function readModelFile(
+  folder: Folder,
+  file: string,
+  signal?: AbortSignal,
+  most = file.endsWith('.json') ? env.limits.jsonBytes : env.limits.weightsBytes,
+): Promise<Uint8Array | undefined> {
+  const bytes = await folder.read(file, signal, most);
+  if (bytes !== undefined) checkFileBytes(bytes.length, most, file);
+  return bytes;
+}
+
 /** Throws LIMIT for more tensors than a checkpoint may have. */
 export function checkTensorCount(count: number, file: string): void {
   if (count <= env.limits.tensors) return;

@@ -136,7 +136,7 @@ export class MobileNetV2ImageProcessor extends Callable<
     const replaced = givenOptions(overrides, 'from_pretrained');
     resolveOptions(replaced, { code: 'ARG', name: 'from_pretrained' });
     const folder = await openFolder(where, options);
-    const bytes = await folder.read(FILE, undefined, env.limits.jsonBytes);
+    const bytes = await folder.read(FILE, options.signal, env.limits.jsonBytes);
     if (bytes === undefined) throw new MobileNetError('NOT_FOUND', `${folder.name} has no ${FILE}`, { file: FILE });
     const config = parseJson(bytes, { file: FILE, code: 'CONFIG' });
     if (typeof config !== 'object' || config === null || Array.isArray(config)) {

@@ -2,7 +2,7 @@
  * Opens whatever a model is in and finds out what it is, by content and not by the file's name: HDF5, a zip of Keras or of
  * PyTorch, a pickle, safetensors, TensorFlow.js, or a folder of Hugging Face's hub.
  */
-import { type Folder, openFolder, requirePlatform } from '../../base/env.js';
+import { type Folder, openFolder, readModelFile, requirePlatform } from '../../base/env.js';
 import { listNames, MobileNetError, show } from '../../base/errors.js';
 import { isJsonObject, type JsonObject, parseJson, showJson } from '../../base/json.js';
 import { isHdf5 } from '../weights/hdf5.js';
@@ -53,14 +53,14 @@ export async function openSource(where: string | Folder | Uint8Array, file?: str
   }
   const folder = await openFolder(where);
   if (file !== undefined) return read(await need(folder, file), file, folder);
-  const tfjs = await folder.read(TFJS_FILE);
+  const tfjs = await readModelFile(folder, TFJS_FILE);
   if (tfjs !== undefined) return read(tfjs, TFJS_FILE, folder);
   const { tensors, file: found } = await loadWeights(folder);
   return fromTensors(tensors, found, folder);
 }
 
 async function need(folder: Folder, file: string): Promise<Uint8Array> {
-  const bytes = await folder.read(file);
+  const bytes = await readModelFile(folder, file);
   if (bytes !== undefined) return bytes;
   throw new MobileNetError('NOT_FOUND', `${folder.name}/${file}: no such file`, { file: `${folder.name}/${file}` });
 }
@@ -129,7 +129,7 @@ async function fromTensors(all: Map<string, StoredTensor>, file: string, folder:
 }
 
 async function readJson(folder: Folder | undefined, file: string): Promise<JsonObject | undefined> {
-  const bytes = await folder?.read(file);
+  const bytes = folder && (await readModelFile(folder, file));
   if (bytes === undefined) return undefined;
   const value = parseJson(bytes, { file, code: 'CONFIG' });
   if (isJsonObject(value)) return value;

@@ -160,7 +160,7 @@ export class MobileNetV2Config {
     if (Object.keys(overrides).length > 0) new MobileNetV2Config(overrides);
     const folder = await openFolder(where, options);
     const file = `${folder.name}/config.json`;
-    const bytes = await folder.read('config.json', undefined, env.limits.jsonBytes);
+    const bytes = await folder.read('config.json', options.signal, env.limits.jsonBytes);
     if (bytes === undefined) {
       throw new MobileNetError('NOT_FOUND', `config.json: not in ${folder.name}; is this the folder of a model?`, {
         file,

@@ -1,5 +1,5 @@
 /** Finds the weights of a model in its folder, whatever format they are in. */
-import { checkFileBytes, env, type Folder } from '../../base/env.js';
+import { type Folder, readModelFile } from '../../base/env.js';
 import { MobileNetError, show } from '../../base/errors.js';
 import { firstNonFinite } from '../../tensor/finite.js';
 import type { Tensor } from '../../tensor/tensor.js';
@@ -24,12 +24,9 @@ const FILES = [
  */
 export async function loadWeights(folder: Folder, signal?: AbortSignal): Promise<StoredTensors & { file: string }> {
   for (const file of FILES) {
-    const { jsonBytes, weightsBytes } = env.limits;
-    const most = file.endsWith('.json') ? jsonBytes : weightsBytes;
-    const bytes = await folder.read(file, signal, most);
+    const bytes = await readModelFile(folder, file, signal);
     signal?.throwIfAborted();
     if (bytes === undefined) continue;
-    checkFileBytes(bytes.length, most, file);
     if (file.endsWith('.index.json')) {
       return { file, ...(await readSharded(folder, readShardIndex(bytes, { file }), signal)) };
     }

@@ -5,7 +5,7 @@
  *
  * The index is a stranger's list of files to open, so every name in it is checked before any is opened.
  */
-import { checkFileBytes, checkTensorCount, env, type Folder } from '../../base/env.js';
+import { checkTensorCount, env, type Folder, readModelFile } from '../../base/env.js';
 import { listNames, MobileNetError, show } from '../../base/errors.js';
 import { isJsonObject, type JsonValue, parseJson, showJson } from '../../base/json.js';
 import { readPytorch } from './pytorch.js';
@@ -79,10 +79,9 @@ export async function readSharded(folder: Folder, index: ShardIndex, signal?: Ab
   const metadata: Record<string, string> = Object.create(null);
   let left = env.limits.weightsBytes;
   for (const shard of new Set(index.weightMap.values())) {
-    const bytes = await folder.read(shard, signal, left);
+    const bytes = await readModelFile(folder, shard, signal, left);
     signal?.throwIfAborted();
     if (bytes === undefined) return refuseMissingShard(folder, index, shard);
-    checkFileBytes(bytes.length, left, shard);
     left -= bytes.length;
     const content = shard.endsWith('.bin')
       ? readPytorch(bytes, { file: shard })

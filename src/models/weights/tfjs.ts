@@ -9,7 +9,7 @@
  *
  * A quantised value q stands for q · scale + min. Source: tfjs-core 4.22, src/io/types.ts and io_utils.ts.
  */
-import type { Folder } from '../../base/env.js';
+import { env, type Folder, readModelFile } from '../../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson, showJson } from '../../base/json.js';
 import { isPlainPath } from './shards.js';
@@ -65,9 +65,12 @@ async function readGroup(
   if (!Array.isArray(paths)) return refuse(file, 'paths', 'an array', paths);
   if (!Array.isArray(weights)) return refuse(file, 'weights', 'an array', weights);
   const shards: Uint8Array[] = [];
+  let left = env.limits.weightsBytes;
   for (const path of paths) {
     if (typeof path !== 'string') return refuse(file, 'paths', 'file names', path);
-    shards.push(await readShard(path, folder, file));
+    const shard = await readShard(path, folder, file, left);
+    left -= shard.length;
+    shards.push(shard);
   }
   const data = join(shards);
   const shard = paths.length === 1 ? String(paths[0]) : file;
@@ -84,7 +87,7 @@ async function readGroup(
   });
 }
 
-async function readShard(path: string, folder: Folder, file: string): Promise<Uint8Array> {
+async function readShard(path: string, folder: Folder, file: string, most: number): Promise<Uint8Array> {
   if (!isPlainPath(path)) {
     throw new MobileNetError(
       'PATH_ESCAPE',
@@ -92,7 +95,7 @@ async function readShard(path: string, folder: Folder, file: string): Promise<Ui
       { file },
     );
   }
-  const bytes = await folder.read(path);
+  const bytes = await readModelFile(folder, path, undefined, most);
   if (bytes !== undefined) return bytes;
   throw new MobileNetError('SHARD', `${folder.name}: ${show(path)} is missing, which ${file} names; download it`, {
     file: path,
