@@ -7,6 +7,4 @@ import { webPlatform } from '../processors/web.js';
 import { decodeJpeg } from './jpeg.js';
 import { decodePng, encodePng } from './png.js';
 
-const { openFolder, readFile } = webPlatform as Required<Pick<Platform, 'openFolder' | 'readFile'>>;
-
-export const edgePlatform: Platform = { openFolder, readFile, decodePng, decodeJpeg, encodePng };
+export const edgePlatform: Platform = { ...webPlatform, decodePng, decodeJpeg, encodePng };

@@ -3,9 +3,10 @@
  * (`CompressionStream` and its sister, which check the Adler-32), rows are filtered here. Sections are those of the PNG
  * specification, third edition (www.w3.org/TR/png-3); what `readPng` has checked is not checked again.
  */
+import { join, transformed } from '../base/bytes.js';
 import type { DecodedImage } from '../base/env.js';
 import { isGreyPng } from '../processors/decode.js';
-import { join, refuse } from '../processors/header.js';
+import { refuse } from '../processors/header.js';
 import { checkPixels } from '../processors/pixels.js';
 import {
   compressedData,
@@ -70,23 +71,6 @@ async function inflate(bytes: Uint8Array, layout: PngLayout, file: string): Prom
     layout.pixels.start,
     `IDAT: expected ${expected} bytes of pixels after inflating, got ${got || length}`,
   );
-}
-
-/** What comes out of a stream, piece by piece; leaving the loop cancels it. */
-async function* transformed(
-  bytes: Uint8Array<ArrayBuffer>,
-  stream: CompressionStream | DecompressionStream,
-): AsyncGenerator<Uint8Array> {
-  const reader = new Blob([bytes]).stream().pipeThrough(stream).getReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    reader.cancel().catch(() => {}); // of a stream that has failed already
-  }
 }
 
 /** Section 9.2, in place. `above` is the row before, zeros for the first. */

@@ -22,14 +22,3 @@ export function checkPixelLimit(width: number, height: number, file: string): vo
     { file },
   );
 }
-
-/** Copies parts of files into one. */
-export function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}

@@ -3,9 +3,10 @@
  * decodes as many scans as there are, throws a bare TypeError where a table is missing and takes a table of zeros.
  * Letters and section numbers are those of ITU-T T.81; the colour rules are libjpeg's (jdapimin.c), which are Pillow's.
  */
+import { join } from '../base/bytes.js';
 import { env } from '../base/env.js';
 import { MobileNetError } from '../base/errors.js';
-import { type ByteRange, checkPixelLimit, join, refuse } from './header.js';
+import { type ByteRange, checkPixelLimit, refuse } from './header.js';
 
 /** What the components mean. In CMYK and YCCK the inks are stored inverted, as Adobe does and Pillow assumes of all. */
 export type JpegColours = 'grey' | 'ycc' | 'rgb' | 'cmyk' | 'ycck';

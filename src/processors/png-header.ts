@@ -7,8 +7,9 @@
  * are passed over but for their CRC. tRNS, gAMA, iCCP and their like change nothing, since alpha is dropped and colour
  * profiles are ignored.
  */
+import { join } from '../base/bytes.js';
 import { MobileNetError, show } from '../base/errors.js';
-import { type ByteRange, checkPixelLimit, join, refuse } from './header.js';
+import { type ByteRange, checkPixelLimit, refuse } from './header.js';
 
 export interface PngLayout {
   /** In pixels. */

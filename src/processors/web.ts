@@ -2,9 +2,9 @@
  * What a browser and its workers have to offer: `env.platform = webPlatform`. Pictures are decoded by
  * `createImageBitmap`, files come by `fetch`, nothing can be written.
  */
+import { join, transformed } from '../base/bytes.js';
 import type { DecodedImage, Folder, Platform } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
-import { join } from './header.js';
 import { essentialJpeg, readJpeg } from './jpeg-header.js';
 import { essentialPng, readPng } from './png-header.js';
 
@@ -18,17 +18,12 @@ export const webPlatform: Platform = {
 };
 
 async function inflate(bytes: Uint8Array, format: 'deflate' | 'deflate-raw', most: number): Promise<Uint8Array> {
-  const packed = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream();
-  const reader = packed.pipeThrough(new DecompressionStream(format)).getReader();
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for (let next = await reader.read(); !next.done; next = await reader.read()) {
-    size += next.value.length;
-    if (size > most) {
-      await reader.cancel();
-      throw new RangeError(`more than ${most} bytes`);
-    }
-    chunks.push(next.value);
+  for await (const chunk of transformed(bytes as Uint8Array<ArrayBuffer>, new DecompressionStream(format))) {
+    size += chunk.length;
+    if (size > most) throw new RangeError(`more than ${most} bytes`);
+    chunks.push(chunk);
   }
   return join(chunks);
 }

@@ -4,14 +4,15 @@
  *     const converted = await convert('mobilenet_v2-b0353104.pth', { labels });
  *     await converted.save_pretrained('mobilenet_v2');
  */
+
 import { type Folder, requirePlatform } from '../../base/env.js';
 import { listNames, MobileNetError, show } from '../../base/errors.js';
 import { type Architecture, type CheckpointDtype, checkpointFiles, GRAPHS } from '../mobilenet-v2/checkpoint.js';
 import { MobileNetV2Config, type MobileNetV2ConfigOptions } from '../mobilenet-v2/config.js';
-import { matchWeights, type State } from '../mobilenet-v2/weights.js';
+import { matchWeights, PREFIX, type State } from '../mobilenet-v2/weights.js';
 import { inferWidth } from './infer.js';
 import { mapKeras } from './keras.js';
-import { type Mapping, PREFIX, type Preprocessor, same } from './mapping.js';
+import { type Mapping, type Preprocessor, same } from './mapping.js';
 import { openSource, type Source } from './source.js';
 import { mapTfjsGraph } from './tfjs-graph.js';
 import { mapTimm } from './timm.js';

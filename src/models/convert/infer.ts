@@ -1,10 +1,11 @@
 /** The depth multiplier of a network, from the channels that its weights have. */
+
 import { MobileNetError, show } from '../../base/errors.js';
 import { parametersOf } from '../graph.js';
 import { baseGraph } from '../mobilenet-v2/architecture.js';
 import { MobileNetV2Config, type MobileNetV2ConfigOptions } from '../mobilenet-v2/config.js';
 import type { WeightSource } from '../mobilenet-v2/weights.js';
-import { PREFIX } from './mapping.js';
+import { PREFIX } from '../mobilenet-v2/weights.js';
 
 /** Those of published checkpoints come first, so that one of several that fit is the one meant. */
 const PUBLISHED = [1.0, 1.4, 1.3, 0.75, 0.5, 0.35, 0.25, 0.1, 1.2, 1.1, 2.0];

@@ -5,12 +5,14 @@
  * first block into the stem, and block_k becomes layer.(k−1). Kernels are [R, S, C, K], those of depthwise filters
  * [R, S, C, 1]; ours are [K, C, R, S] and [C, 1, R, S]. A Dense kernel is [C, K], ours [K, C].
  */
+
 import { listNames, MobileNetError } from '../../base/errors.js';
 import type { JsonObject } from '../../base/json.js';
 import type { MobileNetV2ConfigOptions } from '../mobilenet-v2/config.js';
+import { PREFIX } from '../mobilenet-v2/weights.js';
 import type { StoredTensor } from '../weights/stored.js';
 import { type KerasGraph, readGraph } from './keras-graph.js';
-import { type Mapping, NORM_PARTS, PREFIX, permuted, same, zeroFirst, zeros } from './mapping.js';
+import { type Mapping, NORM_PARTS, permuted, same, zeroFirst, zeros } from './mapping.js';
 import { type PixelRange, picturesOf } from './pictures.js';
 
 /** Keras's convolution and batch norm, and our layer. */

@@ -38,8 +38,6 @@ export interface Preprocessor {
   image_std: number[];
 }
 
-export const PREFIX = 'mobilenet_v2.';
-
 /** Our names of a batch norm's parts, in the order of every framework: scale, shift, mean, variance. */
 export const NORM_PARTS = ['weight', 'bias', 'running_mean', 'running_var'] as const;
 

@@ -5,12 +5,14 @@
  *
  * Source: tfjs-converter 4.22 (fold_batch_norms.py, fuse_prepack.py) and slim's nets/mobilenet/mobilenet_v2.py.
  */
+
 import { listNames, MobileNetError } from '../../base/errors.js';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../base/json.js';
 import { Tensor } from '../../tensor/tensor.js';
 import type { WeightSource } from '../mobilenet-v2/weights.js';
+import { PREFIX } from '../mobilenet-v2/weights.js';
 import { type StoredTensor, toFloat32 } from '../weights/stored.js';
-import { type Mapping, PREFIX, permuted, same, zeros } from './mapping.js';
+import { type Mapping, permuted, same, zeros } from './mapping.js';
 import { after, type PixelRange, picturesOf, type Scaling } from './pictures.js';
 
 const NAME =

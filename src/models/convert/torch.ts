@@ -2,8 +2,9 @@
  * What torchvision's and timm's state dicts have in common: a table from their modules to our layers, PyTorch's names of
  * parameters, padding `(k − 1) / 2`, batch norm's epsilon of 1e-5, and ImageNet's mean and deviation.
  */
+import { PREFIX } from '../mobilenet-v2/weights.js';
 import type { StoredTensor } from '../weights/stored.js';
-import { type Mapping, PREFIX, type Preprocessor, same, zeros } from './mapping.js';
+import { type Mapping, type Preprocessor, same, zeros } from './mapping.js';
 
 /** A convolution and its batch norm by their modules, and our layer. */
 export type Layer = readonly [convolution: string, norm: string, ours: string];

@@ -219,13 +219,10 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
   async hidden_states(
     pixel_values: Tensor,
     which: true | readonly number[],
-    { signal }: Pick<ModelInputs, 'signal'> = {},
+    options: Pick<ModelInputs, 'signal'> = {},
   ): Promise<Tensor<'float32'>[]> {
-    checkSignal(signal);
-    const network = this.#running();
     const names = someHiddenNames(which);
-    const pixels = checkPixels(pixel_values, this.config);
-    const results = await network.run(pixels.data, pixels.dims, [...new Set(names)], signal);
+    const results = await this.activations(pixel_values, names, options);
     return names.map((name) => results.get(name)!);
   }
 

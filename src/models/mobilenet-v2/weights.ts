@@ -40,7 +40,7 @@ export function weightSource(stored: StoredTensor, allowNonfinite: boolean): Wei
 }
 
 /** Prefix of the backbone's tensors in the checkpoint of a model with a head. */
-const PREFIX = 'mobilenet_v2.';
+export const PREFIX = 'mobilenet_v2.';
 const BACKBONE = /^(conv_stem|layer|conv_1x1)\./;
 const HEAD = /^(classifier|segmentation_head)\./;
 /** What a checkpoint with that head is, and what loads it. */

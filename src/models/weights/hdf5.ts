@@ -24,6 +24,7 @@ import {
   readName,
 } from './hdf5-messages.js';
 import { type StoredDtype, type StoredTensor, storedBytes } from './stored.js';
+import { LARGEST_RATIO } from './zip.js';
 
 const SIGNATURE = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 /** Groups in groups. Keras nests as deep as its models, which takes two levels a model. */
@@ -31,8 +32,6 @@ const MOST_LEVELS = 32;
 const DEFLATE = 1;
 const SHUFFLE = 2;
 const FLETCHER32 = 3;
-/** Deflate makes at most 1032 bytes of one (RFC 1951: 258 bytes of two bits). */
-const LARGEST_RATIO = 1032;
 
 export function isHdf5(bytes: Uint8Array): boolean {
   return SIGNATURE.every((byte, i) => bytes[i] === byte);

@@ -9,6 +9,7 @@
  *
  * A quantised value q stands for q · scale + min. Source: tfjs-core 4.22, src/io/types.ts and io_utils.ts.
  */
+import { join } from '../../base/bytes.js';
 import { env, type Folder, readModelFile } from '../../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson, showJson } from '../../base/json.js';
@@ -72,7 +73,7 @@ async function readGroup(
     left -= shard.length;
     shards.push(shard);
   }
-  const data = join(shards);
+  const data = shards.length === 1 ? shards[0] : join(shards);
   const shard = paths.length === 1 ? String(paths[0]) : file;
   let at = 0;
   for (const weight of weights) {
@@ -100,17 +101,6 @@ async function readShard(path: string, folder: Folder, file: string, most: numbe
   throw new MobileNetError('SHARD', `${folder.name}: ${show(path)} is missing, which ${file} names; download it`, {
     file: path,
   });
-}
-
-function join(shards: readonly Uint8Array[]): Uint8Array {
-  if (shards.length === 1) return shards[0];
-  const data = new Uint8Array(shards.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const shard of shards) {
-    data.set(shard, at);
-    at += shard.length;
-  }
-  return data;
 }
 
 /** A weight and how many bytes it takes of the shards. */

@@ -21,7 +21,7 @@ const LONGEST_COMMENT = 0xffff;
 const STORED = 0;
 const DEFLATED = 8;
 /** Deflate makes at most 1032 bytes of one (RFC 1951: 258 bytes of two bits). */
-const LARGEST_RATIO = 1032;
+export const LARGEST_RATIO = 1032;
 /** Stands for "see the ZIP64 field". */
 const SEE_64 = 0xffffffff;
 
