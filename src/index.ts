@@ -1,6 +1,10 @@
 /**
  * The public surface. `mobilenet-v2` resolves to node.ts in Node, to edge.ts on edge runtimes and to web.ts elsewhere: the
  * same, with files and codecs in place.
+ *
+ * To read the network, begin with models/mobilenet-v2/architecture.ts, the paper's table; models/runtime/lower.ts folds batch
+ * norm (layers/batchnorm.ts) and fuses; models/runtime/choose.ts says which kernel of layers/ computes a step, and
+ * `mobilenet-v2 plan` which it was: `depthwise3x3_…__wasm` is layers/depthwise/wasm.ts.
  */
 // For `Symbol.dispose` in the declarations, where a project's own `lib` is older.
 /// <reference lib="esnext.disposable" preserve="true" />
