@@ -83,6 +83,12 @@ function threads(text: string): number | 'auto' {
   return text === 'auto' ? text : wholeNumber(1, MOST_THREADS)(text);
 }
 
+/** A parser for what is written to: `--out --json` forgot the name, and a folder called `--json` is hard to be rid of. */
+export function outputPath(text: string): string {
+  if (!text.startsWith('-')) return text;
+  throw new InvalidArgumentError(`Expected a path, and this looks like an option; ./${text} is a path.`);
+}
+
 /** A parser for a fraction from 0 to 1. */
 export function fraction(text: string): number {
   const value = /^(\d+(\.\d*)?|\.\d+)$/.test(text) ? Number(text) : Number.NaN;

@@ -2,7 +2,7 @@
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Profile, type ProfileRow, Tensor } from '../node.js';
-import { debugOption, examples, threadsOption, wholeNumber } from './options.js';
+import { debugOption, examples, outputPath, threadsOption, wholeNumber } from './options.js';
 import { addPlannedOptions, loadPlanned, type PlannedFlags } from './planned-model.js';
 import { profilePage, profileText } from './profile-page.js';
 import type { Session } from './session.js';
@@ -25,7 +25,7 @@ export function addProfile(program: Command, session: Session): void {
   addPlannedOptions(command)
     .addOption(threadsOption('threads to compute with'))
     .option('--runs <n>', 'runs that are timed', wholeNumber(1, 100_000), 20)
-    .option('--html <file>', 'write a page with a bar for every step as well')
+    .option('--html <file>', 'write a page with a bar for every step as well', outputPath)
     .option('--json', 'print a JSON object')
     .addOption(debugOption())
     .action((dir: string | undefined, flags: ProfileFlags) => profile(dir, flags, session));

@@ -16,7 +16,15 @@ import { warnOfRandomWeights } from './checkpoint.js';
 import { overlay, vocPalette } from './colours.js';
 import { withDownloads } from './downloads.js';
 import { LookAhead, settle } from './look-ahead.js';
-import { addCommonOptions, examples, formatOf, fraction, modelOption, type PictureFlags } from './options.js';
+import {
+  addCommonOptions,
+  examples,
+  formatOf,
+  fraction,
+  modelOption,
+  outputPath,
+  type PictureFlags,
+} from './options.js';
 import type { Result } from './output.js';
 import { inputPictures, picturesArgument } from './pictures.js';
 import { resultPaths } from './result-paths.js';
@@ -44,7 +52,7 @@ export function addSegment(program: Command, session: Session): void {
     )
     .addArgument(picturesArgument())
     .addOption(modelOption('folder of the model, or its name on the hub (required)').makeOptionMandatory())
-    .requiredOption('--out <dir>', 'folder for the masks, made if it is not there (required)')
+    .requiredOption('--out <dir>', 'folder for the masks, made if it is not there (required)', outputPath)
     .option('--opacity <0-1>', 'of the colours in the overlay', fraction, 0.5)
     .option('--whole-image', "segment the whole picture undistorted, where Hugging Face's way crops the centre")
     .action((inputs: string[], flags: SegmentFlags) => segment(inputs, flags, session));

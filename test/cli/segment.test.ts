@@ -117,6 +117,14 @@ describe('segment', () => {
     expect(whole.data.equals(cropped.data)).toBe(false);
   });
 
+  it('refuses --out whose folder was forgotten, and writes nothing', async () => {
+    const cwd = temporaryFolder();
+    const { code, stderr } = await cli(['segment', 'a.png', '--model', 'm', '--out', '--json'], { cwd });
+    expect(code).toBe(2);
+    expect(stderr).toContain('this looks like an option; ./--json is a path');
+    expect(readdirSync(cwd)).toEqual([]);
+  });
+
   it('refuses a model that does not segment, and classify one that does; one line says what it is for', async () => {
     const out = temporaryFolder();
     const dogs = 'weights/mobilenet_v2_1.0_160_dogs';

@@ -11,9 +11,9 @@ import { saveTinyClassifier, saveTinySegmenter, stripes } from '../helpers/tiny.
 import { Ledger, resident } from './ledger.js';
 import { randomOf } from './models.js';
 import { type Below, belowOf, mutateBytes } from './mutate.js';
+import { SEED } from './seed.js';
 
 const RUNS = Number(process.env.FUZZ_CLI_RUNS ?? 300);
-const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 32);
 const ledger = new Ledger('command-line', `FUZZ_SEED=${SEED} npm run fuzz`);
 
 let base: string;

@@ -23,9 +23,9 @@ import { concat, fixture, int, memoryFolder, split, utf8, zip } from '../weights
 import { Ledger, resident } from './ledger.js';
 import { randomOf } from './models.js';
 import { type Below, belowOf, mutateBytes, mutateJson } from './mutate.js';
+import { SEED } from './seed.js';
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 5_000);
-const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 32);
 const ledger = new Ledger('fuzz', `FUZZ_SEED=${SEED} npm run fuzz`);
 
 const SLOWEST = 2000;

@@ -16,9 +16,9 @@ import { emitKernels } from '../../src/layers/wasm-module.js';
 import { conv3x3, depthwise, type Operands, pointwise, type Run, runGuarded, sizes } from '../layers/cases.js';
 import { Ledger } from './ledger.js';
 import { randomOf } from './models.js';
+import { SEED } from './seed.js';
 
 const RUNS = Number(process.env.KERNEL_RUNS ?? 100);
-const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
 const ledger = new Ledger('kernels', 'npx vitest run test/reliability/kernels.test.ts');
 
 type Convolution = ReturnType<typeof pointwise> | ReturnType<typeof depthwise> | ReturnType<typeof conv3x3>;

@@ -17,9 +17,9 @@ import {
 } from '../../src/node.js';
 import { Ledger, resident } from './ledger.js';
 import { picture } from './models.js';
+import { SEED } from './seed.js';
 
 const SCALE = Number(process.env.FUZZ_SCALE ?? 1);
-const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
 const ledger = new Ledger('structured', `FUZZ_SEED=${SEED} npx vitest run test/reliability/structured.test.ts`);
 const runs = (count: number) => ({ numRuns: Math.ceil(count * SCALE), seed: SEED });
 console.log(`structured: FUZZ_SEED=${SEED}`);

@@ -6,8 +6,8 @@ import { nodePlatform } from '../../src/node/platform.js';
 import type { ModelOptions } from '../../src/node.js';
 import { Ledger, timed } from './ledger.js';
 import { classifier, type Dims, picture, randomOf } from './models.js';
+import { SEED } from './seed.js';
 
-const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 32);
 const ledger = new Ledger('workers', 'npx vitest run test/reliability/workers.test.ts');
 
 const before = env.platform;
