@@ -177,6 +177,20 @@ describe('without workers', () => {
     model.dispose();
   });
 
+  it('workers that went home while the event loop had no turn are started again', async () => {
+    usePlatform({ source: (text) => text.replace('names.CLAIM, claim, idle)', 'names.CLAIM, claim, 400)') });
+    const model = classifier({ threads: 2 });
+    const pixel_values = picture(1);
+    for (let i = 0; i < 3; i++) await model({ pixel_values });
+    await joined();
+    for (let i = 0; i < 3; i++) await model({ pixel_values });
+    expect(started).toBe(1);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 800);
+    for (let i = 0; i < 20 && started === 1; i++) await model({ pixel_values });
+    expect(started).toBe(2);
+    model.dispose();
+  });
+
   it('a worker that is ended from outside costs its call nothing but time', async () => {
     const model = classifier({ threads: 3 });
     const pixel_values = picture(1);

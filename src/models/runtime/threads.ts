@@ -16,7 +16,7 @@ import {
   type WorkerTask,
 } from './worker.js';
 
-const { CLAIM, DONE, JOINED, ASLEEP, MAIN_ASLEEP, FUNCTION, ARGUMENTS, AT, FROM, TO, GRAIN, CHUNKS } = WORDS;
+const { CLAIM, DONE, JOINED, ASLEEP, MAIN_ASLEEP, FUNCTION, ARGUMENTS, AT, FROM, TO, GRAIN, CHUNKS, GONE } = WORDS;
 
 /** Chunks are taken when a thread has time, so that a slow one does not hold up the others. */
 const CHUNKS_PER_THREAD = 4;
@@ -74,7 +74,9 @@ export class Team {
   /** Starts the workers that are missing; resolves when they are on their way. Never throws: fewer threads do as well. */
   start(): Promise<void> {
     if (this.#starting !== null) return this.#starting;
-    if (this.#workers.size === this.#wanted || this.#deaths >= MOST_DEATHS) return Promise.resolve();
+    const gone = Atomics.load(this.#share.words, GONE) > 0;
+    const complete = this.#workers.size === this.#wanted && !gone;
+    if (complete || this.#deaths >= MOST_DEATHS) return Promise.resolve();
     this.#starting = this.#startMissing().finally(() => {
       this.#starting = null;
     });
@@ -82,13 +84,16 @@ export class Team {
   }
 
   async #startMissing(): Promise<void> {
+    // News of a worker's end waits for a turn of the event loop, which calls that follow each other never leave it.
+    if (Atomics.load(this.#share.words, GONE) > 0) await new Promise((resolve) => setTimeout(resolve));
     await this.#stopping;
     const stops = this.#stops;
     while (this.#workers.size < this.#wanted && this.#stops === stops) {
       try {
         const worker = await env.platform.startWorker!(WORKER_SOURCE(), this.#task, (clean) => {
-          this.#workers.delete(worker);
+          const ours = this.#workers.delete(worker);
           if (!clean) this.#mourn();
+          else if (ours) Atomics.sub(this.#share.words, GONE, 1);
         });
         if (this.#stops === stops) this.#workers.add(worker);
         else await worker.terminate();
@@ -182,6 +187,7 @@ export class Team {
     this.#stopping = Promise.all([this.#stopping, ...workers.map((worker) => worker.terminate())]).then(() => {
       words[JOINED] = 0;
       words[ASLEEP] = 0;
+      words[GONE] = 0;
     });
     return this.#stopping;
   }

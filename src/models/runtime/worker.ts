@@ -28,6 +28,8 @@ export const WORDS = {
   TO: 39,
   GRAIN: 40,
   CHUNKS: 41,
+  /** Workers that have gone home, until the main thread hears of it. */
+  GONE: 42,
 } as const;
 /** Behind them the arguments as float64, which holds every i32 and f32. */
 export const ARGUMENTS_AT = 48 * Int32Array.BYTES_PER_ELEMENT;
@@ -105,5 +107,6 @@ function work(task: WorkerTask, compute: typeof computeChunk): void {
       lastBusy = performance.now();
     }
   }
+  Atomics.add(words, names.GONE, 1);
   Atomics.sub(words, names.JOINED, 1);
 }
