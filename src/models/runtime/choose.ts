@@ -23,16 +23,22 @@ export function fuses(engine: Engine): boolean {
   return engine !== 'reference';
 }
 
-/** Bytes of a wide tensor that `fast` does not lay out either. */
-const WIDE_BYTES = 16e6;
+/** Bytes of a wide tensor that `fast` does not lay out either: one thread of the wasm engine, and all others. */
+const WIDE_BYTES = { alone: 4e6, others: 16e6 };
 
 /**
- * Whether an inverted residual is done in bands of rows (bands.ts). It is the same work with more calls: at 224 a pass
- * takes 10.87 ms with and 10.85 without. It pays where the wide tensor leaves the caches: DeepLab's layer.0 at 513, 25
- * MB, takes 6.04 ms in bands and 6.78 without; layer.1, 10 MB, is even.
+ * Whether an inverted residual is done in bands of rows (bands.ts). It is the same work with more calls, at each of which
+ * threads meet. It pays where the wide tensor leaves the caches: DeepLab's layer.0 at 513, 25 MB, takes 6.04 ms in bands
+ * and 6.78 without; layer.1, 10 MB, is even. The 4.8 MB of layer.0 at 224 are 1 % of a pass: one thread takes 13.60 ms
+ * with and 13.70 without (18.38 and 18.68 in Node 20), two take 7.50 and 7.29.
  */
-export function inBands(spec: InvertedResidualSpec, engine: Engine, memory: 'fast' | 'low'): boolean {
+export function inBands(
+  spec: InvertedResidualSpec,
+  { engine, threads }: { engine: Engine; threads: number },
+  memory: 'fast' | 'low',
+): boolean {
   if (engine === 'reference') return false;
   const { batch, inHeight, inWidth, channels } = spec.filter;
-  return memory === 'low' || 4 * batch * inHeight * inWidth * channels > WIDE_BYTES;
+  const most = engine === 'wasm' && threads === 1 ? WIDE_BYTES.alone : WIDE_BYTES.others;
+  return memory === 'low' || 4 * batch * inHeight * inWidth * channels > most;
 }

@@ -74,7 +74,7 @@ export function makePlan({ graph, dims, outputs, weights, packed, machine, memor
   const { engine, heap } = machine;
   const lowered = lower({ graph, dims, outputs, weights, fuse: fuses(engine) });
   const sources = outputs.map((name) => sourceOf(graph, name));
-  const items = formBlocks(lowered, new Set(sources), (spec) => inBands(spec, engine, memory));
+  const items = formBlocks(lowered, new Set(sources), (spec) => inBands(spec, machine, memory));
   const placement = placeValues(lifetimes(lowered.values, items));
   const arena = heap.allocate(placement.size, `activations for a [${dims.join(',')}] input:`);
   const regions = new Map([...placement.offsets].map(([name, { offset, size }]) => [name, arena.part(offset, size)]));
