@@ -1,5 +1,4 @@
 /** Files and folders in Node. Errors of the system come out as MobileNetError: NOT_FOUND or IO, with the file's name. */
-import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { isAbsolute, join, sep } from 'node:path';
@@ -222,7 +221,7 @@ export async function writeFolder(path: string, files: ReadonlyMap<string, Uint8
     await makeFolder(path);
     for (const [file, bytes] of files) {
       // Without the file's own name, which may be as long as names can be.
-      const temporary = join(path, `.${randomUUID()}.tmp`);
+      const temporary = join(path, `.${crypto.randomUUID()}.tmp`);
       unfinished.set(temporary, join(path, file));
       await writeFlushed(temporary, bytes);
     }

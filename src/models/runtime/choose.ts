@@ -24,13 +24,13 @@ export function fuses(engine: Engine): boolean {
 }
 
 /** Bytes of a wide tensor that `fast` does not lay out either: one thread of the wasm engine, and all others. */
-const WIDE_BYTES = { alone: 4e6, others: 16e6 };
+const WIDE_BYTES = { alone: 1.5e6, others: 16e6 };
 
 /**
  * Whether an inverted residual is done in bands of rows (bands.ts). It is the same work with more calls, at each of which
  * threads meet. It pays where the wide tensor leaves the caches: DeepLab's layer.0 at 513, 25 MB, takes 6.04 ms in bands
- * and 6.78 without; layer.1, 10 MB, is even. The 4.8 MB of layer.0 at 224 are 1 % of a pass: one thread takes 13.60 ms
- * with and 13.70 without (18.38 and 18.68 in Node 20), two take 7.50 and 7.29.
+ * and 6.78 without; layer.1, 10 MB, is even. At 224 one thread gains 1 % or 2 % by it in the first three blocks, 4.8 and
+ * twice 1.8 MB (13.57 ms instead of 13.70 in Node 24, 18.54 instead of 18.68 in Node 20), two threads lose 6 %.
  */
 export function inBands(
   spec: InvertedResidualSpec,
