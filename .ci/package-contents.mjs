@@ -22,9 +22,9 @@ function faultsOfFiles(packed) {
   const kernels = ['', '-relaxed', '-shared', '-shared-relaxed'].map((form) => `dist/kernels${form}.wasm`);
   kernels.push('dist/kernels.wasm.d.ts');
   const texts = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE'];
-  const bundle = ['node', 'cli', 'convert', 'hub', 'image', 'ndarray', 'picture-worker'].map(
-    (name) => `dist/bundle/${name}`,
-  );
+  const entries = ['node', 'cli', 'convert', 'hub', 'image', 'ndarray', 'picture-worker'];
+  const loadedLater = ['codecs-jpeg', 'node-hub-folder', 'node-inflate', 'node-png', 'node-workers'];
+  const bundle = ['core', ...entries, ...loadedLater].map((name) => `dist/bundle/${name}`);
   const bundled = bundle.flatMap((file) => [`${file}.js`, `${file}.js.map`]);
   const expected = new Set([...texts, ...sources, ...built, ...kernels, ...bundled, ...list('weights')]);
   return [

@@ -1,4 +1,4 @@
-/** Bytes that come in pieces. */
+/** Bytes that come in pieces, and their checksum. */
 
 /** Copies pieces into one. */
 export function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
@@ -26,4 +26,17 @@ export async function* transformed(
   } finally {
     reader.cancel().catch(() => {}); // of a stream that has failed already
   }
+}
+
+const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  return crc;
+});
+
+/** CRC-32 of ISO 3309, least significant bit first, as PNG (annex D) and zip have it. */
+export function crc32(bytes: Uint8Array): number {
+  let crc = ~0;
+  for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ CRC_TABLE[(crc ^ bytes[i]) & 0xff];
+  return ~crc >>> 0;
 }

@@ -3,14 +3,13 @@
  * (`CompressionStream` and its sister, which check the Adler-32), rows are filtered here. Sections are those of the PNG
  * specification, third edition (www.w3.org/TR/png-3); what `readPng` has checked is not checked again.
  */
-import { join, transformed } from '../base/bytes.js';
+import { crc32, join, transformed } from '../base/bytes.js';
 import type { DecodedImage } from '../base/env.js';
 import { isGreyPng } from '../processors/decode.js';
 import { refuse } from '../processors/header.js';
 import { checkPixels } from '../processors/pixels.js';
 import {
   compressedData,
-  crc32,
   inflatedBytes,
   type PngLayout,
   type PngPass,

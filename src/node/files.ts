@@ -11,7 +11,7 @@ const SHIPPED = new URL('../../weights/mobilenet_v2_1.0_160_dogs/', import.meta.
 
 /** The folder of the checkpoint that ships with the package. */
 export function openShippedFolder(): Promise<Folder> {
-  return openFolder(fileURLToPath(SHIPPED));
+  return openLocalFolder(fileURLToPath(SHIPPED));
 }
 
 /** A file of emitted kernels, which only a build has: it lies beside the JavaScript that it was emitted by. */
@@ -28,7 +28,7 @@ export async function isFolder(path: string): Promise<boolean> {
  * @param named a file that the caller chose himself, so that it may be a link to anywhere, as our own names may
  * @throws MobileNetError NOT_FOUND when there is no such folder, IO when the system does not let us look
  */
-export async function openFolder(path: string, named?: string): Promise<Folder> {
+export async function openLocalFolder(path: string, named?: string): Promise<Folder> {
   const found = await stat(path).catch((cause) => {
     throw systemError(cause, path, 'no such folder; expected one with config.json and weights');
   });

@@ -2,10 +2,10 @@
 import { availableParallelism } from 'node:os';
 import type { HubOptions, Platform } from '../base/env.js';
 import { type OpenOptions, openByName, within } from '../hub/open.js';
-import { isFolder, openFolder, openShippedFolder, readKernels, readPicture, writeFolder } from './files.js';
+import { isFolder, openLocalFolder, openShippedFolder, readKernels, readPicture, writeFolder } from './files.js';
 
 const openLocal = async (path: string, { subfolder, named }: OpenOptions) =>
-  within(await openFolder(path, named), subfolder);
+  within(await openLocalFolder(path, named), subfolder);
 
 const openHub = async (name: string, options: HubOptions) => (await import('./hub/folder.js')).hubFolder(name, options);
 

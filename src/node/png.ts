@@ -1,19 +1,13 @@
 /** PNG in Node: pngjs, behind checks that it lacks, and a writer of palette pictures, which it cannot do. */
 import { deflateSync, inflateSync } from 'node:zlib';
 import { PNG } from 'pngjs';
+import { crc32 } from '../base/bytes.js';
 import type { DecodedImage } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { codecError, isGreyPng, keepChannels } from '../processors/decode.js';
 import { refuse } from '../processors/header.js';
 import { checkPixels, type Pixels } from '../processors/pixels.js';
-import {
-  compressedData,
-  crc32,
-  essentialPng,
-  inflatedBytes,
-  type PngLayout,
-  readPng,
-} from '../processors/png-header.js';
+import { compressedData, essentialPng, inflatedBytes, type PngLayout, readPng } from '../processors/png-header.js';
 
 /**
  * Decodes a PNG to grey [H,W,1] or RGB [H,W,3]; alpha is dropped, 16-bit samples keep their upper byte.

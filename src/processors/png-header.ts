@@ -7,7 +7,7 @@
  * are passed over but for their CRC. tRNS, gAMA, iCCP and their like change nothing, since alpha is dropped and colour
  * profiles are ignored.
  */
-import { join } from '../base/bytes.js';
+import { crc32, join } from '../base/bytes.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { type ByteRange, checkPixelLimit, refuse } from './header.js';
 
@@ -241,17 +241,4 @@ export function essentialPng(bytes: Uint8Array, { palette, pixels }: PngLayout):
 
 function uint32(bytes: Uint8Array, at: number): number {
   return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
-}
-
-/** Annex D: the CRC of ISO 3309, least significant bit first. */
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  return crc;
-});
-
-export function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (let i = 0; i < bytes.length; i++) crc = CRC_TABLE[(crc ^ bytes[i]) & 0xff] ^ (crc >>> 8);
-  return ~crc >>> 0;
 }

@@ -12,7 +12,7 @@ import {
   ModuleBuilder,
   v128,
 } from '../../src/tensor/wasm/assembler.js';
-import { f32 as f32Bytes, f64 as f64Bytes, name, s32, section, u32, vector } from '../../src/tensor/wasm/encoding.js';
+import { f32Bytes, f64Bytes, name, s32, section, u32, vector } from '../../src/tensor/wasm/encoding.js';
 import { OPERATIONS, type Operation, type ValueType } from '../../src/tensor/wasm/opcodes.js';
 
 type Functions = Record<string, (...args: number[]) => void>;

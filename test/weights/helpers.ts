@@ -2,9 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import { crc32 } from '../../src/base/bytes.js';
 import type { Folder } from '../../src/base/env.js';
 import { type ErrorCode, MobileNetError } from '../../src/base/errors.js';
-import { crc32 } from '../../src/models/weights/zip.js';
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 

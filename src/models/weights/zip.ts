@@ -3,6 +3,7 @@
  * can wait, found by the central directory, with or without ZIP64 records. Source: PKWARE APPNOTE 6.3.10, sections 4.3.7,
  * 4.3.12 and 4.3.14 to 4.3.16.
  */
+import { crc32 } from '../../base/bytes.js';
 import { requirePlatform } from '../../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
 
@@ -218,17 +219,4 @@ export class Zip {
   #fail(code: ErrorCode, offset: number, message: string): never {
     throw new MobileNetError(code, `${this.#file}: ${message}`, { file: this.#file, offset });
   }
-}
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  return crc;
-});
-
-/** CRC-32 as zip has it (reflected, polynomial 0x04c11db7). */
-export function crc32(bytes: Uint8Array): number {
-  let crc = ~0;
-  for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ CRC_TABLE[(crc ^ bytes[i]!) & 0xff]!;
-  return ~crc >>> 0;
 }

@@ -7,7 +7,7 @@
  * it. A function's body is a list of bytes that grows statement by statement; there is nothing to optimise afterwards:
  * register allocation and scheduling are the browser's.
  */
-import { f32 as f32Bytes, f64 as f64Bytes, joined, name, s32, section, u32, vector } from './encoding.js';
+import { f32Bytes, f64Bytes, joined, name, s32, section, u32, vector } from './encoding.js';
 import {
   CODES,
   LANE_STORES,

@@ -34,12 +34,12 @@ export function s32(value: number): number[] {
 }
 
 /** IEEE 754 binary32, little-endian. */
-export function f32(value: number): number[] {
+export function f32Bytes(value: number): number[] {
   return [...new Uint8Array(new Float32Array([value]).buffer)];
 }
 
 /** IEEE 754 binary64, little-endian. */
-export function f64(value: number): number[] {
+export function f64Bytes(value: number): number[] {
   return [...new Uint8Array(new Float64Array([value]).buffer)];
 }
 
