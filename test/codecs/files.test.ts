@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { openFolder, openShippedFolder, readPicture, writeFolder } from '../../src/node/files.js';
+import { openLocalFolder, openShippedFolder, readPicture, writeFolder } from '../../src/node/files.js';
 import { webPlatform } from '../../src/processors/web.js';
 import { temporaryFolder } from '../helpers/cli.js';
 import { expectRefusal } from './helpers.js';
@@ -17,12 +17,12 @@ beforeEach(() => {
 
 const LIMIT = 1000;
 
-describe('openFolder', () => {
+describe('openLocalFolder', () => {
   it('reads what is there and says undefined of what is not', async () => {
     writeFileSync(join(folder, 'config.json'), '{}');
     mkdirSync(join(folder, 'sub'));
     writeFileSync(join(folder, 'sub/a.bin'), 'a');
-    const opened = await openFolder(folder);
+    const opened = await openLocalFolder(folder);
     expect(opened.name).toBe(folder);
     expect(Buffer.from((await opened.read('config.json'))!).toString()).toBe('{}');
     expect(Buffer.from((await opened.read('sub/a.bin'))!).toString()).toBe('a');
@@ -32,10 +32,10 @@ describe('openFolder', () => {
   });
 
   it('is refused where there is none', async () => {
-    const none = await expectRefusal(() => openFolder(join(folder, 'none')), 'NOT_FOUND', /no such folder/);
+    const none = await expectRefusal(() => openLocalFolder(join(folder, 'none')), 'NOT_FOUND', /no such folder/);
     expect(none.file).toBe(join(folder, 'none'));
     writeFileSync(join(folder, 'file'), '');
-    await expectRefusal(() => openFolder(join(folder, 'file')), 'NOT_FOUND', /got a file/);
+    await expectRefusal(() => openLocalFolder(join(folder, 'file')), 'NOT_FOUND', /got a file/);
   });
 
   it('follows links, as a cache of Hugging Face needs', async () => {
@@ -44,7 +44,7 @@ describe('openFolder', () => {
     writeFileSync(join(folder, 'blobs/abc'), 'weights');
     symlinkSync('../../blobs/abc', join(folder, 'snapshots/1/model.safetensors'));
     symlinkSync('loop', join(folder, 'snapshots/1/loop'));
-    const snapshot = await openFolder(join(folder, 'snapshots/1'));
+    const snapshot = await openLocalFolder(join(folder, 'snapshots/1'));
     expect(Buffer.from((await snapshot.read('model.safetensors'))!).toString()).toBe('weights');
     await expectRefusal(() => snapshot.read('loop'), 'IO', /ELOOP/);
   });
@@ -63,7 +63,7 @@ describe('openFolder', () => {
     link('away', '..');
     link('in.safetensors', 'inside');
     link('blob.safetensors', `../blobs/${hash}`);
-    const opened = await openFolder(join(folder, 'model'));
+    const opened = await openLocalFolder(join(folder, 'model'));
     for (const name of ['out', 'far', 'twice', 'beside']) {
       const error = await expectRefusal(() => opened.read(`${name}.safetensors`), 'PATH_ESCAPE', /nothing was opened/);
       expect(error.file).toBe(join(folder, 'model', `${name}.safetensors`));
@@ -74,7 +74,7 @@ describe('openFolder', () => {
     expect(await opened.read('none.safetensors')).toBeUndefined();
     // Also through a folder that is itself a link.
     symlinkSync('model', join(folder, 'alias'));
-    const alias = await openFolder(join(folder, 'alias'));
+    const alias = await openLocalFolder(join(folder, 'alias'));
     expect(Buffer.from((await alias.read('in.safetensors'))!).toString()).toBe('model/inside');
     await expectRefusal(() => alias.read('out.safetensors'), 'PATH_ESCAPE');
   });
@@ -95,13 +95,13 @@ describe('openFolder', () => {
     'a\0b',
     './a',
   ])('opens nothing for the name %j', async (name) => {
-    const opened = await openFolder(folder);
+    const opened = await openLocalFolder(folder);
     await expectRefusal(() => opened.read(name), 'PATH_ESCAPE', /nothing was opened/);
   });
 
   it('has errors of the system with their file', async () => {
     mkdirSync(join(folder, 'config.json'));
-    const opened = await openFolder(folder);
+    const opened = await openLocalFolder(folder);
     const error = await expectRefusal(() => opened.read('config.json'), 'IO', /is a folder \(EISDIR\)/);
     expect(error.file).toBe(join(folder, 'config.json'));
   });
@@ -109,7 +109,7 @@ describe('openFolder', () => {
   it('has no permission where there is none', async () => {
     writeFileSync(join(folder, 'secret'), '');
     chmodSync(join(folder, 'secret'), 0);
-    const opened = await openFolder(folder);
+    const opened = await openLocalFolder(folder);
     // Nothing is forbidden to root.
     if (process.getuid?.() === 0) expect(await opened.read('secret')).toHaveLength(0);
     else await expectRefusal(() => opened.read('secret'), 'IO', /no permission/);
@@ -117,7 +117,7 @@ describe('openFolder', () => {
 
   it('can be aborted', async () => {
     writeFileSync(join(folder, 'a'), '');
-    const opened = await openFolder(folder);
+    const opened = await openLocalFolder(folder);
     await expect(opened.read('a', AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
   });
 
@@ -232,7 +232,7 @@ describe.each(Object.entries(readers))('a picture by URL %s', (_, read) => {
 
 describe('a folder by URL', () => {
   it('has files, and undefined where the server has none', async () => {
-    const opened = await webPlatform.openFolder!(`${await serve(answer)}folder`);
+    const opened = await webPlatform.openLocalFolder!(`${await serve(answer)}folder`);
     expect(Buffer.from((await opened.read('config.json'))!).toString()).toBe('{}');
     expect(await opened.read('model.safetensors')).toBeUndefined();
     // The page of an application in place of a file.
@@ -240,16 +240,16 @@ describe('a folder by URL', () => {
   });
 
   it('is not left', async () => {
-    const opened = await webPlatform.openFolder!(`${await serve(answer)}folder/`);
+    const opened = await webPlatform.openLocalFolder!(`${await serve(answer)}folder/`);
     for (const name of ['../cat.png', '/cat.png', 'http://127.0.0.1:1/x']) {
       await expectRefusal(() => opened.read(name), 'PATH_ESCAPE');
     }
   });
 
   it('can be aborted, and must be a URL', async () => {
-    const opened = await webPlatform.openFolder!(`${await serve(answer)}folder`);
+    const opened = await webPlatform.openLocalFolder!(`${await serve(answer)}folder`);
     await expect(opened.read('config.json', AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
-    await expectRefusal(() => webPlatform.openFolder!('no url'), 'ARG', /URL/);
+    await expectRefusal(() => webPlatform.openLocalFolder!('no url'), 'ARG', /URL/);
   });
 });
 
