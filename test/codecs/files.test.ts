@@ -232,7 +232,7 @@ describe.each(Object.entries(readers))('a picture by URL %s', (_, read) => {
 
 describe('a folder by URL', () => {
   it('has files, and undefined where the server has none', async () => {
-    const opened = await webPlatform.openLocalFolder!(`${await serve(answer)}folder`);
+    const opened = await webPlatform.openFolder!(`${await serve(answer)}folder`);
     expect(Buffer.from((await opened.read('config.json'))!).toString()).toBe('{}');
     expect(await opened.read('model.safetensors')).toBeUndefined();
     // The page of an application in place of a file.
@@ -240,16 +240,16 @@ describe('a folder by URL', () => {
   });
 
   it('is not left', async () => {
-    const opened = await webPlatform.openLocalFolder!(`${await serve(answer)}folder/`);
+    const opened = await webPlatform.openFolder!(`${await serve(answer)}folder/`);
     for (const name of ['../cat.png', '/cat.png', 'http://127.0.0.1:1/x']) {
       await expectRefusal(() => opened.read(name), 'PATH_ESCAPE');
     }
   });
 
   it('can be aborted, and must be a URL', async () => {
-    const opened = await webPlatform.openLocalFolder!(`${await serve(answer)}folder`);
+    const opened = await webPlatform.openFolder!(`${await serve(answer)}folder`);
     await expect(opened.read('config.json', AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
-    await expectRefusal(() => webPlatform.openLocalFolder!('no url'), 'ARG', /URL/);
+    await expectRefusal(() => webPlatform.openFolder!('no url'), 'ARG', /URL/);
   });
 });
 
