@@ -15,6 +15,7 @@ export async function loadOurs(dist) {
     library: await module('node.js'),
     graph: await module('models/graph.js'),
     batchnorm: await module('layers/batchnorm.js'),
+    spec: await module('layers/spec.js'),
   };
 }
 

@@ -8,8 +8,12 @@
  * - `linear`: `weights` [K,C], `bias`; `add`, `concat` (of channels), `average_pool` (of everything), `resize` (bilinear)
  */
 
-/** @param modules `{ graph, batchnorm }`: our modules models/graph.js and layers/batchnorm.js */
-export function stepsOf(model, size, { graph: { prune }, batchnorm: { foldBatchNorm } }) {
+/** @param modules `{ graph, batchnorm, spec }`: our modules models/graph.js, layers/batchnorm.js and layers/spec.js */
+export function stepsOf(model, size, { graph: { prune }, batchnorm: { foldBatchNorm }, spec: { scaled } }) {
+  const fold = (weights, norm) => {
+    const { scale, bias } = foldBatchNorm(norm);
+    return { weights: scaled(weights, scale), bias };
+  };
   const state = model.state_dict();
   const data = (name) => state.get(name).data;
   const shapes = new Map([['pixel_values', [size, size, model.graph.inChannels]]]);
@@ -29,8 +33,7 @@ export function stepsOf(model, size, { graph: { prune }, batchnorm: { foldBatchN
       const folded =
         node.norm === null
           ? { weights: data(node.weight), bias: data(node.bias) }
-          : foldBatchNorm({
-              weights: data(node.weight),
+          : fold(data(node.weight), {
               gamma: data(`${node.norm.prefix}.weight`),
               beta: data(`${node.norm.prefix}.bias`),
               mean: data(`${node.norm.prefix}.running_mean`),

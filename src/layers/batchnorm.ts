@@ -4,10 +4,8 @@
  */
 import type { BatchNormSpec, PlainKernel } from './spec.js';
 
-/** What a batch norm holds, a value for each of its K channels, and the convolution (or linear layer) before it. */
+/** What a batch norm holds, a value for each of its K channels, and the bias of the convolution before it. */
 export interface Foldable {
-  /** [K, …]: the first dimension is the output channel. A depthwise filter [C,1,3,3] is one too. */
-  weights: Float32Array;
   /** [K], or undefined for a convolution without one. */
   bias?: Float32Array | undefined;
   gamma: Float32Array;
@@ -18,7 +16,8 @@ export interface Foldable {
 }
 
 /**
- * The convolution that does what convolution and batch norm did together.
+ * What makes the convolution one that does what convolution and batch norm did together: a factor for the weights of
+ * each output channel, which packing multiplies in, and the bias.
  *
  * With s = γ / √(σ² + ε), one number a channel, both are affine in x:
  *
@@ -26,25 +25,16 @@ export interface Foldable {
  *
  * so weights s·w and bias (b − μ)·s + β do the same. Computed in float64, rounded to float32 once. Zero padding stays
  * right: it is applied to x, before either. The other order, batch norm first, could not be folded at a border.
- *
- * @param room where the weights may be put; made anew if left out
  */
-export function foldBatchNorm(
-  layer: Foldable,
-  room = new Float32Array(layer.weights.length),
-): { weights: Float32Array; bias: Float32Array } {
-  const { gamma, beta, mean, variance, epsilon } = layer;
-  const K = gamma.length;
-  const perChannel = layer.weights.length / K;
-  const { weights } = layer;
-  const folded = room.subarray(0, weights.length);
-  const bias = new Float32Array(K);
-  for (let k = 0; k < K; k++) {
-    const scale = gamma[k] / Math.sqrt(variance[k] + epsilon);
-    for (let i = k * perChannel; i < (k + 1) * perChannel; i++) folded[i] = weights[i] * scale;
-    bias[k] = ((layer.bias?.[k] ?? 0) - mean[k]) * scale + beta[k];
+export function foldBatchNorm(norm: Foldable): { scale: Float64Array; bias: Float32Array } {
+  const { gamma, beta, mean, variance, epsilon } = norm;
+  const scale = new Float64Array(gamma.length);
+  const bias = new Float32Array(gamma.length);
+  for (let k = 0; k < gamma.length; k++) {
+    scale[k] = gamma[k] / Math.sqrt(variance[k] + epsilon);
+    bias[k] = ((norm.bias?.[k] ?? 0) - mean[k]) * scale[k] + beta[k];
   }
-  return { weights: folded, bias };
+  return { scale, bias };
 }
 
 /** Batch norm as a step of its own. One implementation serves every engine: folding leaves none in MobileNetV2. */

@@ -142,6 +142,20 @@ export interface InvertedResidualSpec {
   bandRows: number;
 }
 
+/** A factor for the weights of each output channel, or null for none (batchnorm.ts). */
+export type Scale = Float64Array | null;
+
+/** Weights [K, …] times their factors, rounded to float32 once; themselves where there are none. */
+export function scaled(weights: Float32Array, scale: Scale): Float32Array {
+  if (scale === null) return weights;
+  const perChannel = weights.length / scale.length;
+  const result = new Float32Array(weights.length);
+  for (const [k, factor] of scale.entries()) {
+    for (let i = k * perChannel; i < (k + 1) * perChannel; i++) result[i] = weights[i] * factor;
+  }
+  return result;
+}
+
 /** What stands for an operand that a kernel does not use. */
 export const NONE = new Float32Array(0);
 
@@ -156,8 +170,11 @@ export interface Kernel<S extends Spec = Spec> {
   readonly engine: 'reference' | 'js';
   /** Whether this kernel can do this spec; the first of a list that can is taken. */
   supports(spec: S): boolean;
-  /** Weights from the checkpoint's order to the order this kernel reads them in. Not called where there are none. */
-  pack(spec: S, weights: Float32Array): Float32Array;
+  /**
+   * Weights from the checkpoint's order to the order this kernel reads them in, times their factors. Not called where
+   * there are none.
+   */
+  pack(spec: S, weights: Float32Array, scale?: Scale): Float32Array;
   run(
     spec: S,
     x: Float32Array,
@@ -198,10 +215,10 @@ export interface WasmKernel<S extends Spec = Spec> {
   readonly engine: 'wasm';
   supports(spec: S): boolean;
   /**
-   * Weights from the checkpoint's order to the order this kernel reads them in. `room` gives a place for so many, not
-   * cleared; a kernel with many weights uses it, to spare a copy.
+   * Weights from the checkpoint's order to the order this kernel reads them in, times their factors. `room` gives a
+   * place for so many, not cleared; a kernel with many weights uses it, to spare a copy.
    */
-  pack(spec: S, weights: Float32Array, room?: (length: number) => Float32Array): Float32Array;
+  pack(spec: S, weights: Float32Array, scale?: Scale, room?: (length: number) => Float32Array): Float32Array;
   emit(module: ModuleBuilder): void;
   calls(spec: S, at: Addresses): Call[];
 }

@@ -4,7 +4,7 @@ import { ACTIVATION_NAMES, activationFunction } from '../../src/layers/activatio
 import { foldBatchNorm } from '../../src/layers/batchnorm.js';
 import { invertedResidual } from '../../src/layers/inverted-residual.js';
 import { findKernel } from '../../src/layers/kernels.js';
-import { type Kernel, kernelName, NONE, type Spec } from '../../src/layers/spec.js';
+import { type Kernel, kernelName, NONE, type Spec, scaled } from '../../src/layers/spec.js';
 import { nchwToNhwc } from '../../src/tensor/shape.js';
 import { float32Golden, readGoldens } from '../helpers/goldens.js';
 import { sizes } from './cases.js';
@@ -185,14 +185,16 @@ describe('batch norm folding', () => {
   };
 
   it('convolution and batch norm are the folded convolution', () => {
-    const { weights, bias } = foldBatchNorm({ weights: part('w'), ...norm });
+    const { scale, bias } = foldBatchNorm(norm);
+    const weights = scaled(part('w'), scale);
     const size = { batch: 2, inHeight: 5, inWidth: 6, inChannels: 4, outHeight: 5, outWidth: 6, outChannels: 6 };
     const spec: Spec = { op: 'conv3x3', ...size, stride: 1, padTop: 1, padLeft: 1, activation: 'none' };
     expectClose(run('reference', spec, part('x'), weights, bias), nhwc('conv_batch_norm.y'), 2 ** -19);
   });
 
   it('so are a depthwise convolution and its batch norm', () => {
-    const { weights, bias } = foldBatchNorm({ weights: golden('depthwise_batch_norm.w'), ...norm });
+    const { scale, bias } = foldBatchNorm(norm);
+    const weights = scaled(golden('depthwise_batch_norm.w'), scale);
     const size = { batch: 2, inHeight: 5, inWidth: 4, channels: 6, outHeight: 5, outWidth: 4 };
     const spec: Spec = {
       op: 'depthwise3x3',
@@ -208,16 +210,17 @@ describe('batch norm folding', () => {
   });
 
   it("takes the convolution's own bias along", () => {
-    const own = { weights: Float32Array.of(2, 4), gamma: Float32Array.of(3), beta: Float32Array.of(1) };
-    const folded = foldBatchNorm({
-      ...own,
+    const { scale, bias } = foldBatchNorm({
+      gamma: Float32Array.of(3),
+      beta: Float32Array.of(1),
       bias: Float32Array.of(5),
       mean: Float32Array.of(1),
       variance: Float32Array.of(3),
       epsilon: 1,
     });
-    expect([...folded.weights]).toEqual([3, 6]); // scale 3 / √(3 + 1) = 1.5
-    expect([...folded.bias]).toEqual([7]); // (5 − 1) · 1.5 + 1
+    expect([...scale]).toEqual([1.5]); // 3 / √(3 + 1)
+    expect([...scaled(Float32Array.of(2, 4), scale)]).toEqual([3, 6]);
+    expect([...bias]).toEqual([7]); // (5 − 1) · 1.5 + 1
   });
 });
 

@@ -3,7 +3,7 @@
  * of product.ts, and the convolution is a 1×1 convolution of those. Gathering costs a quarter of the time.
  */
 import { blockPixels, LANE, multiplyBlock, PIXEL_LANES } from '../product.js';
-import { type Conv3x3Spec, type Kernel, NONE } from '../spec.js';
+import { type Conv3x3Spec, type Kernel, NONE, scaled } from '../spec.js';
 
 /** The taps of one output pixel, in the order of the weights [C,3,3], to lane[at …]; outside the picture 0. */
 function gather(
@@ -30,7 +30,7 @@ export const conv3x3Js: Kernel<Conv3x3Spec> = {
   op: 'conv3x3',
   engine: 'js',
   supports: (spec) => spec.inChannels * 9 <= LANE,
-  pack: (_spec, weights) => weights,
+  pack: (_spec, weights, scale = null) => scaled(weights, scale),
 
   /** x [N,C,H,W] · w [K,C,3,3] · bias [K] → y [N,OH,OW,K] */
   run(spec, x, w, bias, _residual, y) {

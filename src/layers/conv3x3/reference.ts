@@ -2,13 +2,13 @@
  * 3×3 convolution over all channels, as it would stand on a whiteboard: for every output, the sum of the nine taps of
  * every input channel. Never optimised; the other engines are compared with it.
  */
-import { type Conv3x3Spec, clampBounds, type Kernel } from '../spec.js';
+import { type Conv3x3Spec, clampBounds, type Kernel, scaled } from '../spec.js';
 
 export const conv3x3Reference: Kernel<Conv3x3Spec> = {
   op: 'conv3x3',
   engine: 'reference',
   supports: () => true,
-  pack: (_spec, weights) => weights,
+  pack: (_spec, weights, scale = null) => scaled(weights, scale),
 
   /** x [N,C,H,W] · w [K,C,3,3] · bias [K] → y [N,OH,OW,K] */
   run(spec, x, w, bias, _residual, y) {

@@ -4,7 +4,7 @@
  * over the input channels with the nine taps unrolled.
  */
 import { type FunctionBuilder, f32x4, i32, type Local, type ModuleBuilder, v128 } from '../../tensor/wasm/assembler.js';
-import { type Conv3x3Spec, clampBounds, type WasmKernel } from '../spec.js';
+import { type Conv3x3Spec, clampBounds, scaled, type WasmKernel } from '../spec.js';
 import { clamp, storeLanes } from '../wasm-store.js';
 
 const PANEL = 16;
@@ -23,7 +23,8 @@ export const conv3x3Wasm: WasmKernel<Conv3x3Spec> = {
   supports: () => true,
 
   /** [K,C,3,3] → panels [C][3][3][16] of 16 output channels, zeros behind the last. */
-  pack({ inChannels: C, outChannels: K }, weights) {
+  pack({ inChannels: C, outChannels: K }, unscaled, scale = null) {
+    const weights = scaled(unscaled, scale);
     const packed = new Float32Array(Math.ceil(K / PANEL) * C * 9 * PANEL);
     for (let k = 0; k < K; k++) {
       const panel = Math.floor(k / PANEL) * C * 9 * PANEL + (k % PANEL);

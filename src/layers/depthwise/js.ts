@@ -11,7 +11,7 @@
  * times, each time turned by one row. Each row is copied once.
  */
 import { clampRange } from '../clamp.js';
-import type { DepthwiseSpec, Kernel } from '../spec.js';
+import { type DepthwiseSpec, type Kernel, scaled } from '../spec.js';
 
 /** Numbers in a lane of pixels. Wider rows are done in pieces. */
 const ROW = 32768;
@@ -93,7 +93,8 @@ export const depthwiseJs: Kernel<DepthwiseSpec> = {
   supports: ({ channels, dilation }) => (2 * dilation + 1) * channels <= ROW && 3 * channels <= TAPS,
 
   /** [C,1,3,3] → [lane's row, column, phase, C]: at phase p, lane r holds row (r − p) mod 3 of the window. */
-  pack({ channels: C }, weights) {
+  pack({ channels: C }, unscaled, scale = null) {
+    const weights = scaled(unscaled, scale);
     const packed = new Float32Array(27 * C);
     let to = 0;
     for (let lane = 0; lane < 3; lane++) {

@@ -3,13 +3,13 @@
  * other channel. With dilation d the nine taps lie d pixels apart. Never optimised; the other engines are compared
  * with it.
  */
-import { clampBounds, type DepthwiseSpec, type Kernel } from '../spec.js';
+import { clampBounds, type DepthwiseSpec, type Kernel, scaled } from '../spec.js';
 
 export const depthwiseReference: Kernel<DepthwiseSpec> = {
   op: 'depthwise3x3',
   engine: 'reference',
   supports: () => true,
-  pack: (_spec, weights) => weights,
+  pack: (_spec, weights, scale = null) => scaled(weights, scale),
 
   /** x [N,H,W,C] · w [C,1,3,3] · bias [C] → y [N,OH,OW,C] */
   run(spec, x, w, bias, _residual, y) {

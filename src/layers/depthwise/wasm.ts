@@ -16,7 +16,7 @@ import {
   type ModuleBuilder,
   v128,
 } from '../../tensor/wasm/assembler.js';
-import { clampBounds, type DepthwiseSpec, type WasmKernel } from '../spec.js';
+import { clampBounds, type DepthwiseSpec, scaled, type WasmKernel } from '../spec.js';
 import { clamp } from '../wasm-store.js';
 
 const PARAMS = [
@@ -61,7 +61,8 @@ export const depthwiseWasm: WasmKernel<DepthwiseSpec> = {
     channels >= LANES && padLeft <= dilation && (stride === 1 || dilation === 1),
 
   /** [C,1,3,3] → [groups of channels][9][4] */
-  pack({ channels: C }, weights) {
+  pack({ channels: C }, unscaled, scale = null) {
+    const weights = scaled(unscaled, scale);
     const packed = new Float32Array(Math.ceil(C / LANES) * 9 * LANES);
     let to = 0;
     for (const group of groups(C)) {

@@ -1,6 +1,6 @@
 /** 1×1 convolution in plain JavaScript: blocks of pixels go through the lanes of product.ts. */
 import { blockPixels, LANE, multiplyBlock, PIXEL_LANES } from '../product.js';
-import { type Kernel, NONE, type PointwiseSpec } from '../spec.js';
+import { type Kernel, NONE, type PointwiseSpec, scaled } from '../spec.js';
 
 const ZERO = new Float32Array(1);
 
@@ -17,7 +17,7 @@ export const pointwiseJs: Kernel<PointwiseSpec> = {
   op: 'pointwise',
   engine: 'js',
   supports: (spec) => spec.inChannels <= LANE,
-  pack: (_spec, weights) => weights,
+  pack: (_spec, weights, scale = null) => scaled(weights, scale),
 
   /** x [N,P,C] · w [K,C] · bias [K] or [N,K] (· residual [N,P,K]) → y [N,P,K] */
   run(spec, x, w, bias, residual, y) {

@@ -2,13 +2,13 @@
  * 1×1 convolution, as it would stand on a whiteboard: every output channel of a pixel is the dot product of the pixel's
  * input channels with one row of weights. Never optimised; the other engines are compared with it.
  */
-import { clampBounds, type Kernel, type PointwiseSpec } from '../spec.js';
+import { clampBounds, type Kernel, type PointwiseSpec, scaled } from '../spec.js';
 
 export const pointwiseReference: Kernel<PointwiseSpec> = {
   op: 'pointwise',
   engine: 'reference',
   supports: () => true,
-  pack: (_spec, weights) => weights,
+  pack: (_spec, weights, scale = null) => scaled(weights, scale),
 
   /** x [N,P,C] · w [K,C] · bias [K] or [N,K] (· residual [N,P,K]) → y [N,P,K] */
   run(spec, x, w, bias, residual, y) {

@@ -45,20 +45,19 @@ export const pointwiseWasm: WasmKernel<PointwiseSpec> = {
   supports: () => true,
 
   /** [K,C] → panels [C][16], the last one [C][8] where that is enough; missing channels are zero. */
-  pack({ inChannels: C, outChannels: K }, weights, room = (length) => new Float32Array(length)) {
+  pack({ inChannels: C, outChannels: K }, weights, scale = null, room = (length) => new Float32Array(length)) {
     const panels: number[] = [];
     for (let column = 0; column < K; column += PANEL) panels.push(panelWidth(column, K));
     const packed = room(C * panels.reduce((sum, width) => sum + width, 0));
-    let begin = 0;
+    const row = (k: number): number => C * Math.min(k, K - 1);
+    const factor = (k: number): number => (k < K ? (scale?.[k] ?? 1) : 0);
+    let to = 0;
     for (const [panel, width] of panels.entries()) {
-      for (let lane = 0; lane < width; lane++) {
-        const k = panel * PANEL + lane;
-        const end = (k + 1) * C;
-        let to = begin + lane;
-        if (k < K) for (let from = k * C; from < end; from++, to += width) packed[to] = weights[from];
-        else for (let c = 0; c < C; c++, to += width) packed[to] = 0;
+      for (let lane = 0; lane < width; lane += 4) {
+        const ks = [0, 1, 2, 3].map((i) => panel * PANEL + lane + i);
+        packFour(weights, ks.map(row), ks.map(factor), C, packed, to + lane, width);
       }
-      begin += C * width;
+      to += C * width;
     }
     return packed;
   },
@@ -178,6 +177,29 @@ export const pointwiseWasm: WasmKernel<PointwiseSpec> = {
     );
   },
 };
+
+/**
+ * Four rows of weights, times their factors, into four lanes of a panel. A model's first picture waits for this: the
+ * 14 MB of 1.0 at 224 take 16 ms in Node 24, 9 of them for memory that is touched for the first time. Scaled to a place
+ * between and packed lane by lane they took 21.
+ */
+function packFour(
+  weights: Float32Array,
+  [a, b, c, d]: number[],
+  [ofA, ofB, ofC, ofD]: number[],
+  length: number,
+  packed: Float32Array,
+  to: number,
+  width: number,
+): void {
+  for (let i = 0; i < length; i++) {
+    packed[to] = weights[a + i] * ofA;
+    packed[to + 1] = weights[b + i] * ofB;
+    packed[to + 2] = weights[c + i] * ofC;
+    packed[to + 3] = weights[d + i] * ofD;
+    to += width;
+  }
+}
 
 interface Context {
   f: FunctionBuilder;

@@ -112,7 +112,7 @@ function packedWeights(step: LoweredStep, kernel: AnyKernel, { machine, packed }
 
 /** Both or neither: what is allocated before memory runs out is given back. */
 function pack(step: LoweredStep, kernel: AnyKernel, heap: Heap): Packed {
-  const { weights, bias } = step.makeWeights!();
+  const { weights, scale, bias } = step.makeWeights!();
   const regions: Region[] = [];
   const allocate = (length: number): Region => {
     const region = heap.allocate(length, `${step.name}: weights`);
@@ -126,7 +126,7 @@ function pack(step: LoweredStep, kernel: AnyKernel, heap: Heap): Packed {
   };
   try {
     let packed: Region | undefined;
-    const values = kernel.pack(step.spec, weights, (length) => {
+    const values = kernel.pack(step.spec, weights, scale, (length) => {
       packed = allocate(length);
       return packed.view;
     });

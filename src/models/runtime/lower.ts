@@ -10,7 +10,7 @@
  */
 import { MobileNetError, show } from '../../base/errors.js';
 import { foldBatchNorm } from '../../layers/batchnorm.js';
-import type { FusedActivation, Spec } from '../../layers/spec.js';
+import type { FusedActivation, Scale, Spec } from '../../layers/spec.js';
 import {
   type ConcatNode,
   type ConvNode,
@@ -35,9 +35,10 @@ export interface Value {
 
 export const sizeOf = (v: Value): number => v.batch * v.height * v.width * v.channels;
 
-/** Weights in the checkpoint's order. */
+/** Weights in the checkpoint's order, and what to multiply them by. */
 export interface StepWeights {
   weights: Float32Array;
+  scale: Scale;
   bias: Float32Array;
 }
 
@@ -51,10 +52,7 @@ export interface LoweredStep {
   /** The value that stands in for the bias, where it depends on the image. */
   biasFrom: string | null;
   y: string;
-  /**
-   * Makes the weights; null for a step that has none. Called once a kernel, then kept packed. They may lie where the
-   * next step's will: use them before its are made.
-   */
+  /** Makes the weights; null for a step that has none. Called once a kernel, then kept packed. */
   makeWeights: (() => StepWeights) | null;
 }
 
@@ -93,8 +91,6 @@ class Lowering {
   readonly #nodes: readonly Node[];
   readonly #weights: WeightLookup;
   readonly #fuse: boolean;
-  /** Where weights lie between folding and packing, all in the same place. */
-  #room = new Float32Array(0);
 
   constructor({ graph, dims, outputs, weights, fuse }: LowerOptions, nodes: readonly Node[]) {
     const [batch, channels, height, width] = dims;
@@ -202,7 +198,7 @@ class Lowering {
     const last = node.activation === 'linear' ? (node.norm === null ? 'convolution' : 'norm') : 'activation';
     let value = last === 'convolution' ? node.name : `${node.name}.convolution`;
     const bias = node.bias === null ? () => new Float32Array(node.outChannels) : () => this.#weights(node.bias!);
-    const makeWeights = () => ({ weights: this.#weights(node.weight), bias: bias() });
+    const makeWeights = () => ({ weights: this.#weights(node.weight), scale: null, bias: bias() });
     this.#emit(`${node.name}.convolution`, spec, { x: node.input, makeWeights }, y, value);
     if (node.norm !== null) {
       const { prefix, epsilon } = node.norm;
@@ -211,7 +207,7 @@ class Lowering {
       this.#emit(
         `${node.name}.normalization`,
         { op: 'batch_norm', pixels: y.batch * y.height * y.width, channels: y.channels, epsilon },
-        { x, makeWeights: () => ({ weights: this.#normTensors(prefix), bias: new Float32Array(0) }) },
+        { x, makeWeights: () => ({ weights: this.#normTensors(prefix), scale: null, bias: new Float32Array(0) }) },
         y,
         value,
       );
@@ -237,7 +233,7 @@ class Lowering {
         const row = k * node.inChannels + from;
         weights.set(folded.weights.subarray(row, row + count), k * count);
       }
-      return { weights, bias: bias ? folded.bias : new Float32Array(0) };
+      return { weights, scale: folded.scale, bias: bias ? folded.bias : new Float32Array(0) };
     };
     const shape = { op: 'pointwise', batch: map.batch, outChannels: node.outChannels, residual: false } as const;
     const pooledBias = `${node.name} (pooled branch)`;
@@ -271,7 +267,7 @@ class Lowering {
       },
       {
         x: node.input,
-        makeWeights: () => ({ weights: this.#weights(node.weight), bias: this.#weights(node.bias) }),
+        makeWeights: () => ({ weights: this.#weights(node.weight), scale: null, bias: this.#weights(node.bias) }),
       },
       { ...x, channels: node.outChannels },
     );
@@ -315,21 +311,17 @@ class Lowering {
   #folded(node: ConvNode): StepWeights {
     const weights = this.#weights(node.weight);
     const bias = node.bias === null ? undefined : this.#weights(node.bias);
-    if (node.norm === null) return { weights, bias: bias ?? new Float32Array(node.outChannels) };
+    if (node.norm === null) return { weights, scale: null, bias: bias ?? new Float32Array(node.outChannels) };
     const { prefix, epsilon } = node.norm;
-    if (this.#room.length < weights.length) this.#room = new Float32Array(weights.length);
-    return foldBatchNorm(
-      {
-        weights,
-        bias,
-        gamma: this.#weights(`${prefix}.weight`),
-        beta: this.#weights(`${prefix}.bias`),
-        mean: this.#weights(`${prefix}.running_mean`),
-        variance: this.#weights(`${prefix}.running_var`),
-        epsilon,
-      },
-      this.#room,
-    );
+    const folded = foldBatchNorm({
+      bias,
+      gamma: this.#weights(`${prefix}.weight`),
+      beta: this.#weights(`${prefix}.bias`),
+      mean: this.#weights(`${prefix}.running_mean`),
+      variance: this.#weights(`${prefix}.running_var`),
+      epsilon,
+    });
+    return { weights, ...folded };
   }
 
   /** gamma, beta, mean and variance one after another: [4,C]. */
