@@ -1,5 +1,6 @@
 /** One network, made faster one idea at a time. */
 import { IMPLEMENTATIONS, optionsOf } from './implementations.mjs';
+import { stepsRunner } from './layers.mjs';
 import { closeAll, rowOf } from './models.mjs';
 import { makeNetwork } from './networks.mjs';
 import { bytesOfPlan } from './roofline.mjs';
@@ -12,8 +13,8 @@ export async function ablationRows(network) {
     [reference, {}, 'the network as drawn'],
     [js, {}, 'folded, fused, blocked'],
     null,
-    [simd, {}, 'wasm with SIMD, tiles'],
-    [simd, { memory: 'low' }, 'blocks in bands'],
+    [simd, { memory: 'apart' }, 'wasm with SIMD, tiles'],
+    [simd, {}, 'wide blocks in bands'],
     ...(relaxed === undefined ? [] : [[relaxed, {}, 'relaxed SIMD']]),
     [relaxed ?? simd, { threads: 2 }, 'two threads'],
   ];
@@ -25,11 +26,27 @@ export async function ablationRows(network) {
     }
     const [implementation, options, idea] = step;
     const { threads = 1, memory = 'fast' } = options;
-    const made = makeNetwork(network, optionsOf(implementation, options));
     const common = { part: 'ablation', network, batch: 1, implementation: implementation.id, threads, memory, idea };
+    if (memory === 'apart') {
+      rows.push(apartRow(common, implementation));
+      continue;
+    }
+    const made = makeNetwork(network, optionsOf(implementation, options));
     rows.push(rowOf(common, made, made.plan()));
   }
   return { rows, close: () => closeAll(rows) };
+}
+
+/** One thread, one convolution after the other: by a plan for two threads, of which nobody starts the second (layers.mjs). */
+function apartRow(common, implementation) {
+  const { model, plan, pixel_values } = makeNetwork(common.network, optionsOf(implementation, { threads: 2 }));
+  const { steps, input } = plan();
+  const runSteps = stepsRunner(steps);
+  const run = () => {
+    input.view.set(pixel_values.data);
+    return runSteps();
+  };
+  return rowOf(common, { model, run }, plan());
 }
 
 /** The plain loops without SIMD, from the same pixels. */

@@ -41,7 +41,7 @@ function kernelRunner(spec, { id }) {
 }
 
 /** Steps as their plan has them. */
-function stepsRunner(steps) {
+export function stepsRunner(steps) {
   const work = steps.flatMap((step) => step.work);
   return async () => {
     for (const piece of work) {
@@ -70,11 +70,16 @@ function distinct(steps) {
 export async function layerRows(network, implementations, threads) {
   const models = [];
   /** An engine's plan, its memory filled as a run leaves it. */
-  const planOf = async (implementation, options) => {
-    const made = makeNetwork(network, optionsOf(implementation, options));
+  const planOf = async (implementation, { threads, memory }) => {
+    // One thread has the widest blocks in bands anyway, two have not: so its `fast` is a plan for two that nobody starts.
+    const apart = implementation.device === 'wasm' && memory === 'fast';
+    const made = makeNetwork(
+      network,
+      optionsOf(implementation, { threads: apart ? Math.max(2, threads) : threads, memory }),
+    );
     models.push(made.model);
     await made.run();
-    await made.run(); // threads start with the second
+    if (threads > 1) await made.run(); // threads start with the second
     return made.plan();
   };
   /** Each variant: its plans, or none where kernels stand for themselves. */
@@ -82,7 +87,7 @@ export async function layerRows(network, implementations, threads) {
   for (const implementation of implementations) {
     if (implementation.device === 'wasm' || implementation.device === 'js') {
       for (const count of implementation.device === 'wasm' ? threads : [1]) {
-        const fast = await planOf(implementation, { threads: count });
+        const fast = await planOf(implementation, { threads: count, memory: 'fast' });
         const low = await planOf(implementation, { threads: count, memory: 'low' });
         variants.push({ implementation, threads: count, fast, low });
       }

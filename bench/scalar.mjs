@@ -3,7 +3,7 @@
  * nothing packed. In the ablation it stands between JavaScript and SIMD, and shows what WebAssembly alone brings. Written
  * with our assembler, and good for nothing else.
  */
-import { clampBounds, multiplyAdds } from '../dist/layers/spec.js';
+import { clampBounds, multiplyAdds, scaled } from '../dist/layers/spec.js';
 import { lower } from '../dist/models/runtime/lower.js';
 import { makePlan } from '../dist/models/runtime/plan.js';
 import { WasmHeap } from '../dist/tensor/memory.js';
@@ -174,7 +174,7 @@ export function scalarNetwork(model, dims) {
     const own = step.makeWeights();
     const addresses = {
       x: place(x),
-      weights: load(own.weights),
+      weights: load(scaled(own.weights, own.scale)),
       bias: biasFrom === null ? load(own.bias) : place(biasFrom),
       residual: residual === null ? 0 : place(residual),
       y: place(y),

@@ -25,7 +25,7 @@ const { values: options } = parseArgs({
     threads: { type: 'string', default: '1,2' },
     rounds: { type: 'string', default: '16' },
     launches: { type: 'string', default: '2' },
-    budget: { type: 'string', default: '100' },
+    budget: { type: 'string', default: '300' },
     times: { type: 'boolean' },
     cold: { type: 'boolean' },
     sizes: { type: 'boolean' },

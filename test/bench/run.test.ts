@@ -54,7 +54,7 @@ describe('npm run bench', () => {
     expect(new Set(blocks.map(({ memory }) => memory))).toEqual(new Set(['fast', 'low']));
     const ablation = rows.filter(({ part }) => part === 'ablation');
     expect(ablation.slice(0, 5).map(({ implementation, memory }) => `${implementation} ${memory}`)).toEqual([
-      ...['reference fast', 'js fast', 'scalar fast', 'simd fast', 'simd low'],
+      ...['reference fast', 'js fast', 'scalar fast', 'simd apart', 'simd fast'],
     ]);
     expect(ablation.at(-1)!.threads).toBe(2);
     expect(readFileSync(html, 'utf8')).not.toMatch(/undefined|NaN|<script/);
