@@ -1,5 +1,5 @@
 /** One network, made faster one idea at a time. */
-import { IMPLEMENTATIONS, optionsOf } from './implementations.mjs';
+import { IMPLEMENTATIONS, optionsApart, optionsOf } from './implementations.mjs';
 import { stepsRunner } from './layers.mjs';
 import { closeAll, rowOf } from './models.mjs';
 import { makeNetwork } from './networks.mjs';
@@ -37,9 +37,9 @@ export async function ablationRows(network) {
   return { rows, close: () => closeAll(rows) };
 }
 
-/** One thread, one convolution after the other: by a plan for two threads, of which nobody starts the second (layers.mjs). */
+/** One thread, one convolution after the other. */
 function apartRow(common, implementation) {
-  const { model, plan, pixel_values } = makeNetwork(common.network, optionsOf(implementation, { threads: 2 }));
+  const { model, plan, pixel_values } = makeNetwork(common.network, optionsApart(implementation));
   const { steps, input } = plan();
   const runSteps = stepsRunner(steps);
   const run = () => {

@@ -15,6 +15,13 @@ export const IMPLEMENTATIONS = ALL.filter(({ relaxed }) => !relaxed || WebAssemb
 
 const modules = new Map();
 
+/**
+ * Options of a wasm model that does one convolution after the other. One thread has the widest blocks in bands, two have
+ * not: so for one thread this is a model for two, and whoever runs its steps does not start the second.
+ */
+export const optionsApart = (implementation, threads = 1) =>
+  optionsOf(implementation, { threads: Math.max(2, threads) });
+
 /** A model's options. */
 export function optionsOf({ device, relaxed }, { threads = 1, memory = 'fast' } = {}) {
   if (device !== 'wasm') return { device, memory };

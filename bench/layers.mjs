@@ -2,7 +2,7 @@
 import { shapeOf } from '../dist/cli/shape.js';
 import { findKernel } from '../dist/layers/kernels.js';
 import { kernelName, multiplyAdds, NONE } from '../dist/layers/spec.js';
-import { optionsOf } from './implementations.mjs';
+import { optionsApart, optionsOf } from './implementations.mjs';
 import { makeNetwork } from './networks.mjs';
 import { bytesOf } from './roofline.mjs';
 import { scalarKernel } from './scalar.mjs';
@@ -71,12 +71,9 @@ export async function layerRows(network, implementations, threads) {
   const models = [];
   /** An engine's plan, its memory filled as a run leaves it. */
   const planOf = async (implementation, { threads, memory }) => {
-    // One thread has the widest blocks in bands anyway, two have not: so its `fast` is a plan for two that nobody starts.
     const apart = implementation.device === 'wasm' && memory === 'fast';
-    const made = makeNetwork(
-      network,
-      optionsOf(implementation, { threads: apart ? Math.max(2, threads) : threads, memory }),
-    );
+    const options = apart ? optionsApart(implementation, threads) : optionsOf(implementation, { threads, memory });
+    const made = makeNetwork(network, options);
     models.push(made.model);
     await made.run();
     if (threads > 1) await made.run(); // threads start with the second

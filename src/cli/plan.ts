@@ -18,6 +18,7 @@ export function addPlan(program: Command, session: Session): void {
   examples(command, [
     'plan',
     'plan --size 96x128 --batch 4',
+    'plan --size 224 --threads 1',
     'plan deeplabv3_mobilenet_v2_1.0_513 --hidden-states 9,12',
   ]);
 }

@@ -1,6 +1,6 @@
 /** What `plan` and `profile` share: a model, and the size of the input that its steps are looked at with. */
 import type { Command } from 'commander';
-import { type InputDims, MobileNetV2Config, type ModelOptions } from '../node.js';
+import { type InputDims, MobileNetV2Config } from '../node.js';
 import { architectureOf, folderOf, imageSize, modelClass } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
 import {
@@ -11,6 +11,7 @@ import {
   modelOption,
   revisionOption,
   sizeOption,
+  threadsOption,
   wholeNumber,
 } from './options.js';
 import type { Session } from './session.js';
@@ -20,6 +21,7 @@ export interface PlannedFlags extends CommonFlags {
   revision?: string;
   size?: [height: number, width: number];
   batch: number;
+  threads: number | 'auto';
   hiddenStates?: number[];
 }
 
@@ -32,22 +34,18 @@ export function addPlannedOptions(command: Command): Command {
     .option('--batch <n>', 'pictures at once', wholeNumber(1, 1024), 1)
     .option('--hidden-states <list>', 'hidden states that are asked for as well, such as 9,12', hiddenStates)
     .addOption(deviceOption())
+    .addOption(threadsOption('threads to compute with'))
     .addOption(memoryOption());
 }
 
-/** @param dir the argument; `options` are those that the flags do not hold */
-export async function loadPlanned(
-  dir: string | undefined,
-  flags: PlannedFlags,
-  session: Session,
-  options: ModelOptions = {},
-) {
+/** @param dir the argument */
+export async function loadPlanned(dir: string | undefined, flags: PlannedFlags, session: Session) {
   const folder = folderOf(dir, flags);
-  const { device, memory, batch, hiddenStates: hidden = false } = flags;
+  const { device, memory, threads, batch, hiddenStates: hidden = false } = flags;
   const config = await withDownloads(flags, session, (hub) => MobileNetV2Config.from_pretrained(folder, { ...hub }));
   const architecture = architectureOf(config);
   const model = await withDownloads(flags, session, (hub) =>
-    modelClass(architecture).from_pretrained(folder, { ...hub, device, memory, ...options }),
+    modelClass(architecture).from_pretrained(folder, { ...hub, device, memory, threads }),
   );
   const dims: InputDims = [batch, config.num_channels, ...(flags.size ?? imageSize(config))];
   return { folder, architecture, model, dims, hidden };

@@ -2,7 +2,7 @@
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Profile, type ProfileRow, Tensor } from '../node.js';
-import { debugOption, examples, outputPath, threadsOption, wholeNumber } from './options.js';
+import { debugOption, examples, outputPath, wholeNumber } from './options.js';
 import { addPlannedOptions, loadPlanned, type PlannedFlags } from './planned-model.js';
 import { profilePage, profileText } from './profile-page.js';
 import type { Session } from './session.js';
@@ -10,7 +10,6 @@ import { shapeOf } from './shape.js';
 import { writeWhole } from './temporary-file.js';
 
 interface ProfileFlags extends PlannedFlags {
-  threads: number | 'auto';
   runs: number;
   html?: string;
 }
@@ -23,7 +22,6 @@ export function addProfile(program: Command, session: Session): void {
       'Time the steps of a model: milliseconds, multiply-adds a second, and the share of what this machine can.',
     );
   addPlannedOptions(command)
-    .addOption(threadsOption('threads to compute with'))
     .option('--runs <n>', 'runs that are timed', wholeNumber(1, 100_000), 20)
     .option('--html <file>', 'write a page with a bar for every step as well', outputPath)
     .option('--json', 'print a JSON object')
@@ -37,8 +35,8 @@ export function addProfile(program: Command, session: Session): void {
 }
 
 async function profile(dir: string | undefined, flags: ProfileFlags, session: Session): Promise<void> {
-  const { threads, runs, html } = flags;
-  const { folder, architecture, model, dims, hidden } = await loadPlanned(dir, flags, session, { threads });
+  const { runs, html } = flags;
+  const { folder, architecture, model, dims, hidden } = await loadPlanned(dir, flags, session);
   // Any picture will do: no kernel's time depends on what it shows.
   const pixels = Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * 0.37));
   const pixel_values = new Tensor('float32', pixels, dims);

@@ -17,7 +17,7 @@ export interface Foldable {
 
 /**
  * What makes the convolution one that does what convolution and batch norm did together: a factor for the weights of
- * each output channel, which packing multiplies in, and the bias.
+ * each output channel, which a kernel multiplies in while it packs them (`scaled` in spec.ts), and the bias.
  *
  * With s = γ / √(σ² + ε), one number a channel, both are affine in x:
  *

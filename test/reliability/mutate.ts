@@ -1,5 +1,7 @@
 /** Damage at random, the same for the same seed: to bytes, and to JSON in ways that leave it JSON. */
 
+import { join } from '../../src/base/bytes.js';
+
 /** A whole number from 0 to below `limit`. */
 export type Below = (limit: number) => number;
 
@@ -10,16 +12,6 @@ export const belowOf =
 
 const EDGES = [0, 1, 0x7f, 0x80, 0xd8, 0xd9, 0xda, 0xfe, 0xff];
 const NUMBERS = [0, 1, 2, 3, 4, 7, 8, 0xff, 0x100, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff];
-
-const joined = (...parts: Uint8Array[]): Uint8Array => {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-};
 
 /** One to four changes: bits, bytes, numbers of 2, 4 or 8 bytes, pieces cut out, doubled, moved or taken from `other`. */
 export function mutateBytes(file: Uint8Array, below: Below, other: Uint8Array = file): Uint8Array {
@@ -52,10 +44,10 @@ export function mutateBytes(file: Uint8Array, below: Below, other: Uint8Array = 
         bytes = bytes.slice(0, at + 1);
         break;
       case 7:
-        bytes = joined(bytes.subarray(0, at), bytes.subarray(at + 1 + below(16)));
+        bytes = join([bytes.subarray(0, at), bytes.subarray(at + 1 + below(16))]);
         break;
       case 8:
-        bytes = joined(bytes.subarray(0, at), bytes.subarray(below(at + 1), at), bytes.subarray(at));
+        bytes = join([bytes.subarray(0, at), bytes.subarray(below(at + 1), at), bytes.subarray(at)]);
         break;
       case 9:
         bytes.copyWithin(at, below(bytes.length), below(bytes.length));
@@ -63,7 +55,7 @@ export function mutateBytes(file: Uint8Array, below: Below, other: Uint8Array = 
       default:
         {
           const from = below(other.length);
-          bytes = joined(bytes.subarray(0, at), other.subarray(from, from + below(64)), bytes.subarray(at));
+          bytes = join([bytes.subarray(0, at), other.subarray(from, from + below(64)), bytes.subarray(at)]);
         }
         break;
     }

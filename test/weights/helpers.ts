@@ -2,21 +2,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { crc32 } from '../../src/base/bytes.js';
+import { crc32, join } from '../../src/base/bytes.js';
 import type { Folder } from '../../src/base/env.js';
 import { type ErrorCode, MobileNetError } from '../../src/base/errors.js';
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
+export const concat = (...parts: readonly Uint8Array[]): Uint8Array => join(parts);
 
 /** A little-endian integer of `size` bytes. */
 export function int(value: number | bigint, size: number): Uint8Array {

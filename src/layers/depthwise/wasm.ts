@@ -18,7 +18,7 @@ import {
   v128,
 } from '../../tensor/wasm/assembler.js';
 import { clampBounds, type DepthwiseSpec, scaled, type WasmKernel } from '../spec.js';
-import { clamp } from '../wasm-store.js';
+import { clamp, vectorAt } from '../wasm-store.js';
 
 const PARAMS = [
   ...['i32', 'i32', 'i32', 'i32'], // x, w, bias, y: one image
@@ -184,9 +184,7 @@ export const depthwiseWasm: WasmKernel<DepthwiseSpec> = {
                     f.set(outRow, i32.add(i32.mul(row, outRowBytes), i32.mul(first, pixelBytes)));
                     f.set(outRow, i32.add(y, outRow));
                     f.for(channel, blockFrom, blockTo, LANES, () => {
-                      f.set(lane, i32.sub(C, LANES));
-                      f.if(i32.lt_s(channel, lane), () => f.set(lane, channel));
-                      f.set(lane, i32.shl(lane, 2));
+                      vectorAt(f, lane, channel, C);
                       for (const [tap, weight] of weights.entries()) f.set(weight, v128.load(weightAt, 16 * tap));
                       f.increase(weightAt, 9 * 4 * LANES);
                       f.set(start, v128.load(i32.add(bias, lane)));

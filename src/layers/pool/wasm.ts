@@ -1,6 +1,7 @@
 /** Average pooling, four channels at a time, in float64 and rounded once: the results are those of the js engine. */
 import { type Expr, f32x4, f64, f64x2, i32, type ModuleBuilder, v128 } from '../../tensor/wasm/assembler.js';
 import type { AveragePoolSpec, WasmKernel } from '../spec.js';
+import { vectorAt } from '../wasm-store.js';
 
 const LANES = 4;
 /** Channels of a cache line, below which threads would read the same ones. */
@@ -44,10 +45,7 @@ export const averagePoolWasm: WasmKernel<AveragePoolSpec> = {
           f.set(corner, i32.add(i32.mul(row, rowBytes), i32.mul(column, pixelBytes)));
           f.set(corner, i32.add(x, corner));
           f.for(channel, channelFrom, channelTo, LANES, () => {
-            // The last four reach back to be whole.
-            f.set(lane, i32.sub(C, LANES));
-            f.if(i32.lt_s(channel, lane), () => f.set(lane, channel));
-            f.set(lane, i32.shl(lane, 2));
+            vectorAt(f, lane, channel, C);
             f.set(low, v128.const(0, 0, 0, 0));
             f.set(high, low);
             f.for(r, 0, R, 1, () => {

@@ -15,6 +15,7 @@ import {
   v128,
 } from '../../tensor/wasm/assembler.js';
 import type { ResizeSpec, WasmKernel } from '../spec.js';
+import { vectorAt } from '../wasm-store.js';
 import { resizeStep } from './plain.js';
 
 const LANES = 4;
@@ -73,10 +74,7 @@ export const resizeWasm: WasmKernel<ResizeSpec> = {
         f.for(column, 0, OW, 1, () => {
           across.find(column, stepW, centre);
           f.for(channel, 0, C, LANES, () => {
-            // The last four reach back to be whole.
-            f.set(lane, i32.sub(C, LANES));
-            f.if(i32.lt_s(channel, lane), () => f.set(lane, channel));
-            f.set(lane, i32.shl(lane, 2));
+            vectorAt(f, lane, channel, C);
             let next = 0;
             for (const r of [down.before, down.after]) {
               for (const s of [across.before, across.after]) f.set(corners[next++], corner(r, s));
