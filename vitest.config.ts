@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/helpers/build.ts',
+    setupFiles: 'test/helpers/property.ts',
     // Whole networks run on the deliberately slow reference engine in some tests.
     testTimeout: 120_000,
   },

@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { main } from '../../src/cli/main.js';
 import { jpeg } from '../codecs/jpeg-files.js';
+import { SEED } from '../helpers/seed.js';
 import { saveTinyClassifier, saveTinySegmenter, stripes } from '../helpers/tiny.js';
 import { Ledger, resident } from './ledger.js';
 import { randomOf } from './models.js';
 import { type Below, belowOf, mutateBytes } from './mutate.js';
-import { SEED } from './seed.js';
 
 const RUNS = Number(process.env.FUZZ_CLI_RUNS ?? 300);
 const ledger = new Ledger('command-line', `FUZZ_SEED=${SEED} npm run fuzz`);

@@ -19,11 +19,11 @@ import { decodeImage } from '../../src/processors/decode.js';
 import { exifOrientation } from '../../src/processors/exif.js';
 import { exifBlock, jpeg } from '../codecs/jpeg-files.js';
 import { chunk, IEND, idat, ihdr, png, simplePng } from '../codecs/png-files.js';
+import { SEED } from '../helpers/seed.js';
 import { concat, fixture, int, memoryFolder, split, utf8, zip } from '../weights/helpers.js';
 import { Ledger, resident } from './ledger.js';
 import { randomOf } from './models.js';
 import { type Below, belowOf, mutateBytes, mutateJson } from './mutate.js';
-import { SEED } from './seed.js';
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 5_000);
 const ledger = new Ledger('fuzz', `FUZZ_SEED=${SEED} npm run fuzz`);

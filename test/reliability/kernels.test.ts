@@ -13,10 +13,10 @@ import {
   type WasmKernel,
 } from '../../src/layers/spec.js';
 import { emitKernels } from '../../src/layers/wasm-module.js';
+import { SEED } from '../helpers/seed.js';
 import { conv3x3, depthwise, type Operands, pointwise, type Run, runGuarded, sizes } from '../layers/cases.js';
 import { Ledger } from './ledger.js';
 import { randomOf } from './models.js';
-import { SEED } from './seed.js';
 
 const RUNS = Number(process.env.KERNEL_RUNS ?? 100);
 const ledger = new Ledger('kernels', 'npx vitest run test/reliability/kernels.test.ts');

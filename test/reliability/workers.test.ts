@@ -4,9 +4,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { env, type Platform, type WorkerHandle } from '../../src/base/env.js';
 import { nodePlatform } from '../../src/node/platform.js';
 import type { ModelOptions } from '../../src/node.js';
+import { SEED } from '../helpers/seed.js';
 import { Ledger, timed } from './ledger.js';
 import { classifier, type Dims, picture, randomOf } from './models.js';
-import { SEED } from './seed.js';
 
 const ledger = new Ledger('workers', 'npx vitest run test/reliability/workers.test.ts');
 
