@@ -31,6 +31,8 @@ async function abortAfter(ms: number, call: (signal: AbortSignal) => Promise<unk
 /** Milliseconds of a call that is to be aborted on its way: events come in every 25. */
 const LONG = 120;
 
+type Size = [height: number, width: number];
+
 /** So many pictures that a call with them is a long one, however fast the machine. */
 async function longCall(model: MobileNetV2ForImageClassification, size: Size) {
   for (let batch = 4; ; batch *= 2) {
@@ -40,8 +42,6 @@ async function longCall(model: MobileNetV2ForImageClassification, size: Size) {
     if (ms >= LONG) return { pixel_values, whole: ms, values: value!.logits.data };
   }
 }
-
-type Size = [height: number, width: number];
 
 const ENGINES: [name: string, options: ModelOptions, size: Size][] = [
   ['wasm, 1 thread', { device: 'wasm', threads: 1 }, [224, 224]],
