@@ -5,11 +5,14 @@
  * Its form is what V8 makes fast. Times are for all pointwise layers of 1.0 at 224 in Node 20, without activations; the
  * reference takes 283 ms.
  *
- * - **Operands lie in lanes**, typed arrays that are constants of this file and all have one length. V8 then compiles
- *   addresses and lengths into the code, and of reads at the same index checks the bounds of only the first: five reads,
- *   two checks. This tile takes 86 ms over arrays that come as parameters, 43 over lanes. An exported array is no
- *   constant (importers could see it change, for all V8 knows): 127 ms. So lanes are private, and only a list of them
- *   is exported.
+ * - **Operands lie in lanes**, typed arrays that are constants and all have one length. V8 then compiles addresses and
+ *   lengths into the code, and of reads at the same index checks the bounds of only the first: five reads, two checks.
+ *   This tile takes 86 ms over arrays that come as parameters, 43 over lanes. An exported array is no constant
+ *   (importers could see it change, for all V8 knows): 127 ms. So lanes are private, and only a list of them is exported.
+ * - **Lanes are constants of a function that is called once**, not of the file. Bundlers (esbuild, Vite and Turbopack
+ *   among them) turn a file's `const` into `var`, which could change at any time, for all V8 knows: the whole network
+ *   took 256 ms instead of 104. Inside a function they leave `const` alone, or make it `let`, which V8 treats alike.
+ *   Nor will parameters of that function do: Node 20 takes 221 ms. `npm run bench:bundles` shows each bundler.
  * - **Lanes hold float64.** JavaScript multiplies in float64, so a value is converted once instead of once a product.
  *   Rounding products to float32 by Math.fround, in the hope of float32 arithmetic, takes 204 ms.
  * - **A tile is 3 pixels × 2 channels.** V8 puts all products of a loop's body before all sums, so a tile of n needs 2·n
@@ -22,95 +25,103 @@ import type { FusedActivation } from './spec.js';
 /** Numbers in a lane, and the most input channels (or taps) of a product. */
 export const LANE = 16384;
 
-const x0 = new Float64Array(LANE);
-const x1 = new Float64Array(LANE);
-const x2 = new Float64Array(LANE);
-const w0 = new Float64Array(LANE);
-const w1 = new Float64Array(LANE);
-const start = new Float64Array(2);
-const sums = new Float64Array(6);
-
-/** The lanes of a block of pixels, which the caller fills, a third of the block into each (see multiplyBlock). */
-export const PIXEL_LANES = [x0, x1, x2] as const;
-
 /** Pixels in a block: enough to make up for filling the weights' lanes, few enough to stay in cache. */
 export function blockPixels(C: number): number {
   return 3 * Math.min(64, Math.floor(LANE / C));
 }
 
-/** Six dot products: three rows of pixels, from index `at` of their lanes, with the two rows of weights. */
-function tile(at: number, C: number): void {
-  let sum00 = start[0];
-  let sum01 = start[1];
-  let sum10 = start[0];
-  let sum11 = start[1];
-  let sum20 = start[0];
-  let sum21 = start[1];
-  for (let c = 0; c < C; c++) {
-    const a0 = x0[at];
-    const a1 = x1[at];
-    const a2 = x2[at];
-    const b0 = w0[c];
-    const b1 = w1[c];
-    sum00 += a0 * b0;
-    sum01 += a0 * b1;
-    sum10 += a1 * b0;
-    sum11 += a1 * b1;
-    sum20 += a2 * b0;
-    sum21 += a2 * b1;
-    at = (at + 1) | 0;
+/** The lanes and what computes on them. To be called once: V8 knows the constants of a function by that. */
+function makeProduct() {
+  const x0 = new Float64Array(LANE);
+  const x1 = new Float64Array(LANE);
+  const x2 = new Float64Array(LANE);
+  const w0 = new Float64Array(LANE);
+  const w1 = new Float64Array(LANE);
+  const start = new Float64Array(2);
+  const sums = new Float64Array(6);
+
+  /** Six dot products: three rows of pixels, from index `at` of their lanes, with the two rows of weights. */
+  function tile(at: number, C: number): void {
+    let sum00 = start[0];
+    let sum01 = start[1];
+    let sum10 = start[0];
+    let sum11 = start[1];
+    let sum20 = start[0];
+    let sum21 = start[1];
+    for (let c = 0; c < C; c++) {
+      const a0 = x0[at];
+      const a1 = x1[at];
+      const a2 = x2[at];
+      const b0 = w0[c];
+      const b1 = w1[c];
+      sum00 += a0 * b0;
+      sum01 += a0 * b1;
+      sum10 += a1 * b0;
+      sum11 += a1 * b1;
+      sum20 += a2 * b0;
+      sum21 += a2 * b1;
+      at = (at + 1) | 0;
+    }
+    sums[0] = sum00;
+    sums[1] = sum01;
+    sums[2] = sum10;
+    sums[3] = sum11;
+    sums[4] = sum20;
+    sums[5] = sum21;
   }
-  sums[0] = sum00;
-  sums[1] = sum01;
-  sums[2] = sum10;
-  sums[3] = sum11;
-  sums[4] = sum20;
-  sums[5] = sum21;
+
+  /**
+   * All K outputs of a block of pixels, `first` to first + count − 1, that lies in the lanes: a third of them, ⌈count / 3⌉,
+   * in lane 0, the next third in lane 1, the rest in lane 2. The K biases start at bias[biasAt]. An empty residual adds
+   * nothing.
+   */
+  function multiplyBlock(
+    first: number,
+    count: number,
+    C: number,
+    K: number,
+    w: Float32Array,
+    bias: Float32Array,
+    biasAt: number,
+    residual: Float32Array,
+    y: Float32Array,
+    activation: FusedActivation,
+  ): void {
+    const third = Math.ceil(count / 3);
+    for (let k = 0; k < K; k += 2) {
+      // After an odd K, the last tile's second channel is computed from what is left in the lane, and not stored.
+      const pair = k + 1 < K;
+      for (let c = 0, i = k * C; c < C; c++, i = (i + 1) | 0) w0[c] = w[i];
+      start[0] = bias[biasAt + k];
+      if (pair) {
+        for (let c = 0, i = (k + 1) * C; c < C; c++, i = (i + 1) | 0) w1[c] = w[i];
+        start[1] = bias[biasAt + k + 1];
+      }
+      for (let t = 0; t < third; t++) {
+        tile((t * C) | 0, C);
+        const at = ((first + t) * K + k) | 0;
+        const next = (at + 1) | 0;
+        y[at] = sums[0];
+        if (pair) y[next] = sums[1];
+        if (t + third < count) {
+          y[(at + third * K) | 0] = sums[2];
+          if (pair) y[(next + third * K) | 0] = sums[3];
+        }
+        if (t + 2 * third < count) {
+          y[(at + 2 * third * K) | 0] = sums[4];
+          if (pair) y[(next + 2 * third * K) | 0] = sums[5];
+        }
+      }
+    }
+    if (residual.length > 0) for (let i = first * K; i < (first + count) * K; i++) y[i] += residual[i];
+    clampRange(y, first * K, (first + count) * K, activation);
+  }
+
+  return { PIXEL_LANES: [x0, x1, x2] as const, multiplyBlock };
 }
 
 /**
- * All K outputs of a block of pixels, `first` to first + count − 1, that lies in the lanes: a third of them, ⌈count / 3⌉,
- * in lane 0, the next third in lane 1, the rest in lane 2. The K biases start at bias[biasAt]. An empty residual adds
- * nothing.
+ * `PIXEL_LANES` are the lanes of a block of pixels, which the caller fills, a third of the block into each;
+ * `multiplyBlock` computes on them.
  */
-export function multiplyBlock(
-  first: number,
-  count: number,
-  C: number,
-  K: number,
-  w: Float32Array,
-  bias: Float32Array,
-  biasAt: number,
-  residual: Float32Array,
-  y: Float32Array,
-  activation: FusedActivation,
-): void {
-  const third = Math.ceil(count / 3);
-  for (let k = 0; k < K; k += 2) {
-    // After an odd K, the last tile's second channel is computed from what is left in the lane, and not stored.
-    const pair = k + 1 < K;
-    for (let c = 0, i = k * C; c < C; c++, i = (i + 1) | 0) w0[c] = w[i];
-    start[0] = bias[biasAt + k];
-    if (pair) {
-      for (let c = 0, i = (k + 1) * C; c < C; c++, i = (i + 1) | 0) w1[c] = w[i];
-      start[1] = bias[biasAt + k + 1];
-    }
-    for (let t = 0; t < third; t++) {
-      tile((t * C) | 0, C);
-      const at = ((first + t) * K + k) | 0;
-      const next = (at + 1) | 0;
-      y[at] = sums[0];
-      if (pair) y[next] = sums[1];
-      if (t + third < count) {
-        y[(at + third * K) | 0] = sums[2];
-        if (pair) y[(next + third * K) | 0] = sums[3];
-      }
-      if (t + 2 * third < count) {
-        y[(at + 2 * third * K) | 0] = sums[4];
-        if (pair) y[(next + 2 * third * K) | 0] = sums[5];
-      }
-    }
-  }
-  if (residual.length > 0) for (let i = first * K; i < (first + count) * K; i++) y[i] += residual[i];
-  clampRange(y, first * K, (first + count) * K, activation);
-}
+export const { PIXEL_LANES, multiplyBlock } = makeProduct();
