@@ -29,5 +29,33 @@ export {
   type ResizeOptions,
 } from '../processors/raw-image.js';
 export type { ResamplingName, ResamplingNumber } from '../processors/resize.js';
+export { cos_sim, dot, log_softmax, magnitude, softmax, type Vector } from '../tensor/maths.js';
+export {
+  cat,
+  full,
+  full_like,
+  matmul,
+  mean,
+  ones,
+  ones_like,
+  permute,
+  rand,
+  randn,
+  stack,
+  std_mean,
+  topk,
+  zeros,
+  zeros_like,
+} from '../tensor/operations.js';
 export type { Dims } from '../tensor/shape.js';
-export { type NestedList, type SliceRange, Tensor, type TensorData, type TensorType } from '../tensor/tensor.js';
+export {
+  type Element,
+  type FloatOf,
+  type NestedList,
+  type Scalar,
+  type SliceRange,
+  type SumOf,
+  Tensor,
+  type TensorData,
+  type TensorType,
+} from '../tensor/tensor.js';

@@ -50,6 +50,16 @@ export function sameDims(a: Dims, b: Dims): boolean {
   return a.length === b.length && a.every((size, d) => size === b[d]);
 }
 
+/** The dims that both fit by NumPy's and PyTorch's rule: aligned at the last, a 1 stretches; undefined where they do not. */
+export function broadcastDims(a: Dims, b: Dims): number[] | undefined {
+  const rank = Math.max(a.length, b.length);
+  const dims = Array.from({ length: rank }, (_, d) => {
+    const [x, y] = [a[a.length - rank + d] ?? 1, b[b.length - rank + d] ?? 1];
+    return x === 1 ? y : y === 1 || y === x ? x : -1;
+  });
+  return dims.includes(-1) ? undefined : dims;
+}
+
 /** [N,C,H,W] → [N,H,W,C]. */
 export function nchwToNhwc(x: Float32Array, y: Float32Array, n: number, c: number, h: number, w: number): void {
   const plane = h * w;
