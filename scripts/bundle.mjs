@@ -9,7 +9,7 @@
  */
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const dist = resolve(process.argv[2] ?? 'dist');
@@ -30,6 +30,23 @@ const options = {
   logLevel: 'warning',
 };
 const split = { ...options, outdir, splitting: true, chunkNames: 'chunk-[hash]' };
+
+/**
+ * pngjs within the bundle: it is CommonJS that requires parts of Node, which esbuild cannot put into somebody's bundle of ES
+ * modules. What it requires is imported here. One file also opens sooner than its twenty.
+ */
+const pngjsInside = {
+  name: 'pngjs inside',
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: /^pngjs$/ }, () => ({ path: fileURLToPath(import.meta.resolve('pngjs')) }));
+    onResolve({ filter: /^(assert|buffer|stream|util|zlib)$/ }, ({ kind, path }) =>
+      kind === 'require-call' ? { path, namespace: 'node' } : undefined,
+    );
+    onLoad({ filter: /./, namespace: 'node' }, ({ path }) => ({
+      contents: `import part from 'node:${path}'; module.exports = part;`,
+    }));
+  },
+};
 
 /** What core.js loads when it needs it: the module by the name of its file. */
 const later = {};
@@ -94,7 +111,7 @@ const takeFromCore = {
     });
   },
 };
-await build({ ...split, entryPoints: { ...entries, ...later }, plugins: [takeFromCore] });
+await build({ ...split, entryPoints: { ...entries, ...later }, plugins: [takeFromCore, pngjsInside] });
 
 // A thread of its own, which needs little of core.js and shares nothing with it.
-await build({ ...split, entryPoints: [join(dist, 'node/picture-worker.js')] });
+await build({ ...split, entryPoints: [join(dist, 'node/picture-worker.js')], plugins: [pngjsInside] });

@@ -1,23 +1,10 @@
 /** Files and folders in Node. Errors of the system come out as MobileNetError: NOT_FOUND or IO, with the file's name. */
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { isAbsolute, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkFileBytes, type Folder } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
-
-/** From src/node and from dist/node it is the same way up. */
-const SHIPPED = new URL('../../weights/mobilenet_v2_1.0_160_dogs/', import.meta.url);
-
-/** The folder of the checkpoint that ships with the package. */
-export function openShippedFolder(): Promise<Folder> {
-  return openLocalFolder(fileURLToPath(SHIPPED));
-}
-
-/** A file of emitted kernels, which only a build has: it lies beside the JavaScript that it was emitted by. */
-export async function readKernels(file: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  return readFile(new URL(`../${file}`, import.meta.url)).catch(() => undefined);
-}
 
 export async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;

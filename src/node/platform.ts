@@ -2,7 +2,8 @@
 import { availableParallelism } from 'node:os';
 import type { HubOptions, Platform } from '../base/env.js';
 import { type OpenOptions, openByName, within } from '../hub/open.js';
-import { isFolder, openLocalFolder, openShippedFolder, readKernels, readPicture, writeFolder } from './files.js';
+import { isFolder, openLocalFolder, readPicture, writeFolder } from './files.js';
+import { openShippedFolder, readKernels } from './shipped.js';
 
 const openLocal = async (path: string, { subfolder, named }: OpenOptions) =>
   within(await openLocalFolder(path, named), subfolder);
@@ -11,7 +12,7 @@ const openHub = async (name: string, options: HubOptions) => (await import('./hu
 
 export const nodePlatform: Platform = {
   openFolder: (path, options = {}) => openByName(path, options, { open: openLocal, isFolder, openHub }),
-  openShippedFolder,
+  openShippedFolder: () => openShippedFolder(),
   readFile: readPicture,
   writeFolder,
   decodePng: async (bytes, file) => (await import('./png.js')).decodePng(bytes, file),
