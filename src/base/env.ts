@@ -254,18 +254,20 @@ export async function openFolder(where?: string | Folder, options?: HubOptions):
   throw new MobileNetError('ARG', `model: expected a folder's path or a Folder, got ${show(where)}`);
 }
 
+/** The names of {@link HubOptions}. */
+export const HUB_OPTIONS: readonly string[] = [
+  'revision',
+  'subfolder',
+  'token',
+  'cache_dir',
+  'local_files_only',
+  'force_download',
+  'progress_callback',
+  'signal',
+] satisfies (keyof HubOptions)[];
+
 /** What is left of options when those of the hub are taken out. */
 export function withoutHubOptions<T extends HubOptions>(options: T): Omit<T, keyof HubOptions> {
-  const {
-    revision,
-    subfolder,
-    token,
-    cache_dir,
-    local_files_only,
-    force_download,
-    progress_callback,
-    signal,
-    ...rest
-  } = options;
-  return rest;
+  const rest = Object.entries(options).filter(([name]) => !HUB_OPTIONS.includes(name));
+  return Object.fromEntries(rest) as Omit<T, keyof HubOptions>;
 }

@@ -1,7 +1,8 @@
 /**
  * Strict JSON for files that strangers wrote. `JSON.parse` keeps the last of two equal keys and makes `__proto__` a trap
  * for whoever copies the result; this scanner refuses the first and returns objects without a prototype, in which every
- * key is just a key. Grammar: RFC 8259, plus: no byte order mark, no lone surrogates, no duplicate keys.
+ * key is just a key. Grammar: RFC 8259, plus: no byte order mark, no lone surrogates, no duplicate keys. In configurations
+ * NaN, Infinity and -Infinity are numbers, for Python's json writes them.
  */
 import { env } from './env.js';
 import { MobileNetError, show } from './errors.js';
@@ -68,6 +69,7 @@ function decodeUtf8(bytes: Uint8Array, options: JsonOptions): string {
 }
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+const NOT_FINITE = /NaN|-?Infinity/y;
 const HEX4 = /[0-9a-fA-F]{4}/y;
 /** With the flag u a pair is one character, so that this finds halves. (\\p{Surrogate} opens 8 MB of Unicode tables.) */
 const LONE_SURROGATE = /[\ud800-\udfff]/u;
@@ -198,7 +200,8 @@ class Scanner {
 
   #number(): number {
     NUMBER.lastIndex = this.#at;
-    const match = NUMBER.exec(this.#text);
+    NOT_FINITE.lastIndex = this.#at;
+    const match = NUMBER.exec(this.#text) ?? (this.#options.code === 'CONFIG' ? NOT_FINITE.exec(this.#text) : null);
     if (match === null) this.#fail('a value');
     this.#at += match[0].length;
     return Number(match[0]);

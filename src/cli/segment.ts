@@ -110,7 +110,8 @@ async function segment(inputs: string[], flags: SegmentFlags, session: Session):
 
 /** Whether the network sees but a part of a picture. */
 function crops({ do_center_crop, crop_size, size }: MobileNetV2ImageProcessor, { width, height }: RawImage): boolean {
-  return do_center_crop && 'shortest_edge' in size && width * crop_size.height !== height * crop_size.width;
+  if (!do_center_crop || crop_size === null || size === null) return false;
+  return 'shortest_edge' in size && width * crop_size.height !== height * crop_size.width;
 }
 
 async function segmentOne(

@@ -2,23 +2,27 @@
  * Pictures to `pixel_values`: transformers' `MobileNetV2ImageProcessorPil`, its options, files and results. The work
  * itself is in preprocess.ts.
  */
+import { checkSignal } from '../base/abort.js';
 import { Callable } from '../base/callable.js';
 import { env, type Folder, type HubOptions, openFolder, requirePlatform, withoutHubOptions } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { parseJson } from '../base/json.js';
+import { checkTypos, knownOptions, type UnusedOptions } from '../base/options.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { type Geometry, planGeometry } from './geometry.js';
 import {
   type ChannelFormat,
+  completeOptions,
   type ImageProcessorOptions,
   OPTION_NAMES,
   type OptionSource,
+  type ProcessorFields,
   type ResolvedOptions,
   resolveOptions,
   type Size,
 } from './options.js';
 import { post_process_semantic_segmentation } from './postprocess.js';
-import { type ImageInput, makeLabels, makePixelValues, readImages } from './preprocess.js';
+import { batchOf, type ImageInput, makeLabels, type Prepared, preparePictures } from './preprocess.js';
 import type { ResamplingNumber } from './resize.js';
 
 export type { ImageInput, ImageProcessorOptions };
@@ -32,6 +36,8 @@ export interface ProcessOptions extends ImageProcessorOptions {
   segmentation_maps?: ImageInput | null;
   /** Taken for the sake of Python's habits and without effect: the result is always tensors. */
   return_tensors?: unknown;
+  /** Ends the call: it is rejected with the signal's reason. Heard between pictures, which are then read one by one. */
+  signal?: AbortSignal | undefined;
 }
 
 /** What a model takes, and what postprocessing wants to know. */
@@ -53,6 +59,8 @@ const KNOWN_TYPES = /^MobileNetV[12](ImageProcessor(Fast|Pil)?|FeatureExtractor)
 /** Fields that say what kind of processor a file is for, not what it does. */
 const TYPE_FIELDS = ['image_processor_type', 'feature_extractor_type', 'processor_class'];
 
+const CALL_OPTIONS = [...OPTION_NAMES, 'segmentation_maps', 'signal'];
+
 /** An instance is called like a function: `await processor(images, options)`. */
 export interface MobileNetV2ImageProcessor {
   (images: ImageInput, options?: ProcessOptions): Promise<ProcessorOutput>;
@@ -70,15 +78,15 @@ export class MobileNetV2ImageProcessor extends Callable<
   Promise<ProcessorOutput>
 > {
   do_resize: boolean;
-  size: Size;
-  resample: ResamplingNumber;
+  size: Size | null;
+  resample: ResamplingNumber | null;
   do_center_crop: boolean;
-  crop_size: { height: number; width: number };
+  crop_size: { height: number; width: number } | null;
   do_rescale: boolean;
-  rescale_factor: number;
+  rescale_factor: number | null;
   do_normalize: boolean;
-  image_mean: number | readonly number[];
-  image_std: number | readonly number[];
+  image_mean: number | readonly number[] | null;
+  image_std: number | readonly number[] | null;
   do_reduce_labels: boolean;
   do_convert_rgb: boolean | null;
   input_data_format: ChannelFormat | null;
@@ -88,10 +96,11 @@ export class MobileNetV2ImageProcessor extends Callable<
   readonly #others: Record<string, unknown>;
 
   /**
-   * @param options fields of preprocessor_config.json; unknown ones are kept and written back
-   * @throws MobileNetError CONFIG, naming the field, for a value that cannot be; UNSUPPORTED for another processor's file
+   * @param options fields of preprocessor_config.json; of a file's, unknown ones are kept and written back
+   * @throws MobileNetError CONFIG, naming the field, for a value that cannot be; ARG for a name that looks like a mistyped
+   *   field; UNSUPPORTED for another processor's file
    */
-  constructor(options: ImageProcessorOptions & Record<string, unknown> = {}, file?: string) {
+  constructor(options: ImageProcessorOptions = {}, file?: string) {
     super();
     const source: OptionSource = { code: 'CONFIG', name: file ?? TYPE, ...(file === undefined ? {} : { file }) };
     if (typeof options !== 'object' || options === null || Array.isArray(options)) {
@@ -99,11 +108,13 @@ export class MobileNetV2ImageProcessor extends Callable<
         file,
       });
     }
-    const type = options.image_processor_type ?? options.feature_extractor_type ?? TYPE;
+    if (file === undefined) checkTypos(options, [...OPTION_NAMES, ...TYPE_FIELDS], TYPE);
+    const fields = options as Record<string, unknown>;
+    const type = fields.image_processor_type ?? fields.feature_extractor_type ?? TYPE;
     if (typeof type !== 'string' || !KNOWN_TYPES.test(type)) {
       throw new MobileNetError('UNSUPPORTED', `${source.name}: expected a ${TYPE}, got ${show(type)}`, { file });
     }
-    const resolved = resolveOptions(options, source);
+    const resolved = resolveOptions(fields, source);
     this.do_resize = resolved.do_resize;
     this.size = resolved.size;
     this.resample = resolved.resample;
@@ -130,10 +141,10 @@ export class MobileNetV2ImageProcessor extends Callable<
    */
   static async from_pretrained(
     where?: string | Folder,
-    options: ImageProcessorOptions & HubOptions = {},
+    options: ImageProcessorOptions & HubOptions & UnusedOptions = {},
   ): Promise<MobileNetV2ImageProcessor> {
     const overrides = withoutHubOptions(options);
-    const replaced = givenOptions(overrides, 'from_pretrained');
+    const replaced = knownOptions(overrides, OPTION_NAMES, 'MobileNetV2ImageProcessor');
     resolveOptions(replaced, { code: 'ARG', name: 'from_pretrained' });
     const folder = await openFolder(where, options);
     const bytes = await folder.read(FILE, options.signal, env.limits.jsonBytes);
@@ -147,7 +158,7 @@ export class MobileNetV2ImageProcessor extends Callable<
 
   /** From the content of a preprocessor_config.json. @throws MobileNetError CONFIG as the constructor */
   static from_dict(config: Readonly<Record<string, unknown>>): MobileNetV2ImageProcessor {
-    return new MobileNetV2ImageProcessor(config);
+    return new MobileNetV2ImageProcessor(config, FILE);
   }
 
   /** The content of preprocessor_config.json, as transformers writes it. */
@@ -170,27 +181,43 @@ export class MobileNetV2ImageProcessor extends Callable<
   }
 
   /**
-   * @param images one or more pictures; floats in tensors are from 0 to 1, or whole numbers from 0 to 255
+   * @param images one or more pictures, each a path (Node), a URL, a file's bytes, pixels, whatever `load_image` reads, or
+   *   a tensor; floats in tensors are from 0 to 1, or whole numbers from 0 to 255
    * @param options `segmentation_maps`, and any field to be different for this call
-   * @throws MobileNetError ARG for inputs that do not fit, LIMIT for results above `env.limits.imagePixels`
+   * @throws MobileNetError ARG for inputs that do not fit, LIMIT for results above `env.limits.imagePixels`, and what
+   *   `load_image` throws
    */
   override async forward(images: ImageInput, options: ProcessOptions = {}): Promise<ProcessorOutput> {
-    if (typeof options !== 'object' || options === null) {
-      throw new MobileNetError('ARG', `processor: expected an object of options, got ${show(options)}`);
-    }
+    const prepared: Prepared[] = [];
     const settings = this.#settings(options);
-    const pictures = readImages(images, settings);
-    const plans = pictures.map(({ height, width }) => planGeometry(settings, height, width));
-    const pixel_values = makePixelValues(pictures, plans, settings);
-    const output: ProcessorOutput = {
-      pixel_values,
-      original_sizes: pictures.map(({ height, width }) => [height, width]),
-      reshaped_input_sizes: plans.map(({ output: { height, width } }) => [height, width]),
-    };
+    for await (const each of preparePictures(images, settings, options.signal)) prepared.push(each);
+    const output = outputOf(prepared);
     if (options.segmentation_maps !== undefined && options.segmentation_maps !== null) {
-      output.labels = makeLabels(options.segmentation_maps, pictures.length, settings);
+      output.labels = await makeLabels(options.segmentation_maps, prepared.length, settings);
     }
     return output;
+  }
+
+  /** `processor(images, options)` under the name that transformers has for it. */
+  preprocess(images: ImageInput, options?: ProcessOptions): Promise<ProcessorOutput> {
+    return this.forward(images, options);
+  }
+
+  /**
+   * The same for many pictures, a batch at a time: no more of them are in memory at once. A batch ends where a picture comes
+   * out at another size.
+   * @param most pictures in a batch
+   */
+  async *batches(images: ImageInput, options: ProcessOptions = {}, most = 8): AsyncGenerator<ProcessorOutput> {
+    let batch: Prepared[] = [];
+    for await (const each of preparePictures(images, this.#settings(options), options.signal)) {
+      if (batch.length === most || (batch.length > 0 && `${batch[0].dims}` !== `${each.dims}`)) {
+        yield outputOf(batch);
+        batch = [];
+      }
+      batch.push(each);
+    }
+    if (batch.length > 0) yield outputOf(batch);
   }
 
   /** Where a picture of `height`×`width` pixels goes: how large it becomes, and which part of it is kept where. */
@@ -198,7 +225,7 @@ export class MobileNetV2ImageProcessor extends Callable<
     return planGeometry(this.#settings(options), height, width);
   }
 
-  #options(): ResolvedOptions {
+  #options(): ProcessorFields {
     return {
       do_resize: this.do_resize,
       size: this.size,
@@ -218,9 +245,12 @@ export class MobileNetV2ImageProcessor extends Callable<
 
   /** The fields with a call's options over them, all checked again: fields can be assigned to. */
   #settings(options: ProcessOptions): ResolvedOptions {
-    const { segmentation_maps: _maps, return_tensors: _tensors, ...given } = options;
-    const settings = { ...this.#options(), ...givenOptions(given, 'processor') };
-    return resolveOptions(settings, { code: 'ARG', name: 'processor' });
+    const given = knownOptions(options, CALL_OPTIONS, 'processor');
+    checkSignal(options.signal);
+    options.signal?.throwIfAborted();
+    const settings = { ...this.#options(), ...given };
+    const source: OptionSource = { code: 'ARG', name: 'processor' };
+    return completeOptions(resolveOptions(settings, source), source);
   }
 }
 
@@ -228,17 +258,12 @@ export class MobileNetV2ImageProcessor extends Callable<
 export const MobileNetV2FeatureExtractor = MobileNetV2ImageProcessor;
 export type MobileNetV2FeatureExtractor = MobileNetV2ImageProcessor;
 
-/** The options that say something; an option there is not is an ARG error. */
-function givenOptions(options: ImageProcessorOptions, where: string): Record<string, unknown> {
-  const entries = Object.entries(options);
-  const unknown = entries.find(([name]) => !OPTION_NAMES.includes(name));
-  if (unknown) {
-    throw new MobileNetError(
-      'ARG',
-      `${where}: unknown option ${show(unknown[0])}; there are ${OPTION_NAMES.join(', ')}`,
-    );
-  }
-  return Object.fromEntries(entries.filter(([, value]) => value !== null && value !== undefined));
+function outputOf(prepared: readonly Prepared[]): ProcessorOutput {
+  return {
+    pixel_values: batchOf(prepared),
+    original_sizes: prepared.map(({ original }) => original),
+    reshaped_input_sizes: prepared.map(({ dims: [, height, width] }) => [height, width]),
+  };
 }
 
 /** For JSON.stringify: keys in the order Python's `sort_keys` gives. */

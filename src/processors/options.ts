@@ -16,7 +16,10 @@ export type Size =
 /** Where the channels of a tensor are: [C,H,W] or [H,W,C]. */
 export type ChannelFormat = 'channels_first' | 'channels_last';
 
-/** What a caller may say; null and undefined mean the default. */
+/**
+ * What a caller may say; undefined means the default. Null is what transformers' None is: it turns a `do_…` off, and is no
+ * value of the others, so that a step that needs one must be off.
+ */
 export interface ImageProcessorOptions {
   /** Resize to `size` first. Default true. */
   do_resize?: boolean | null;
@@ -49,21 +52,28 @@ export interface ImageProcessorOptions {
 }
 
 /** The same with every default filled in and every short form written out. */
-export interface ResolvedOptions {
+export interface ProcessorFields {
   do_resize: boolean;
-  size: Size;
-  resample: ResamplingNumber;
+  size: Size | null;
+  resample: ResamplingNumber | null;
   do_center_crop: boolean;
-  crop_size: { height: number; width: number };
+  crop_size: { height: number; width: number } | null;
   do_rescale: boolean;
-  rescale_factor: number;
+  rescale_factor: number | null;
   do_normalize: boolean;
-  image_mean: number | readonly number[];
-  image_std: number | readonly number[];
+  image_mean: number | readonly number[] | null;
+  image_std: number | readonly number[] | null;
   do_reduce_labels: boolean;
   do_convert_rgb: boolean | null;
   input_data_format: ChannelFormat | null;
 }
+
+/** What a call works with: every step that is on has what it needs. */
+export type ResolvedOptions = {
+  [Field in keyof ProcessorFields]: Field extends 'do_convert_rgb' | 'input_data_format'
+    ? ProcessorFields[Field]
+    : NonNullable<ProcessorFields[Field]>;
+};
 
 const DEFAULTS: ResolvedOptions = {
   do_resize: true,
@@ -91,10 +101,36 @@ export interface OptionSource {
   file?: string;
 }
 
+/** The switches of the steps, and what each step needs. */
+const STEPS = {
+  do_resize: ['size', 'resample'],
+  do_center_crop: ['crop_size'],
+  do_rescale: ['rescale_factor'],
+  do_normalize: ['image_mean', 'image_std'],
+} as const;
+
+/**
+ * The options of a call. What a step that is off does without is that of the defaults, and nobody looks at it.
+ * @throws MobileNetError ARG where a step that is on lacks what it needs
+ */
+export function completeOptions(fields: ProcessorFields, source: OptionSource): ResolvedOptions {
+  for (const [step, needed] of Object.entries(STEPS)) {
+    const missing = needed.find((field) => fields[field] === null);
+    if (missing === undefined || !fields[step as keyof typeof STEPS]) continue;
+    throw new MobileNetError(
+      source.code,
+      `${source.name}: ${missing}: is null, and ${step} needs it; set ${step}: false, or give ${missing}`,
+      { file: source.file, tensor: missing },
+    );
+  }
+  const set = Object.entries(fields).filter(([, value]) => value !== null);
+  return { ...DEFAULTS, ...Object.fromEntries(set) };
+}
+
 /** Checks options and fills in what is missing. Throws `source.code`, naming the field, for a value that cannot be. */
-export function resolveOptions(given: Readonly<Record<string, unknown>>, source: OptionSource): ResolvedOptions {
-  const read = <T>(field: keyof ResolvedOptions, parse: (value: unknown, reject: Reject) => T): T => {
-    const value = given[field] ?? DEFAULTS[field];
+export function resolveOptions(given: Readonly<Record<string, unknown>>, source: OptionSource): ProcessorFields {
+  const read = <T>(field: keyof ProcessorFields, parse: (value: unknown, reject: Reject) => T): T => {
+    const value = given[field] === undefined ? DEFAULTS[field] : given[field];
     return parse(value, (expected) => {
       throw new MobileNetError(source.code, `${source.name}: ${field}: expected ${expected}, got ${describe(value)}`, {
         file: source.file,
@@ -103,23 +139,26 @@ export function resolveOptions(given: Readonly<Record<string, unknown>>, source:
     });
   };
   const square = given.default_to_square === true;
-  const options: ResolvedOptions = {
-    do_resize: read('do_resize', parseBoolean),
-    size: read('size', (value, reject) => parseSize(value, square, reject)),
-    resample: read('resample', parseResample),
-    do_center_crop: read('do_center_crop', parseBoolean),
-    crop_size: read('crop_size', parseCropSize),
-    do_rescale: read('do_rescale', parseBoolean),
-    rescale_factor: read('rescale_factor', parseNumber),
-    do_normalize: read('do_normalize', parseBoolean),
-    image_mean: read('image_mean', parsePerChannel),
-    image_std: read('image_std', parseDeviation),
-    do_reduce_labels: read('do_reduce_labels', parseBoolean),
-    do_convert_rgb: read('do_convert_rgb', (value, reject) => (value === null ? null : parseBoolean(value, reject))),
-    input_data_format: read('input_data_format', parseFormat),
+  const options: ProcessorFields = {
+    do_resize: read('do_resize', parseSwitch),
+    size: read(
+      'size',
+      orNull((value, reject) => parseSize(value, square, reject)),
+    ),
+    resample: read('resample', orNull(parseResample)),
+    do_center_crop: read('do_center_crop', parseSwitch),
+    crop_size: read('crop_size', orNull(parseCropSize)),
+    do_rescale: read('do_rescale', parseSwitch),
+    rescale_factor: read('rescale_factor', orNull(parseNumber)),
+    do_normalize: read('do_normalize', parseSwitch),
+    image_mean: read('image_mean', orNull(parsePerChannel)),
+    image_std: read('image_std', orNull(parseDeviation)),
+    do_reduce_labels: read('do_reduce_labels', parseSwitch),
+    do_convert_rgb: read('do_convert_rgb', orNull(parseBoolean)),
+    input_data_format: read('input_data_format', orNull(parseFormat)),
   };
   const { image_mean, image_std } = options;
-  if (typeof image_mean === 'object' && typeof image_std === 'object' && image_mean.length !== image_std.length) {
+  if (Array.isArray(image_mean) && Array.isArray(image_std) && image_mean.length !== image_std.length) {
     throw new MobileNetError(
       source.code,
       `${source.name}: image_mean has ${image_mean.length} values, image_std ${image_std.length}; expected as many`,
@@ -131,6 +170,16 @@ export function resolveOptions(given: Readonly<Record<string, unknown>>, source:
 
 /** Throws; called with what would have been right. */
 type Reject = (expected: string) => never;
+
+const orNull =
+  <T>(parse: (value: unknown, reject: Reject) => T) =>
+  (value: unknown, reject: Reject): T | null =>
+    value === null ? null : parse(value, reject);
+
+/** Null turns a step off, as None does in transformers. */
+function parseSwitch(value: unknown, reject: Reject): boolean {
+  return value === null ? false : parseBoolean(value, reject);
+}
 
 function parseBoolean(value: unknown, reject: Reject): boolean {
   return typeof value === 'boolean' ? value : reject('true or false');
@@ -158,8 +207,8 @@ function parseResample(value: unknown, reject: Reject): ResamplingNumber {
   return resamplingNumber(value) ?? reject(`0 to 5 or one of ${Object.keys(Resampling).join(', ')}`);
 }
 
-function parseFormat(value: unknown, reject: Reject): ChannelFormat | null {
-  if (value === null || value === 'channels_first' || value === 'channels_last') return value;
+function parseFormat(value: unknown, reject: Reject): ChannelFormat {
+  if (value === 'channels_first' || value === 'channels_last') return value;
   return reject("'channels_first' or 'channels_last'");
 }
 

@@ -2,23 +2,60 @@
  * The steps of the image processor, in transformers' order and with NumPy's rounding: resize, crop to the centre,
  * multiply, normalise. Source: transformers' image_processing_pil_mobilenet_v2.py and image_transforms.py.
  */
+import { heed, unlessAborted } from '../base/abort.js';
 import { MobileNetError } from '../base/errors.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type Geometry, planGeometry } from './geometry.js';
 import type { ResolvedOptions } from './options.js';
 import { dropAlpha, mapsOfTensor, type Picture, pictureOfPixels, picturesOfTensor, toBytes, toRgb } from './picture.js';
-import type { Pixels } from './pixels.js';
+import { looksLikePixels, type Pixels } from './pixels.js';
+import { load_image, type ImageInput as PictureInput } from './raw-image.js';
 import { Resampling, type ResamplingNumber, resize } from './resize.js';
 
-/** One picture, a batch in one tensor [N, …], or a list of either. */
-export type ImageInput = Pixels | Tensor | readonly (Pixels | Tensor)[];
+/** A picture wherever it is, or a batch in one tensor [N, …]. */
+export type OneInput = PictureInput | Pixels | Tensor;
+/** One of them, or a list. */
+export type ImageInput = OneInput | readonly OneInput[];
 
-/** The pictures of an input, with the channels they are to have. */
-export function readImages(images: ImageInput, settings: ResolvedOptions): Picture[] {
-  return listOf(images, 'images').flatMap((image, i) => readImage(image, settings, `images[${i}]`));
+/** A picture as the network takes it. */
+export interface Prepared {
+  /** [C,height,width] */
+  values: Float32Array;
+  dims: readonly [channels: number, height: number, width: number];
+  /** [height, width] of the picture as it came. */
+  original: [number, number];
 }
 
-function listOf(input: ImageInput, where: string): readonly (Pixels | Tensor)[] {
+/**
+ * One picture after the other, in order. While one is worked on the next is read, and what was worked on is dropped, so
+ * that of a long list two pictures are in memory. With a signal none is read ahead, so that an abort is heard between.
+ */
+export async function* preparePictures(
+  images: ImageInput,
+  settings: ResolvedOptions,
+  signal?: AbortSignal,
+): AsyncGenerator<Prepared> {
+  const inputs = listOf(images, 'images');
+  const begun: Promise<Pixels | Tensor>[] = [];
+  for (const i of inputs.keys()) {
+    if (signal) await heed(signal); // decoding holds the thread
+    while (begun.length < (signal ? 1 : 2) && i + begun.length < inputs.length) {
+      const loading = load(inputs[i + begun.length]);
+      loading.catch(() => {}); // of one that comes later, unless an earlier one fails
+      begun.push(loading);
+    }
+    const image = await unlessAborted(begun.shift()!, signal);
+    for (const picture of readImage(image, settings, `images[${i}]`)) yield prepare(picture, settings, `images[${i}]`);
+  }
+}
+
+/** Pixels and tensors are at hand, everything else is read. */
+async function load(input: OneInput): Promise<Pixels | Tensor> {
+  const atHand = input instanceof Tensor || (looksLikePixels(input) && 'channels' in input);
+  return atHand ? (input as Pixels | Tensor) : load_image(input as PictureInput);
+}
+
+function listOf(input: ImageInput, where: string): readonly OneInput[] {
   const list = Array.isArray(input) ? input : [input];
   if (list.length === 0) throw new MobileNetError('ARG', `${where}: expected at least one, got an empty list`);
   return list;
@@ -51,29 +88,35 @@ function normalizedChannels({ image_mean, image_std }: ResolvedOptions): number 
   return typeof image_std === 'object' ? image_std.length : undefined;
 }
 
+function prepare(picture: Picture, settings: ResolvedOptions, where: string): Prepared {
+  const plan = planGeometry(settings, picture.height, picture.width);
+  const { height, width } = plan.output;
+  const values = new Float32Array(picture.channels * height * width);
+  writePlanes(place(picture, plan, settings, settings.resample, where), plan, settings, values);
+  return { values, dims: [picture.channels, height, width], original: [picture.height, picture.width] };
+}
+
 /** All pictures in one tensor [N,C,H,W]. */
-export function makePixelValues(
-  pictures: readonly Picture[],
-  plans: readonly Geometry[],
-  settings: ResolvedOptions,
-): Tensor<'float32'> {
-  const channels = pictures.map((picture) => picture.channels);
-  const [c, height, width] = commonDims(
-    plans.map(({ output }, i) => [channels[i]!, output.height, output.width]),
+export function batchOf(prepared: readonly Prepared[]): Tensor<'float32'> {
+  const dims = commonDims(
+    prepared.map((each) => each.dims),
     'images',
-  ) as [number, number, number];
-  const size = c * height * width;
-  const data = new Float32Array(pictures.length * size);
-  for (const [i, picture] of pictures.entries()) {
-    const placed = place(picture, plans[i]!, settings, settings.resample, `images[${i}]`);
-    writePlanes(placed, plans[i]!, settings, data.subarray(i * size, (i + 1) * size));
-  }
-  return new Tensor('float32', data, [pictures.length, c, height, width]);
+  );
+  const [first] = prepared;
+  if (prepared.length === 1) return new Tensor('float32', first.values, [1, ...dims]);
+  const data = new Float32Array(prepared.length * first.values.length);
+  for (const [i, { values }] of prepared.entries()) data.set(values, i * values.length);
+  return new Tensor('float32', data, [prepared.length, ...dims]);
 }
 
 /** All segmentation maps in one tensor [N,H,W]. */
-export function makeLabels(input: ImageInput, count: number, settings: ResolvedOptions): Tensor<'int64'> {
-  const maps = listOf(input, 'segmentation_maps').flatMap((map, i) => readMap(map, `segmentation_maps[${i}]`));
+export async function makeLabels(
+  input: ImageInput,
+  count: number,
+  settings: ResolvedOptions,
+): Promise<Tensor<'int64'>> {
+  const loaded = await Promise.all(listOf(input, 'segmentation_maps').map(load));
+  const maps = loaded.flatMap((map, i) => readMap(map, `segmentation_maps[${i}]`));
   if (maps.length !== count) {
     throw new MobileNetError('ARG', `segmentation_maps: expected one for each of ${count} images, got ${maps.length}`);
   }
@@ -119,7 +162,7 @@ function reduceLabels(map: Picture): Picture {
 }
 
 /** The dims all items share; pictures of different sizes do not fit into one tensor. */
-function commonDims(dims: readonly number[][], where: string): number[] {
+function commonDims(dims: readonly (readonly number[])[], where: string): readonly number[] {
   const [first, ...rest] = dims.map((sizes) => sizes.join('×'));
   const other = rest.findIndex((sizes) => sizes !== first);
   if (other >= 0) {

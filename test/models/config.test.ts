@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Folder } from '../../src/base/env.js';
 import { MobileNetError } from '../../src/base/errors.js';
-import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
+import { MobileNetV2Config, type MobileNetV2ConfigOptions } from '../../src/models/mobilenet-v2/config.js';
+import { shared, withoutShared } from '../helpers/shared.js';
 
 const folderWith = (text: string): Folder => ({
   name: 'some/model',
@@ -97,8 +99,9 @@ describe('MobileNetV2Config', () => {
     ['num_labels', -1],
     ['num_labels', 1e12],
     ['id2label', ['cat', 'dog']],
-    ['id2label', { 0: 1 }],
-    ['label2id', { cat: 5 }],
+    ['id2label', { 0: ['cat'] }],
+    ['label2id', { cat: [5] }],
+    ['label2id', ['cat']],
   ])('refuses %s = %j, naming the field', async (field, value) => {
     const error = await refusal(() => new MobileNetV2Config({ [field]: value }, 'x/config.json'));
     expect(error).toMatchObject({ code: 'CONFIG', file: 'x/config.json', tensor: field });
@@ -151,5 +154,79 @@ describe('MobileNetV2Config', () => {
     const empty: Folder = { name: 'empty/folder', read: async () => undefined };
     const error = await refusal(() => MobileNetV2Config.from_pretrained(empty));
     expect(error).toMatchObject({ code: 'NOT_FOUND', file: 'empty/folder/config.json' });
+  });
+
+  // What transformers 5 loads, and what it makes of it.
+  const read = (fields: object | string) =>
+    MobileNetV2Config.from_pretrained(folderWith(typeof fields === 'string' ? fields : JSON.stringify(fields)));
+
+  it('takes labels that are no strings, and a label2id of any kind', async () => {
+    const config = await read({ id2label: { 0: 0, 1: 1.5, 2: true, 3: null }, label2id: { 0: 0, 1: 1 } });
+    expect(config.id2label).toEqual({ 0: '0', 1: '1.5', 2: 'true', 3: 'LABEL_3' });
+    expect(config.label2id).toEqual({ 0: 0, 1: 1 });
+    for (const label2id of [{ a: 0, ignore: -100 }, { 0: 'a', 1: 'b' }, { a: 7 }, { a: 0.5, b: null }]) {
+      const found = await read({ id2label: { 0: 'a', 1: 'b' }, label2id });
+      expect(found.label2id).toEqual(label2id);
+      expect(JSON.parse(found.to_json_string()).label2id).toEqual(label2id);
+      expect(found.num_labels).toBe(2);
+    }
+    expect((await read({ label2id: { a: '1' } })).label2id).toEqual({ a: 1 });
+    expect((await read({ output_hidden_states: null })).output_hidden_states).toBe(false);
+  });
+
+  it('takes what Python writes for numbers that are not finite', async () => {
+    const config = await read('{"a": NaN, "b": [Infinity, -Infinity], "classifier_dropout_prob": 0.1}');
+    expect(config.extra).toEqual({ a: Number.NaN, b: [Infinity, -Infinity] });
+    const written = JSON.parse(config.to_json_string());
+    expect(written.a).toEqual({ __float__: 'NaN' });
+    expect(written.b).toEqual([{ __float__: 'Infinity' }, { __float__: '-Infinity' }]);
+  });
+
+  it.skipIf(withoutShared('cases/19-config-oddities')).each(['extra_nan', 'label_ints', 'neg_label2id'])(
+    'case 19: %s',
+    async (name) => {
+      const config = await read(readFileSync(shared(`cases/19-config-oddities/${name}/config.json`), 'utf8'));
+      expect(config).toMatchObject({ num_labels: 5, model_type: 'mobilenet_v2' });
+      expect(config.architectures).toEqual(['MobileNetV2ForImageClassification']);
+    },
+  );
+
+  it('num_labels can be set, as in transformers', () => {
+    const config = new MobileNetV2Config({ id2label: { 0: 'a', 1: 'b' } });
+    config.num_labels = 2;
+    expect(config.id2label).toEqual({ 0: 'a', 1: 'b' });
+    config.num_labels = 3;
+    expect(config.id2label).toEqual({ 0: 'LABEL_0', 1: 'LABEL_1', 2: 'LABEL_2' });
+    expect(config.label2id).toEqual({ LABEL_0: 0, LABEL_1: 1, LABEL_2: 2 });
+    expect(() => {
+      config.num_labels = -1;
+    }).toThrow('num_labels: expected 0 to 100000, got -1');
+  });
+
+  it('labels that are given replace those of the file', async () => {
+    const file = folderWith('{"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1}, "num_labels": 2}');
+    const load = (options: MobileNetV2ConfigOptions) => MobileNetV2Config.from_pretrained(file, options);
+    expect((await load({ num_labels: 2 })).id2label).toEqual({ 0: 'a', 1: 'b' });
+    const three = await load({ num_labels: 3 });
+    expect([three.id2label[2], three.label2id.LABEL_2, three.num_labels]).toEqual(['LABEL_2', 2, 3]);
+    const named = await load({ id2label: { 0: 'x', 1: 'y', 2: 'z' } });
+    expect([named.num_labels, named.label2id]).toEqual([3, { x: 0, y: 1, z: 2 }]);
+    expect((await load({ num_labels: 2, label2id: { q: 1 } })).label2id).toEqual({ q: 1 });
+  });
+
+  it('from_dict takes any field, the constructor and options none that looks mistyped', async () => {
+    const config = MobileNetV2Config.from_dict({ num_layers: 3, depth_multiplier: 0.5 }, { output_stride: 8 });
+    expect([config.extra.num_layers, config.depth_multiplier, config.output_stride]).toEqual([3, 0.5, 8]);
+    expect(MobileNetV2Config.from_dict({ num_layers: 3 }, { num_layers: 4 } as object).extra.num_layers).toBe(4);
+    const mistyped = { num_lables: 3 } as MobileNetV2ConfigOptions;
+    const message = expect.stringContaining('did you mean num_labels?');
+    expect(await refusal(() => new MobileNetV2Config(mistyped))).toMatchObject({ code: 'ARG', message });
+    expect(await refusal(() => MobileNetV2Config.from_dict({}, mistyped))).toMatchObject({ code: 'ARG', message });
+    expect(await refusal(() => MobileNetV2Config.from_pretrained(folderWith('{}'), mistyped))).toMatchObject({
+      message,
+    });
+    expect(await refusal(() => MobileNetV2Config.from_dict('{}' as never))).toMatchObject({ code: 'CONFIG' });
+    const habits = { trust_remote_code: true, revision: 'main', return_unused_kwargs: false } as object;
+    expect((await MobileNetV2Config.from_pretrained(folderWith('{}'), habits)).extra).toEqual({});
   });
 });

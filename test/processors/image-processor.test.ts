@@ -12,6 +12,7 @@ import type { Pixels } from '../../src/processors/pixels.js';
 import { resize } from '../../src/processors/resize.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { float32Golden, maxDifference, readGoldens } from '../helpers/goldens.js';
+import { withoutShared } from '../helpers/shared.js';
 import { type InputSpec, makeInput, makePixels } from './inputs.js';
 import { shared, sharedFiles } from './shared.js';
 
@@ -129,6 +130,89 @@ describe('results', () => {
   });
 });
 
+// transformers 5: None turns a step off, in a file, in the constructor and in a call; it is no value of a field.
+describe('null', () => {
+  const image = makePixels('noise', 40, 30);
+  const base: ProcessOptions = { size: 20, crop_size: 16 };
+  const steps: Record<string, ProcessOptions> = {
+    do_resize: { size: null, resample: null },
+    do_center_crop: { crop_size: null },
+    do_rescale: { rescale_factor: null },
+    do_normalize: { image_mean: null, image_std: null },
+  };
+
+  test.each(Object.entries(steps))('%s', async (step, needed) => {
+    const off = await new MobileNetV2ImageProcessor({ ...base, [step]: false })(image);
+    const processor = new MobileNetV2ImageProcessor({ ...base, [step]: null, ...needed });
+    expect((await processor(image)).pixel_values).toEqual(off.pixel_values);
+    expect((await new MobileNetV2ImageProcessor(base)(image, { [step]: null })).pixel_values).toEqual(off.pixel_values);
+    const again = MobileNetV2ImageProcessor.from_dict(JSON.parse(JSON.stringify(processor.to_dict())));
+    expect((await again(image)).pixel_values).toEqual(off.pixel_values);
+    for (const field of Object.keys(needed)) {
+      const without = new MobileNetV2ImageProcessor({ ...base, [field]: null });
+      const message = expect.stringMatching(`${field}: is null, and ${step} needs it`);
+      await expect(without(image)).rejects.toMatchObject({ code: 'ARG', tensor: field, message });
+    }
+  });
+
+  // The means are those of transformers 5's MobileNetV2ImageProcessorPil.
+  const cases = 'cases/07-preprocessor-null';
+  test.skipIf(withoutShared(cases)).each([
+    ['null_crop_and_size', -0.0018777796067297459],
+    ['null_do_normalize', 0.4988182485103607],
+    ['null_do_resize', -0.006995491683483124],
+  ])('%s', async (name, mean) => {
+    const file = readFileSync(new URL(`${cases}/${name}/preprocessor_config.json`, shared), 'utf8');
+    const { width, height, data } = PNG.sync.read(readFileSync(new URL(`${cases}/pp.png`, shared)));
+    const processor = MobileNetV2ImageProcessor.from_dict(JSON.parse(file));
+    const { pixel_values } = await processor({ data, width, height, channels: 4 });
+    expect(pixel_values.dims).toEqual([1, 3, 64, 64]);
+    expect(pixel_values.data.reduce((sum, value) => sum + value, 0) / pixel_values.size).toBeCloseTo(mean, 6);
+  });
+});
+
+describe('many pictures', () => {
+  test('come in batches, which end where sizes change', async () => {
+    const processor = new MobileNetV2ImageProcessor({ size: 20, do_center_crop: false });
+    const sizes = [30, 30, 30, 50, 30];
+    const images = sizes.map((width, seed) => makePixels('noise', width, 30, 3, seed));
+    const batches = [];
+    for await (const batch of processor.batches(images, {}, 2)) batches.push(batch);
+    expect(batches.map(({ pixel_values }) => pixel_values.dims)).toEqual([
+      [2, 3, 20, 20],
+      [1, 3, 20, 20],
+      [1, 3, 20, 33],
+      [1, 3, 20, 20],
+    ]);
+    expect(batches.flatMap(({ original_sizes }) => original_sizes)).toEqual(sizes.map((width) => [30, width]));
+    const alone = await processor.preprocess(images[2]);
+    expect(batches[1].pixel_values).toEqual(alone.pixel_values);
+  });
+
+  test('two are read at a time, in order; with a signal one', async () => {
+    const events: string[] = [];
+    env.platform = {
+      ...env.platform,
+      readFile: async (path) => {
+        events.push(`read ${path}`);
+        return new Uint8Array(readFileSync(new URL('../../examples/husky.png', import.meta.url)));
+      },
+      decodePng: async (bytes) => {
+        const { data, width, height } = PNG.sync.read(Buffer.from(bytes));
+        return { data: new Uint8Array(data), width, height, channels: 4 };
+      },
+    };
+    const processor = new MobileNetV2ImageProcessor();
+    const order = async (signal?: AbortSignal) => {
+      events.length = 0;
+      for await (const _batch of processor.batches(['a', 'b', 'c'], { signal }, 1)) events.push('batch');
+      return events.join(', ');
+    };
+    expect(await order()).toBe('read a, read b, read c, batch, batch, batch');
+    expect(await order(new AbortController().signal)).toBe('read a, read b, batch, read c, batch, batch');
+  });
+});
+
 describe('refusals', () => {
   const processor = new MobileNetV2ImageProcessor({ size: 20, crop_size: 16 });
   const image = makePixels('noise', 40, 30);
@@ -175,7 +259,6 @@ describe('refusals', () => {
   test.each<[string, unknown, ProcessOptions?]>([
     ['nothing', undefined],
     ['an empty list', []],
-    ['a path', 'cat.png'],
     ['a hole in a list', [image, null]],
     ['wrong length', { ...image, height: 31 }],
     ['shared memory', { ...image, data: new Uint8Array(new SharedArrayBuffer(image.data.length)) }],
@@ -196,6 +279,7 @@ describe('refusals', () => {
     ['different sizes', [image, makePixels('noise', 20, 60)], { do_center_crop: false }],
     ['different channels', [image, makePixels('noise', 9, 9, 1)], { do_convert_rgb: false, do_normalize: false }],
     ['unknown option', image, { do_resise: false } as ProcessOptions],
+    ['channels last', image, { return_dict: false } as ProcessOptions],
     ['options that are none', image, null as unknown as ProcessOptions],
     ['a map too few', [image, image], { segmentation_maps: makePixels('labels', 9, 9, 1) }],
     ['a map in colour', image, { segmentation_maps: makePixels('labels', 9, 9, 3) }],
@@ -246,7 +330,7 @@ describe('configuration', () => {
 
   test('old spellings', async () => {
     const processor = await load(
-      '{"feature_extractor_type": "MobileNetV2FeatureExtractor", "size": 200, "crop_size": 180, "resample": "bicubic", "image_mean": null, "note": {"kept": [1, null]}}',
+      '{"feature_extractor_type": "MobileNetV2FeatureExtractor", "size": 200, "crop_size": 180, "resample": "bicubic", "note": {"kept": [1, null]}}',
     );
     expect(processor).toBeInstanceOf(MobileNetV2FeatureExtractor);
     expect(processor.size).toEqual({ shortest_edge: 200 });
@@ -287,7 +371,7 @@ describe('configuration', () => {
         written = new TextDecoder().decode(files.get('preprocessor_config.json'));
       },
     };
-    await new MobileNetV2ImageProcessor({ image_mean: 0.25, zebra: 1 }).save_pretrained('out');
+    await MobileNetV2ImageProcessor.from_dict({ image_mean: 0.25, zebra: 1 }).save_pretrained('out');
     const keys = [...written.matchAll(/^ {2}"(\w+)":/gm)].map(([, key]) => key);
     expect(keys).toEqual([
       'crop_size',

@@ -29,7 +29,7 @@ export function checkpointFiles(
   { architecture, dtype }: { architecture: string; dtype: CheckpointDtype },
 ): Map<string, Uint8Array> {
   if (dtype === 'float16') refuseOverflow(state);
-  const written = new MobileNetV2Config({ ...config.to_dict(), architectures: [architecture], dtype });
+  const written = MobileNetV2Config.from_dict({ ...config.to_dict(), architectures: [architecture], dtype });
   return new Map([
     ['config.json', new TextEncoder().encode(written.to_json_string())],
     // transformers insists on being told which framework wrote the file.

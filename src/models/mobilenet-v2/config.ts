@@ -5,6 +5,7 @@
 import { env, type Folder, type HubOptions, openFolder, requirePlatform, withoutHubOptions } from '../../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
 import { isJsonObject, parseJson, showJson } from '../../base/json.js';
+import { checkTypos, knownOptions, type UnusedOptions } from '../../base/options.js';
 
 /** Which loss `labels` give; what transformers calls `problem_type`. */
 export type ProblemType = 'regression' | 'single_label_classification' | 'multi_label_classification';
@@ -49,11 +50,15 @@ export interface MobileNetV2ConfigFields {
   output_hidden_states: boolean;
 }
 
-/** Fields of config.json, all of them optional; `num_labels` names classes LABEL_0, LABEL_1 and so on. */
-export type MobileNetV2ConfigOptions = Partial<Omit<MobileNetV2ConfigFields, 'label2id'>> & {
+/** Fields of config.json, all of them optional. (For any others, there is `MobileNetV2Config.from_dict`.) */
+export interface MobileNetV2ConfigOptions extends Partial<MobileNetV2ConfigFields> {
+  /** Without `id2label`: classes named LABEL_0, LABEL_1 and so on. */
   num_labels?: number;
-  [extra: string]: unknown;
-};
+  /** The classes of transformers that the checkpoint is for. */
+  architectures?: readonly string[] | null;
+  /** `mobilenet_v2`; no other is taken. */
+  model_type?: string;
+}
 
 type Check = (value: unknown) => boolean;
 
@@ -98,6 +103,15 @@ const FIELDS = {
   output_hidden_states: [false, truth, 'true or false'],
 } as const satisfies Partial<Record<keyof MobileNetV2ConfigFields, readonly [unknown, Check, string]>>;
 
+/** The names of all fields that have a meaning. */
+export const CONFIG_FIELDS: readonly string[] = [
+  ...Object.keys(FIELDS),
+  'num_labels',
+  'id2label',
+  'label2id',
+  'architectures',
+];
+
 /** ImageNet's largest set has 21,841. A million, which a file can ask for in 7 digits, takes seconds. */
 const MOST_LABELS = 100_000;
 
@@ -111,18 +125,22 @@ export class MobileNetV2Config {
   /**
    * @param options fields by their names in config.json; `num_labels` may stand for `id2label`
    * @param file named in error messages
-   * @throws MobileNetError CONFIG naming the field, UNSUPPORTED for another `model_type`
+   * @throws MobileNetError CONFIG naming the field, ARG for a name that looks like a mistyped field, UNSUPPORTED for
+   *   another `model_type`
    */
   constructor(options: MobileNetV2ConfigOptions = {}, file?: string) {
     if (options === null || typeof options !== 'object' || Array.isArray(options)) {
       throw refusal('config', `expected an object, got ${show(options)}`, file);
     }
-    const { model_type, num_labels, id2label, label2id, ...rest } = options;
+    if (file === undefined) checkTypos(options, [...CONFIG_FIELDS, 'model_type'], 'MobileNetV2Config');
+    const { model_type, num_labels, id2label, label2id, ...rest } = options as Record<string, unknown>;
     if (model_type !== undefined && model_type !== MobileNetV2Config.model_type) {
       throw refusal('model_type', `expected "mobilenet_v2", got ${show(model_type)}`, file, 'UNSUPPORTED');
     }
     for (const [name, [preset, check, expected]] of Object.entries(FIELDS)) {
-      const value = rest[name] === undefined ? preset : rest[name];
+      // Null is a value of transformers' for the last, and what it means is the default.
+      const absent = rest[name] === undefined || (rest[name] === null && name === 'output_hidden_states');
+      const value = absent ? preset : rest[name];
       if (!check(value)) throw refusal(name, `expected ${expected}, got ${show(value)}`, file);
       (this as Record<string, unknown>)[name] = value;
     }
@@ -131,10 +149,7 @@ export class MobileNetV2Config {
     }
     this.id2label = checkLabels(num_labels, id2label, file);
     // A file's own label2id wins: two classes may share a label, and then only the file knows which one was meant.
-    this.label2id =
-      label2id === undefined || label2id === null
-        ? idsOf(this.id2label)
-        : checkLabelIds(label2id, this.num_labels, file);
+    this.label2id = label2id === undefined || label2id === null ? idsOf(this.id2label) : checkLabelIds(label2id, file);
     if (this.problem_type === 'single_label_classification' && this.num_labels === 1) {
       const message = '"single_label_classification" needs num_labels > 1; use 2 labels, or "regression"';
       throw refusal('problem_type', message, file);
@@ -146,18 +161,72 @@ export class MobileNetV2Config {
     return Object.keys(this.id2label).length;
   }
 
+  /** Another number than there is names the classes LABEL_0, LABEL_1 and so on. */
+  set num_labels(count: number) {
+    if (count === this.num_labels) return;
+    this.id2label = checkLabels(count, undefined, undefined);
+    this.label2id = idsOf(this.id2label);
+  }
+
+  /** `mobilenet_v2`, as the class has it. */
+  get model_type(): string {
+    return MobileNetV2Config.model_type;
+  }
+
+  /** The classes of transformers that the checkpoint is for; null where the file does not say. */
+  get architectures(): string[] | null {
+    return (this.extra.architectures as string[] | undefined) ?? null;
+  }
+
+  set architectures(names: readonly string[] | null) {
+    if (names === null) delete this.extra.architectures;
+    else this.extra.architectures = names;
+  }
+
+  /**
+   * From the content of a config.json; fields without a meaning here are kept.
+   * @param fields of the file
+   * @param options fields that replace them
+   * @throws MobileNetError CONFIG, UNSUPPORTED as the constructor; ARG for an unknown option
+   */
+  static from_dict(
+    fields: Readonly<Record<string, unknown>>,
+    options: MobileNetV2ConfigOptions = {},
+  ): MobileNetV2Config {
+    if (!isJsonObject(fields as never)) throw refusal('config', `expected an object, got ${show(fields)}`, undefined);
+    return MobileNetV2Config.#merge(fields, options, 'config.json');
+  }
+
+  /** Fields of a file, and those that replace them. */
+  static #merge(
+    fields: Readonly<Record<string, unknown>>,
+    options: MobileNetV2ConfigOptions,
+    file: string,
+  ): MobileNetV2Config {
+    const given = knownOptions(options, [...CONFIG_FIELDS, ...Object.keys(fields)], 'MobileNetV2Config');
+    // What is wrong with these is not the file's fault.
+    new MobileNetV2Config(Object.fromEntries(Object.entries(given).filter(([name]) => CONFIG_FIELDS.includes(name))));
+    const read = new MobileNetV2Config(fields, file);
+    if (Object.keys(given).length === 0) return read;
+    const merged: Record<string, unknown> = { ...fields, ...given, num_labels: given.num_labels };
+    // Labels that are given replace the file's: the names that go with them, too. A count that the file has keeps its names.
+    if (given.id2label === undefined && given.num_labels !== undefined) {
+      merged.id2label = given.num_labels === read.num_labels ? read.id2label : undefined;
+    }
+    if (merged.id2label !== fields.id2label && given.label2id === undefined) merged.label2id = undefined;
+    return new MobileNetV2Config(merged, file);
+  }
+
   /**
    * Reads config.json of a model's folder.
    * @param where a folder's path, a hub name or an opened Folder; the checkpoint that ships when left out
    * @param options fields that replace those of the file, and how to find a model of the hub
+   * @throws MobileNetError NOT_FOUND, CONFIG, UNSUPPORTED; ARG for an unknown option
    */
   static async from_pretrained(
     where?: string | Folder,
-    options: MobileNetV2ConfigOptions & HubOptions = {},
+    options: MobileNetV2ConfigOptions & HubOptions & UnusedOptions = {},
   ): Promise<MobileNetV2Config> {
-    const overrides = withoutHubOptions(options);
-    // What is wrong with these is not the file's fault.
-    if (Object.keys(overrides).length > 0) new MobileNetV2Config(overrides);
     const folder = await openFolder(where, options);
     const file = `${folder.name}/config.json`;
     const bytes = await folder.read('config.json', options.signal, env.limits.jsonBytes);
@@ -170,7 +239,7 @@ export class MobileNetV2Config {
     if (!isJsonObject(fields)) {
       throw new MobileNetError('CONFIG', `${file}: expected an object, got ${showJson(fields)}`, { file });
     }
-    return new MobileNetV2Config({ ...fields, ...overrides }, file);
+    return MobileNetV2Config.#merge(fields, withoutHubOptions(options), file);
   }
 
   /** Every field, as `to_dict()` of transformers gives it. */
@@ -189,7 +258,7 @@ export class MobileNetV2Config {
         .map((name) => [name, dict[name]]),
     );
     try {
-      return `${JSON.stringify(ordered, null, 2)}\n`;
+      return `${JSON.stringify(ordered, (_key, value) => jsonValue(value), 2)}\n`;
     } catch (cause) {
       throw new MobileNetError('CONFIG', `config: ${(cause as Error).message.split('\n')[0]}`, { cause });
     }
@@ -200,6 +269,11 @@ export class MobileNetV2Config {
     const write = requirePlatform('writeFolder', 'save_pretrained');
     await write(dir, new Map([['config.json', new TextEncoder().encode(this.to_json_string())]]));
   }
+}
+
+/** What JSON has no word for, in that of transformers. */
+function jsonValue(value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? { __float__: String(value) } : value;
 }
 
 /** An error about a field, which is in `file` unless the caller gave it. */
@@ -229,8 +303,10 @@ function checkLabels(numLabels: unknown, id2label: unknown, file: string | undef
     if (!/^\d+$/.test(key) || id >= entries.length) {
       throw fail(`${entries.length} labels need the ids 0 to ${entries.length - 1} without gaps, got ${show(key)}`);
     }
-    if (typeof label !== 'string') throw fail(`label ${id}: expected a string, got ${show(label)}`);
-    labels[id] = label;
+    if (label !== null && !['string', 'number', 'boolean'].includes(typeof label)) {
+      throw fail(`label ${id}: expected a string, got ${show(label)}`);
+    }
+    labels[id] = label === null ? `LABEL_${id}` : String(label); // data sets name classes by numbers, too
   }
   if (Object.keys(labels).length !== entries.length) throw fail('two keys name the same id');
   return labels;
@@ -245,16 +321,19 @@ function idsOf(labels: Record<number, string>): Record<string, number> {
   return ids;
 }
 
-function checkLabelIds(label2id: unknown, numLabels: number, file: string | undefined): Record<string, number> {
+/**
+ * A file's label2id as it stands there: nothing here reads it, and there are files that give an id of -100 to what is
+ * ignored, or that have names and ids the wrong way round.
+ */
+function checkLabelIds(label2id: unknown, file: string | undefined): Record<string, number> {
   if (typeof label2id !== 'object' || Array.isArray(label2id)) {
     throw refusal('label2id', `expected an object, got ${show(label2id)}`, file);
   }
   const ids = dictionary();
   for (const [label, value] of Object.entries(label2id as object)) {
-    // Objects of a file have no prototype, so that Number would throw a TypeError.
-    const id = typeof value === 'number' || typeof value === 'string' ? Number(value) : Number.NaN;
-    if (!Number.isInteger(id) || id < 0 || id >= Math.max(1, numLabels)) {
-      throw refusal('label2id', `${show(label)} has id ${show(value)}, labels are ${numLabels}`, file);
+    const id = typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value;
+    if (typeof id === 'object' && id !== null) {
+      throw refusal('label2id', `${show(label)}: expected an id, got ${show(value)}`, file);
     }
     ids[label] = id;
   }
