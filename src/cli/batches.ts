@@ -19,15 +19,21 @@ export interface Job {
   batchSize: number;
   flags: PictureFlags;
   session: Session;
-  /** From pictures and what became of preparing them to one outcome a picture. What it throws ends the run. */
-  work(batch: readonly Picture[], prepared: readonly Outcome<Prepared>[]): Promise<Outcome<Result>[]>;
-  /** Called behind the last batch. */
+  /** Of CSV, between `file` and `error`. */
+  columns: readonly string[];
+  /**
+   * From pictures and what became of preparing them to one outcome a picture, null where there is nothing to say of it
+   * yet. What it throws ends the run.
+   */
+  work(batch: readonly Picture[], prepared: readonly Outcome<Prepared>[]): Promise<Outcome<Result | null>[]>;
+  /** Called after the last batch. */
   finish?(output: Output): Promise<void>;
 }
 
-export async function runJob({ pictures, lookAhead, batchSize, flags, session, work, finish }: Job): Promise<void> {
+export async function runJob(job: Job): Promise<void> {
+  const { pictures, lookAhead, batchSize, flags, session, columns, work, finish } = job;
   const progress = new Progress(pictures.length, flags.quiet !== true);
-  const output = new Output(formatOf(flags), progress, flags);
+  const output = new Output(progress, { ...flags, format: formatOf(flags), columns });
   try {
     for (let at = 0; at < pictures.length; at += batchSize) {
       const batch = pictures.slice(at, at + batchSize);
@@ -36,7 +42,7 @@ export async function runJob({ pictures, lookAhead, batchSize, flags, session, w
       for (const [index, outcome] of outcomes.entries()) {
         const { file } = batch[index];
         if ('error' in outcome) await output.failure(file, outcome.error);
-        else await output.result(file, outcome.value);
+        else if (outcome.value !== null) await output.result(file, outcome.value);
       }
       await progress.update(at + batch.length);
       // Computing holds the thread; signals and errors of the output are heard here.

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { cache_folder, remove_from_cache, scan_cache, verify_cache } from '../node/hub.js';
 import { EXIT } from './errors.js';
-import { cacheDirOption, debugOption, examples } from './options.js';
+import { addLastOptions, cacheDirOption, examples } from './options.js';
 import type { Session } from './session.js';
 import { megabytes, plural, printable, table } from './text.js';
 
@@ -15,12 +15,9 @@ export function addCache(program: Command, session: Session): void {
   const cache = program.command('cache').description('Show, check and remove models that were downloaded.');
   cache.exitOverride();
   const add = (usage: string, description: string) =>
-    cache
-      .command(usage)
-      .description(description)
-      .addOption(cacheDirOption())
-      .option('--json', 'print JSON')
-      .addOption(debugOption());
+    addLastOptions(
+      cache.command(usage).description(description).addOption(cacheDirOption()).option('--json', 'print JSON'),
+    );
   add('list', 'Show the models in the cache, largest first.').action(list);
   add('verify [model]', 'Read all files of a model, or of all, and compare them with their hashes.').action(
     (model: string | undefined, flags: Flags) => verify(session, model, flags),

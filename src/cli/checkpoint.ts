@@ -1,12 +1,14 @@
 /** What commands need to know of a checkpoint beyond what a pipeline does. */
 import { listNames } from '../base/errors.js';
 import {
+  type FromPretrainedOptions,
   type MobileNetV2Config,
   MobileNetV2ForImageClassification,
   MobileNetV2ForSemanticSegmentation,
   MobileNetV2Model,
 } from '../node.js';
 import { UsageError } from './errors.js';
+import type { CommonFlags } from './options.js';
 
 const ARCHITECTURES = { MobileNetV2ForImageClassification, MobileNetV2ForSemanticSegmentation, MobileNetV2Model };
 
@@ -33,6 +35,12 @@ export function folderOf(dir: string | undefined, { model }: { model?: string })
   if (dir !== undefined && model !== undefined)
     throw new UsageError('name the model once, as an argument or by --model');
   return dir ?? model;
+}
+
+/** How the flags want a model loaded and computed. */
+export function loadOptions({ device, threads, memory, strict, allowNonfinite }: CommonFlags): FromPretrainedOptions {
+  const checks = { ...(strict === false && { strict }), ...(allowNonfinite && { allow_nonfinite: true }) };
+  return { device, threads, memory, ...checks };
 }
 
 /** A checkpoint without a head can be loaded all the same. What comes out then means nothing, and that has to be said. */

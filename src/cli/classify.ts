@@ -1,11 +1,10 @@
 /** `mobilenet-v2 classify`: labels and scores. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { dirname, extname } from 'node:path';
 import type { Command } from 'commander';
-import { encodePng } from '../node/png.js';
 import { type ClassificationResult, type ImageClassificationPipeline, pipeline, type RawImage } from '../node.js';
 import { runJob, together } from './batches.js';
-import { warnOfRandomWeights } from './checkpoint.js';
+import { loadOptions, warnOfRandomWeights } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
 import { UsageError } from './errors.js';
 import { LookAhead, type Outcome, settle } from './look-ahead.js';
@@ -13,12 +12,16 @@ import {
   addCommonOptions,
   batchSizeOption,
   examples,
+  formatOf,
   modelOption,
+  outputPath,
   type PictureFlags,
   SHIPPED_CLASSIFIER,
-  wholeNumber,
+  thresholdOption,
+  topKOption,
 } from './options.js';
 import type { Result } from './output.js';
+import { encodePicture, isPictureName, WRITTEN_EXTENSIONS } from './picture-file.js';
 import { inputPictures, type Picture, picturesArgument } from './pictures.js';
 import { resultPaths } from './result-paths.js';
 import type { Session } from './session.js';
@@ -26,7 +29,8 @@ import { writeWhole } from './temporary-file.js';
 import { percent, printable } from './text.js';
 
 interface ClassifyFlags extends PictureFlags {
-  topK: number;
+  topK?: number;
+  threshold?: number;
   batchSize: number;
   explain?: string;
   label?: string;
@@ -38,19 +42,26 @@ export function addClassify(program: Command, session: Session): void {
     .description('Name what pictures show.')
     .addArgument(picturesArgument())
     .addOption(modelOption(`folder of the model, or its name on the hub (default: ${SHIPPED_CLASSIFIER})`))
-    .option('--top-k <n>', 'labels for each picture', wholeNumber(1, 1_000_000), 5)
-    .option('--explain <file|dir>', 'write the picture with the places that speak for its label in colour')
-    .option('--label <name|number>', 'with --explain: the class to explain (default: the best)')
+    .addOption(topKOption('labels for each picture (default: 5, with --format lines 1)'))
+    .addOption(thresholdOption('leave out labels with a lower score'))
     .addOption(batchSizeOption())
+    .option(
+      '--explain <file|dir>',
+      `write the picture with what speaks for its label in colour: ${WRITTEN_EXTENSIONS.join(', ')}, or a folder`,
+      outputPath,
+    )
+    .option('--label <name|number>', 'with --explain: the class to explain (default: the best)')
     .action((inputs: string[], flags: ClassifyFlags) => classify(inputs, flags, session));
   addCommonOptions(command);
   examples(command, [
     'classify dog.jpg',
-    'classify photos --top-k 1',
-    "classify 'photos/**/*.png' --model google/mobilenet_v2_1.0_224 --json > labels.json",
+    'classify photos --top-k 1 --threshold 50%',
+    "classify 'photos/**/*.png' --format csv > labels.csv",
+    'find . -name "*.jpg" -print0 | mobilenet-v2 classify --files-from - -f lines',
     'classify - < dog.jpg',
-    'classify dog.jpg --explain why.png',
+    'classify dog.jpg --explain why.jpg',
     "classify photos --explain why --label 'Siberian husky'",
+    'classify cat.jpg --model google/mobilenet_v2_1.4_224 --json',
   ]);
 }
 
@@ -58,10 +69,11 @@ async function classify(inputs: string[], flags: ClassifyFlags, session: Session
   const found = await inputPictures('classify', inputs, flags);
   const why = explanationPaths(found, flags);
   const pictures = found.filter((picture) => !why?.own.has(picture));
-  const { batchSize, topK: top_k, device, threads, memory } = flags;
+  const { batchSize, threads, threshold = -Infinity } = flags;
+  const top_k = flags.topK ?? (formatOf(flags) === 'lines' ? 1 : 5);
   const lookAhead = new LookAhead(pictures, threads);
   const classifier = await withDownloads(flags, session, (hub) =>
-    pipeline('image-classification', flags.model, { ...hub, device, threads, memory }),
+    pipeline('image-classification', flags.model, { ...hub, ...loadOptions(flags) }),
   );
   warnOfRandomWeights(classifier.model);
   lookAhead.configure({ processor: classifier.processor, options: {}, keepImage: why !== null });
@@ -71,10 +83,14 @@ async function classify(inputs: string[], flags: ClassifyFlags, session: Session
     batchSize,
     flags,
     session,
+    columns: ['rank', 'label', 'score'],
     async work(batch, prepared) {
       const outcomes: Outcome<Result>[] = await together(batch, prepared, async (pixel_values, group) => {
         const labels = await classifier.classify(pixel_values, { top_k });
-        return labels.map((own, n) => ({ record: { labels: own }, text: describe(group[n].file, own) }));
+        return labels.map((all, n) => {
+          const likely = all.filter(({ score }) => score >= threshold);
+          return describe(group[n].file, likely, threshold);
+        });
       });
       for (const [n, outcome] of why === null ? [] : outcomes.entries()) {
         const own = prepared[n];
@@ -96,7 +112,8 @@ function explanationPaths(pictures: readonly Picture[], { explain, label }: Clas
     if (label !== undefined) throw new UsageError('--label says which class --explain is to explain; add --explain');
     return null;
   }
-  if (extname(explain).toLowerCase() !== '.png') {
+  if (!isPictureName(explain)) {
+    checkFolderName(explain);
     const { paths, own } = resultPaths(pictures, explain, ['why']);
     return { paths: new Map([...paths].map(([picture, { why }]) => [picture, why])), own };
   }
@@ -104,23 +121,40 @@ function explanationPaths(pictures: readonly Picture[], { explain, label }: Clas
   throw new UsageError(`--explain: ${pictures.length} pictures do not fit into ${explain}; name a folder`);
 }
 
+/** `why.gif` is meant to be a picture, and a folder of that name helps nobody. */
+function checkFolderName(path: string): void {
+  if (extname(path) === '' || /[\\/]$/.test(path)) return;
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  const known = WRITTEN_EXTENSIONS.join(', ');
+  throw new UsageError(`--explain: ${path} ends in none of ${known}; write ${path}/ if it is to be a folder`);
+}
+
 async function explain(
   classifier: ImageClassificationPipeline,
   image: RawImage,
   path: string,
-  { record, text }: Result,
+  { record, text, rows, line }: Result,
   { label: wanted }: ClassifyFlags,
 ): Promise<Result> {
   const explanation = await classifier.explain(image, wanted && /^\d+$/.test(wanted) ? Number(wanted) : wanted);
   mkdirSync(dirname(path), { recursive: true });
-  writeWhole(path, await encodePng(explanation.overlay()));
+  writeWhole(path, await encodePicture(explanation.overlay(), path));
   const { label, score, map } = explanation;
   return {
     record: { ...record, explanation: { label, score, map: map.tolist(), overlay: path } },
     text: `${text}\n  why ${printable(label)} → ${printable(path)}`,
+    rows,
+    line,
   };
 }
 
-function describe(file: string, labels: readonly ClassificationResult[]): string {
-  return [printable(file), ...labels.map(({ label, score }) => `  ${percent(score)}  ${printable(label)}`)].join('\n');
+function describe(file: string, labels: readonly ClassificationResult[], threshold: number): Result {
+  const lines = labels.map(({ label, score }) => `  ${percent(score)}  ${printable(label)}`);
+  if (lines.length === 0) lines.push(`  no label scores ${percent(threshold).trim()} or more`);
+  return {
+    record: { labels },
+    text: [printable(file), ...lines].join('\n'),
+    rows: labels.map(({ label, score }, n) => [n + 1, label, score]),
+    line: labels.flatMap(({ label, score }) => [label, score]),
+  };
 }

@@ -5,7 +5,8 @@ import { InvalidArgumentError, Option } from 'commander';
 import { isJsonObject, type JsonValue, parseJson } from '../base/json.js';
 import { type CheckpointDtype, type Converted, convert } from '../convert-node.js';
 import { UsageError } from './errors.js';
-import { debugOption, examples, heightWidth, wholeNumber } from './options.js';
+import { inFlags } from './language.js';
+import { addLastOptions, examples, heightWidth, wholeNumber } from './options.js';
 import type { Session } from './session.js';
 import { grouped, printable } from './text.js';
 
@@ -54,8 +55,8 @@ export function addConvert(program: Command, session: Session): void {
     .option('--no-head', 'the backbone alone, without a classifier')
     .option('--no-strict', 'leave out tensors that a MobileNetV2 has no place for')
     .option('--json', 'print a JSON object')
-    .addOption(debugOption())
     .action((from: string, to: string, flags: ConvertFlags) => run(from, to, flags, session));
+  addLastOptions(command);
   examples(command, [
     'convert mobilenet_v2-b0353104.pth mobilenet_v2 --labels imagenet.txt',
     'convert flowers.keras flowers --dtype f16',
@@ -131,6 +132,6 @@ function report(
   const classes = architecture === 'MobileNetV2Model' ? 'no classifier' : `${grouped(num_labels)} classes`;
   const what = `width ${depth_multiplier}, ${size}, ${classes}, ${state.size} tensors as ${flags.dtype}`;
   process.stdout.write(`${from} → ${printable(to)}: ${architecture}, ${what}\n`);
-  for (const note of notes) process.stderr.write(`mobilenet-v2: ${printable(note)}\n`);
+  for (const note of notes) process.stderr.write(`mobilenet-v2: ${printable(inFlags(note))}\n`);
   if (unmapped.length > 0) process.stderr.write(`mobilenet-v2: left out: ${printable(unmapped.join(', '))}\n`);
 }

@@ -1,26 +1,32 @@
 /** A bar on standard error while files of a model are downloaded: only on a terminal, and only if it takes a while. */
 import type { SingleBar } from 'cli-progress';
 import type { HubOptions, ProgressInfo } from '../node.js';
+import type { ModelFlags } from './options.js';
 import type { Session } from './session.js';
 import { megabytes } from './text.js';
 
 const PATIENCE_MS = 500;
 
-export interface DownloadFlags {
-  revision?: string;
-  quiet?: true;
+/** How the flags want a model found. */
+function hubOptions({ revision, cacheDir, localFilesOnly, token }: ModelFlags): HubOptions {
+  return {
+    ...(revision !== undefined && { revision }),
+    ...(cacheDir !== undefined && { cache_dir: cacheDir }),
+    ...(localFilesOnly && { local_files_only: true }),
+    ...(token === false && { token }),
+  };
 }
 
 /** Runs what may download, with a bar, and ends it when the user does. */
 export async function withDownloads<T>(
-  { revision, quiet }: DownloadFlags,
+  flags: ModelFlags,
   session: Session,
   work: (hub: HubOptions) => Promise<T>,
 ): Promise<T> {
-  const bar = new DownloadBar(quiet !== true && process.stderr.isTTY);
-  const options = { progress_callback: (info: ProgressInfo) => bar.tell(info), signal: session.signal };
+  const bar = new DownloadBar(flags.quiet !== true && process.stderr.isTTY);
+  const progress_callback = (info: ProgressInfo) => bar.tell(info);
   try {
-    return await session.unlessStopped(work(revision === undefined ? options : { ...options, revision }));
+    return await session.unlessStopped(work({ ...hubOptions(flags), progress_callback, signal: session.signal }));
   } finally {
     bar.stop();
   }

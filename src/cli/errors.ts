@@ -1,5 +1,6 @@
 /** What the command line says about an error, and which exit code it ends with. */
 import { MobileNetError } from '../node.js';
+import { inFlags } from './language.js';
 import { printable } from './text.js';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
@@ -14,7 +15,7 @@ export interface ErrorRecord {
 }
 
 export function describeError(error: unknown): ErrorRecord {
-  if (error instanceof MobileNetError) return { code: error.code, message: error.message };
+  if (error instanceof MobileNetError) return { code: error.code, message: inFlags(error.message) };
   if (error instanceof UsageError) return { code: 'USAGE', message: error.message };
   if (isSystemError(error)) return { code: error.code, message: error.message };
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);

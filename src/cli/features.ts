@@ -10,6 +10,7 @@ import {
   Tensor,
 } from '../node.js';
 import { runJob, together } from './batches.js';
+import { loadOptions } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
 import { UsageError } from './errors.js';
 import { FEATURE_EXTENSIONS, FeatureFile } from './feature-file.js';
@@ -18,6 +19,7 @@ import {
   addCommonOptions,
   batchSizeOption,
   examples,
+  formatOf,
   hiddenState,
   LAST_HIDDEN_STATE,
   modelOption,
@@ -45,9 +47,13 @@ export function addFeatures(program: Command, session: Session): void {
     .addOption(
       modelOption('folder of the model, or its name on the hub (default: the one that ships with this program)'),
     )
-    .option('--out <file>', `file to write, ${FEATURE_EXTENSIONS.join(' or ')}`, featureFileName)
+    .option(
+      '-o, --out <file>',
+      'file to write: .safetensors, with the names of the pictures, or .npy, with the names in NAME.rows.csv beside it',
+      featureFileName,
+    )
     .option('--no-pool', 'the maps of features [C,H,W], not their mean over the picture')
-    .option('--hidden-state <i>', `maps behind an earlier block, 0 to ${LAST_HIDDEN_STATE}`, hiddenState)
+    .option('--hidden-state <i>', `maps after an earlier block, 0 to ${LAST_HIDDEN_STATE}`, hiddenState)
     .addOption(new Option('--layer <name>', 'maps of any layer that inspect lists').conflicts('hiddenState'))
     .addOption(batchSizeOption())
     .action((inputs: string[], flags: FeatureFlags) => features(inputs, flags, session));
@@ -55,7 +61,7 @@ export function addFeatures(program: Command, session: Session): void {
   examples(command, [
     'features photos --out photos.safetensors',
     'features photos --out photos.npy --batch-size 8',
-    'features cat.jpg --json',
+    'features photos --format csv > photos.csv',
     'features cat.jpg --hidden-state 9 --out cat.npy',
     'features cat.jpg --layer layer.3.conv_3x3 --out cat.npy',
   ]);
@@ -68,12 +74,13 @@ function featureFileName(path: string): string {
 
 async function features(inputs: string[], flags: FeatureFlags, session: Session): Promise<void> {
   const pictures = await inputPictures('features', inputs, flags);
-  const { device, threads, memory, model, out, batchSize } = flags;
+  const { threads, model, out, batchSize } = flags;
   const lookAhead = new LookAhead(pictures, threads);
   const extractor = await withDownloads(flags, session, (hub) =>
-    pipeline('image-feature-extraction', model, { ...hub, device, threads, memory }),
+    pipeline('image-feature-extraction', model, { ...hub, ...loadOptions(flags) }),
   );
   checkLayer(extractor.model, flags);
+  const columns = columnsOf(extractor.model, flags);
   lookAhead.configure({ processor: extractor.processor, options: {}, keepImage: false });
   const names = pictures.map(({ file }) => file);
   const file = out === undefined ? null : new FeatureFile(out, names);
@@ -88,8 +95,12 @@ async function features(inputs: string[], flags: FeatureFlags, session: Session)
       return { error: new MobileNetError('SHAPE', message, { file: name }) };
     }
     count++;
-    const record = file === null ? { dims, features: own.tolist() } : { dims, row: file.append(name, data) };
-    return { value: { record, text: null } };
+    if (file !== null) {
+      const row = file.append(name, data);
+      return { value: { record: { dims, row }, text: null, rows: [[row]], line: [row] } };
+    }
+    const values = Array.from(data);
+    return { value: { record: { dims, features: own.tolist() }, text: null, rows: [values], line: values } };
   };
 
   try {
@@ -99,6 +110,7 @@ async function features(inputs: string[], flags: FeatureFlags, session: Session)
       batchSize,
       flags,
       session,
+      columns,
       async work(batch, prepared) {
         const outcomes = await together(batch, prepared, (pixels) => compute(extractor, pixels, flags));
         return outcomes.map((outcome, n) => ('error' in outcome ? outcome : keep(batch[n].file, outcome.value)));
@@ -120,6 +132,19 @@ function checkLayer({ graph }: MobileNetV2Model, { layer }: FeatureFlags): void 
   if (layer === undefined || graph.nodes.some(({ name }) => name === layer)) return;
   throw new UsageError(`--layer: the model has no layer ${show(layer)}; \`mobilenet-v2 inspect\` lists them`);
 }
+
+/** Of CSV: the row in the file, or a column for every pooled feature. */
+function columnsOf(model: MobileNetV2Model, flags: FeatureFlags): string[] {
+  const format = formatOf(flags);
+  if (flags.out !== undefined || (format !== 'csv' && format !== 'lines')) return ['row'];
+  if (!isPooled(flags))
+    throw new UsageError(`--format ${format} has no room for maps; --out writes them, --json prints them`);
+  const [last] = model.layers([1, model.config.num_channels, 224, 224]).slice(-1);
+  return Array.from({ length: last.dims![1] }, (_, n) => `f${n}`);
+}
+
+const isPooled = ({ pool, hiddenState, layer }: FeatureFlags) =>
+  pool && hiddenState === undefined && layer === undefined;
 
 /** The features of each picture of a batch, without the batch's dimension. */
 async function compute(

@@ -3,13 +3,11 @@ import type { Command } from 'commander';
 import { MobileNetV2Config } from '../node.js';
 import { architectureOf, folderOf, imageSize, modelClass } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
-import { debugOption, examples, modelOption, revisionOption, sizeOption } from './options.js';
+import { addLastOptions, addModelOptions, examples, type ModelFlags, modelOption, sizeOption } from './options.js';
 import type { Session } from './session.js';
 import { grouped, millions, printable, table } from './text.js';
 
-interface InspectFlags {
-  model?: string;
-  revision?: string;
+interface InspectFlags extends ModelFlags {
   size?: [height: number, width: number];
   json?: true;
 }
@@ -30,11 +28,11 @@ export function addInspect(program: Command, session: Session): void {
     .description('Show the layers of a model: shapes, parameters, multiply-adds. Reads config.json alone.')
     .argument('[model]', 'folder of the model, or its name on the hub (default: the one that ships with this program)')
     .addOption(modelOption('the same as the argument'))
-    .addOption(revisionOption())
     .addOption(sizeOption())
     .option('--json', 'print a JSON object')
-    .addOption(debugOption())
     .action((dir: string | undefined, flags: InspectFlags) => inspect(dir, flags, session));
+  addModelOptions(command, { weights: false });
+  addLastOptions(command);
   examples(command, ['inspect', 'inspect deeplabv3_mobilenet_v2_1.0_513', 'inspect --size 96x128 --json']);
 }
 

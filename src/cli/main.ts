@@ -1,7 +1,8 @@
 /** Puts the commands together, and turns whatever happens into an exit code and at most a line of text. */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, type Option } from 'commander';
 import { EXIT, errorLine, UsageError } from './errors.js';
+import { obeyLimits } from './limits.js';
 import { examples } from './options.js';
 import { Session, Stopped } from './session.js';
 
@@ -37,7 +38,7 @@ export async function main(args: readonly string[]): Promise<void> {
 }
 
 /** @param command the first argument; where it names no command, all are there to be chosen from */
-async function makeProgram(session: Session, command = ''): Promise<Command> {
+export async function makeProgram(session: Session, command = ''): Promise<Command> {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   // Settings come before the commands, which inherit them.
   const program = new Command('mobilenet-v2')
@@ -47,7 +48,9 @@ async function makeProgram(session: Session, command = ''): Promise<Command> {
     .helpCommand('help [command]', 'Show the help of a command.')
     .showHelpAfterError('Add --help to see how it is used.')
     .exitOverride()
+    .configureHelp({ optionDescription: describeOption })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'mobilenet-v2: ')) });
+  obeyLimits(program);
   const known = Object.hasOwn(COMMANDS, command);
   for (const [name, load] of Object.entries(COMMANDS)) {
     if (!known || name === command) (await load())(program, session);
@@ -61,9 +64,16 @@ async function makeProgram(session: Session, command = ''): Promise<Command> {
   ]);
   program.addHelpText(
     'after',
-    '\nEvery command has a --help of its own. Exit codes: 0 all well, 1 something failed, 2 wrong usage.',
+    '\nEvery command has a --help of its own.\nExit codes: 0 all well, 1 something failed, 2 wrong usage.',
   );
   return program;
+}
+
+/** `where to compute: auto, wasm, js, reference (default: auto)`: names without the quotes that commander gives them. */
+function describeOption({ description, argChoices, defaultValue, defaultValueDescription }: Option): string {
+  const choices = argChoices === undefined ? '' : `: ${argChoices.join(', ')}`;
+  const shown = defaultValueDescription ?? (typeof defaultValue === 'boolean' ? undefined : defaultValue);
+  return `${description}${choices}${shown === undefined ? '' : ` (default: ${shown})`}`;
 }
 
 /** A reader such as `head` may close the pipe early: that is its right, and no error. */

@@ -1,71 +1,122 @@
 /** Flags that several commands share, and how their values are read. Commander turns a refusal into exit code 2. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEVICES, type Device } from '../models/runtime/choose.js';
-import type { Format } from './output.js';
+import { type LimitFlags, limitOption } from './limits.js';
+import { FORMATS, type Format } from './output.js';
 
-export interface CommonFlags {
+/** Which model is loaded, and how. */
+export interface ModelFlags extends LimitFlags {
+  model?: string;
+  revision?: string;
+  cacheDir?: string;
+  localFilesOnly?: true;
+  token?: boolean;
+  strict?: boolean;
+  allowNonfinite?: true;
+  quiet?: true;
+}
+
+export interface CommonFlags extends ModelFlags {
   device: Device;
   memory: 'fast' | 'low';
+  threads: number | 'auto';
   json?: true;
   debug?: true;
 }
 
 export interface PictureFlags extends CommonFlags {
-  model?: string;
-  revision?: string;
-  threads: number | 'auto';
+  filesFrom?: string;
+  format?: Format;
   ndjson?: true;
-  quiet?: true;
+  verbose?: true;
 }
 
-export const formatOf = ({ json, ndjson }: PictureFlags): Format => (json ? 'json' : ndjson ? 'ndjson' : 'text');
+export const formatOf = ({ format, json, ndjson }: PictureFlags): Format =>
+  format ?? (json ? 'json' : ndjson ? 'ndjson' : 'table');
 
 /** `--help` shows examples below the options. */
 export function examples(command: Command, lines: readonly string[]): void {
-  command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ mobilenet-v2 ${line}`).join('\n')}`);
+  command.addHelpText(
+    'after',
+    `\nExamples:\n${lines.map((line) => `  $ ${line.includes(' | ') ? line : `mobilenet-v2 ${line}`}`).join('\n')}`,
+  );
 }
 
 /** The model of `classify` where none is named. */
 export const SHIPPED_CLASSIFIER = 'the one that ships with this program, which knows 19 breeds of dogs';
 
-export const modelOption = (description: string): Option => new Option('--model <model>', description);
+export const modelOption = (description: string): Option => new Option('-m, --model <model>', description);
 
 export const revisionOption = (): Option =>
-  new Option('--revision <revision>', 'of a model of the hub: branch, tag or commit (default: main)');
+  new Option('--revision <revision>', 'branch, tag or commit of a model on the hub (default: main)');
 
 export const cacheDirOption = (): Option =>
-  new Option('--cache-dir <dir>', "where models are kept (default: where Python's huggingface_hub keeps them)");
+  new Option('--cache-dir <dir>', "where downloads are kept (default: as Python's hub library)");
 
-export const deviceOption = (): Option =>
-  new Option('--device <device>', 'where to compute').choices(DEVICES).default('auto');
+export const topKOption = (description: string): Option =>
+  new Option('-k, --top-k <n>', description).argParser(wholeNumber(1, 1_000_000));
 
-export const memoryOption = (): Option =>
-  new Option('--memory <mode>', 'low needs less of it, fast may use more').choices(['fast', 'low']).default('fast');
-
-export const threadsOption = (description: string): Option =>
-  new Option('--threads <n>', description).argParser(threads).default('auto');
-
-export const debugOption = (): Option => new Option('--debug', 'show where an error comes from');
-
-export const batchSizeOption = (): Option =>
-  new Option('--batch-size <n>', 'pictures that go through the network together')
-    .argParser(wholeNumber(1, 1024))
-    .default(1);
+export const thresholdOption = (description: string): Option =>
+  new Option('-t, --threshold <0-1>', description).argParser(fraction);
 
 export const sizeOption = (): Option =>
   new Option('--size <HxW>', 'height and width of the input, such as 224x224').argParser(heightWidth);
 
+export const batchSizeOption = (): Option =>
+  new Option('-b, --batch-size <n>', 'pictures computed together').argParser(wholeNumber(1, 1024)).default(1);
+
+/** How a model is found and loaded, beside its name. */
+export function addModelOptions(command: Command, { weights = true } = {}): Command {
+  command
+    .optionsGroup('Options for the model:')
+    .addOption(revisionOption())
+    .addOption(cacheDirOption())
+    .option('--local-files-only', 'download nothing')
+    .option('--no-token', 'send no token to the hub');
+  if (!weights) return command;
+  return command
+    .option('--no-strict', 'load weights though some are missing or left over')
+    .option('--allow-nonfinite', 'load weights that hold NaN or infinity');
+}
+
+/** What it is computed with. */
+export function addComputeOptions(command: Command, { threads: what = 'threads to compute with' } = {}): Command {
+  return command
+    .optionsGroup('Options for computing:')
+    .addOption(new Option('-d, --device <device>', 'where to compute').choices(DEVICES).default('auto'))
+    .addOption(new Option('-j, --threads <n>', what).argParser(threads).default('auto'))
+    .addOption(new Option('--memory <mode>', 'use little of it, or be fast').choices(['fast', 'low']).default('fast'));
+}
+
+/** What every command ends its options with. */
+export function addLastOptions(command: Command): Command {
+  return command
+    .optionsGroup('Other options:')
+    .addOption(limitOption())
+    .option('--debug', 'show where in the program an error arose')
+    .helpOption('-h, --help', 'show this help');
+}
+
 /** What every command over pictures ends its options with. */
 export function addCommonOptions(command: Command): void {
   command
-    .addOption(deviceOption())
-    .addOption(revisionOption())
-    .addOption(threadsOption('threads to decode and compute with'))
-    .addOption(memoryOption())
-    .addOption(new Option('--json', 'print one JSON array').conflicts('ndjson'))
-    .addOption(new Option('--ndjson', 'print a line of JSON for every picture, as it is done'))
-    .option('-q, --quiet', 'no progress bar, no remarks')
-    .addOption(debugOption());
+    .optionsGroup('Options for input and output:')
+    .option(
+      '--files-from <file>',
+      'read names of pictures from a file, - is standard input; one a line, or NUL between',
+    )
+    .addOption(
+      new Option('-f, --format <format>', 'of the results; lines is a line a picture, with tabs (default: table)')
+        .choices(FORMATS)
+        .conflicts(['json', 'ndjson']),
+    )
+    .addOption(new Option('--json', 'short for --format json, one array').conflicts('ndjson'))
+    .option('--ndjson', 'short for --format ndjson, a line of JSON a picture')
+    .option('-v, --verbose', 'name the files that are skipped')
+    .option('-q, --quiet', 'no progress bar, no remarks');
+  addModelOptions(command);
+  addComputeOptions(command, { threads: 'threads to decode and compute with' });
+  addLastOptions(command);
 }
 
 /** A parser for a whole number within bounds. */
@@ -89,11 +140,12 @@ export function outputPath(text: string): string {
   throw new InvalidArgumentError(`Expected a path, and this looks like an option; ./${text} is a path.`);
 }
 
-/** A parser for a fraction from 0 to 1. */
+/** A parser for a share: a number from 0 to 1, or percent as results show it. */
 export function fraction(text: string): number {
-  const value = /^(\d+(\.\d*)?|\.\d+)$/.test(text) ? Number(text) : Number.NaN;
+  const [, number, percent] = /^(\d+(?:\.\d*)?|\.\d+)\s*(%?)$/.exec(text) ?? [];
+  const value = percent ? Number(number) / 100 : Number(number);
   if (value <= 1) return value;
-  throw new InvalidArgumentError('Expected a number from 0 to 1.');
+  throw new InvalidArgumentError('Expected a number from 0 to 1, or percent such as 50%.');
 }
 
 /** `224x320` (or `224`, a square) as [height, width]. */

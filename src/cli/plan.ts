@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { multiplyAdds } from '../layers/spec.js';
 import { describePlan, type Plan } from '../node.js';
-import { debugOption, examples } from './options.js';
+import { examples } from './options.js';
 import { addPlannedOptions, loadPlanned, type PlannedFlags } from './planned-model.js';
 import type { Session } from './session.js';
 
@@ -11,10 +11,7 @@ export function addPlan(program: Command, session: Session): void {
     .command('plan')
     .summary('Show the steps a model runs.')
     .description('Show the steps a model runs: fused layers, the kernel of each, the memory they share.');
-  addPlannedOptions(command)
-    .option('--json', 'print a JSON object')
-    .addOption(debugOption())
-    .action((dir: string | undefined, flags: PlannedFlags) => plan(dir, flags, session));
+  addPlannedOptions(command).action((dir: string | undefined, flags: PlannedFlags) => plan(dir, flags, session));
   examples(command, [
     'plan',
     'plan --size 96x128 --batch 4',

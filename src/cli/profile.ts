@@ -2,7 +2,7 @@
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Profile, type ProfileRow, Tensor } from '../node.js';
-import { debugOption, examples, outputPath, wholeNumber } from './options.js';
+import { examples, outputPath, wholeNumber } from './options.js';
 import { addPlannedOptions, loadPlanned, type PlannedFlags } from './planned-model.js';
 import { profilePage, profileText } from './profile-page.js';
 import type { Session } from './session.js';
@@ -21,12 +21,11 @@ export function addProfile(program: Command, session: Session): void {
     .description(
       'Time the steps of a model: milliseconds, multiply-adds a second, and the share of what this machine can.',
     );
-  addPlannedOptions(command)
-    .option('--runs <n>', 'runs that are timed', wholeNumber(1, 100_000), 20)
-    .option('--html <file>', 'write a page with a bar for every step as well', outputPath)
-    .option('--json', 'print a JSON object')
-    .addOption(debugOption())
-    .action((dir: string | undefined, flags: ProfileFlags) => profile(dir, flags, session));
+  addPlannedOptions(command, (own) =>
+    own
+      .option('-n, --runs <n>', 'runs that are timed', wholeNumber(1, 100_000), 20)
+      .option('--html <file>', 'write a page with a bar for every step as well', outputPath),
+  ).action((dir: string | undefined, flags: ProfileFlags) => profile(dir, flags, session));
   examples(command, [
     'profile --size 224 --threads 1',
     'profile deeplabv3_mobilenet_v2_1.0_513 --html profile.html',

@@ -1,5 +1,5 @@
 /** `mobilenet-v2 segment`: a mask of classes for every picture, and the picture with the classes laid over it. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { makeFolder } from '../node/files.js';
 import { encodePalettePng, encodePng } from '../node/png.js';
 import type { Prepared } from '../node/prepare.js';
@@ -12,7 +12,7 @@ import {
 } from '../node.js';
 import { segmentationProcessing } from '../pipeline.js';
 import { runJob } from './batches.js';
-import { warnOfRandomWeights } from './checkpoint.js';
+import { loadOptions, warnOfRandomWeights } from './checkpoint.js';
 import { overlay, vocPalette } from './colours.js';
 import { withDownloads } from './downloads.js';
 import { LookAhead, settle } from './look-ahead.js';
@@ -24,6 +24,7 @@ import {
   modelOption,
   outputPath,
   type PictureFlags,
+  thresholdOption,
 } from './options.js';
 import type { Result } from './output.js';
 import { inputPictures, picturesArgument } from './pictures.js';
@@ -35,8 +36,10 @@ import { percent, plural, printable } from './text.js';
 interface SegmentFlags extends PictureFlags {
   model: string;
   out: string;
+  overlay: boolean;
   opacity: number;
-  wholeImage?: true;
+  threshold: number;
+  centerCrop?: true;
 }
 
 /** A mask stores a class in a byte. */
@@ -52,31 +55,35 @@ export function addSegment(program: Command, session: Session): void {
     )
     .addArgument(picturesArgument())
     .addOption(modelOption('folder of the model, or its name on the hub (required)').makeOptionMandatory())
-    .requiredOption('--out <dir>', 'folder for the masks, made if it is not there (required)', outputPath)
+    .option('-o, --out <dir>', 'folder for the masks, made if it is not there', outputPath, 'masks')
+    .addOption(thresholdOption('do not list classes with a smaller share of the picture').default(0))
+    .option('--overlay', 'write the picture with the classes in colour (default)', true)
+    .option('--no-overlay', 'write masks alone')
     .option('--opacity <0-1>', 'of the colours in the overlay', fraction, 0.5)
-    .option('--whole-image', "segment the whole picture undistorted, where Hugging Face's way crops the centre")
+    .option('--center-crop', "as Hugging Face does: see the picture's centre, stretch its mask over the picture")
+    .addOption(new Option('--whole-image', 'what is done anyway').hideHelp().conflicts('centerCrop'))
     .action((inputs: string[], flags: SegmentFlags) => segment(inputs, flags, session));
   addCommonOptions(command);
   examples(command, [
-    'segment dog.jpg --model google/deeplabv3_mobilenet_v2_1.0_513 --out masks',
-    'segment photos --model deeplabv3_mobilenet_v2_1.0_513 --out masks --whole-image --ndjson',
+    'segment dog.jpg --model google/deeplabv3_mobilenet_v2_1.0_513',
+    'segment photos -m deeplabv3_mobilenet_v2_1.0_513 -o masks -f csv',
   ]);
 }
 
 async function segment(inputs: string[], flags: SegmentFlags, session: Session): Promise<void> {
   const found = await inputPictures('segment', inputs, flags);
+  const { threads, model, centerCrop = false } = flags;
   const { paths, own } = resultPaths(found, flags.out, ['mask', 'overlay']);
   const pictures = found.filter((picture) => !own.has(picture));
-  const { device, threads, memory, model, wholeImage } = flags;
   const lookAhead = new LookAhead(pictures, threads);
   const segmenter = await withDownloads(flags, session, (hub) =>
-    pipeline('image-segmentation', model, { ...hub, device, threads, memory }),
+    pipeline('image-segmentation', model, { ...hub, ...loadOptions(flags) }),
   );
   warnOfRandomWeights(segmenter.model);
   const { processor } = segmenter;
   lookAhead.configure({
     processor,
-    options: segmentationProcessing({ whole_image: wholeImage === true }),
+    options: segmentationProcessing({ whole_image: !centerCrop }),
     keepImage: true,
   });
   const { num_labels } = segmenter.model.config;
@@ -91,17 +98,15 @@ async function segment(inputs: string[], flags: SegmentFlags, session: Session):
     batchSize: 1,
     flags,
     session,
+    columns: ['id', 'label', 'pixels', 'share', 'mask', ...(flags.overlay ? ['overlay'] : [])],
     async work([picture], [prepared]) {
       if ('error' in prepared) return [prepared];
-      if (!wholeImage && crops(processor, prepared.value.image!)) cropped++;
+      if (centerCrop && crops(processor, prepared.value.image!)) cropped++;
       return [await settle(segmentOne(picture.file, prepared.value, paths.get(picture)!, segmenter, flags))];
     },
     async finish(output) {
-      if (cropped > 0 && formatOf(flags) === 'text') {
-        output.note(
-          `${plural(cropped, 'picture')} cut to the centre and the mask stretched over all of it, as Hugging Face ` +
-            'does it; --whole-image segments all of a picture',
-        );
+      if (cropped > 0 && formatOf(flags) === 'table') {
+        output.note(`${plural(cropped, 'picture')} cut to the centre; without --center-crop all of a picture is seen`);
       }
       for (const { file } of own) output.note(`${file}: left out, it is a result of this command`);
     },
@@ -119,7 +124,7 @@ async function segmentOne(
   prepared: Prepared,
   paths: { mask: string; overlay: string },
   segmenter: ImageSegmentationPipeline,
-  { opacity }: SegmentFlags,
+  flags: SegmentFlags,
 ): Promise<Result> {
   const image = prepared.image!;
   const { width, height } = image;
@@ -128,18 +133,24 @@ async function segmentOne(
   const labels = segmenter.model.config.id2label;
   const background = Object.values(labels).indexOf('background');
   const palette = vocPalette();
-  const blended = overlay(image.rgb().data, { ids, palette, opacity, background });
-  const mask = await encodePalettePng({ data: ids, width, height, palette });
-  writeWhole(paths.mask, mask);
-  writeWhole(paths.overlay, await encodePng({ data: blended, width, height, channels: 3 }));
+  writeWhole(paths.mask, await encodePalettePng({ data: ids, width, height, palette }));
+  const written = flags.overlay ? [paths.mask, paths.overlay] : [paths.mask];
+  if (flags.overlay) {
+    const blended = overlay(image.rgb().data, { ids, palette, opacity: flags.opacity, background });
+    writeWhole(paths.overlay, await encodePng({ data: blended, width, height, channels: 3 }));
+  }
 
-  const classes = areas(ids).map(({ id, pixels }) => ({ id, label: labels[id], pixels, share: pixels / ids.length }));
+  const classes = areas(ids)
+    .map(({ id, pixels }) => ({ id, label: labels[id], pixels, share: pixels / ids.length }))
+    .filter(({ share }) => share >= flags.threshold);
   return {
-    record: { width, height, classes, mask: paths.mask, overlay: paths.overlay },
+    record: { width, height, classes, mask: paths.mask, ...(flags.overlay && { overlay: paths.overlay }) },
     text: [
-      `${printable(file)} → ${printable(paths.mask)}, ${printable(paths.overlay)}`,
+      `${printable(file)} → ${written.map(printable).join(', ')}`,
       ...classes.map(({ label, share }) => `  ${percent(share)}  ${printable(label)}`),
     ].join('\n'),
+    rows: classes.map(({ id, label, pixels, share }) => [id, label, pixels, share, ...written]),
+    line: classes.flatMap(({ label, share }) => [label, share]),
   };
 }
 

@@ -111,7 +111,7 @@ describe('where compiling is refused', () => {
     expect(auto.code).toBe(0);
     const { code, stderr } = await cli([...args, 'wasm'], { node });
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^mobilenet-v2: device wasm: .*auto.*\n$/);
+    expect(stderr).toMatch(/^mobilenet-v2: --device wasm: .*--device auto, which falls back to js\n$/);
   });
 });
 

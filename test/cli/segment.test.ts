@@ -66,9 +66,21 @@ describe('segment', () => {
     const text = await cli(args, { cwd: folder });
     expect(text.stdout.split('\n')[0]).toBe('a.png → out/deep/a.mask.png, out/deep/a.overlay.png');
     expect(text.stdout.split('\n')[1]).toMatch(/^ +\d+\.\d % {2}(background|bee|cat)$/);
-    expect(text.stderr).toMatch(/^mobilenet-v2: 1 picture cut to the centre .*--whole-image.*\n$/);
-    for (const flag of ['--whole-image', '--quiet'])
-      expect((await cli([...args, flag], { cwd: folder })).stderr).toBe('');
+    expect(text.stderr).toBe('');
+  });
+
+  it('lists classes from a share on, and writes masks alone if asked', async () => {
+    const folder = await folderWithModel();
+    writeStripes(folder, 'a.png', 1, 50, 30);
+    const args = ['segment', 'a.png', '--model', 'model', '--json', '--no-overlay', '--threshold'];
+    const [all, some] = await Promise.all(
+      ['0', '40%'].map(async (threshold) => JSON.parse((await cli([...args, threshold], { cwd: folder })).stdout)[0]),
+    );
+    expect(all.classes.length).toBeGreaterThan(1);
+    expect(some.classes).toEqual(all.classes.filter(({ share }: { share: number }) => share >= 0.4));
+    expect(some.classes.length).toBeLessThan(all.classes.length);
+    expect(readdirSync(`${folder}/masks`)).toEqual(['a.mask.png']);
+    expect(all).not.toHaveProperty('overlay');
   });
 
   it('gives colliding names numbers, and a rerun the same files', async () => {
@@ -105,16 +117,22 @@ describe('segment', () => {
     expect(readdirSync(`${folder}/p`)).toEqual(['x.mask.png', 'x.overlay.png', 'x.png']);
   });
 
-  it('segments the whole picture if asked', async () => {
+  it("segments the whole picture, and Hugging Face's centre crop if asked", async () => {
     const folder = await folderWithModel();
     writeStripes(folder, 'wide.png', 4, 96, 32);
-    const args = ['segment', 'wide.png', '--model', 'model', '--out', 'out'];
-    await cli(args, { cwd: folder });
-    const cropped = pixelsOf(`${folder}/out/wide.mask.png`);
-    await cli([...args, '--whole-image'], { cwd: folder });
-    const whole = pixelsOf(`${folder}/out/wide.mask.png`);
-    expect([whole.width, whole.height]).toEqual([96, 32]);
-    expect(whole.data.equals(cropped.data)).toBe(false);
+    const run = async (...flags: string[]) => {
+      const args = ['segment', 'wide.png', '--model', 'model', '--out', 'out', ...flags];
+      const { stderr } = await cli(args, { cwd: folder });
+      return { stderr, mask: pixelsOf(`${folder}/out/wide.mask.png`) };
+    };
+    const whole = await run();
+    expect([whole.mask.width, whole.mask.height, whole.stderr]).toEqual([96, 32, '']);
+    const old = await run('--whole-image'); // its flag when it was no default
+    expect([old.mask.data.equals(whole.mask.data), old.stderr]).toEqual([true, '']);
+    const cropped = await run('--center-crop');
+    expect(whole.mask.data.equals(cropped.mask.data)).toBe(false);
+    expect(cropped.stderr).toMatch(/^mobilenet-v2: 1 picture cut to the centre.*--center-crop.*\n$/);
+    expect((await run('--center-crop', '--quiet')).stderr).toBe('');
   });
 
   it('refuses --out whose folder was forgotten, and writes nothing', async () => {
@@ -156,6 +174,7 @@ describe.skipIf(!found)(`segment against transformers${found ? '' : ' (no ../sha
       `${SHARED}/weights/${model}`,
       '--out',
       out,
+      '--center-crop',
       '--quiet',
     ]);
     expect(code).toBe(0);

@@ -31,6 +31,7 @@ beforeAll(async () => {
   for (let n = 0; n < 3; n++) writeFileSync(`${base}/photos/${n}.png`, stripes(n, 40, 30));
   writeFileSync(`${base}/photos/sub/grey.jpg`, jpeg({ width: 20, height: 20 }));
   writeFileSync(`${base}/photos/sub/a[1] b.png`, stripes(7, 1, 60));
+  writeFileSync(`${base}/photos/list`, `${base}/photos/0.png\n${base}/photos/sub\n${base}/photos/none.png\n`);
   for (const file of ['config.json', 'model.safetensors', 'preprocessor_config.json']) {
     writeFileSync(`${base}/broken/${file}`, '{');
   }
@@ -76,7 +77,7 @@ const ODD = [
     '5x5',
   ],
 ];
-const COMMANDS = ['classify', 'segment', 'features', 'inspect', 'plan', 'help', 'clasify', ''];
+const COMMANDS = ['classify', 'segment', 'features', 'similar', 'inspect', 'plan', 'completion', 'help', 'clasify', ''];
 const OPTIONS = [
   ...[
     '--model',
@@ -101,7 +102,17 @@ const OPTIONS = [
     '--size',
     '--wrong',
   ],
-  ...['--hidden-states', '--output-stride', '--seed'],
+  ...[
+    '--hidden-states',
+    '--output-stride',
+    '--seed',
+    '--format',
+    '--threshold',
+    '--files-from',
+    '--limit',
+    '--explain',
+  ],
+  ...['-m', '-k', '-f', '-q', '-v', '--center-crop', '--no-overlay', '--no-strict', '--allow-nonfinite', '--features'],
 ];
 
 function someArguments(below: Below): string[] {
@@ -129,6 +140,13 @@ function someArguments(below: Below): string[] {
     '--threads': () => pick(['1', '2']),
     '--memory': () => pick(['low', 'fast']),
     '--size': () => pick(['32', '32x48', '1x1']),
+    '-m': () => `${base}/classifier`,
+    '--format': () => pick(['table', 'lines', 'csv', 'json', 'ndjson']),
+    '--threshold': () => pick(['0', '0.4', '1']),
+    '--files-from': () => `${base}/${pick(['photos/list', 'none'])}`,
+    '--limit': () => pick(['image-pixels=1000', 'tensors=3', 'json-bytes=1M']),
+    '--features': () => `${base}/${pick(['none.npy', 'classifier/model.safetensors'])}`,
+    '--explain': () => `${base}/out/${pick(['why.png', 'why', 'why.gif'])}`,
   };
   const args = [below(10) === 0 ? pick(ODD) : pick(COMMANDS)];
   for (let n = below(4); n > 0; n--) args.push(below(4) === 0 ? pick(ODD) : path());
@@ -140,7 +158,9 @@ function someArguments(below: Below): string[] {
     if (below(3) > 0) args.push(below(3) === 0 || !(option in sensible) ? pick(ODD) : sensible[option]());
   }
   // A lone dash waits for standard input, and nothing here may be written but below `out`.
-  return args.filter((arg, at) => arg !== '-' && (args[at - 1] !== '--out' || arg.startsWith(`${base}/out`)));
+  const writes = (arg: string | undefined) => arg === '--out' || arg === '--explain';
+  const kept = args.filter((arg, at) => arg !== '-' && (!writes(args[at - 1]) || arg.startsWith(`${base}/out`)));
+  return args[0] === 'segment' && !kept.includes('--out') ? [...kept, '--out', `${base}/out/masks`] : kept;
 }
 
 /** Whether a flag is one for sure: behind `--` it is a file's name, behind another option it may be that one's value. */
