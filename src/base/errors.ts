@@ -70,21 +70,24 @@ const LONGEST_MESSAGE = 490;
 /** Thrown by everything in this package. See {@link ErrorCode} for the codes. */
 export class MobileNetError extends Error {
   readonly code: ErrorCode;
-  readonly file?: string;
-  readonly tensor?: string;
-  readonly offset?: number;
-  readonly names?: readonly string[];
+  // Only declared: a field that was not given would be printed as undefined with every error.
+  declare readonly file?: string;
+  declare readonly tensor?: string;
+  declare readonly offset?: number;
+  declare readonly names?: readonly string[];
 
-  constructor(code: ErrorCode, message: string, place: ErrorPlace = {}) {
-    super(message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE - 1)}…` : message, {
-      cause: place.cause,
-    });
+  constructor(code: ErrorCode, message: string, { file, tensor, offset, names, cause }: ErrorPlace = {}) {
+    super(
+      message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE - 1)}…` : message,
+      cause === undefined ? undefined : { cause },
+    );
     this.name = 'MobileNetError';
     this.code = code;
-    if (place.file !== undefined) this.file = place.file;
-    if (place.tensor !== undefined) this.tensor = place.tensor;
-    if (place.offset !== undefined) this.offset = place.offset;
-    if (place.names !== undefined) this.names = place.names;
+    if (file !== undefined) this.file = file;
+    if (tensor !== undefined) this.tensor = tensor;
+    if (offset !== undefined) this.offset = offset;
+    // Can be read, but is not printed with the error: the message has the first of them, and there may be hundreds.
+    if (names !== undefined) Object.defineProperty(this, 'names', { value: names });
   }
 }
 

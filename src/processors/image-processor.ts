@@ -153,12 +153,12 @@ export class MobileNetV2ImageProcessor extends Callable<
     if (typeof config !== 'object' || config === null || Array.isArray(config)) {
       throw new MobileNetError('CONFIG', `${FILE}: expected an object, got ${show(config)}`, { file: FILE });
     }
-    return new MobileNetV2ImageProcessor({ ...config, ...replaced }, FILE);
+    return new this({ ...config, ...replaced }, FILE);
   }
 
   /** From the content of a preprocessor_config.json. @throws MobileNetError CONFIG as the constructor */
   static from_dict(config: Readonly<Record<string, unknown>>): MobileNetV2ImageProcessor {
-    return new MobileNetV2ImageProcessor(config, FILE);
+    return new this(config, FILE);
   }
 
   /** The content of preprocessor_config.json, as transformers writes it. */

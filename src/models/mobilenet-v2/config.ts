@@ -115,10 +115,12 @@ export const CONFIG_FIELDS: readonly string[] = [
 /** ImageNet's largest set has 21,841. A million, which a file can ask for in 7 digits, takes seconds. */
 const MOST_LABELS = 100_000;
 
+const MODEL_TYPE = 'mobilenet_v2';
+
 export interface MobileNetV2Config extends MobileNetV2ConfigFields {}
 
 export class MobileNetV2Config {
-  static readonly model_type = 'mobilenet_v2';
+  static readonly model_type = MODEL_TYPE;
   /** Fields of config.json that this package does not know: kept, and written back by `to_dict`. */
   readonly extra: Record<string, unknown> = Object.create(null);
 
@@ -134,7 +136,7 @@ export class MobileNetV2Config {
     }
     if (file === undefined) checkTypos(options, [...CONFIG_FIELDS, 'model_type'], 'MobileNetV2Config');
     const { model_type, num_labels, id2label, label2id, ...rest } = options as Record<string, unknown>;
-    if (model_type !== undefined && model_type !== MobileNetV2Config.model_type) {
+    if (model_type !== undefined && model_type !== MODEL_TYPE) {
       throw refusal('model_type', `expected "mobilenet_v2", got ${show(model_type)}`, file, 'UNSUPPORTED');
     }
     for (const [name, [preset, check, expected]] of Object.entries(FIELDS)) {
@@ -170,7 +172,7 @@ export class MobileNetV2Config {
 
   /** `mobilenet_v2`, as the class has it. */
   get model_type(): string {
-    return MobileNetV2Config.model_type;
+    return MODEL_TYPE;
   }
 
   /** The classes of transformers that the checkpoint is for; null where the file does not say. */
@@ -194,27 +196,7 @@ export class MobileNetV2Config {
     options: MobileNetV2ConfigOptions = {},
   ): MobileNetV2Config {
     if (!isJsonObject(fields as never)) throw refusal('config', `expected an object, got ${show(fields)}`, undefined);
-    return MobileNetV2Config.#merge(fields, options, 'config.json');
-  }
-
-  /** Fields of a file, and those that replace them. */
-  static #merge(
-    fields: Readonly<Record<string, unknown>>,
-    options: MobileNetV2ConfigOptions,
-    file: string,
-  ): MobileNetV2Config {
-    const given = knownOptions(options, [...CONFIG_FIELDS, ...Object.keys(fields)], 'MobileNetV2Config');
-    // What is wrong with these is not the file's fault.
-    new MobileNetV2Config(Object.fromEntries(Object.entries(given).filter(([name]) => CONFIG_FIELDS.includes(name))));
-    const read = new MobileNetV2Config(fields, file);
-    if (Object.keys(given).length === 0) return read;
-    const merged: Record<string, unknown> = { ...fields, ...given, num_labels: given.num_labels };
-    // Labels that are given replace the file's: the names that go with them, too. A count that the file has keeps its names.
-    if (given.id2label === undefined && given.num_labels !== undefined) {
-      merged.id2label = given.num_labels === read.num_labels ? read.id2label : undefined;
-    }
-    if (merged.id2label !== fields.id2label && given.label2id === undefined) merged.label2id = undefined;
-    return new MobileNetV2Config(merged, file);
+    return merge(fields, options, 'config.json');
   }
 
   /**
@@ -239,12 +221,12 @@ export class MobileNetV2Config {
     if (!isJsonObject(fields)) {
       throw new MobileNetError('CONFIG', `${file}: expected an object, got ${showJson(fields)}`, { file });
     }
-    return MobileNetV2Config.#merge(fields, withoutHubOptions(options), file);
+    return merge(fields, withoutHubOptions(options), file);
   }
 
   /** Every field, as `to_dict()` of transformers gives it. */
   to_dict(): Record<string, unknown> {
-    const dict: Record<string, unknown> = { ...this.extra, model_type: MobileNetV2Config.model_type };
+    const dict: Record<string, unknown> = { ...this.extra, model_type: MODEL_TYPE };
     for (const name of Object.keys(FIELDS)) dict[name] = this[name as keyof typeof FIELDS];
     return { ...dict, id2label: this.id2label, label2id: this.label2id };
   }
@@ -269,6 +251,26 @@ export class MobileNetV2Config {
     const write = requirePlatform('writeFolder', 'save_pretrained');
     await write(dir, new Map([['config.json', new TextEncoder().encode(this.to_json_string())]]));
   }
+}
+
+/** Fields of a file, and those that replace them. */
+function merge(
+  fields: Readonly<Record<string, unknown>>,
+  options: MobileNetV2ConfigOptions,
+  file: string,
+): MobileNetV2Config {
+  const given = knownOptions(options, [...CONFIG_FIELDS, ...Object.keys(fields)], 'MobileNetV2Config');
+  // What is wrong with these is not the file's fault.
+  new MobileNetV2Config(Object.fromEntries(Object.entries(given).filter(([name]) => CONFIG_FIELDS.includes(name))));
+  const read = new MobileNetV2Config(fields, file);
+  if (Object.keys(given).length === 0) return read;
+  const merged: Record<string, unknown> = { ...fields, ...given, num_labels: given.num_labels };
+  // Labels that are given replace the file's: the names that go with them, too. A count that the file has keeps its names.
+  if (given.id2label === undefined && given.num_labels !== undefined) {
+    merged.id2label = given.num_labels === read.num_labels ? read.id2label : undefined;
+  }
+  if (merged.id2label !== fields.id2label && given.label2id === undefined) merged.label2id = undefined;
+  return new MobileNetV2Config(merged, file);
 }
 
 /** What JSON has no word for, in that of transformers. */
