@@ -3,7 +3,9 @@
  * the other, in the order they came.
  */
 import {
+  colorize,
   type Folder,
+  legend,
   load_image,
   MobileNetError,
   MobileNetV2Config,
@@ -82,28 +84,13 @@ async function read(image: Blob | ImageBitmap): Promise<RawImage> {
 
 /** A picture [H,W] of classes as colours and shares. */
 async function describe(map: Tensor, labels: Record<number, string>) {
-  const [height, width] = map.dims;
-  const counts = new Map<number, number>();
-  const image = new ImageData(width, height);
-  const background = Object.values(labels).indexOf('background');
-  for (let at = 0; at < map.size; at++) {
-    const id = Number(map.data[at]);
-    counts.set(id, (counts.get(id) ?? 0) + 1);
-    if (id !== background) image.data.set([...colourOf(id), 255], at * 4);
-  }
-  const segments: Segment[] = [...counts]
-    .sort(([, a], [, b]) => b - a)
-    .map(([id, count]) => ({ label: labels[id] ?? `LABEL_${id}`, colour: colourOf(id), share: count / map.size }));
-  return { segments, overlay: await createImageBitmap(image) };
-}
-
-/** PASCAL VOC's colours: the bits of the class are dealt out to red, green and blue, from the highest bit of each down. */
-function colourOf(id: number): [number, number, number] {
-  const colour: [number, number, number] = [0, 0, 0];
-  for (let rest = id, bit = 7; rest > 0; rest >>= 3, bit--) {
-    for (let channel = 0; channel < 3; channel++) colour[channel] |= ((rest >> channel) & 1) << bit;
-  }
-  return colour;
+  const { data, width, height } = colorize(map, { labels });
+  const segments: Segment[] = legend(map, { labels }).map(({ label, color, share }) => ({
+    label,
+    colour: color,
+    share,
+  }));
+  return { segments, overlay: await createImageBitmap(new ImageData(new Uint8ClampedArray(data), width, height)) };
 }
 
 const calls: Promised = {

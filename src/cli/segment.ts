@@ -4,16 +4,19 @@ import { makeFolder } from '../node/files.js';
 import { encodePalettePng, encodePng } from '../node/png.js';
 import type { Prepared } from '../node/prepare.js';
 import {
+  colorize,
   type ImageSegmentationPipeline,
+  legend,
   MobileNetError,
   type MobileNetV2ImageProcessor,
+  overlay,
   pipeline,
   type RawImage,
+  Tensor,
 } from '../node.js';
 import { segmentationProcessing } from '../pipeline.js';
 import { runJob } from './batches.js';
 import { loadOptions, warnOfRandomWeights } from './checkpoint.js';
-import { overlay, vocPalette } from './colours.js';
 import { withDownloads } from './downloads.js';
 import { LookAhead, settle } from './look-ahead.js';
 import {
@@ -129,19 +132,16 @@ async function segmentOne(
   const image = prepared.image!;
   const { width, height } = image;
   const [map] = await segmenter.segment(prepared.pixel_values, [[height, width]]);
-  const ids = Uint8Array.from(map.data as ArrayLike<number | bigint>, Number);
-  const labels = segmenter.model.config.id2label;
-  const background = Object.values(labels).indexOf('background');
-  const palette = vocPalette();
-  writeWhole(paths.mask, await encodePalettePng({ data: ids, width, height, palette }));
+  const { id2label: labels } = segmenter.model.config;
+  const mask = await encodePalettePng({ data: map.to('uint8').data, width, height, palette: paletteOf(labels) });
+  writeWhole(paths.mask, mask);
   const written = flags.overlay ? [paths.mask, paths.overlay] : [paths.mask];
   if (flags.overlay) {
-    const blended = overlay(image.rgb().data, { ids, palette, opacity: flags.opacity, background });
-    writeWhole(paths.overlay, await encodePng({ data: blended, width, height, channels: 3 }));
+    writeWhole(paths.overlay, await encodePng(overlay(image, map, { labels, alpha: flags.opacity })));
   }
 
-  const classes = areas(ids)
-    .map(({ id, pixels }) => ({ id, label: labels[id], pixels, share: pixels / ids.length }))
+  const classes = legend(map, { labels })
+    .map(({ id, label, share }) => ({ id, label, pixels: Math.round(share * map.size), share }))
     .filter(({ share }) => share >= flags.threshold);
   return {
     record: { width, height, classes, mask: paths.mask, ...(flags.overlay && { overlay: paths.overlay }) },
@@ -154,12 +154,8 @@ async function segmentOne(
   };
 }
 
-/** The classes that occur, the largest first. */
-function areas(ids: Uint8Array): { id: number; pixels: number }[] {
-  const counts = new Uint32Array(MOST_CLASSES);
-  for (const id of ids) counts[id]++;
-  return [...counts]
-    .map((pixels, id) => ({ id, pixels }))
-    .filter(({ pixels }) => pixels > 0)
-    .sort((a, b) => b.pixels - a.pixels);
+/** The colours of all classes that a mask may hold, [256,3]: those that the overlay has. */
+function paletteOf(labels: Record<number, string>): Uint8Array {
+  const every = new Tensor('int32', [...new Array(MOST_CLASSES).keys()], [1, MOST_CLASSES]);
+  return Uint8Array.from(colorize(every, { labels }).rgb().data);
 }

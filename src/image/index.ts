@@ -4,6 +4,16 @@
  */
 export { type DecodedImage, env, type Folder, type Limits, type Platform } from '../base/env.js';
 export { type ErrorCode, type ErrorPlace, MobileNetError } from '../base/errors.js';
+export {
+  type ClassMap,
+  type Color,
+  type ColorizeOptions,
+  colorize,
+  type LegendEntry,
+  legend,
+  type OverlayOptions,
+  overlay,
+} from '../processors/colorize.js';
 export type { DrawableLike } from '../processors/drawable.js';
 export { type EveryFrameOptions, every_frame, type VideoLike } from '../processors/every-frame.js';
 export type { Geometry } from '../processors/geometry.js';
