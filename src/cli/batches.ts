@@ -97,3 +97,13 @@ function stack(tensors: readonly Tensor<'float32'>[]): Tensor<'float32'> {
   for (const [n, tensor] of tensors.entries()) data.set(tensor.data, n * first.size);
   return new Tensor('float32', data, [tensors.length, ...first.dims.slice(1)]);
 }
+
+/** The opposite: [N,…] as N tensors without the batch's dimension, which share its memory. */
+export function unstack({ data, dims }: Tensor<'float32'>): Tensor<'float32'>[] {
+  const shape = dims.slice(1);
+  const size = data.length / dims[0];
+  return Array.from(
+    { length: dims[0] },
+    (_, n) => new Tensor('float32', data.subarray(n * size, (n + 1) * size), shape),
+  );
+}

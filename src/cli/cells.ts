@@ -15,3 +15,17 @@ export const csvLine = (cells: readonly Cell[]): string =>
 
 /** One line, whatever the values hold: tabs and line breaks in them are escaped. */
 export const tabLine = (cells: readonly Cell[]): string => `${cells.map(asText).map(printable).join('\t')}\n`;
+
+/** The rows of CSV that `csvLine` wrote, or a spreadsheet that saved it. */
+export function parseCsv(text: string): string[][] {
+  const rows: string[][] = [];
+  let row: string[] = [];
+  for (const [match, quoted, plain, end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/g)) {
+    if (match === '' && row.length === 0) continue; // the end of the text
+    row.push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
+    if (end === ',') continue;
+    rows.push(row);
+    row = [];
+  }
+  return rows;
+}

@@ -4,9 +4,10 @@ import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import { isJsonObject, type JsonValue, parseJson } from '../base/json.js';
 import { type CheckpointDtype, type Converted, convert } from '../convert-node.js';
-import { UsageError } from './errors.js';
+import { EXIT, UsageError, unreadable } from './errors.js';
 import { inFlags } from './language.js';
 import { addLastOptions, examples, heightWidth, wholeNumber } from './options.js';
+import { mayOverwrite } from './overwrite.js';
 import type { Session } from './session.js';
 import { grouped, printable } from './text.js';
 
@@ -18,8 +19,11 @@ interface ConvertFlags {
   pixelRange?: [low: number, high: number];
   head: boolean;
   strict: boolean;
+  force?: true;
   json?: true;
 }
+
+const WRITTEN = ['config.json', 'preprocessor_config.json', 'model.safetensors'];
 
 const DTYPES: Record<string, CheckpointDtype> = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' };
 
@@ -28,7 +32,7 @@ export function addConvert(program: Command, session: Session): void {
     .command('convert')
     .summary('Make a checkpoint of another framework readable.')
     .description(
-      'Convert a MobileNetV2 of Keras (.h5, .keras), torchvision, timm (.pth, .bin, .safetensors), TensorFlow.js\n' +
+      'Convert a MobileNetV2 of Keras (.h5, .keras), torchvision, timm (.pth, .bin, .safetensors), TensorFlow.js ' +
         '(model.json) or Hugging Face to config.json, preprocessor_config.json and model.safetensors in a folder.',
     )
     .argument('<in>', 'file or folder of the model')
@@ -54,6 +58,8 @@ export function addConvert(program: Command, session: Session): void {
     )
     .option('--no-head', 'the backbone alone, without a classifier')
     .option('--no-strict', 'leave out tensors that a MobileNetV2 has no place for')
+    .option('-y, --force', 'overwrite a model that is in the folder, without a question')
+    .addOption(new Option('--yes', 'the same').hideHelp().implies({ force: true }))
     .option('--json', 'print a JSON object')
     .action((from: string, to: string, flags: ConvertFlags) => run(from, to, flags, session));
   addLastOptions(command);
@@ -76,6 +82,11 @@ function range(text: string): [low: number, high: number] {
 }
 
 async function run(from: string, to: string, flags: ConvertFlags, session: Session): Promise<void> {
+  if (!flags.force && !(await mayOverwrite(to, WRITTEN, session))) {
+    process.stderr.write('mobilenet-v2: nothing was written\n');
+    session.exitCode = EXIT.failed;
+    return;
+  }
   const labels = flags.labels === undefined ? undefined : await readLabels(flags.labels);
   const converted = await session.unlessStopped(
     convert(from, {
@@ -94,7 +105,7 @@ async function run(from: string, to: string, flags: ConvertFlags, session: Sessi
 /** A line for each class, or JSON: a list, an object from number to name, or a config.json with that as its id2label. */
 async function readLabels(file: string): Promise<string[]> {
   const bytes = await readFile(file).catch((cause: Error) => {
-    throw new UsageError(`--labels: ${cause.message}`);
+    throw unreadable('--labels', file, cause);
   });
   const text = new TextDecoder().decode(bytes);
   if (!/^\s*[[{]/.test(text)) return text.replace(/\r?\n$/, '').split(/\r?\n/);

@@ -8,6 +8,12 @@ export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 /** The command itself cannot be: exit code 2. */
 export class UsageError extends Error {}
 
+/** A file named by a flag could not be read: `--labels: names.txt: no such file or directory`. */
+export function unreadable(flag: string, path: string, error: unknown): UsageError {
+  const [, reason = String(error)] = /^\w+: ([^,]+)/.exec((error as Error).message) ?? [];
+  return new UsageError(`${flag}: ${path}: ${reason}`);
+}
+
 /** One error as a record of the JSON forms has it. */
 export interface ErrorRecord {
   code: string;

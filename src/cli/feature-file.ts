@@ -3,14 +3,20 @@
  * the front and filled in last.
  */
 import { extname } from 'node:path';
+import { csvLine } from './cells.js';
 import { type MakeHeader, npyHeader, safetensorsHeader } from './feature-headers.js';
-import { TemporaryFile } from './temporary-file.js';
+import { TemporaryFile, writeWhole } from './temporary-file.js';
 
 const FORMATS: Record<string, MakeHeader> = { '.npy': npyHeader, '.safetensors': safetensorsHeader };
 
 export const FEATURE_EXTENSIONS: readonly string[] = Object.keys(FORMATS);
 
+/** `photos.npy` has no room for names: its rows are named in `photos.rows.csv`. Null for files that name them themselves. */
+export const rowsFile = (path: string): string | null =>
+  extname(path) === '.npy' ? `${path.slice(0, -'.npy'.length)}.rows.csv` : null;
+
 export class FeatureFile {
+  readonly #rows: string | null;
   readonly #makeHeader: MakeHeader;
   readonly #headerLength: number;
   readonly #file: TemporaryFile;
@@ -22,6 +28,7 @@ export class FeatureFile {
    * @param candidates names of all pictures that may come: they bound the header
    */
   constructor(path: string, candidates: readonly string[]) {
+    this.#rows = rowsFile(path);
     this.#makeHeader = FORMATS[extname(path)];
     const most = Number.MAX_SAFE_INTEGER;
     this.#headerLength = this.#makeHeader({ dims: [most, most, most, most], files: candidates }).length;
@@ -37,12 +44,16 @@ export class FeatureFile {
   }
 
   /**
-   * Writes the header and puts the file in its place.
+   * Writes the header and puts the file in its place, and beside it the list of its rows where it has no names.
    * @param shape of one picture's features
    */
   finish(shape: readonly number[]): void {
     const dims = [this.#names.length, ...shape];
     this.#file.write(this.#makeHeader({ dims, files: this.#names }, this.#headerLength), 0);
+    if (this.#rows !== null) {
+      const lines = this.#names.map((name, row) => csvLine([row, name]));
+      writeWhole(this.#rows, new TextEncoder().encode([csvLine(['row', 'file']), ...lines].join('')));
+    }
     this.#file.commit();
   }
 

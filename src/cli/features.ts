@@ -2,18 +2,12 @@
 import { extname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { show } from '../base/errors.js';
-import {
-  type ImageFeatureExtractionPipeline,
-  MobileNetError,
-  type MobileNetV2Model,
-  pipeline,
-  Tensor,
-} from '../node.js';
-import { runJob, together } from './batches.js';
+import { MobileNetError, type MobileNetV2Model, pipeline, type Tensor } from '../node.js';
+import { runJob, together, unstack } from './batches.js';
 import { loadOptions } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
 import { UsageError } from './errors.js';
-import { FEATURE_EXTENSIONS, FeatureFile } from './feature-file.js';
+import { FEATURE_EXTENSIONS, FeatureFile, rowsFile } from './feature-file.js';
 import { LookAhead, type Outcome } from './look-ahead.js';
 import {
   addCommonOptions,
@@ -24,6 +18,7 @@ import {
   LAST_HIDDEN_STATE,
   modelOption,
   type PictureFlags,
+  SHIPPED_MODEL,
 } from './options.js';
 import type { Result } from './output.js';
 import { inputPictures, picturesArgument } from './pictures.js';
@@ -44,9 +39,7 @@ export function addFeatures(program: Command, session: Session): void {
     .summary('Turn pictures into features for other programs.')
     .description('Turn pictures into features: a list of numbers each, alike for pictures that look alike.')
     .addArgument(picturesArgument())
-    .addOption(
-      modelOption('folder of the model, or its name on the hub (default: the one that ships with this program)'),
-    )
+    .addOption(modelOption(`folder of the model, or its name on the hub (default: ${SHIPPED_MODEL})`))
     .option(
       '-o, --out <file>',
       'file to write: .safetensors, with the names of the pictures, or .npy, with the names in NAME.rows.csv beside it',
@@ -112,14 +105,19 @@ async function features(inputs: string[], flags: FeatureFlags, session: Session)
       session,
       columns,
       async work(batch, prepared) {
-        const outcomes = await together(batch, prepared, (pixels) => compute(extractor, pixels, flags));
+        const outcomes = await together(batch, prepared, async (pixels) =>
+          unstack(await compute(extractor.model, pixels, flags)),
+        );
         return outcomes.map((outcome, n) => ('error' in outcome ? outcome : keep(batch[n].file, outcome.value)));
       },
       async finish(output) {
         if (shape === undefined) return;
         file?.finish(shape);
         const what = `features of ${plural(count, 'picture')}, [${shape.join(', ')}] each`;
-        await output.summary(file === null ? `${what}; --out FILE writes them, --json prints them` : `${out}: ${what}`);
+        const rows = out === undefined ? null : rowsFile(out);
+        const named = rows === null ? '' : `; ${rows} names the picture of each row`;
+        const remedy = `${what}; --out FILE writes them, --format csv prints them`;
+        await output.summary(file === null ? remedy : `${out}: ${what}${named}`);
       },
     });
   } finally {
@@ -146,22 +144,8 @@ function columnsOf(model: MobileNetV2Model, flags: FeatureFlags): string[] {
 const isPooled = ({ pool, hiddenState, layer }: FeatureFlags) =>
   pool && hiddenState === undefined && layer === undefined;
 
-/** The features of each picture of a batch, without the batch's dimension. */
+/** Of a batch, [N,…]. */
 async function compute(
-  { model }: ImageFeatureExtractionPipeline,
-  pixel_values: Tensor,
-  flags: FeatureFlags,
-): Promise<Tensor<'float32'>[]> {
-  const { data, dims } = await computeBatch(model, pixel_values, flags);
-  const shape = dims.slice(1);
-  const size = data.length / dims[0];
-  return Array.from(
-    { length: dims[0] },
-    (_, n) => new Tensor('float32', data.subarray(n * size, (n + 1) * size), shape),
-  );
-}
-
-async function computeBatch(
   model: MobileNetV2Model,
   pixel_values: Tensor,
   { pool, hiddenState, layer }: FeatureFlags,

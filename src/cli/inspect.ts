@@ -3,7 +3,15 @@ import type { Command } from 'commander';
 import { MobileNetV2Config } from '../node.js';
 import { architectureOf, folderOf, imageSize, modelClass } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
-import { addLastOptions, addModelOptions, examples, type ModelFlags, modelOption, sizeOption } from './options.js';
+import {
+  addLastOptions,
+  addModelOptions,
+  examples,
+  type ModelFlags,
+  modelOption,
+  SHIPPED_MODEL,
+  sizeOption,
+} from './options.js';
 import type { Session } from './session.js';
 import { grouped, millions, printable, table } from './text.js';
 
@@ -26,7 +34,7 @@ export function addInspect(program: Command, session: Session): void {
     .command('inspect')
     .summary('Show the layers of a model.')
     .description('Show the layers of a model: shapes, parameters, multiply-adds. Reads config.json alone.')
-    .argument('[model]', 'folder of the model, or its name on the hub (default: the one that ships with this program)')
+    .argument('[model]', `folder of the model, or its name on the hub (default: ${SHIPPED_MODEL})`)
     .addOption(modelOption('the same as the argument'))
     .addOption(sizeOption())
     .option('--json', 'print a JSON object')

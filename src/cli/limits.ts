@@ -27,11 +27,11 @@ function limit(text: string, before: Partial<Limits> = {}): Partial<Limits> {
   throw new InvalidArgumentError(`Expected a whole number such as ${flag}=${env.limits[name]}, 200M or 4Gi.`);
 }
 
+const DEFAULTS = { ...env.limits };
+
 /** Limits hold from before the first file is opened, and in threads, which begin with a copy of them. */
 export function obeyLimits(program: Command): void {
-  const before = { ...env.limits };
   program.hook('preAction', (_, command) => {
-    Object.assign(env.limits, before, command.opts<LimitFlags>().limit);
+    Object.assign(env.limits, DEFAULTS, command.opts<LimitFlags>().limit);
   });
-  program.hook('postAction', () => void Object.assign(env.limits, before)); // for whoever runs main() twice
 }

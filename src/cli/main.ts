@@ -11,6 +11,7 @@ const COMMANDS: Record<string, () => Promise<(program: Command, session: Session
   classify: async () => (await import('./classify.js')).addClassify,
   segment: async () => (await import('./segment.js')).addSegment,
   features: async () => (await import('./features.js')).addFeatures,
+  similar: async () => (await import('./similar.js')).addSimilar,
   inspect: async () => (await import('./inspect.js')).addInspect,
   plan: async () => (await import('./plan.js')).addPlan,
   profile: async () => (await import('./profile.js')).addProfile,

@@ -42,6 +42,9 @@ export function examples(command: Command, lines: readonly string[]): void {
   );
 }
 
+/** The model of commands that ask for no labels. */
+export const SHIPPED_MODEL = 'the one that ships with this program';
+
 /** The model of `classify` where none is named. */
 export const SHIPPED_CLASSIFIER = 'the one that ships with this program, which knows 19 breeds of dogs';
 

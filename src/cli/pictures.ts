@@ -7,7 +7,7 @@ import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import { Argument } from 'commander';
 import { listNames, show } from '../base/errors.js';
 import { env, load_image, MobileNetError, type RawImage } from '../node.js';
-import { UsageError } from './errors.js';
+import { UsageError, unreadable } from './errors.js';
 import { plural, printable } from './text.js';
 
 export interface Picture {
@@ -26,8 +26,9 @@ export const isUrl = (input: string): boolean => /^https?:\/\//i.test(input);
 /** `img2` before `img10`. */
 const { compare } = new Intl.Collator('en', { numeric: true });
 
-export const picturesArgument = (): Argument =>
-  new Argument('[pictures...]', 'files, folders, globs in quotes, URLs, or - for a picture on standard input');
+export const picturesArgument = (
+  description = 'files, folders, globs in quotes, URLs, or - for a picture on standard input',
+): Argument => new Argument('[pictures...]', description);
 
 const fromFile = (file: string): Picture => ({ file, anywhere: true, load: () => load_image(file) });
 
@@ -112,7 +113,7 @@ async function readList(file: string): Promise<Uint8Array> {
   try {
     return await readFile(file);
   } catch (error) {
-    throw new UsageError(`--files-from: ${(error as Error).message}`);
+    throw unreadable('--files-from', file, error);
   }
 }
 

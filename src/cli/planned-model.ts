@@ -10,6 +10,7 @@ import {
   type CommonFlags,
   hiddenStates,
   modelOption,
+  SHIPPED_MODEL,
   sizeOption,
   wholeNumber,
 } from './options.js';
@@ -24,7 +25,7 @@ export interface PlannedFlags extends CommonFlags {
 /** @param own adds the options that a command alone has */
 export function addPlannedOptions(command: Command, own: (command: Command) => void = () => {}): Command {
   command
-    .argument('[model]', 'folder of the model, or its name on the hub (default: the one that ships with this program)')
+    .argument('[model]', `folder of the model, or its name on the hub (default: ${SHIPPED_MODEL})`)
     .addOption(modelOption('the same as the argument'))
     .addOption(sizeOption())
     .option('-b, --batch <n>', 'pictures at once', wholeNumber(1, 1024), 1)

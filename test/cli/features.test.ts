@@ -46,7 +46,9 @@ describe('features', () => {
     const out = join(temporaryFolder(), 'f.npy');
     const { code, stdout, stderr } = await cli(['features', ...PICTURES, '--out', out]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toBe(`${out}: features of 2 pictures, [1280] each\n`);
+    const rows = out.replace('.npy', '.rows.csv');
+    expect(stdout).toBe(`${out}: features of 2 pictures, [1280] each; ${rows} names the picture of each row\n`);
+    expect(readFileSync(rows, 'utf8')).toBe('row,file\n0,examples/dog.jpg\n1,examples/husky.png\n');
     const { shape, data } = readNpy(out);
     expect(shape).toEqual([2, 1280]);
     expectClose(data, pooled.data);
@@ -64,7 +66,7 @@ describe('features', () => {
       expect(shape).toEqual([...tensor.dims]);
       expectClose(data, tensor.data);
     }
-    expect(readdirSync(folder).sort()).toEqual(['hidden.npy', 'maps.npy']);
+    expect(readdirSync(folder).sort()).toEqual(['hidden.npy', 'hidden.rows.csv', 'maps.npy', 'maps.rows.csv']);
   });
 
   it('gives any layer by its name, and refuses one that is none', async () => {
@@ -101,7 +103,7 @@ describe('features', () => {
 
   it('prints values only as JSON', async () => {
     const text = await cli(['features', PICTURES[0]]);
-    expect(text.stdout).toBe('features of 1 picture, [1280] each; --out FILE writes them, --json prints them\n');
+    expect(text.stdout).toBe('features of 1 picture, [1280] each; --out FILE writes them, --format csv prints them\n');
     const json = await cli(['features', PICTURES[0], '--ndjson']);
     const { features } = JSON.parse(json.stdout);
     expectClose(features, pooled.data.slice(0, 1280));
