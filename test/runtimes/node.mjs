@@ -1,6 +1,6 @@
 /** Node, this one or a newer one from npm: `node.mjs`, `node.mjs 24`, `node.mjs 26`. ES modules, and the command line. */
 import { dirname } from 'node:path';
-import { check, EXPECTED, labelOf, machine, PICTURE } from './support.mjs';
+import { check, EXPECTED, LABEL, labelOf, machine, PICTURE } from './support.mjs';
 
 const wanted = process.argv[2];
 
@@ -16,7 +16,7 @@ await check(`Node ${wanted ?? ''}`.trim(), async (project) => {
   const { stdout, ms } = project.follow('Node', { paths: [dirname(node)] });
   const { engine, label } = JSON.parse(project.run(node, ['probe.mjs']).stdout);
   const table = project.run(node, ['node_modules/mobilenet-v2/dist/bundle/cli.js', 'classify', PICTURE]).stdout;
-  if (label !== EXPECTED || !table.includes('Siberian husky')) throw new Error(`got ${label} and ${table}`);
+  if (label !== EXPECTED || !table.includes(LABEL)) throw new Error(`got ${label} and ${table}`);
   const version = project.run(node, ['--version']).stdout;
   return { version, form: `ESM, ${engine}; command line`, label: labelOf(stdout), ms };
 });

@@ -28,7 +28,11 @@ const RUNTIMES = {
   extension: ['extension.mjs'],
   'service-worker': ['service-worker.mjs'],
   vite: ['vite.mjs'],
-  next: ['next.mjs'],
+  next: ['next.mjs', 'turbopack'],
+  'next-webpack': ['next.mjs', 'webpack'],
+  'esbuild-node': ['node-bundle.mjs', 'esbuild'],
+  'webpack-node': ['node-bundle.mjs', 'webpack'],
+  lambda: ['node-bundle.mjs', 'lambda'],
 };
 
 const names = process.argv.slice(2);

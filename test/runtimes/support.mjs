@@ -6,16 +6,18 @@
  * By itself a script packs for itself; run.mjs packs once for all (RUNTIMES_TARBALL).
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
-import { delimiter, extname, join, normalize } from 'node:path';
+import { availableParallelism, tmpdir } from 'node:os';
+import { delimiter, dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** What Python's transformers says of examples/husky.png too. */
 export const EXPECTED = 'Siberian husky 0.994';
+/** Without the score: what it says of examples/dog.jpg too. */
+export const LABEL = EXPECTED.replace(/ [\d.]+$/, '');
 export const PICTURE = 'husky.png';
 
 /** A runtime that this machine cannot have. */
@@ -90,7 +92,6 @@ class Project {
   constructor(path) {
     this.path = path;
     mkdirSync(path);
-    this.write('package.json', '{ "private": true, "type": "module" }\n');
     this.copy(`examples/${PICTURE}`, PICTURE);
   }
 
@@ -98,8 +99,11 @@ class Project {
     return join(this.path, ...names);
   }
 
-  write(name, text) {
-    writeFileSync(this.file(name), text);
+  /** A folder of this one as a project of its own, far from node_modules. */
+  away(folder) {
+    const away = new Project(join(mkdtempSync(join(dirname(this.path), 'away-')), folder));
+    cpSync(this.file(folder), away.path, { recursive: true });
+    return away;
   }
 
   /** From the repository. */
@@ -128,14 +132,16 @@ class Project {
 
   /**
    * Does what a section of docs/deploy.md says: every line of its commands, in a shell, with the tarball in the place of the
-   * package's name. `paths` are folders of programs that npm brings and people have otherwise.
+   * package's name. `paths` are folders of programs that npm brings and people have otherwise; lines that `leaveOut`
+   * matches are not run.
    * @returns what the last one printed, and how long it took; a line that `later` matches is given back, not run
    */
-  follow(section, { paths = [], later } = {}) {
+  follow(section, { paths = [], later, leaveOut } = {}) {
     const env = { PATH: [...paths, process.env.PATH].join(delimiter) };
     let last;
     for (const line of commandsOf(section)) {
       if (later?.test(line)) return { ...last, line };
+      if (leaveOut?.test(line)) continue;
       // What is installed already costs npm no second look; without the funding and audit notes.
       const own = line.replace(
         /^npm install mobilenet-v2/,
@@ -268,9 +274,16 @@ export function labelOf(stdout) {
     .replace(/^\S+: /, '');
 }
 
-/** Bytes of all files of a folder. */
-export function sizeOf(folder) {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
+/** Watches the threads of a program: its environment, and what is to be asked when it has computed some pictures. */
+export function watchThreads(folder) {
+  const file = join(folder, 'threads.txt');
+  const preload = join(ROOT, 'test/runtimes/threads.cjs');
+  return {
+    env: { THREADS_FILE: file, NODE_OPTIONS: `--require=${preload}` },
+    check() {
+      const said = existsSync(file) ? readFileSync(file, 'utf8') : 'none was started';
+      const expected = availableParallelism() > 1 ? /^(started\n)+$/ : /^none/;
+      if (!expected.test(said)) throw new Error(`threads: ${said}`);
+    },
+  };
 }
