@@ -126,6 +126,10 @@ export interface Platform {
   decodeJpeg?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
   /** A PNG file of pixels. */
   encodePng?(image: DecodedImage): Promise<Uint8Array>;
+  /** A JPEG file of pixels; quality from 0 to 1. */
+  encodeJpeg?(image: DecodedImage, quality: number): Promise<Uint8Array>;
+  /** Gives the user a file where none can be written: a download of a page. */
+  offerFile?(name: string, bytes: Uint8Array, type: string): Promise<void>;
   /**
    * Unpacks zlib's format or bare deflate. Rejects what is damaged, and anything above `most` bytes before it is all in
    * memory.

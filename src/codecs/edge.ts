@@ -4,7 +4,7 @@
  */
 import type { Platform } from '../base/env.js';
 import { webPlatform } from '../processors/web.js';
-import { decodeJpeg } from './jpeg.js';
+import { decodeJpeg, encodeJpeg } from './jpeg.js';
 import { decodePng, encodePng } from './png.js';
 
-export const edgePlatform: Platform = { ...webPlatform, decodePng, decodeJpeg, encodePng };
+export const edgePlatform: Platform = { ...webPlatform, decodePng, decodeJpeg, encodePng, encodeJpeg };

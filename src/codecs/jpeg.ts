@@ -1,6 +1,7 @@
 /** JPEG without a browser: jpeg-js, told what the colours are, with libjpeg's conversion of YCbCr in place of its own. */
 import jpeg from 'jpeg-js';
 import { type DecodedImage, env } from '../base/env.js';
+import { MobileNetError } from '../base/errors.js';
 import { codecError } from '../processors/decode.js';
 import { essentialJpeg, type JpegLayout, readJpeg } from '../processors/jpeg-header.js';
 
@@ -68,4 +69,26 @@ function convertYcc(data: Uint8Array): void {
     clamped[at + 1] = y + ((HALF - GREEN_OF_CB * cb - GREEN_OF_CR * cr) >> 16);
     clamped[at + 2] = y + ((BLUE_OF_CB * cb + HALF) >> 16);
   }
+}
+
+/**
+ * Encodes a picture as JPEG with full chroma (4:4:4). Alpha is dropped; grey becomes colour whose chroma is nothing.
+ * @param quality from 0 to 1
+ * @throws MobileNetError UNSUPPORTED on an edge runtime without Node's Buffer, which jpeg-js makes its files with
+ */
+export async function encodeJpeg(
+  { data, width, height, channels }: DecodedImage,
+  quality: number,
+): Promise<Uint8Array> {
+  if (typeof Buffer === 'undefined') {
+    throw new MobileNetError(
+      'UNSUPPORTED',
+      'image/jpeg: writing it needs Buffer; set the flag nodejs_compat, or write PNG',
+    );
+  }
+  const rgba = new Uint8Array(width * height * 4).fill(255);
+  for (let from = 0, to = 0; from < data.length; from += channels, to += 4) {
+    for (let c = 0; c < 3; c++) rgba[to + c] = data[channels === 1 ? from : from + c];
+  }
+  return new Uint8Array(jpeg.encode({ data: rgba, width, height }, Math.max(1, Math.round(quality * 100))).data);
 }

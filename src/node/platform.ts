@@ -22,4 +22,5 @@ export const nodePlatform: Platform = {
   parallelism: availableParallelism,
   startWorker: async (source, task, onExit) => (await import('./workers.js')).startWorker(source, task, onExit),
   encodePng: async (image) => (await import('./png.js')).encodePng(image),
+  encodeJpeg: async (image, quality) => (await import('../codecs/jpeg.js')).encodeJpeg(image, quality),
 };

@@ -5,6 +5,7 @@
  */
 import { env, requirePlatform } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 import { Tensor } from '../tensor/tensor.js';
 import { decodeImage } from './decode.js';
 import { type DrawableLike, isDrawable, pixelsOf } from './drawable.js';
@@ -50,6 +51,10 @@ export interface ResizeOptions {
   /** Filter by Pillow's number or name. Default 2, bilinear. */
   resample?: ResamplingNumber | ResamplingName;
 }
+
+/** Of a JPEG; what canvases take. */
+const DEFAULT_QUALITY = 0.92;
+const TYPES: Record<string, string> = { '.png': 'image/png', '.jpg': 'image/jpeg', '.jpeg': 'image/jpeg' };
 
 /** A picture in memory, with the methods of transformers.js; none of them changes it. */
 export class RawImage implements Pixels {
@@ -192,12 +197,15 @@ export class RawImage implements Pixels {
   }
 
   /**
-   * Resized with PIL's filters, antialiased. A width or height of null follows from the other and keeps the shape.
+   * Resized with PIL's filters, antialiased. A width or height of null or -1 follows from the other and keeps the shape.
    * @throws MobileNetError ARG for sizes that are none, LIMIT above `env.limits.imagePixels`
    */
-  async resize(width: number | null, height: number | null, { resample = 2 }: ResizeOptions = {}): Promise<RawImage> {
-    const w = width ?? Math.round((this.width / this.height) * (height ?? this.height));
-    const h = height ?? Math.round((this.height / this.width) * (width ?? this.width));
+  async resize(width: number | null, height: number | null = null, options: ResizeOptions = {}): Promise<RawImage> {
+    checkOptions(options, ['resample'], 'resize');
+    const { resample = 2 } = options;
+    const [givenWidth, givenHeight] = [width, height].map((size) => (size === -1 ? null : size));
+    const w = givenWidth ?? Math.max(1, Math.round((this.width / this.height) * (givenHeight ?? this.height)));
+    const h = givenHeight ?? Math.max(1, Math.round((this.height / this.width) * (givenWidth ?? this.width)));
     const { data } = resize(this, w, h, resample);
     return new RawImage(data, w, h, this.channels);
   }
@@ -229,6 +237,56 @@ export class RawImage implements Pixels {
     return this.#window(offset(this.width - width), offset(this.height - height), width, height);
   }
 
+  /** With so many rows and columns of zeros (black, transparent) more on each side; negative counts add none. */
+  async pad(sides: readonly [left: number, right: number, top: number, bottom: number]): Promise<RawImage> {
+    const counts = Array.isArray(sides) ? (sides as readonly number[]) : [];
+    if (counts.length !== 4 || !counts.every(Number.isSafeInteger)) {
+      throw new MobileNetError('ARG', `pad: expected [left, right, top, bottom] in whole pixels, got ${show(sides)}`);
+    }
+    const [left, right, top, bottom] = counts.map((count) => Math.max(0, count));
+    const [width, height] = [left + this.width + right, top + this.height + bottom];
+    checkPixelLimit(width, height, 'pad');
+    return this.#window(-left, -top, width, height);
+  }
+
+  /** `grayscale`, `rgb` or `rgba`, by the number of channels. */
+  convert(numChannels: 1 | 3 | 4): RawImage {
+    const conversions = { 1: this.grayscale, 3: this.rgb, 4: this.rgba };
+    if (Object.hasOwn(conversions, numChannels)) return conversions[numChannels].call(this);
+    throw new MobileNetError(
+      'ARG',
+      `convert: expected 1 (grey), 3 (RGB) or 4 (RGBA) channels, got ${show(numChannels)}`,
+    );
+  }
+
+  /**
+   * RGBA whose alpha is a mask of one channel: cut out what a segmentation has found.
+   * @throws MobileNetError ARG for a mask of another size or more channels
+   */
+  putAlpha(mask: RawImage): RawImage {
+    const fits = mask instanceof RawImage && mask.channels === 1;
+    if (!fits || mask.width !== this.width || mask.height !== this.height) {
+      const got = mask instanceof RawImage ? `${mask.width}×${mask.height} with ${mask.channels}` : show(mask);
+      throw new MobileNetError(
+        'ARG',
+        `putAlpha: expected a mask of ${this.width}×${this.height} with 1 channel, got ${got}`,
+      );
+    }
+    const out = this.rgba().clone();
+    for (let i = 0; i < mask.data.length; i++) out.data[4 * i + 3] = mask.data[i];
+    return out;
+  }
+
+  /** Each channel as an image of its own. */
+  split(): RawImage[] {
+    const { data, width, height, channels } = this;
+    return Array.from({ length: channels }, (_, c) => {
+      const out = new Uint8Array(width * height);
+      for (let i = 0; i < out.length; i++) out[i] = data[i * channels + c];
+      return new RawImage(out, width, height, 1);
+    });
+  }
+
   /** Another image with pixels of its own. */
   clone(): RawImage {
     return new RawImage(this.data.slice(), this.width, this.height, this.channels);
@@ -254,24 +312,41 @@ export class RawImage implements Pixels {
     return canvas;
   }
 
-  /** Encoded as PNG. @throws MobileNetError UNSUPPORTED for another type, or without an encoder */
-  async toBlob(type = 'image/png'): Promise<Blob> {
-    return new Blob([new Uint8Array(await this.#encode(type))], { type });
+  /**
+   * Encoded as PNG, or as JPEG ('image/jpeg'), which drops alpha.
+   * @param quality of a JPEG, from 0 to 1
+   * @throws MobileNetError UNSUPPORTED for another type, or without an encoder
+   */
+  async toBlob(type = 'image/png', quality = DEFAULT_QUALITY): Promise<Blob> {
+    return new Blob([new Uint8Array(await this.#encode(type, quality))], { type });
   }
 
-  /** Writes a PNG file. @throws MobileNetError UNSUPPORTED for another extension, or where there are no files; IO */
-  async save(path: string): Promise<void> {
-    const extension = /\.[^./\\]*$/.exec(path)?.[0].toLowerCase();
-    const bytes = await this.#encode(extension === '.png' ? 'image/png' : `${extension ?? 'no extension'} (${path})`);
+  /**
+   * Writes a file, PNG or JPEG by its extension; a page offers it as a download, as transformers.js does.
+   * @throws MobileNetError UNSUPPORTED for another extension, or where there are neither files nor downloads; IO
+   */
+  async save(path: string, options: { quality?: number } = {}): Promise<void> {
+    checkOptions(options, ['quality'], 'save');
+    const { quality = DEFAULT_QUALITY } = options;
+    const extension = /\.[^./\\]*$/.exec(path)?.[0].toLowerCase() ?? '';
+    const type = Object.hasOwn(TYPES, extension) ? TYPES[extension] : `${extension || 'no extension'} (${path})`;
+    const bytes = await this.#encode(type, quality);
     const split = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1;
-    await requirePlatform('writeFolder', path)(path.slice(0, split) || '.', new Map([[path.slice(split), bytes]]));
+    const name = path.slice(split);
+    if (env.platform.offerFile !== undefined) return env.platform.offerFile(name, bytes, type);
+    await requirePlatform('writeFolder', path)(path.slice(0, split) || '.', new Map([[name, bytes]]));
   }
 
-  async #encode(type: string): Promise<Uint8Array> {
-    if (type !== 'image/png') {
-      throw new MobileNetError('UNSUPPORTED', `expected image/png or a name with .png, got ${show(type)}`);
+  async #encode(type: string, quality: number): Promise<Uint8Array> {
+    if (!(typeof quality === 'number' && quality >= 0 && quality <= 1)) {
+      throw new MobileNetError('ARG', `quality: expected a number from 0 to 1, got ${show(quality)}`);
     }
-    return requirePlatform('encodePng', type)(this);
+    if (type === 'image/png') return requirePlatform('encodePng', type)(this);
+    if (type === 'image/jpeg') return requirePlatform('encodeJpeg', type)(this, quality);
+    throw new MobileNetError(
+      'UNSUPPORTED',
+      `expected image/png or image/jpeg, or a name with .png, .jpg or .jpeg, got ${show(type)}`,
+    );
   }
 
   /** As many pixels with other channels. `write` puts the pixel that begins at `from` where the new one begins. */

@@ -13,7 +13,9 @@ export const webPlatform: Platform = {
   readFile,
   decodePng: (bytes, file) => decode(essentialPng(bytes, readPng(bytes, file)), 'image/png', file),
   decodeJpeg: (bytes, file) => decode(essentialJpeg(bytes, readJpeg(bytes, file)), 'image/jpeg', file),
-  encodePng,
+  encodePng: (image) => encode(image, 'image/png'),
+  encodeJpeg: (image, quality) => encode(image, 'image/jpeg', quality),
+  offerFile,
   inflate,
 };
 
@@ -61,16 +63,34 @@ function newContext(width: number, height: number): OffscreenCanvasRenderingCont
   return context;
 }
 
-async function encodePng({ data, width, height, channels }: DecodedImage): Promise<Uint8Array> {
+async function encode(
+  { data, width, height, channels }: DecodedImage,
+  type: string,
+  quality?: number,
+): Promise<Uint8Array> {
   const context = newContext(width, height);
   const pixels = context.createImageData(width, height);
   for (let from = 0, to = 0; from < data.length; from += channels, to += 4) {
     for (let c = 0; c < 3; c++) pixels.data[to + c] = data[channels === 1 ? from : from + c];
-    pixels.data[to + 3] = channels === 4 ? data[from + 3] : 255;
+    // JPEG has no alpha. Left in, it would darken the colours where codecs elsewhere drop it.
+    pixels.data[to + 3] = channels === 4 && type === 'image/png' ? data[from + 3] : 255;
   }
   context.putImageData(pixels, 0, 0);
-  const blob = await context.canvas.convertToBlob({ type: 'image/png' });
+  const blob = await context.canvas.convertToBlob({ type, ...(quality !== undefined && { quality }) });
   return new Uint8Array(await blob.arrayBuffer());
+}
+
+/** A download, as a click on a link is one. */
+async function offerFile(name: string, bytes: Uint8Array, type: string): Promise<void> {
+  if (typeof document === 'undefined') {
+    const remedy = 'send the Blob of toBlob() to the page, or store it';
+    throw new MobileNetError('UNSUPPORTED', `${name}: a worker cannot offer a download; ${remedy}`, { file: name });
+  }
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([bytes as Uint8Array<ArrayBuffer>], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // Safari reads it later than at the click
 }
 
 /** A folder of model files behind a URL, absolute or relative to the page. */

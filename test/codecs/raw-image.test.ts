@@ -135,6 +135,34 @@ describe('channels', () => {
     expect(data(rgba)).toEqual([1, 2, 3, 0, 5, 6, 7, 255]);
   });
 
+  it('convert takes their number', async () => {
+    const rgb = new RawImage(Uint8Array.of(10, 200, 30), 1, 1, 3);
+    expect([1, 3, 4].map((count) => data(rgb.convert(count as 1)))).toEqual([[124], [10, 200, 30], [10, 200, 30, 255]]);
+    for (const count of [2, 0, 'toString', null]) await expectRefusal(() => rgb.convert(count as 3), 'ARG', /convert/);
+  });
+
+  it('putAlpha takes a mask', async () => {
+    const rgb = new RawImage(bytes(6), 2, 1, 3);
+    const mask = new RawImage(Uint8Array.of(255, 7), 2, 1, 1);
+    expect(data(rgb.putAlpha(mask))).toEqual([0, 1, 2, 255, 3, 4, 5, 7]);
+    expect(data(rgb.putAlpha(mask).putAlpha(grey(2, 1)))).toEqual([0, 1, 2, 0, 3, 4, 5, 1]);
+    expect(data(grey(2, 1).putAlpha(mask))).toEqual([0, 0, 0, 255, 1, 1, 1, 7]);
+    expect(data(rgb)).toEqual([0, 1, 2, 3, 4, 5]);
+    for (const wrong of [grey(1, 2), rgb, undefined])
+      await expectRefusal(() => rgb.putAlpha(wrong as RawImage), 'ARG', /putAlpha.*2×1/);
+  });
+
+  it('split takes them apart', () => {
+    const parts = new RawImage(bytes(8), 2, 1, 4).split();
+    expect(parts.map(data)).toEqual([
+      [0, 4],
+      [1, 5],
+      [2, 6],
+      [3, 7],
+    ]);
+    expect(parts[0]).toMatchObject({ width: 2, height: 1, channels: 1 });
+  });
+
   it('that are right already cost nothing', () => {
     for (const channels of [1, 3, 4] as const) {
       const image = new RawImage(bytes(channels), 1, 1, channels);
@@ -158,6 +186,12 @@ describe('sizes', () => {
     expect((await wide.resize(5, null)).size).toEqual([5, 2]);
     expect((await wide.resize(null, 8)).size).toEqual([20, 8]);
     expect((await wide.resize(null, null)).size).toEqual([10, 4]);
+    expect((await wide.resize(5, -1)).size).toEqual([5, 2]);
+    expect((await wide.resize(-1, 8)).size).toEqual([20, 8]);
+    expect((await wide.resize(20)).size).toEqual([20, 8]);
+    expect((await grey(200, 1).resize(64, -1)).size).toEqual([64, 1]);
+    await expectRefusal(() => wide.resize(-2, 2), 'ARG');
+    await expectRefusal(() => wide.resize(2, 2, { filter: 'box' } as object), 'ARG', /resize: .*filter.*resample/);
     await expectRefusal(() => wide.resize(0, null), 'ARG');
     await expectRefusal(() => wide.resize(2, 2, { resample: 9 as 0 }), 'ARG', /resample/);
   });
@@ -190,6 +224,18 @@ describe('sizes', () => {
     for (const size of [0, -1, 1.5, Number.NaN])
       await expectRefusal(() => small.center_crop(size, 1), 'ARG', /center_crop/);
     await withLimits({ imagePixels: 99 }, () => expectRefusal(() => small.center_crop(10, 10), 'LIMIT', /imagePixels/));
+  });
+
+  it('pad puts zeros around', async () => {
+    const small = grey(2, 1);
+    const padded = await small.pad([1, 2, 0, 1]);
+    expect([padded.size, data(padded)]).toEqual([
+      [5, 2],
+      [0, 0, 1, 0, 0, 0, 0, 0, 0, 0],
+    ]);
+    expect(data(await small.pad([-3, 0, 0, 0]))).toEqual([0, 1]);
+    for (const sides of [[1, 1], 3, [1, 2, 3, 0.5]]) await expectRefusal(() => small.pad(sides as never), 'ARG', /pad/);
+    await withLimits({ imagePixels: 99 }, () => expectRefusal(() => small.pad([50, 50, 0, 0]), 'LIMIT', /imagePixels/));
   });
 
   it('clone has pixels of its own', () => {
@@ -241,10 +287,33 @@ describe('writing', () => {
     expect(new Uint8Array(readFileSync(path))).toEqual(new Uint8Array(await blob.arrayBuffer()));
   });
 
+  it('makes JPEG blobs and files, nearly what went in', async () => {
+    const data = Uint8Array.from({ length: 21 * 13 * 4 }, (_, i) => [(i / 84) * 12, ((i / 4) % 21) * 12, 40, 9][i % 4]);
+    const image = new RawImage(data, 21, 13, 4);
+    const blob = await image.toBlob('image/jpeg', 0.95);
+    expect(blob.type).toBe('image/jpeg');
+    const back = await RawImage.read(blob);
+    expect([back.size, back.channels]).toEqual([[21, 13], 3]);
+    const { data: expected } = image.rgb(); // alpha is dropped, not blended
+    expect(back.data.every((value, i) => Math.abs(value - expected[i]) <= 6)).toBe(true);
+
+    const folder = temporaryFolder();
+    for (const name of ['a.jpg', 'b.JPEG']) {
+      await image.save(join(folder, name), { quality: 0.95 });
+      expect(new Uint8Array(readFileSync(join(folder, name)))).toEqual(new Uint8Array(await blob.arrayBuffer()));
+    }
+    await image.save(join(folder, 'small.jpg'), { quality: 0.1 });
+    expect(readFileSync(join(folder, 'small.jpg')).length).toBeLessThan(blob.size);
+    expect((await RawImage.read(await grey(3, 2).toBlob('image/jpeg'))).size).toEqual([3, 2]);
+    for (const quality of [2, -1, Number.NaN, '0.5'])
+      await expectRefusal(() => image.toBlob('image/jpeg', quality as number), 'ARG', /quality/);
+    await expectRefusal(() => image.save('a.jpg', { qualtiy: 1 } as object), 'ARG', /save: .*quality/);
+  });
+
   it('knows no other format', async () => {
     const image = grey(1, 1);
-    await expectRefusal(() => image.toBlob('image/jpeg'), 'UNSUPPORTED', /image\/png/);
-    for (const path of ['a.jpg', 'png', 'a.png/b']) await expectRefusal(() => image.save(path), 'UNSUPPORTED', /\.png/);
+    await expectRefusal(() => image.toBlob('image/webp'), 'UNSUPPORTED', /image\/png or image\/jpeg/);
+    for (const path of ['a.gif', 'png', 'a.png/b']) await expectRefusal(() => image.save(path), 'UNSUPPORTED', /\.png/);
   });
 
   it('draws on a canvas only where there is one', async () => {

@@ -120,7 +120,11 @@ describe('in a browser', () => {
 
   it('files are not written', async () => {
     standIn();
-    await expectRefusal(() => new RawImage(Uint8Array.of(1), 1, 1, 1).save('a.png'), 'UNSUPPORTED', /writeFolder/);
+    await expectRefusal(
+      () => new RawImage(Uint8Array.of(1), 1, 1, 1).save('a.png'),
+      'UNSUPPORTED',
+      /a\.png: a worker cannot offer a download.*toBlob/,
+    );
   });
 
   it('a place without a decoder says what to do', async () => {
@@ -128,5 +132,31 @@ describe('in a browser', () => {
     await expectRefusal(() => RawImage.read(simplePng({}, [[1]])), 'UNSUPPORTED', /hand in a RawImage/);
     await expectRefusal(() => RawImage.read(jpeg()), 'UNSUPPORTED', /bundle for 'workerd'/);
     expect((await RawImage.read(new RawImage(new Uint8Array(3), 1, 1, 3))).size).toEqual([1, 1]);
+  });
+});
+
+describe('in a page', () => {
+  it('a picture is saved as a download', async () => {
+    standIn();
+    const links: { href: string; download: string; clicked: boolean }[] = [];
+    vi.stubGlobal('document', {
+      createElement: (tag: string) => {
+        expect(tag).toBe('a');
+        const link = { href: '', download: '', clicked: false, click: () => (link.clicked = true) };
+        links.push(link);
+        return link;
+      },
+    });
+    vi.useFakeTimers();
+    try {
+      await new RawImage(Uint8Array.of(1, 2, 3), 1, 1, 3).save('masks/cat.png');
+      expect(links).toEqual([expect.objectContaining({ download: 'cat.png', clicked: true })]);
+      const bytes = await (await fetch(links[0].href)).arrayBuffer();
+      expect((await nodePlatform.decodePng!(new Uint8Array(bytes), 'cat.png')).data).toEqual(Uint8Array.of(1, 2, 3));
+      vi.runAllTimers();
+      await expect(fetch(links[0].href)).rejects.toThrow();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
