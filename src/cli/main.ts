@@ -18,6 +18,7 @@ const COMMANDS: Record<string, () => Promise<(program: Command, session: Session
   convert: async () => (await import('./convert.js')).addConvert,
   download: async () => (await import('./download.js')).addDownload,
   cache: async () => (await import('./cache.js')).addCache,
+  completion: async () => (await import('./completion.js')).addCompletion,
 };
 
 export async function main(args: readonly string[]): Promise<void> {
