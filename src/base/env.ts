@@ -3,6 +3,7 @@
  * defaults of this file hold. Nothing here imports anything, so the browser's import graph stays free of `node:*`.
  */
 import { MobileNetError, show } from './errors.js';
+import { refuseForeign } from './foreign.js';
 
 /** Pixels as a codec gives them: interleaved rows, `channels` bytes a pixel (1 grey, 3 RGB, 4 RGBA). */
 export interface DecodedImage {
@@ -215,7 +216,7 @@ export function checkFileBytes(bytes: number, most: number, file: string): void 
 /**
  * A file of a model, within the limit for its kind whether the folder heeds that or not.
  * @param most bytes that it may have
- * @throws MobileNetError LIMIT, and what the folder throws
+ * @throws MobileNetError LIMIT, BAD_HEADER for what git or a server left in its place, and what the folder throws
  */
 export async function readModelFile(
   folder: Folder,
@@ -224,7 +225,10 @@ export async function readModelFile(
   most = file.endsWith('.json') ? env.limits.jsonBytes : env.limits.weightsBytes,
 ): Promise<Uint8Array | undefined> {
   const bytes = await folder.read(file, signal, most);
-  if (bytes !== undefined) checkFileBytes(bytes.length, most, file);
+  if (bytes !== undefined) {
+    checkFileBytes(bytes.length, most, file);
+    refuseForeign(bytes, file);
+  }
   return bytes;
 }
 

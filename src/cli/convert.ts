@@ -2,9 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
-import { isJsonObject, type JsonValue, parseJson } from '../base/json.js';
-import { type CheckpointDtype, type Converted, convert } from '../convert-node.js';
-import { EXIT, UsageError, unreadable } from './errors.js';
+import { type CheckpointDtype, type Converted, convert, parseLabels } from '../convert-node.js';
+import { EXIT, unreadable } from './errors.js';
 import { inFlags } from './language.js';
 import { addLastOptions, examples, heightWidth, wholeNumber } from './options.js';
 import { mayOverwrite } from './overwrite.js';
@@ -42,7 +41,7 @@ export function addConvert(program: Command, session: Session): void {
         .default('float32', 'f32')
         .argParser(dtype),
     )
-    .option('--labels <file>', 'names of the classes: a line for each, or JSON')
+    .option('--labels <file>', 'names of the classes: a line for each, or JSON (a list, by id, by name)')
     .addOption(
       new Option('--size <HxW>', 'height and width of the input (default: as the source says, or 224)').argParser(
         heightWidth,
@@ -102,21 +101,11 @@ async function run(from: string, to: string, flags: ConvertFlags, session: Sessi
   report(converted, to, flags);
 }
 
-/** A line for each class, or JSON: a list, an object from number to name, or a config.json with that as its id2label. */
 async function readLabels(file: string): Promise<string[]> {
   const bytes = await readFile(file).catch((cause: Error) => {
     throw unreadable('--labels', file, cause);
   });
-  const text = new TextDecoder().decode(bytes);
-  if (!/^\s*[[{]/.test(text)) return text.replace(/\r?\n$/, '').split(/\r?\n/);
-  let names: JsonValue = parseJson(bytes, { file, code: 'CONFIG' });
-  if (isJsonObject(names) && names.id2label !== undefined) names = names.id2label;
-  if (isJsonObject(names)) {
-    const byId = names;
-    names = Object.keys(byId).map((_, id) => byId[id]);
-  }
-  if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names as string[];
-  throw new UsageError(`--labels: expected a name for every class from 0 on in ${file}`);
+  return parseLabels(bytes, file);
 }
 
 function report(

@@ -54,6 +54,7 @@ const RULES: readonly (readonly [RegExp, string | ((...parts: string[]) => strin
   [/; env\.useFSCache = false does without/g, '; is HF_ENDPOINT right?'],
   [/env\.remoteHost, (?=HF_ENDPOINT)/g, ''],
   // Names.
+  [/\bsee shortest_edge\b/g, 'see --shortest-edge'],
   [new RegExp(`^(${Object.keys(FLAGS).join('|')})(?=: )`), (_, name) => FLAGS[name]],
   [new RegExp(`(?<!["\\w-])(${ANYWHERE.join('|')})(?!["\\w])`, 'g'), (_, name) => FLAGS[name]],
 ];

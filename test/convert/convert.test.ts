@@ -130,7 +130,7 @@ function torchPixels(name: string, { preprocessor }: Converted): Float32Array {
 describe('PyTorch', () => {
   it('torchvision, from the checkpoint of an epoch in DataParallel', async () => {
     const bytes = bytesOf('torchvision.pth.gz');
-    const converted = await convert(bytes, { file: 'torchvision.pth', size: 64 });
+    const converted = await convert(bytes, { file: 'mobilenet_v2-b0353104.pth', size: 64 });
     expect(converted).toMatchObject({
       from: 'torchvision',
       architecture: 'MobileNetV2ForImageClassification',

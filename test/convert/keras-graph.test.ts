@@ -66,6 +66,164 @@ describe('pixels', () => {
   });
 });
 
+describe('operations that change no number', () => {
+  const casts: [string, Layer][] = [
+    ['tf.cast', ['TFOpLambda', 'tf.cast', { function: 'cast' }, [['input', 0, 0, { dtype: 'float32' }]]]],
+    [
+      'tf.cast to bytes, which pictures are',
+      ['TFOpLambda', 'c', { function: 'cast' }, [['input', 0, 0, { dtype: 'uint8' }]]],
+    ],
+    ['Cast of Keras 3', ['Cast', 'c', { dtype: 'float32' }, [{ args: [{}], kwargs: {} }]]],
+    [
+      'a cast of TensorFlow 2.3',
+      ['TensorFlowOpLayer', 'c', { node_def: { op: 'Cast', attr: { DstT: { type: 'DT_FLOAT' } } }, constants: {} }],
+    ],
+    ['tf.identity', ['TFOpLambda', 'i', { function: 'identity' }, [['input', 0, 0, {}]]]],
+    [
+      'convert_image_dtype of floats',
+      ['TFOpLambda', 'i', { function: 'image.convert_image_dtype' }, [['input', 0, 0, { dtype: 'float32' }]]],
+    ],
+    ['Identity', ['Identity', 'i']],
+    ['Equalization, in training alone', ['Equalization', 'e']],
+    ['a linear activation', ['Activation', 'a', { activation: 'linear' }]],
+  ];
+  it.each(casts)('%s', (_, layer) => expect(problemsOf(layer, CONV)).toEqual([]));
+
+  it('others are refused', () => {
+    const rescaled: Layer = ['Rescaling', 'r', { scale: 1 / 255 }];
+    expect(problemsOf(rescaled, casts[1][1])).toEqual(['c']);
+    expect(problemsOf(['AutoContrast', 'works at inference too'])).toEqual(['works at inference too']);
+    expect(problemsOf(['RandomCropAndResize', 'of KerasCV'])).toEqual(['of KerasCV']);
+  });
+
+  it('TensorFlow 2.3, reversed operations, numbers for each channel', () => {
+    const scalingOf = (...layers: Layer[]) => readGraph(graphOf(INPUT, ...layers, CONV)).scaling;
+    const old = (op: string, n: number): Layer => ['TensorFlowOpLayer', op, { node_def: { op }, constants: { 1: n } }];
+    expect(scalingOf(old('RealDiv', 4), old('Sub', 1))).toEqual({ scale: [0.25, 0.25, 0.25], offset: [-1, -1, -1] });
+    expect(scalingOf(['Subtract', 's', {}, [{ args: [1, {}], kwargs: {} }]])).toEqual({
+      scale: [-1, -1, -1],
+      offset: [1, 1, 1],
+    });
+    expect(problemsOf(['TrueDivide', 's', {}, [{ args: [1, {}], kwargs: {} }]])).toEqual(['s']);
+    const first: Layer = [
+      'TFOpLambda',
+      'm',
+      { function: 'math.multiply' },
+      [['_CONSTANT_VALUE', -1, 2, { y: ['input', 0, 0] }]],
+    ];
+    expect(scalingOf(first)).toEqual({ scale: [2, 2, 2], offset: [0, 0, 0] });
+    const means: Layer = ['TFOpLambda', 'm', { function: 'math.subtract' }, [['input', 0, 0, { y: [1, 2, 3] }]]];
+    expect(scalingOf(means)).toEqual({ scale: [1, 1, 1], offset: [-1, -2, -3] });
+    const bytes: Layer = ['InputLayer', 'input', { batch_input_shape: [null, 96, 96, 3], dtype: 'uint8' }];
+    const convert: Layer = [
+      'TFOpLambda',
+      'i',
+      { function: 'image.convert_image_dtype' },
+      [['input', 0, 0, { dtype: 'float32' }]],
+    ];
+    expect(readGraph(graphOf(bytes, convert)).scaling).toEqual({
+      scale: [1, 1, 1].map(() => 1 / 255),
+      offset: [0, 0, 0],
+    });
+  });
+});
+
+describe('sizes of pictures', () => {
+  const picturesOf = (layers: Layer[], version = '2.15.0') => {
+    const graph = readGraph(graphOf(...layers, CONV), true, version);
+    expect(graph.problems).toEqual([]);
+    const { resize, crop, resample } = graph.pictures;
+    return { resize, crop, resample };
+  };
+  const input = (height: number | null, width: number | null): Layer => [
+    'InputLayer',
+    'input',
+    { batch_shape: [null, height, width, 3] },
+  ];
+  const layer = (kind: string, height: number, width: number, more = {}): Layer => [
+    kind,
+    kind,
+    { height, width, ...more },
+  ];
+
+  it.each([
+    ['of the input', [input(96, 128)], { resize: [96, 128], crop: undefined, resample: 2 }],
+    [
+      'of a model in a model',
+      [input(128, 128), layer('RandomCrop', 96, 96), input(96, 96)],
+      { resize: [96, 96], crop: undefined },
+    ],
+    [
+      'RandomCrop of another shape',
+      [input(128, 160), layer('RandomCrop', 96, 96)],
+      { resize: [96, 120], crop: [96, 96] },
+    ],
+    [
+      'RandomCrop of any size',
+      [input(null, null), layer('RandomCrop', 96, 96)],
+      { resize: { shortest_edge: 96 }, crop: [96, 96] },
+    ],
+    ['CenterCrop', [input(128, 128), layer('CenterCrop', 96, 64)], { resize: [128, 128], crop: [96, 64] }],
+    [
+      'CenterCrop of what is smaller',
+      [input(64, 80), layer('CenterCrop', 96, 96)],
+      { resize: [96, 120], crop: [96, 96] },
+    ],
+    [
+      'Resizing, then CenterCrop',
+      [input(null, null), layer('Resizing', 256, 256), layer('CenterCrop', 224, 224)],
+      { resize: [256, 256], crop: [224, 224] },
+    ],
+    [
+      'Resizing with crop_to_aspect_ratio',
+      [input(null, null), layer('Resizing', 96, 96, { crop_to_aspect_ratio: true })],
+      { resize: { shortest_edge: 96 }, crop: [96, 96] },
+    ],
+    [
+      'Resizing by another filter',
+      [input(null, null), layer('Resizing', 96, 96, { interpolation: 'bicubic' })],
+      { resize: [96, 96], resample: 3 },
+    ],
+    [
+      'tf.image.resize',
+      [
+        input(null, null),
+        ['TFOpLambda', 'r', { function: 'image.resize' }, [['input', 0, 0, { size: [96, 80], method: 'nearest' }]]],
+      ],
+      { resize: [96, 80], resample: 0 },
+    ],
+  ] as [string, Layer[], object][])('%s', (_, layers, expected) => expect(picturesOf(layers)).toMatchObject(expected));
+
+  it('RandomCrop leaves pictures alone at inference since Keras 3.6', () => {
+    const layers = [input(128, 128), layer('RandomCrop', 96, 96)];
+    expect(picturesOf(layers, '3.5.0')).toMatchObject({ resize: [96, 96] });
+    expect(picturesOf(layers, '3.6.0')).toMatchObject({ resize: [128, 128] });
+    expect(picturesOf(layers, '3.15.1')).toMatchObject({ resize: [128, 128] });
+  });
+
+  it.each([
+    ['a crop of pictures of any size', [input(null, null), layer('CenterCrop', 96, 96)]],
+    ['a crop to an oblong of pictures of any size', [input(null, null), layer('RandomCrop', 96, 80)]],
+    ['two crops', [input(128, 128), layer('CenterCrop', 96, 96), layer('CenterCrop', 64, 64)]],
+    ['padding', [layer('Resizing', 96, 96, { pad_to_aspect_ratio: true })]],
+    ['an unknown filter', [layer('Resizing', 96, 96, { interpolation: 'gaussian' })]],
+    ['sizes behind the network', [CONV, layer('Resizing', 96, 96)]],
+    [
+      'tf.image.resize that keeps the ratio',
+      [
+        [
+          'TFOpLambda',
+          'r',
+          { function: 'image.resize' },
+          [['input', 0, 0, { size: [96, 80], preserve_aspect_ratio: true }]],
+        ],
+      ],
+    ],
+  ] as [string, Layer[]][])('%s is refused', (_, layers) =>
+    expect(readGraph(graphOf(...layers)).problems.length).toBe(1),
+  );
+});
+
 describe('the head', () => {
   it.each([
     ['softmax', 'softmax'],
@@ -91,6 +249,21 @@ describe('the head', () => {
     expect(problemsOf(['Lambda', 'code'])).toEqual(['code']);
   });
 
+  it('may have a batch norm between pooling and classifier, and nowhere else', () => {
+    const norm = (name: string): Layer => ['BatchNormalization', name, { epsilon: 0.01 }];
+    const graph = readGraph(graphOf(INPUT, CONV, POOL, norm('n'), ['Dropout', 'd', { rate: 0.1 }], dense('softmax')));
+    expect(graph).toMatchObject({ norm: { layer: 'n', epsilon: 0.01 }, problems: [] });
+    expect(problemsOf(norm('first'), CONV, POOL, dense('softmax'))).toEqual(['first']);
+    expect(problemsOf(CONV, POOL, dense('softmax'), norm('last'))).toEqual(['last']);
+    expect(problemsOf(CONV, POOL, norm('a'), norm('b'), dense('softmax'))).toEqual(['b']);
+    expect(problemsOf(CONV, POOL, norm('alone'))).toEqual(['alone']);
+    expect(problemsOf(CONV, POOL, norm('n'), ['ReLU', 'relu'], dense('softmax'))).toEqual(['relu']);
+    // What is pooled lies between 0 and 6.
+    expect(
+      problemsOf(CONV, POOL, ['ReLU', 'relu'], ['Activation', 'a', { activation: 'relu6' }], dense('softmax')),
+    ).toEqual([]);
+  });
+
   it('is left out on demand', () => {
     const norm: Layer = ['BatchNormalization', 'Conv_1_bn', { epsilon: 0.001 }];
     const relu: Layer = ['ReLU', 'out_relu', { max_value: 6 }];
@@ -110,9 +283,10 @@ describe('the head', () => {
 describe('the backbone', () => {
   it('gives size, epsilon and activation', () => {
     const graph = readGraph(
-      graphOf(INPUT, ['BatchNormalization', 'n', { epsilon: 1e-5 }], ['ReLU', 'r', { max_value: null }]),
+      graphOf(INPUT, ['BatchNormalization', 'bn_Conv1', { epsilon: 1e-5 }], ['ReLU', 'r', { max_value: null }]),
     );
-    expect(graph).toMatchObject({ size: [96, 128], epsilon: 1e-5, hidden_act: 'relu' });
+    expect(graph).toMatchObject({ epsilon: 1e-5, hidden_act: 'relu' });
+    expect(graph.pictures.size).toEqual([96, 128]);
   });
 
   it('pads as TensorFlow does, at this size', () => {
@@ -157,8 +331,8 @@ describe('the backbone', () => {
   );
 
   it('is refused where batch norms or ReLUs differ', () => {
-    const norm = (epsilon: number): Layer => ['BatchNormalization', `n${epsilon}`, { epsilon }];
-    expect(problemsOf(norm(0.001), norm(0.1))).toEqual(['BatchNormalization']);
+    const norm = (epsilon: number, name: string): Layer => ['BatchNormalization', name, { epsilon }];
+    expect(problemsOf(norm(0.001, 'bn_Conv1'), norm(0.1, 'block_1_expand_BN'))).toEqual(['BatchNormalization']);
     expect(problemsOf(['ReLU', 'a', { max_value: 6 }], ['ReLU', 'b', { max_value: 4 }])).toEqual(['ReLU']);
   });
 

@@ -283,11 +283,49 @@ describe('state', () => {
     expect(error.names.length).toBeGreaterThan(250);
   });
 
-  it('strict: false takes what fits', () => {
+  it('strict: false takes what fits and leaves the rest as it was', async () => {
     const model = new MobileNetV2ForImageClassification(config);
-    model.load_state_dict({ surprise: new Tensor('float32', [1], [1]) }, { strict: false });
-    expect(model.newly_initialized.length).toBe(
-      [...model.state_dict().keys()].filter((n) => !n.endsWith('tracked')).length,
+    const before = model.state_dict();
+    const bias = new Tensor('float32', [1, 2, 3, 4, 5], [5]);
+    model.load_state_dict({ surprise: bias, 'classifier.bias': bias }, { strict: false });
+    const after = model.state_dict();
+    expect(after.get('classifier.bias')!.tolist()).toEqual([1, 2, 3, 4, 5]);
+    expect(after.get('classifier.weight')).toBe(before.get('classifier.weight'));
+    expect(model.newly_initialized).toContain('classifier.weight');
+    expect(model.newly_initialized).not.toContain('classifier.bias');
+    const error = await Promise.resolve()
+      .then(() => model.load_state_dict({ surprise: bias }, { strict: false }))
+      .catch((e) => e);
+    expect(error).toMatchObject({ code: 'WEIGHTS', message: expect.stringContaining('surprise') });
+    expect(model.state_dict().get('classifier.bias')!.tolist()).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('with what training puts before every name, even where one name lacks it', () => {
+    const model = new MobileNetV2ForImageClassification(config);
+    const state = model.state_dict();
+    const wrapped = (prefix: string) =>
+      new Map([...state].map(([name, tensor]) => [name === 'classifier.bias' ? name : prefix + name, tensor]));
+    for (const prefix of ['module.', '_orig_mod.module.', 'model.', 'net.backbone.']) {
+      const other = new MobileNetV2ForImageClassification(config, { seed: 9 });
+      other.load_state_dict(wrapped(prefix));
+      expect(other.newly_initialized).toEqual([]);
+      expect([...other.state_dict().keys()]).toEqual([...state.keys()]);
+    }
+    const base = new MobileNetV2Model(config);
+    base.load_state_dict(wrapped('module.'));
+    expect(base.newly_initialized).toEqual([]);
+  });
+
+  it('the weights are taken before their average', () => {
+    const model = new MobileNetV2ForImageClassification(config);
+    const other = new MobileNetV2ForImageClassification(config, { seed: 9 });
+    const both = new Map<string, Tensor>();
+    for (const [name, tensor] of other.state_dict()) both.set(`ema_model.module.${name}`, tensor);
+    for (const [name, tensor] of model.state_dict()) both.set(`model.${name}`, tensor);
+    const third = new MobileNetV2ForImageClassification(config, { seed: 3 });
+    third.load_state_dict(both);
+    expect(third.state_dict().get('classifier.weight')!.tolist()).toEqual(
+      model.state_dict().get('classifier.weight')!.tolist(),
     );
   });
 });

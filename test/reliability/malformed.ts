@@ -488,7 +488,8 @@ function pytorchCases(): Malformed[] {
     'numpy.load',
     'nt.system',
     '__main__.x',
-    'collections.Counter',
+    'collections.defaultdict',
+    'argparse.Namespace',
     'torch.nn.Linear',
     'functools.partial',
   ]) {

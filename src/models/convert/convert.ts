@@ -22,6 +22,7 @@ export type { Folder } from '../../base/env.js';
 export { type ErrorCode, MobileNetError } from '../../base/errors.js';
 export { MobileNetV2Config } from '../mobilenet-v2/config.js';
 export type { State } from '../mobilenet-v2/weights.js';
+export { parseLabels } from './labels.js';
 export type { Architecture, CheckpointDtype, Preprocessor };
 /** Where a checkpoint is from. */
 export type SourceFramework = Source['from'];
@@ -77,22 +78,17 @@ export async function convert(where: string | Folder | Uint8Array, options: Conv
   const { file } = source;
   const mapping = source.from === 'huggingface' ? undefined : mapped(source, options);
   const { strict = true } = options;
-  const unmapped = mapping?.unmapped ?? [];
-  if (strict && unmapped.length > 0) {
-    throw new MobileNetError(
-      'WEIGHTS',
-      `${file}: ${unmapped.length} tensors have no place in a MobileNetV2 (${listNames(unmapped, 20, 250)}); strict: false leaves them out`,
-      { file, tensor: unmapped[0], names: unmapped },
-    );
-  }
+  if (mapping !== undefined) refuseNeeded(mapping.needed, file);
+  if (strict) refuseUnmapped(mapping?.unmapped ?? [], file);
   const plan = mapping === undefined ? keep(source as HuggingFace, options) : adapt(mapping, file, options);
   const { config, architecture, weights, preprocessor } = plan;
-  const how = { config, strict: true, seed: 0, file };
-  const { state, newly_initialized } = matchWeights(weights, GRAPHS[architecture](config), how);
+  const how = { config, strict: strict || mapping !== undefined, seed: 0, file };
+  const { state, newly_initialized, unexpected } = matchWeights(weights, GRAPHS[architecture](config), how);
   if (newly_initialized.length > 0) {
     const message = `${file}: its config.json says ${architecture}, but it lacks ${listNames(newly_initialized)}`;
     throw new MobileNetError('WEIGHTS', message, { file, names: newly_initialized });
   }
+  const unmapped = mapping?.unmapped ?? unexpected;
 
   const files: Converted['files'] = ({ dtype = 'float32' } = {}) => {
     const all = checkpointFiles(config, state, { architecture, dtype });
@@ -108,12 +104,31 @@ export async function convert(where: string | Folder | Uint8Array, options: Conv
     preprocessor,
     state,
     unmapped,
-    notes: mapping?.notes ?? [],
+    notes: [...source.notes, ...(mapping?.notes ?? [])],
     files,
     async save_pretrained(dir, how) {
       await requirePlatform('writeFolder', 'save_pretrained')(dir, files(how));
     },
   };
+}
+
+function refuseUnmapped(names: readonly string[], file: string): void {
+  if (names.length === 0) return;
+  throw new MobileNetError(
+    'WEIGHTS',
+    `${file}: ${names.length} tensors have no place in a MobileNetV2 (${listNames(names, 20, 250)}); strict: false leaves them out`,
+    { file, tensor: names[0], names },
+  );
+}
+
+/** What the network computes with cannot be left out, whatever `strict` says: another network would come out. */
+function refuseNeeded(names: readonly string[], file: string): void {
+  if (names.length === 0) return;
+  throw new MobileNetError(
+    'UNSUPPORTED',
+    `${file}: the head computes with ${listNames(names, 8, 200)}, which a MobileNetV2 of Hugging Face, with its one linear layer, has no place for; head: false takes the backbone alone`,
+    { file, tensor: names[0], names },
+  );
 }
 
 type HuggingFace = Extract<Source, { from: 'huggingface' }>;
@@ -131,7 +146,7 @@ function mapped(source: Exclude<Source, HuggingFace>, { pixel_range: range, head
   }
   switch (source.from) {
     case 'torchvision':
-      return mapTorchvision(source.tensors, { head });
+      return mapTorchvision(source.tensors, source.file, { head });
     case 'timm':
       return mapTimm(source.tensors, source.config, 'config.json', { head });
     case 'tfjs-graph':

@@ -13,9 +13,10 @@ import { isJsonObject, type JsonObject, type JsonValue, parseJson, showJson } fr
 import { Hdf5, type Hdf5Dataset } from '../weights/hdf5.js';
 import type { StoredTensor } from '../weights/stored.js';
 import type { Zip } from '../weights/zip.js';
-import type { KerasModel } from './keras.js';
+import { BACKBONE, type KerasModel } from './keras.js';
 
 const ZIP_CONFIG = 'config.json';
+const ZIP_METADATA = 'metadata.json';
 const ZIP_WEIGHTS = 'model.weights.h5';
 /** What training keeps beside the model. */
 const TRAINING = /^(?:optimizer|optimizer_weights|_?metrics?|loss_tracker)(?:\/|$)/;
@@ -27,7 +28,11 @@ export const isKerasZip = (zip: Zip): boolean => zip.entries.has(ZIP_CONFIG) && 
 export async function readKerasZip(zip: Zip, file: string): Promise<KerasModel> {
   const config = await zip.unpack(zip.entries.get(ZIP_CONFIG)!);
   const weights = await zip.unpack(zip.entries.get(ZIP_WEIGHTS)!);
-  return readKerasH5(weights, `${file}/${ZIP_WEIGHTS}`, graphOf(config, `${file}/${ZIP_CONFIG}`));
+  const model = await readKerasH5(weights, `${file}/${ZIP_WEIGHTS}`, graphOf(config, `${file}/${ZIP_CONFIG}`));
+  const metadata = zip.entries.get(ZIP_METADATA);
+  if (metadata === undefined) return model;
+  const { keras_version: version } = graphOf(await zip.unpack(metadata), `${file}/${ZIP_METADATA}`);
+  return { ...model, version: typeof version === 'string' ? version : undefined };
 }
 
 /** @param topology the graph, where it is not in this file itself */
@@ -37,13 +42,19 @@ export async function readKerasH5(bytes: Uint8Array, file: string, topology?: Js
   const graph = topology ?? (typeof config === 'string' ? graphOf(config, file) : undefined);
   const layers: KerasModel['layers'] = new Map();
   const numbered = new Map<string, Hdf5Dataset[]>();
+  const known = knownLayers(graph);
   for (const dataset of hdf5.datasets.values()) {
     if (TRAINING.test(dataset.path)) continue;
     const [, layer = '', number] = NUMBERED.exec(dataset.path) ?? [];
     if (number !== undefined) numbered.set(layer, [...(numbered.get(layer) ?? []), dataset]);
     else {
-      const [name, variable] = dataset.path.replace(/:\d+$/, '').split('/').slice(-2);
-      add(layers, name, variable ?? '', await hdf5.read(dataset));
+      const parts = dataset.path.replace(/:\d+$/, '').split('/');
+      add(
+        layers,
+        layerOf(parts[0] === 'model_weights' ? parts.slice(1) : parts, known),
+        parts.at(-1)!,
+        await hdf5.read(dataset),
+      );
     }
   }
   const names = graph === undefined ? new Map<string, string>() : namesByPath(graph);
@@ -58,7 +69,33 @@ export async function readKerasH5(bytes: Uint8Array, file: string, topology?: Js
     }
     for (const [i, variable] of variablesOf(tensors).entries()) add(layers, name, variable, tensors[i]);
   }
-  return { layers, topology: graph };
+  const version = hdf5.attribute('', 'keras_version');
+  return { layers, topology: graph, version: typeof version === 'string' ? version : undefined };
+}
+
+/** The names of layers that a variable's path may hold: those of the graph and of the backbone. */
+export function knownLayers(graph: JsonObject | undefined): ReadonlySet<string> {
+  return new Set([...BACKBONE, ...(graph === undefined ? [] : leavesOf(graph))]);
+}
+
+/**
+ * The layer of a variable by the words of its path, GROUP/…/SCOPE/variable. The group is a layer of the model, or a model in it.
+ * The scope is a layer too, but TensorFlow 1 numbered it where a name came a second time in a session: `Conv1_1` is Conv1.
+ */
+export function layerOf(parts: readonly string[], known: ReadonlySet<string>): string {
+  const scopes = parts.slice(0, -1);
+  const plain = [scopes[0], ...scopes.slice(1).reverse()].find((name) => known.has(name));
+  if (plain !== undefined) return plain;
+  const unnumbered = scopes.reverse().map((name) => name.replace(/_\d+$/, ''));
+  return unnumbered.find((name) => known.has(name)) ?? parts.at(-2) ?? '';
+}
+
+function leavesOf(model: JsonObject): string[] {
+  const { config } = model;
+  const layers = Array.isArray(config) ? config : isJsonObject(config) ? config.layers : undefined;
+  if (Array.isArray(layers)) return layers.filter(isJsonObject).flatMap(leavesOf);
+  const name = model.name ?? (isJsonObject(config) ? config.name : undefined);
+  return typeof name === 'string' ? [name] : [];
 }
 
 /** Numbered variables by name: a batch norm has four vectors, everything else a kernel and perhaps a bias. */

@@ -12,7 +12,7 @@ import type { MobileNetV2ConfigOptions } from '../mobilenet-v2/config.js';
 import { PREFIX } from '../mobilenet-v2/weights.js';
 import type { StoredTensor } from '../weights/stored.js';
 import { type KerasGraph, readGraph } from './keras-graph.js';
-import { type Mapping, NORM_PARTS, permuted, same, zeroFirst, zeros } from './mapping.js';
+import { type Mapping, NORM_PARTS, permuted, same, withNormBefore, zeroFirst, zeros } from './mapping.js';
 import { type PixelRange, picturesOf } from './pictures.js';
 
 /** Keras's convolution and batch norm, and our layer. */
@@ -41,7 +41,12 @@ export interface KerasModel {
   layers: Map<string, Map<string, StoredTensor>>;
   /** Absent where a file holds weights alone. */
   topology: JsonObject | undefined;
+  /** Keras's version, where the file says it. */
+  version?: string | undefined;
 }
+
+/** The layers that a MobileNetV2 has, by Keras's names. */
+export const BACKBONE: ReadonlySet<string> = new Set(LAYERS.flatMap((names) => names.slice(0, 2)));
 
 export const isKeras = (layers: ReadonlyMap<string, unknown>): boolean =>
   layers.has('Conv1') && layers.has('expanded_conv_depthwise');
@@ -52,11 +57,11 @@ export const isKeras = (layers: ReadonlyMap<string, unknown>): boolean =>
  * @throws MobileNetError UNSUPPORTED naming every layer that has no counterpart
  */
 export function mapKeras(
-  { layers, topology }: KerasModel,
+  { layers, topology, version }: KerasModel,
   file: string,
   { range, head }: { range: PixelRange | undefined; head: boolean },
 ): Mapping {
-  const graph = topology === undefined ? undefined : readGraph(topology, head);
+  const graph = topology === undefined ? undefined : readGraph(topology, head, version);
   if (graph !== undefined && graph.problems.length > 0) {
     const texts = graph.problems.map(({ layer, reason }) => `${layer}: ${reason}`);
     throw new MobileNetError(
@@ -96,9 +101,10 @@ export function mapKeras(
   const config: MobileNetV2ConfigOptions = { tf_padding: true, layer_norm_eps: 0.001, hidden_act: 'relu6' };
   const classifier = graph === undefined ? denseOf(rest) : graph.classifier;
   if (classifier !== undefined && !head) rest.delete(classifier);
-  else if (classifier !== undefined)
-    addHead(classifier, graph?.activation ?? 'softmax', take, { weights, config, notes });
+  else if (classifier !== undefined) addHead(classifier, graph, take, { weights, config, notes });
   for (const layer of graph?.behind ?? []) rest.delete(layer);
+  // Without a graph, whatever is no layer of the backbone is taken to lie behind it.
+  if (graph === undefined && !head) for (const layer of rest.keys()) if (!BACKBONE.has(layer)) rest.delete(layer);
   const unmapped = [...rest].flatMap(([layer, variables]) => [...variables.keys()].map((name) => `${layer}/${name}`));
   if (graph === undefined) {
     notes.push(
@@ -110,7 +116,10 @@ export function mapKeras(
   }
   // With layers of its own, a model takes bytes; without, what preprocess_input gives.
   const entering = range ?? (graph?.scaling === undefined ? [-1, 1] : [0, 255]);
-  return { weights, unmapped, config, preprocessor: picturesOf(graph?.size, graph?.scaling, entering), notes };
+  const preprocessor = picturesOf(graph?.pictures.size, graph?.scaling, entering, graph?.pictures);
+  // Layers count and draw in variables of their own; with all others they compute.
+  const needed = unmapped.filter((name) => !/seed|state|count|iteration/.test(name));
+  return { weights, unmapped, needed, config, preprocessor, notes };
 }
 
 /** In a file of weights alone: the one layer whose kernel is a matrix. */
@@ -121,7 +130,7 @@ function denseOf(layers: KerasModel['layers']): string | undefined {
 
 function addHead(
   layer: string,
-  activation: NonNullable<KerasGraph['activation']>,
+  graph: KerasGraph | undefined,
   take: (layer: string, ...names: string[]) => StoredTensor | undefined,
   { weights, config, notes }: Pick<Mapping, 'weights' | 'config' | 'notes'>,
 ): void {
@@ -129,6 +138,16 @@ function addHead(
   if (kernel === undefined) return; // named as missing later
   const bias = take(layer, 'bias');
   let sources = [permuted(kernel, [1, 0]), bias === undefined ? zeros([kernel.dims[1]]) : same(bias)];
+  if (graph?.norm !== undefined) {
+    const { layer: norm, epsilon } = graph.norm;
+    const [scale, shift, mean, variance] = NORM_VARIABLES.map((name) => take(norm, name));
+    if (mean === undefined || variance === undefined) {
+      throw new MobileNetError('WEIGHTS', `${kernel.file}: ${norm} lacks its mean and variance`, { file: kernel.file });
+    }
+    sources = withNormBefore(sources[0], sources[1], { scale, shift, mean, variance, epsilon });
+    notes.push(`Keras: ${norm}, a batch norm before the classifier, has become a part of it`);
+  }
+  const activation = graph?.activation ?? 'softmax';
   if (activation === 'sigmoid' && kernel.dims[1] === 1) {
     // softmax(0, z) is (1 − σ(z), σ(z)).
     sources = sources.map(zeroFirst);
@@ -142,9 +161,10 @@ function describe(graph: KerasGraph, config: MobileNetV2ConfigOptions, notes: st
   config.layer_norm_eps = graph.epsilon;
   config.hidden_act = graph.hidden_act;
   if (graph.dropout !== undefined) config.classifier_dropout_prob = graph.dropout;
-  if (graph.size !== undefined) config.image_size = graph.size[0] === graph.size[1] ? graph.size[0] : graph.size;
+  const { size, byLayer } = graph.pictures;
+  if (size !== undefined) config.image_size = size[0] === size[1] ? size[0] : size;
   if (graph.idle.length > 0)
     notes.push(`Keras: without effect after training and left out: ${listNames(graph.idle, 10)}`);
-  if (graph.resizes)
-    notes.push('Keras: its Resizing layer does not smooth; the image processor, which does, takes its place');
+  if (byLayer)
+    notes.push('Keras: its layers resize without smoothing; the image processor, which smooths, takes their place');
 }

@@ -15,6 +15,8 @@ export interface Mapping {
   weights: Map<string, WeightSource>;
   /** Names of the source, as it has them, that stand for nothing in a MobileNetV2. */
   unmapped: string[];
+  /** Those of a head that is more than one linear layer: without them its results would be others. */
+  needed: string[];
   /** Fields of config.json that the source decides. */
   config: MobileNetV2ConfigOptions;
   /** preprocessor_config.json, as far as the source decides it. */
@@ -86,4 +88,56 @@ export function zeroFirst(source: WeightSource): WeightSource {
       return new Tensor('float32', out, dims);
     },
   };
+}
+
+/** A batch norm's vectors; a scale or shift that it does without is undefined. */
+export interface Norm {
+  scale: StoredTensor | undefined;
+  shift: StoredTensor | undefined;
+  mean: StoredTensor;
+  variance: StoredTensor;
+  epsilon: number;
+}
+
+/**
+ * A linear layer with the batch norm before it: W(s(x − mean) + shift) + b is (Ws)x + (b + W(shift − s·mean)), where s is
+ * scale / √(variance + epsilon).
+ * @param weight [K, C]
+ * @param bias [K]
+ * @returns both, computed when they are read
+ */
+export function withNormBefore(weight: WeightSource, bias: WeightSource, norm: Norm): [WeightSource, WeightSource] {
+  const factors = (): [Float64Array, Float64Array] => {
+    const [scale, shift, mean, variance] = [norm.scale, norm.shift, norm.mean, norm.variance].map(
+      (stored) => stored && same(stored).read().data,
+    );
+    const factor = Float64Array.from(
+      variance!,
+      (one, c) => Number(scale?.[c] ?? 1) / Math.sqrt(Number(one) + norm.epsilon),
+    );
+    return [factor, factor.map((one, c) => Number(shift?.[c] ?? 0) - one * Number(mean![c]))];
+  };
+  const read = (isBias: boolean) => (): Tensor<'float32'> => {
+    const { data: matrix, dims } = weight.read();
+    const [rows, columns] = dims;
+    const [factor, offset] = factors();
+    if (factor.length !== columns) return weight.read(); // its shape is at fault too, and named
+    if (!isBias)
+      return new Tensor(
+        'float32',
+        Float32Array.from(matrix, (one, i) => one * factor[i % columns]),
+        dims,
+      );
+    const { data: before } = bias.read();
+    const sum = (k: number) => offset.reduce((total, one, c) => total + one * matrix[k * columns + c], before[k]);
+    return new Tensor(
+      'float32',
+      Float32Array.from({ length: rows }, (_, k) => sum(k)),
+      [rows],
+    );
+  };
+  return [
+    { ...weight, read: read(false) },
+    { ...bias, read: read(true) },
+  ];
 }

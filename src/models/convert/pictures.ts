@@ -10,6 +10,14 @@ export interface Scaling {
 
 export type PixelRange = readonly [low: number, high: number];
 
+/** How pictures come to their size, where that is more than a resize by the bilinear filter. */
+export interface Geometry {
+  resize: readonly [number, number] | { shortest_edge: number } | undefined;
+  crop: readonly [number, number] | undefined;
+  /** Pillow's number of the filter. */
+  resample: number;
+}
+
 /**
  * @param size [height, width] of the input; 224 where the source does not say
  * @param scaling by the source's own layers, undefined where it has none
@@ -19,17 +27,19 @@ export function picturesOf(
   size: readonly [number, number] | undefined,
   scaling: Scaling | undefined,
   range: PixelRange,
+  geometry: Geometry = { resize: size, crop: undefined, resample: 2 },
 ): Preprocessor {
   const [height, width] = size ?? [224, 224];
+  const { resize = [height, width], crop, resample } = geometry;
   const entering = scalingOf(range);
   const { scale, offset } = scaling === undefined ? entering : after(entering, scaling);
   // (x / 255 − mean) / deviation = x · scale + offset
   const std = scale.map((one) => tidy(1 / (255 * one)));
   return {
     do_resize: true,
-    size: { height, width },
-    resample: 2,
-    do_center_crop: false,
+    size: 'shortest_edge' in resize ? resize : { height: resize[0], width: resize[1] },
+    resample,
+    do_center_crop: crop !== undefined,
     crop_size: { height, width },
     do_rescale: true,
     rescale_factor: 1 / 255,

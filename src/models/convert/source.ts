@@ -4,23 +4,27 @@
  */
 import { type Folder, openFolder, readModelFile, requirePlatform } from '../../base/env.js';
 import { listNames, MobileNetError, show } from '../../base/errors.js';
+import { refuseForeign } from '../../base/foreign.js';
 import { isJsonObject, type JsonObject, parseJson, showJson } from '../../base/json.js';
+import { prefixOf } from '../mobilenet-v2/weights.js';
 import { isHdf5 } from '../weights/hdf5.js';
 import { loadWeights } from '../weights/load.js';
+import { withoutPrefix } from '../weights/prefixes.js';
 import { readPytorch } from '../weights/pytorch.js';
 import { readSafetensors } from '../weights/safetensors.js';
-import type { StoredTensor } from '../weights/stored.js';
+import type { StoredTensor, StoredTensors } from '../weights/stored.js';
 import { readTfjs } from '../weights/tfjs.js';
 import { Zip } from '../weights/zip.js';
 import { isKeras, type KerasModel } from './keras.js';
-import { add, isKerasZip, readKerasH5, readKerasZip } from './keras-file.js';
+import { add, isKerasZip, knownLayers, layerOf, readKerasH5, readKerasZip } from './keras-file.js';
 import { isSlimGraph } from './tfjs-graph.js';
-import { isTimm } from './timm.js';
-import { unwrapped } from './torch.js';
-import { isTorchvision } from './torchvision.js';
+import { TIMM_FIRST } from './timm.js';
+import { TORCHVISION_FIRST } from './torchvision.js';
 
-/** A model in the names of its framework. */
-export type Source =
+/** A model in the names of its framework, and what was chosen where its file leaves a choice. */
+export type Source = { notes: readonly string[] } & Named;
+
+type Named =
   | { from: 'keras' | 'tfjs'; file: string; model: KerasModel }
   | { from: 'tfjs-graph'; file: string; tensors: Map<string, StoredTensor>; topology: JsonObject }
   | { from: 'torchvision'; file: string; tensors: Map<string, StoredTensor> }
@@ -55,8 +59,8 @@ export async function openSource(where: string | Folder | Uint8Array, file?: str
   if (file !== undefined) return read(await need(folder, file), file, folder);
   const tfjs = await readModelFile(folder, TFJS_FILE);
   if (tfjs !== undefined) return read(tfjs, TFJS_FILE, folder);
-  const { tensors, file: found } = await loadWeights(folder);
-  return fromTensors(tensors, found, folder);
+  const { file: found, ...stored } = await loadWeights(folder);
+  return fromTensors(stored, found, folder);
 }
 
 async function need(folder: Folder, file: string): Promise<Uint8Array> {
@@ -66,17 +70,18 @@ async function need(folder: Folder, file: string): Promise<Uint8Array> {
 }
 
 async function read(bytes: Uint8Array, file: string, folder: Folder | undefined): Promise<Source> {
+  refuseForeign(bytes, file);
   if (isHdf5(bytes)) return fromKeras('keras', await readKerasH5(bytes, file), file);
-  if (isSafetensors(bytes)) return fromTensors(readSafetensors(bytes, { file }).tensors, file, folder);
+  if (isSafetensors(bytes)) return fromTensors(readSafetensors(bytes, { file }), file, folder);
   const isZip = bytes[0] === 0x50 && bytes[1] === 0x4b; // "PK"
   if (isZip) {
     const zip = new Zip(bytes, file);
     if (isKerasZip(zip)) return fromKeras('keras', await readKerasZip(zip, file), file);
   }
   if (isZip || bytes[0] === 0x80 /* PROTO, how every binary pickle begins */) {
-    return fromTensors(readPytorch(bytes, { file }).tensors, file, folder);
+    return fromTensors(readPytorch(bytes, { file }), file, folder);
   }
-  if (bytes[0] !== 0x7b /* { */) return fromTensors(readSafetensors(bytes, { file }).tensors, file, folder);
+  if (bytes[0] !== 0x7b /* { */) return fromTensors(readSafetensors(bytes, { file }), file, folder);
   if (folder === undefined) {
     throw new MobileNetError('ARG', `${file}: a TensorFlow.js model needs the folder of its shards; pass a Folder`, {
       file,
@@ -85,13 +90,14 @@ async function read(bytes: Uint8Array, file: string, folder: Folder | undefined)
   const { tensors, topology, format } = await readTfjs(bytes, folder, { file });
   if (format === 'graph') {
     return isSlimGraph(tensors.keys())
-      ? { from: 'tfjs-graph', file, tensors, topology }
+      ? { from: 'tfjs-graph', file, tensors, topology, notes: [] }
       : refuse(file, [...tensors.keys()]);
   }
   const layers: KerasModel['layers'] = new Map();
+  const known = knownLayers(topology);
   for (const [name, stored] of tensors) {
-    const [layer, variable] = name.split('/').slice(-2);
-    add(layers, layer, variable ?? '', stored);
+    const parts = name.split('/');
+    add(layers, layerOf(parts, known), parts.at(-1)!, stored);
   }
   return fromKeras('tfjs', { layers, topology }, file);
 }
@@ -103,29 +109,32 @@ function isSafetensors(bytes: Uint8Array): boolean {
 }
 
 function fromKeras(from: 'keras' | 'tfjs', model: KerasModel, file: string): Source {
-  if (isKeras(model.layers)) return { from, file, model };
+  if (isKeras(model.layers)) return { from, file, model, notes: [] };
   return refuse(file, [...model.layers.keys()]);
 }
 
-async function fromTensors(all: Map<string, StoredTensor>, file: string, folder: Folder | undefined): Promise<Source> {
-  const tensors = unwrapped(all);
-  const names = new Set(tensors.keys());
-  if (isTorchvision(names)) return { from: 'torchvision', file, tensors };
+async function fromTensors(
+  { tensors: all, notes = [] }: Pick<StoredTensors, 'tensors' | 'notes'>,
+  file: string,
+  folder: Folder | undefined,
+): Promise<Source> {
+  const names = [...all.keys()];
+  const named = (first: (name: string) => string | undefined) => {
+    if (!names.some((name) => first(name) !== undefined)) return undefined;
+    const { named: tensors, note } = withoutPrefix(all, first);
+    return { file, tensors, notes: note === undefined ? notes : [...notes, `${file}: ${note}`] };
+  };
+  const torchvision = named((name) => TORCHVISION_FIRST.exec(name)?.[1]);
+  if (torchvision !== undefined) return { from: 'torchvision', ...torchvision };
   const config = await readJson(folder, 'config.json');
-  if (isTimm(names)) return { from: 'timm', file, tensors, config };
-  if (![...all.keys()].some((name) => /^(?:mobilenet_v2\.)?conv_stem\.first_conv\./.test(name))) {
-    return refuse(file, [...all.keys()]);
-  }
+  const timm = named((name) => TIMM_FIRST.exec(name)?.[1]);
+  if (timm !== undefined) return { from: 'timm', ...timm, config };
+  const own = named(prefixOf);
+  if (own === undefined) return refuse(file, names);
   if (config === undefined) {
     throw new MobileNetError('NOT_FOUND', `${file}: Hugging Face's weights need config.json beside them`, { file });
   }
-  return {
-    from: 'huggingface',
-    file,
-    tensors: all,
-    config,
-    preprocessor: await readJson(folder, 'preprocessor_config.json'),
-  };
+  return { from: 'huggingface', ...own, config, preprocessor: await readJson(folder, 'preprocessor_config.json') };
 }
 
 async function readJson(folder: Folder | undefined, file: string): Promise<JsonObject | undefined> {

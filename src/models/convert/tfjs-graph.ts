@@ -71,12 +71,15 @@ export function mapTfjsGraph(
       ? [`TensorFlow.js: pixels are taken to enter as ${assumed.join(' to ')} (see pixel_range)`]
       : [];
   const size = sizeOf(nodes);
+  // Shapes and axes of reshaping are integers, and no weights.
+  const unmapped = [...rest]
+    .filter(([name, { dtype }]) => dtype !== 'I32' && (head || /MobilenetV2\//.test(name)))
+    .map(([name]) => name);
+  const read = new Set(nodes.flatMap(({ op, inputs }) => (op === 'Const' ? [] : inputs)));
   return {
     weights,
-    // Shapes and axes of reshaping are integers, and no weights.
-    unmapped: [...rest]
-      .filter(([name, { dtype }]) => dtype !== 'I32' && (head || /MobilenetV2\//.test(name)))
-      .map(([name]) => name),
+    unmapped,
+    needed: unmapped.filter((name) => read.has(name)),
     config: { tf_padding: true, layer_norm_eps: EPSILON, hidden_act: 'relu6' },
     preprocessor: picturesOf(size, scaling, range ?? assumed),
     notes,

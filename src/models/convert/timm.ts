@@ -25,7 +25,8 @@ const LAYERS: readonly Layer[] = [
   ['conv_head', 'bn2', 'conv_1x1'],
 ];
 
-export const isTimm = (names: ReadonlySet<string>): boolean => names.has('blocks.0.0.conv_dw.weight');
+/** The first depthwise filter, and what training puts before every name. */
+export const TIMM_FIRST = /^((?:.*\.)?)blocks\.0\.0\.conv_dw\.weight$/;
 
 /** @param config timm's config.json, where there is one */
 export function mapTimm(

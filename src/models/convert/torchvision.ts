@@ -3,7 +3,7 @@
  * convolution. A block is `conv`: one [convolution, norm, activation] for each of expansion and depthwise filter, then the
  * projection and its norm bare.
  *
- * Source: torchvision 0.29, models/mobilenetv2.py; preprocessing from `MobileNet_V2_Weights.IMAGENET1K_V1`.
+ * Source: torchvision 0.29, models/mobilenetv2.py; preprocessing from `MobileNet_V2_Weights`.
  */
 import type { StoredTensor } from '../weights/stored.js';
 import type { Mapping } from './mapping.js';
@@ -26,8 +26,28 @@ const LAYERS: readonly Layer[] = [
   ['features.18.0', 'features.18.1', 'conv_1x1'],
 ];
 
-export const isTorchvision = (names: ReadonlySet<string>): boolean => names.has('features.0.0.weight');
+/** The first convolution, and what training puts before every name. */
+export const TORCHVISION_FIRST = /^((?:.*\.)?)features\.0\.0\.weight$/;
 
-export function mapTorchvision(tensors: ReadonlyMap<string, StoredTensor>, how: { head: boolean }): Mapping {
-  return mapTorch(tensors, LAYERS, how);
+/** The part of its hash in the name of the file that torchvision downloads. */
+const V1 = /b0353104/;
+const V2 = /7ebf99e0/;
+/** Shortest edge before the crop of 224: `resize_size` of the two sets of weights. */
+const EDGES = { V1: 256, V2: 232 };
+
+/** @param file its name tells which of torchvision's own weights it holds; where it does not, V2 is what torchvision calls DEFAULT */
+export function mapTorchvision(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  file: string,
+  how: { head: boolean },
+): Mapping {
+  const mapping = mapTorch(tensors, LAYERS, how);
+  const shortest_edge = V1.test(file) ? EDGES.V1 : EDGES.V2;
+  const notes = [...mapping.notes];
+  if (!V1.test(file) && !V2.test(file)) {
+    notes.push(
+      `torchvision: the file's name is neither of torchvision's own, so pictures are prepared as for its default weights (V2): shortest edge ${EDGES.V2} before the crop of 224; V1 and many trainings have ${EDGES.V1} (see shortest_edge)`,
+    );
+  }
+  return { ...mapping, notes, preprocessor: { ...mapping.preprocessor, size: { shortest_edge } } };
 }

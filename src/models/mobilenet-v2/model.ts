@@ -21,7 +21,14 @@ import { baseGraph, classificationGraph, segmentationGraph } from './architectur
 import { type CheckpointDtype, checkpointFiles } from './checkpoint.js';
 import { MobileNetV2Config, type MobileNetV2ConfigOptions } from './config.js';
 import { classificationLoss, segmentationLoss } from './loss.js';
-import { initialState, matchWeights, type State, type WeightSource, weightSource } from './weights.js';
+import {
+  initialState,
+  type MatchOptions,
+  matchWeights,
+  type State,
+  type WeightSource,
+  weightSource,
+} from './weights.js';
 
 /** How a model computes. */
 export interface ModelOptions {
@@ -103,7 +110,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
   readonly config: MobileNetV2Config;
   /** The engine that was asked for; a plan says which it became. */
   readonly device: Device;
-  /** Tensors that the checkpoint did not hold; they are random. */
+  /** Tensors that the checkpoint did not hold; they are random, or what they were before `load_state_dict`. */
   readonly newly_initialized: readonly string[] = [];
   readonly #graph: Graph;
   readonly #memory: MemoryMode;
@@ -161,7 +168,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     for (const [name, tensor] of stored.tensors) sources.set(name, weightSource(tensor, allow_nonfinite));
     // An empty state spares the random numbers that the file would replace at once.
     const model: MobileNetV2PreTrainedModel<unknown> = new this(config, { ...modelOptions, state: new Map() });
-    model.#load(sources, { strict, seed: modelOptions.seed ?? 0, file: stored.file });
+    model.#load(sources, { strict, seed: modelOptions.seed ?? 0, file: stored.file }, stored.notes);
     return model as M;
   }
 
@@ -176,7 +183,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
   /**
    * Replaces the weights.
    * @param weights tensors by PyTorch's names, with or without `mobilenet_v2.`
-   * @param options `strict: false` ignores unexpected tensors and initialises missing ones at random
+   * @param options `strict: false` ignores unexpected tensors, and leaves weights as they are for which there is none
    */
   load_state_dict(
     weights: ReadonlyMap<string, Tensor> | Record<string, Tensor>,
@@ -195,7 +202,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
         readCounter: () => tensor.to('int64'),
       });
     }
-    this.#load(sources, { strict, seed: 0 });
+    this.#load(sources, { strict, seed: 0, present: this.#alive() });
   }
 
   /** Writes config.json and model.safetensors, which Python's transformers reads. */
@@ -320,9 +327,17 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     return [...new Set([...this.taskOutputs(), ...(hiddenNames(output_hidden_states) ?? [])])];
   }
 
-  #load(sources: ReadonlyMap<string, WeightSource>, how: { strict: boolean; seed: number; file?: string }): void {
-    const { state, newly_initialized } = matchWeights(sources, this.#graph, { config: this.config, ...how });
+  #load(
+    sources: ReadonlyMap<string, WeightSource>,
+    how: Omit<MatchOptions, 'config'>,
+    more: readonly string[] = [],
+  ): void {
+    const { state, newly_initialized, notes } = matchWeights(sources, this.#graph, { config: this.config, ...how });
     (this as { newly_initialized: readonly string[] }).newly_initialized = newly_initialized;
+    for (const note of [...more, ...notes]) console.warn(note);
+    if (!how.strict && how.present === undefined && newly_initialized.length > 0) {
+      console.warn(`${how.file}: not in the file and random, so train before use: ${listNames(newly_initialized, 10)}`);
+    }
     this.#use(state);
   }
 

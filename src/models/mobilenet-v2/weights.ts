@@ -7,7 +7,8 @@ import { type Dims, sameDims } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { type Graph, type Parameter, parametersOf } from '../graph.js';
 import { checkFinite } from '../weights/load.js';
-import { type StoredTensor, toFloat32, toInt64 } from '../weights/stored.js';
+import { withoutPrefix } from '../weights/prefixes.js';
+import { type StoredTensor, toCounter, toFloat32 } from '../weights/stored.js';
 import type { MobileNetV2Config } from './config.js';
 import { normal, uniform } from './random.js';
 
@@ -35,13 +36,17 @@ export function weightSource(stored: StoredTensor, allowNonfinite: boolean): Wei
       if (!allowNonfinite) checkFinite(stored, floats);
       return floats;
     },
-    readCounter: () => toInt64(stored),
+    readCounter: () => new Tensor('int64', [toCounter(stored)], []),
   };
 }
 
 /** Prefix of the backbone's tensors in the checkpoint of a model with a head. */
 export const PREFIX = 'mobilenet_v2.';
 const BACKBONE = /^(conv_stem|layer|conv_1x1)\./;
+/** The first convolution, and before it what training puts before every name. */
+const FIRST = /^((?:.*?\.)??)(?:mobilenet_v2\.)?conv_stem\.first_conv\.convolution\.weight$/;
+/** What stands before a checkpoint's names, by that of its first convolution; undefined for other names. */
+export const prefixOf = (name: string): string | undefined => FIRST.exec(name)?.[1];
 const HEAD = /^(classifier|segmentation_head)\./;
 /** What a checkpoint with that head is, and what loads it. */
 const HEADS: Record<string, [kind: string, use: string]> = {
@@ -109,40 +114,53 @@ function rename(sources: ReadonlyMap<string, WeightSource>, graphHasHead: boolea
 
 export interface LoadedState {
   state: State;
-  /** Tensors that the file does not hold and that were initialised at random: the head on a base model's file. */
+  /** Tensors that the file does not hold, as the head in a base model's file: random, or still those of `present`. */
   newly_initialized: string[];
+  /** Names in the file that this model has no place for (with `strict: false`). */
+  unexpected: string[];
+  /** What was chosen where the file leaves a choice, in whole sentences. */
+  notes: string[];
 }
 
 export interface MatchOptions {
   config: MobileNetV2Config;
-  /** False: what is missing is initialised at random, what is not expected is ignored. Shapes must always fit. */
+  /** False: what is missing is taken from `present` or initialised at random, what is not expected is ignored. Shapes must always fit. */
   strict: boolean;
   seed: number;
   /** Named in messages. */
   file?: string | undefined;
+  /** The weights that stay where there are no new ones. */
+  present?: State | undefined;
 }
 
 /**
- * @throws MobileNetError SHAPE for one tensor of a wrong shape, WEIGHTS for any other set of faults; `names` of the
- * error holds them all
+ * Prefixes that training puts before every name are taken off.
+ * @throws MobileNetError SHAPE for one tensor of a wrong shape, WEIGHTS for any other set of faults, also where most of the
+ * backbone is missing, whatever `strict` says; `names` of the error holds them all
  */
 export function matchWeights(
-  sources: ReadonlyMap<string, WeightSource>,
+  wrapped: ReadonlyMap<string, WeightSource>,
   graph: Graph,
-  { config, strict, seed, file }: MatchOptions,
+  { config, strict, seed, file, present }: MatchOptions,
 ): LoadedState {
   const { parameters, names, optional } = expected(graph);
+  const { named: sources, note } = withoutPrefix(wrapped, prefixOf);
   const { renamed, headless } = rename(sources, graph.outputs.has('logits'));
 
   const missing = names.filter((name) => !renamed.has(name) && !optional.has(name));
   const fatal = strict ? missing.filter((name) => !(headless && HEAD.test(name))) : [];
-  const extra = strict ? [...renamed.keys()].filter((name) => !parameters.has(name) && !name.endsWith(COUNTER)) : [];
+  const unexpected = [...renamed.keys()].filter((name) => !parameters.has(name) && !name.endsWith(COUNTER));
   const misshapen = [...parameters.values()].filter(({ name, dims }) => {
     const source = renamed.get(name);
     return source !== undefined && !sameDims(source.dims, dims);
   });
   if (strict) checkHead(names, sources.keys(), file);
-  refuse(fatal, extra, misshapen, renamed, file);
+  else {
+    const found = [...parameters.keys()].filter((name) => renamed.has(name)).length;
+    const isOther = present === undefined ? missing.length > parameters.size / 2 : found === 0;
+    if (isOther) refuseOther(missing, parameters.size, sources, file);
+  }
+  refuse(fatal, strict ? unexpected : [], misshapen, renamed, file);
 
   const state: State = new Map();
   const random = uniform(seed);
@@ -150,15 +168,32 @@ export function matchWeights(
   for (const name of names) {
     const source = renamed.get(name);
     const parameter = parameters.get(name);
+    const before = strict ? undefined : present?.get(name);
     if (source !== undefined) state.set(name, parameter === undefined ? source.readCounter() : source.read());
     else if (!optional.has(name)) {
       newly_initialized.push(name);
-      state.set(name, initial(parameter, config, random));
-    } else if (name.endsWith(COUNTER) && state.has(name.replace(COUNTER, 'running_var'))) {
+      state.set(name, before ?? initial(parameter, config, random));
+    } else if (before !== undefined) state.set(name, before);
+    else if (name.endsWith(COUNTER) && state.has(name.replace(COUNTER, 'running_var'))) {
       state.set(name, initial(undefined, config, random));
     }
   }
-  return { state, newly_initialized };
+  return { state, newly_initialized, unexpected, notes: note === undefined ? [] : [`${file ?? 'weights'}: ${note}`] };
+}
+
+/** A network that is random for the most part is nobody's wish: the file is another model's, or has other names. */
+function refuseOther(
+  missing: string[],
+  all: number,
+  sources: ReadonlyMap<string, WeightSource>,
+  file: string | undefined,
+): never {
+  const names = [...sources.keys()];
+  throw new MobileNetError(
+    'WEIGHTS',
+    `${file ?? 'weights'}: ${missing.length} of ${all} weights are missing (${listNames(missing, 2)}), which strict: false does not allow; got ${listNames(names, 3, 150)}; is it a MobileNetV2 with Hugging Face's names? convert reads those of other frameworks`,
+    { file, tensor: missing[0], names: missing },
+  );
 }
 
 /** A classifier where a segmenter is wanted, or the reverse, deserves better than two lists of names. */

@@ -13,16 +13,19 @@ export abstract class PickleObject {
   abstract readonly what: string;
 }
 
-export type PickleKey = string | number | bigint | boolean | null;
+/** Whatever Python can hash: also tuples and objects, each of which is a key of its own here. */
+export type PickleKey = string | number | bigint | boolean | null | PickleObject | PickleValue[];
 export type PickleDict = Map<PickleKey, PickleValue>;
 /** Tuples and lists are both arrays: no call here tells them apart. They may contain themselves, so never walk one blindly. */
-export type PickleValue = PickleKey | PickleObject | PickleDict | PickleValue[];
+export type PickleValue = PickleKey | PickleDict;
 
 /** Decides what a pickle may name and call. Each method throws a {@link MobileNetError} to refuse. */
 export interface PickleHost {
   /** A global, as `module.name`. */
   global(name: string, offset: number): PickleObject;
   call(callee: PickleObject, args: PickleValue[], offset: number): PickleValue;
+  /** Whether attributes may be set on a value; they are read and forgotten. */
+  mayHaveAttributes(value: PickleValue): boolean;
   /** An object that is stored outside the pickle. */
   persistent(id: PickleValue, offset: number): PickleValue;
 }
@@ -113,6 +116,7 @@ class Machine {
       case 0x58 /* BINUNICODE */:
         return this.#text(this.#uint32());
       case 0x8c /* SHORT_BINUNICODE */:
+      case 0x55 /* SHORT_BINSTRING, from Python 2 */:
         return this.#text(this.#uint8());
 
       case 0x29 /* EMPTY_TUPLE */:
@@ -142,6 +146,7 @@ class Machine {
           return this.#global(module, name);
         }
       case 0x52 /* REDUCE */:
+      case 0x81 /* NEWOBJ: a call of the class */:
         {
           const [callee, args] = this.#popMany(2);
           if (!(callee instanceof PickleObject) || !Array.isArray(args)) {
@@ -199,7 +204,7 @@ class Machine {
       case 0x62 /* BUILD */:
         // Sets attributes. A state dict carries `_metadata` (versions of its modules) that way; nobody needs it here.
         this.#pop();
-        if (!(this.#top() instanceof Map)) {
+        if (!this.#host.mayHaveAttributes(this.#top())) {
           this.#fail('PICKLE', `expected attributes on a dict, got them on ${kindOf(this.#top())}`);
         }
         break;
@@ -251,10 +256,8 @@ class Machine {
     if (items.length % 2 !== 0) this.#fail('PICKLE', 'expected a value for every key, got an odd number of items');
     for (let i = 0; i < items.length; i += 2) {
       const key = items[i]!;
-      if (typeof key === 'object' && key !== null) {
-        this.#fail('PICKLE', `expected a string or number as a key, got ${kindOf(key)}`);
-      }
-      if (dict.has(key)) this.#fail('DUPLICATE_KEY', `expected every key once, got ${show(key)} twice`, String(key));
+      if (key instanceof Map) this.#fail('PICKLE', 'expected a key that Python can hash, got a dict');
+      if (dict.has(key)) this.#fail('DUPLICATE_KEY', `expected every key once, got ${kindOf(key)} twice`, kindOf(key));
       dict.set(key, items[i + 1]!);
     }
   }

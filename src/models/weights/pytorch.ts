@@ -1,63 +1,38 @@
 /**
- * `pytorch_model.bin`: what `torch.save(model.state_dict())` writes. A pickle describes the tensors (dims, strides,
- * offset into a storage) and the storages lie beside it. Two containers:
+ * `pytorch_model.bin`: what `torch.save(model.state_dict())` writes, or a checkpoint of training that has a state dict in
+ * it. A pickle describes the tensors (dims, strides, offset into a storage) and the storages lie beside it. Two containers:
  *
  *   zip (torch ≥ 1.6)   NAME/data.pkl, NAME/data/KEY for each storage, NAME/byteorder
  *   legacy              four pickles (magic, version, system, state dict), a fifth with the storages' keys, then for each
  *                       of those an int64 count and the elements
  *
- * Source: torch/serialization.py and torch/_utils.py of PyTorch 2.13. Only state dicts are read: anything else a pickle
- * may name is refused, and nothing in it is executed.
+ * Source: torch/serialization.py and torch/_utils.py of PyTorch 2.13. A pickle may name what torch's reader of weights
+ * allows (torch-globals.ts); anything else is refused, and nothing in it is executed.
  */
 import { checkTensorCount, env } from '../../base/env.js';
-import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
-import { kindOf, type PickleDict, type PickleHost, PickleObject, type PickleValue, readPickle } from './pickle.js';
+import { type ErrorCode, listNames, MobileNetError, show } from '../../base/errors.js';
+import { kindOf, type PickleHost, PickleObject, type PickleValue, readPickle } from './pickle.js';
+import { findStateDict } from './state-dicts.js';
 import { type StoredDtype, type StoredTensor, type StoredTensors, storedBytes } from './stored.js';
 import { isRowMajor, toRowMajor } from './strided.js';
+import {
+  COUNTER,
+  ORDERED_DICT,
+  REBUILD,
+  REBUILD_FROM_TYPE,
+  SIZE,
+  StorageType,
+  TorchFunction,
+  torchGlobal,
+  Unread,
+} from './torch-globals.js';
 import { Zip } from './zip.js';
-
-const STORAGE_TYPES = new Map<string, StoredDtype>([
-  ['torch.FloatStorage', 'F32'],
-  ['torch.HalfStorage', 'F16'],
-  ['torch.BFloat16Storage', 'BF16'],
-  ['torch.DoubleStorage', 'F64'],
-  ['torch.LongStorage', 'I64'],
-  ['torch.IntStorage', 'I32'],
-  ['torch.ShortStorage', 'I16'],
-  ['torch.CharStorage', 'I8'],
-  ['torch.ByteStorage', 'U8'],
-  ['torch.BoolStorage', 'BOOL'],
-]);
-const ORDERED_DICT = 'collections.OrderedDict';
-const REBUILD_TENSOR = 'torch._utils._rebuild_tensor_v2';
-const REBUILD_PARAMETER = 'torch._utils._rebuild_parameter';
-const FUNCTIONS: readonly string[] = [ORDERED_DICT, REBUILD_TENSOR, REBUILD_PARAMETER];
 
 const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 const LEGACY_VERSION = 1001;
 const BIG_ENDIAN = 'expected little-endian data; save it again on a little-endian machine';
 /** PyTorch's own limit on dimensions. */
 const MOST_DIMS = 64;
-
-class TorchFunction extends PickleObject {
-  readonly what = 'a function';
-  readonly name: string;
-
-  constructor(name: string) {
-    super();
-    this.name = name;
-  }
-}
-
-class StorageType extends PickleObject {
-  readonly what = 'a storage type';
-  readonly dtype: StoredDtype;
-
-  constructor(dtype: StoredDtype) {
-    super();
-    this.dtype = dtype;
-  }
-}
 
 class Storage extends PickleObject {
   readonly what = 'a storage';
@@ -96,17 +71,18 @@ class TorchTensor extends PickleObject {
 }
 
 /**
- * Reads a state dict, also one wrapped as `{ state_dict: … }` or `{ model: … }`. Contiguous tensors are views into
+ * Reads a state dict, also one in a checkpoint of training (see `findStateDict`). Contiguous tensors are views into
  * `bytes`; others are copied into row-major order.
  *
- * @throws MobileNetError PICKLE when the file asks for anything but tensors, naming it; UNSUPPORTED, TRUNCATED, LAYOUT,
+ * @returns `notes`: which state dict was taken, where there are several
+ * @throws MobileNetError PICKLE when the file asks for what torch refuses too, naming it; UNSUPPORTED, TRUNCATED, LAYOUT,
  *   SHAPE, DUPLICATE_KEY, LIMIT or IO for damaged or unusual files
  */
 export function readPytorch(bytes: Uint8Array, { file }: { file: string }): StoredTensors {
   const reader = new TorchReader(bytes, file);
   const isZip = bytes[0] === 0x50 && bytes[1] === 0x4b; // "PK"
   const root = isZip ? reader.readZip() : reader.readLegacy();
-  return { tensors: reader.tensorsOf(root), metadata: Object.create(null) };
+  return { ...reader.tensorsOf(root), metadata: Object.create(null) };
 }
 
 class TorchReader implements PickleHost {
@@ -198,24 +174,48 @@ class TorchReader implements PickleHost {
   }
 
   global(name: string, offset: number): PickleObject {
-    const dtype = STORAGE_TYPES.get(name);
-    if (dtype !== undefined) return new StorageType(dtype);
-    if (FUNCTIONS.includes(name)) return new TorchFunction(name);
-    const remedy = 'nothing was run; if you trust the file, convert it to safetensors in Python';
-    return this.#fail('PICKLE', offset, `expected tensors only, but the pickle asks for ${show(name)}; ${remedy}`);
+    const known = torchGlobal(name);
+    if (known !== undefined) return known;
+    const remedy =
+      "nothing was run. torch's weights_only reader refuses it too: load the file in Python and save model.state_dict() alone";
+    return this.#fail('PICKLE', offset, `expected weights, but the pickle asks for ${show(name)}; ${remedy}`);
   }
 
   call(callee: PickleObject, args: PickleValue[], offset: number): PickleValue {
-    if (callee instanceof TorchFunction) {
-      const [first, start, dims, strides] = args;
-      if (callee.name === ORDERED_DICT && args.length === 0) return new Map();
-      if (callee.name === REBUILD_PARAMETER && first instanceof TorchTensor) return first;
-      if (callee.name === REBUILD_TENSOR && first instanceof Storage && Array.isArray(dims) && Array.isArray(strides)) {
-        return new TorchTensor(first, start, dims, strides);
-      }
-      return this.#fail('PICKLE', offset, `${callee.name} with arguments that torch.save does not give it`);
+    if (callee instanceof Unread) return callee;
+    if (!(callee instanceof TorchFunction)) {
+      return this.#fail('PICKLE', offset, `expected a call of a function, got one of ${callee.what}`);
     }
-    return this.#fail('PICKLE', offset, `expected a call of a function, got one of ${callee.what}`);
+    const result = this.#called(callee.name, args);
+    if (result !== undefined) return result;
+    return this.#fail('PICKLE', offset, `${callee.name} with arguments that torch.save does not give it`);
+  }
+
+  #called(name: string, args: PickleValue[]): PickleValue | undefined {
+    const [first, start, dims, strides] = args;
+    switch (name) {
+      case ORDERED_DICT:
+        return args.length === 0 ? new Map() : undefined;
+      case COUNTER:
+        return args.length === 0 ? new Map() : first instanceof Map ? first : undefined;
+      case SIZE:
+        return Array.isArray(first) ? first : undefined;
+      case `${REBUILD}tensor`:
+      case `${REBUILD}tensor_v2`:
+        if (!(first instanceof Storage) || !Array.isArray(dims) || !Array.isArray(strides)) return undefined;
+        return new TorchTensor(first, start, dims, strides);
+      case REBUILD_FROM_TYPE:
+        // (function, type, arguments, attributes): a tensor with attributes of its own.
+        if (!(first instanceof TorchFunction) || first.name === name || !Array.isArray(dims)) return undefined;
+        return this.#called(first.name, dims);
+      default:
+        // Of a parameter, with attributes or without, and of a tensor from another device: (tensor, …).
+        return first instanceof TorchTensor || first instanceof Unread ? first : undefined;
+    }
+  }
+
+  mayHaveAttributes(value: PickleValue): boolean {
+    return value instanceof Map || value instanceof Unread;
   }
 
   /** ('storage', type, key, location, count), in the legacy format with a view's place after it, always None today. */
@@ -242,27 +242,22 @@ class TorchReader implements PickleHost {
     return known;
   }
 
-  tensorsOf(root: PickleValue): Map<string, StoredTensor> {
+  tensorsOf(root: PickleValue): Pick<StoredTensors, 'tensors' | 'notes'> {
     const tensors = new Map<string, StoredTensor>();
-    const state = this.#stateDict(root);
-    checkTensorCount(state.size, this.#file);
-    for (const [name, value] of state) {
-      if (typeof name !== 'string' || !(value instanceof TorchTensor)) {
-        const message = `expected a tensor, got ${kindOf(value)}; save model.state_dict() alone`;
-        return this.#fail('PICKLE', 0, message, String(name));
+    const found = findStateDict(root, (value) => value instanceof TorchTensor);
+    if (found === undefined) {
+      return this.#fail('PICKLE', 0, `expected a state dict, got ${describeRoot(root)}`);
+    }
+    const { dict, note } = found;
+    checkTensorCount(dict.size, this.#file);
+    for (const [name, value] of dict) {
+      if (typeof name !== 'string') continue; // beside the weights, as an epoch is
+      if (value instanceof TorchTensor) tensors.set(name, this.#store(name, value));
+      else if (value instanceof Unread) {
+        return this.#fail('PICKLE', 0, `expected a plain tensor, got ${value.what}; save it as float32`, name);
       }
-      tensors.set(name, this.#store(name, value));
     }
-    return tensors;
-  }
-
-  #stateDict(root: PickleValue): PickleDict {
-    if (!(root instanceof Map)) return this.#fail('PICKLE', 0, `expected a state dict, got ${kindOf(root)}`);
-    for (const wrapper of ['state_dict', 'model']) {
-      const inner = root.get(wrapper);
-      if (inner instanceof Map) return inner;
-    }
-    return root;
+    return { tensors, ...(note !== undefined && { notes: [`${this.#file}: ${note}`] }) };
   }
 
   #store(name: string, { storage, offset, dims, strides }: TorchTensor): StoredTensor {
@@ -298,6 +293,16 @@ class TorchReader implements PickleHost {
     const where = tensor === undefined ? this.#file : `${show(tensor)} in ${this.#file}`;
     throw new MobileNetError(code, `${where}: ${message}`, { file: this.#file, tensor, offset });
   }
+}
+
+function describeRoot(root: PickleValue): string {
+  if (!(root instanceof Map)) return kindOf(root);
+  const keys = [...root.keys()].filter((key) => typeof key === 'string');
+  return `a dict without tensors by name (${listNames(
+    keys.map((key) => show(key)),
+    10,
+    200,
+  )})`;
 }
 
 function isSize(value: PickleValue | undefined): value is number {

@@ -57,8 +57,28 @@ const DEVICE = /^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)/i;
  * An allow-list, not a list of attacks: what it lets through is a plain relative path on every system and in every URL,
  * so absolute paths, drives, backslashes, `..`, escapes, schemes, control characters and NUL need no rule of their own.
  */
-export function isPlainPath(path: string): boolean {
+function isPlainPath(path: string): boolean {
   return path.split('/').every((segment) => SEGMENT.test(segment) && !DEVICE.test(segment));
+}
+
+/** A file's name as people have them: with spaces and brackets, in any script; nothing that a system or a URL takes as a sign. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+const NAME = /^[^\0-\x1f\x7f"#%*./:<>?\\| ~][^\0-\x1f\x7f"#%*/:<>?\\|]*$/;
+
+/**
+ * A relative path of a stranger as a plain one: `./weights.bin`, `a/../weights.bin` and `a\\weights.bin` are spellings that
+ * browsers and other loaders take.
+ * @returns undefined for what leads out of the folder, and for what is no plain name when it is resolved
+ */
+export function insidePath(path: string): string | undefined {
+  const inside: string[] = [];
+  for (const segment of path.replaceAll('\\', '/').split('/')) {
+    if (segment === '..') {
+      if (inside.pop() === undefined) return undefined;
+    } else if (segment === '' ? inside.length === 0 : segment !== '.') inside.push(segment);
+  }
+  const isPlain = (name: string) => NAME.test(name) && !/[. ]$/.test(name) && !DEVICE.test(name);
+  return inside.length > 0 && inside.every(isPlain) ? inside.join('/') : undefined;
 }
 
 function checkShardName(shard: string, extension: string, file: string, tensor: string): void {

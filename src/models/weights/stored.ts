@@ -57,6 +57,8 @@ export interface StoredTensors {
   tensors: Map<string, StoredTensor>;
   /** What the file says about itself, such as `format: 'pt'`. Has no prototype. */
   metadata: Record<string, string>;
+  /** What the reader chose where the file leaves a choice, in whole sentences. */
+  notes?: readonly string[];
 }
 
 export function isDtype(name: unknown): name is StoredDtype {
@@ -92,10 +94,38 @@ export function toFloat32(stored: StoredTensor): Tensor<'float32'> {
   }
 }
 
-/** The tensor as int64, what PyTorch keeps `num_batches_tracked` in. @throws MobileNetError DTYPE for any other type */
+/** The tensor as int64. @throws MobileNetError DTYPE for any other type */
 export function toInt64(stored: StoredTensor): Tensor<'int64'> {
   if (stored.dtype !== 'I64') return refuseDtype(stored, 'I64');
   return new Tensor('int64', elements(stored, BigInt64Array), stored.dims);
+}
+
+const NUMBERS: Partial<Record<StoredDtype, (view: DataView) => number | bigint>> = {
+  I64: (view) => view.getBigInt64(0, true),
+  U64: (view) => view.getBigUint64(0, true),
+  F64: (view) => view.getFloat64(0, true),
+  I32: (view) => view.getInt32(0, true),
+  U32: (view) => view.getUint32(0, true),
+  I16: (view) => view.getInt16(0, true),
+  U16: (view) => view.getUint16(0, true),
+  I8: (view) => view.getInt8(0),
+  U8: (view) => view.getUint8(0),
+  BOOL: (view) => view.getUint8(0),
+};
+
+/**
+ * Batch norm's count of training steps. PyTorch keeps it as int64; who converts a whole checkpoint to half precision converts
+ * it too. Nothing reads it, so that no type is refused: what is no whole number counts as 0.
+ */
+export function toCounter(stored: StoredTensor): bigint {
+  const { bytes, dtype } = stored;
+  if (bytes.length === 0) return 0n;
+  const isFloat = dtype === 'F32' || dtype === 'F16' || dtype === 'BF16';
+  const value = isFloat
+    ? toFloat32(stored).data[0]
+    : (NUMBERS[dtype]?.(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)) ?? 0);
+  if (typeof value === 'bigint') return BigInt.asIntN(64, value);
+  return Number.isFinite(value) ? BigInt.asIntN(64, BigInt(Math.trunc(value))) : 0n;
 }
 
 interface ArrayConstructor<A> {

@@ -13,7 +13,7 @@ import { join } from '../../base/bytes.js';
 import { env, type Folder, readModelFile } from '../../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson, showJson } from '../../base/json.js';
-import { isPlainPath } from './shards.js';
+import { insidePath } from './shards.js';
 import { type StoredDtype, type StoredTensor, storedBytes } from './stored.js';
 
 /** How numbers of a type lie in the file. A float32 may be there as another of these, its quantisation. */
@@ -89,17 +89,18 @@ async function readGroup(
 }
 
 async function readShard(path: string, folder: Folder, file: string, most: number): Promise<Uint8Array> {
-  if (!isPlainPath(path)) {
+  const inside = insidePath(path);
+  if (inside === undefined) {
     throw new MobileNetError(
       'PATH_ESCAPE',
       `${file}: expected a plain name like group1-shard1of1.bin, got ${show(path)}; nothing was opened`,
       { file },
     );
   }
-  const bytes = await readModelFile(folder, path, undefined, most);
+  const bytes = await readModelFile(folder, inside, undefined, most);
   if (bytes !== undefined) return bytes;
-  throw new MobileNetError('SHARD', `${folder.name}: ${show(path)} is missing, which ${file} names; download it`, {
-    file: path,
+  throw new MobileNetError('SHARD', `${folder.name}: ${show(inside)} is missing, which ${file} names; download it`, {
+    file: inside,
   });
 }
 

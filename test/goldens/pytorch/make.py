@@ -79,4 +79,55 @@ save(
 save("shared", {"all": half_shared, "first": half_shared[:4], "last": half_shared[6:], "again": half_shared})
 save("parameter", collections.OrderedDict(weight=torch.nn.Parameter(values(3, 2)), bias=torch.nn.Parameter(values(3))))
 save("wrapped", {"state_dict": {"weight": values(2, 2)}, "epoch": 3})
+
+
+def trained(**more):
+    """A checkpoint of training: everything beside the weights that torch's weights_only reader allows."""
+    module = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3))
+    module.load_state_dict(module_state())
+    optimizer = torch.optim.AdamW(module.parameters())
+    module(values(1, 2, 4, 4)).sum().backward()
+    optimizer.step()
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [30, 60, 60])
+    return {
+        "epoch": 3,
+        "loss": torch.tensor(0.5),
+        "optimizer": optimizer.state_dict(),
+        "scheduler": scheduler.state_dict(),  # with a collections.Counter
+        "device": torch.device("cuda:0"),
+        "dtype": torch.float16,
+        "layout": torch.strided,
+        "size": torch.Size([1, 2]),
+        "set": {1, 2},
+        "complex": 1 + 2j,
+        "bytes": b"bytes",
+        "bytearray": bytearray(b"bytes"),
+        "tuple keys": {(1, 2): 3},
+        "sparse": torch.eye(2).to_sparse(),
+        "quantized": torch.quantize_per_tensor(values(2), 0.1, 0, torch.qint8),
+        **more,
+    }
+
+
+def save_training(name, taken, checkpoint, **options):
+    torch.save(checkpoint, HERE / f"{name}.bin", **options)
+    torch.load(HERE / f"{name}.bin", weights_only=True)  # what torch reads, we read
+    save_file({key: tensor.detach().clone() for key, tensor in taken.items()}, HERE / f"{name}.safetensors")
+
+
+def with_attribute(tensor):
+    tensor.sharded = False
+    return tensor
+
+
+attributes = collections.OrderedDict(
+    weight=with_attribute(torch.nn.Parameter(values(3, 2))), bias=with_attribute(values(3))
+)
+state = module_state()
+average = {key: tensor + 1 for key, tensor in state.items()}
+save_training("training", state, {**trained(float8=values(2).to(torch.float8_e4m3fn)), "model_state_dict": state})
+save_training("training_legacy", state, {**trained(), "net": state}, _use_new_zipfile_serialization=False)
+save_training("attributes", attributes, attributes)
+save_training("ema", average, {"epoch": 3, "state_dict_ema": average})
+save_training("both", state, {"model_ema": average, "checkpoint": {"model": state, "epoch": 3}})
 torch.save({"weight": values(2, 2), "attack": Attack()}, HERE / "malicious.bin")
