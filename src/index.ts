@@ -2,17 +2,17 @@
  * The public surface. `mobilenet-v2` resolves to node.ts in Node, to edge.ts on edge runtimes and to web.ts elsewhere: the
  * same, with files and codecs in place.
  *
- * To read the network, begin with models/mobilenet-v2/architecture.ts, the paper's table; models/runtime/lower.ts folds batch
- * norm (layers/batchnorm.ts) and fuses; models/runtime/choose.ts says which kernel of layers/ computes a step, and
+ * To read the network, begin with models/mobilenet-v2/architecture.ts, the paper's table; graph/passes/passes.ts folds batch
+ * norm (layers/batch-norm) and fuses; layers/kernels.ts says which kernel computes a step, and
  * `mobilenet-v2 plan` which it was: `depthwise3x3_…__wasm` is layers/depthwise/wasm.ts.
  */
 // For `Symbol.dispose` in the declarations, where a project's own `lib` is older.
 /// <reference lib="esnext.disposable" preserve="true" />
 export type { HubOptions, HubSettings, ProgressInfo, ResponseCache, WorkerHandle } from './base/env.js';
-export * from './image/index.js';
-export type { Engine } from './layers/spec.js';
 export type {
+  ActivationNode,
   AddNode,
+  BatchNormNode,
   ConcatNode,
   ConvNode,
   Graph,
@@ -20,7 +20,9 @@ export type {
   Node as GraphNode,
   PoolNode,
   ResizeNode,
-} from './models/graph.js';
+} from './graph/nodes.js';
+export * from './image/index.js';
+export type { EngineName } from './layers/spec.js';
 export {
   MobileNetV2Config,
   MobileNetV2Config as AutoConfig,
@@ -46,17 +48,6 @@ export {
   type SemanticSegmenterOutput,
 } from './models/mobilenet-v2/model.js';
 export type { State } from './models/mobilenet-v2/weights.js';
-export type { Device } from './models/runtime/choose.js';
-export type { Layer, ReceptiveField } from './models/runtime/layers.js';
-export {
-  describePlan,
-  type InputDims,
-  type MemoryMode,
-  type Plan,
-  type PlanOutput,
-  type Step,
-} from './models/runtime/plan.js';
-export type { Profile, ProfileRow, ProfileStep } from './models/runtime/profile.js';
 export {
   type CallOptions,
   type ClassificationOptions,
@@ -73,3 +64,14 @@ export {
   type SegmentationResult,
   type Task,
 } from './pipeline.js';
+export {
+  describePlan,
+  type InputDims,
+  type Plan,
+  type PlanOutput,
+  type Step,
+} from './runtime/compile/plan.js';
+export type { Layer, ReceptiveField } from './runtime/describe-layers.js';
+export type { MemoryMode } from './runtime/engines/engine.js';
+export type { Device } from './runtime/engines/make.js';
+export type { Profile, ProfileRow, ProfileStep } from './runtime/profile.js';

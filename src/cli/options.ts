@@ -1,6 +1,6 @@
 /** Flags that several commands share, and how their values are read. Commander turns a refusal into exit code 2. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { DEVICES, type Device } from '../models/runtime/choose.js';
+import { DEVICES, type Device } from '../runtime/engines/make.js';
 import { type LimitFlags, limitOption } from './limits.js';
 import { FORMATS, type Format } from './output.js';
 

@@ -10,12 +10,13 @@
  * the narrow bottleneck. The last convolution has no activation: ReLU destroys what it cuts off, and in a narrow space
  * there is no second channel that still holds it (section 3.2).
  *
- * Batch norms are folded into the weights (batchnorm.ts). This is the text to read and the oracle for kernels that do
+ * Batch norms are folded into the weights (batch-norm/fold.ts). This is the text to read and the oracle for kernels that do
  * the three convolutions in one go; a planned network runs them as steps of its own.
  */
 import { depthwiseReference } from './depthwise/reference.js';
+import { operandsOf } from './kernel.js';
 import { pointwiseReference } from './pointwise/reference.js';
-import { type FusedActivation, NONE } from './spec.js';
+import type { FusedActivation } from './spec.js';
 
 /** A convolution with its batch norm folded in. */
 export interface FoldedConvolution {
@@ -62,6 +63,7 @@ export function invertedResidual(block: InvertedResidual, x: Float32Array): Floa
     pointwiseReference.run(
       {
         op: 'pointwise',
+        dtype: 'f32',
         batch,
         pixels: height * width,
         inChannels: block.inChannels,
@@ -70,11 +72,7 @@ export function invertedResidual(block: InvertedResidual, x: Float32Array): Floa
         residual: false,
         activation,
       },
-      x,
-      block.expand.weights,
-      block.expand.bias,
-      NONE,
-      expanded,
+      operandsOf({ x, ...block.expand, y: expanded }),
     );
   }
 
@@ -82,6 +80,7 @@ export function invertedResidual(block: InvertedResidual, x: Float32Array): Floa
   depthwiseReference.run(
     {
       op: 'depthwise3x3',
+      dtype: 'f32',
       batch,
       inHeight: height,
       inWidth: width,
@@ -94,17 +93,14 @@ export function invertedResidual(block: InvertedResidual, x: Float32Array): Floa
       padLeft: block.padLeft,
       activation,
     },
-    expanded,
-    block.depthwise.weights,
-    block.depthwise.bias,
-    NONE,
-    filtered,
+    operandsOf({ x: expanded, ...block.depthwise, y: filtered }),
   );
 
   const y = new Float32Array(batch * outHeight * outWidth * block.outChannels);
   pointwiseReference.run(
     {
       op: 'pointwise',
+      dtype: 'f32',
       batch,
       pixels: outHeight * outWidth,
       inChannels: block.expandedChannels,
@@ -113,11 +109,7 @@ export function invertedResidual(block: InvertedResidual, x: Float32Array): Floa
       residual: block.residual,
       activation: 'none',
     },
-    filtered,
-    block.project.weights,
-    block.project.bias,
-    block.residual ? x : NONE,
-    y,
+    operandsOf({ x: filtered, ...block.project, ...(block.residual && { residual: x }), y }),
   );
   return y;
 }

@@ -1,6 +1,5 @@
 /** All emitted kernels as one WebAssembly module, which serves every size of every layer. */
-import { MAX_PAGES } from '../tensor/memory.js';
-import { ModuleBuilder } from '../tensor/wasm/assembler.js';
+import { MAX_PAGES, ModuleBuilder } from '../tensor/wasm/assembler.js';
 import { WASM_KERNELS } from './kernels.js';
 
 /** A module is made for a memory that threads share or for one that they do not, with relaxed SIMD or without. */
@@ -31,6 +30,6 @@ export const KERNEL_FORMS: readonly KernelForm[] = [false, true].flatMap((shared
 /** A module that only engines with relaxed SIMD find valid. */
 export function relaxedProbe(): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder({ initial: 1 }, { relaxed: true });
-  module.func('probe', ['v128', 'v128'], (f, a, b) => f.set(a, f.mulAdd(a, a, b)));
+  module.func('probe', { a: 'v128', b: 'v128' }, (f, { a, b }) => f.set(a, f.mulAdd(a, a, b)));
   return module.encode();
 }

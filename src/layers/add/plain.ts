@@ -1,15 +1,16 @@
 /**
- * y = x + residual. One plain loop serves the engines without SIMD: two reads and a write for one addition, bound by
+ * y = x + other. One plain loop serves the engines without SIMD: two reads and a write for one addition, bound by
  * memory. In MobileNetV2 the addition rides on a pointwise convolution; this is for graphs where it cannot.
  */
-import type { AddSpec, PlainKernel } from '../spec.js';
+import type { PlainKernel } from '../kernel.js';
+import type { AddSpec } from '../spec.js';
 
 export const add: PlainKernel<AddSpec> = {
   op: 'add',
   supports: () => true,
   pack: (_spec, weights) => weights,
 
-  run(spec, x, _weights, _bias, residual, y) {
-    for (let i = 0; i < spec.size; i++) y[i] = x[i] + residual[i];
+  run(spec, { x, other, y }) {
+    for (let i = 0; i < spec.size; i++) y[i] = x[i] + other[i];
   },
 };

@@ -2,20 +2,21 @@
  * Channels side by side. One plain loop serves the engines without SIMD: it only copies. (A `set` of a `subarray` a pixel
  * would allocate two views a pixel and is slower at the channel counts of this network.)
  */
-import type { ConcatSpec, PlainKernel } from '../spec.js';
+import type { PlainKernel } from '../kernel.js';
+import type { ConcatSpec } from '../spec.js';
 
 export const concat: PlainKernel<ConcatSpec> = {
   op: 'concat',
   supports: () => true,
   pack: (_spec, weights) => weights,
 
-  /** x [pixels,C1] ‖ residual [pixels,C2] → y [pixels,C1+C2] */
-  run(spec, x, _weights, _bias, residual, y) {
+  /** x [pixels,C1] ‖ other [pixels,C2] → y [pixels,C1+C2] */
+  run(spec, { x, other, y }) {
     const { pixels, channels1: C1, channels2: C2 } = spec;
     let to = 0;
     for (let p = 0; p < pixels; p++) {
       for (let c = 0; c < C1; c++) y[to++] = x[p * C1 + c];
-      for (let c = 0; c < C2; c++) y[to++] = residual[p * C2 + c];
+      for (let c = 0; c < C2; c++) y[to++] = other[p * C2 + c];
     }
   },
 };

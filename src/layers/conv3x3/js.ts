@@ -2,8 +2,9 @@
  * 3×3 convolution over all channels in plain JavaScript: the 9·C taps of a pixel are gathered into a row of the lanes
  * of product.ts, and the convolution is a 1×1 convolution of those. Gathering costs a quarter of the time.
  */
+import { type Kernel, NONE, scaled } from '../kernel.js';
 import { blockPixels, LANE, multiplyBlock, PIXEL_LANES } from '../product.js';
-import { type Conv3x3Spec, type Kernel, NONE, scaled } from '../spec.js';
+import type { Conv3x3Spec } from '../spec.js';
 
 /** The taps of one output pixel, in the order of the weights [C,3,3], to lane[at …]; outside the picture 0. */
 function gather(
@@ -33,7 +34,7 @@ export const conv3x3Js: Kernel<Conv3x3Spec> = {
   pack: (_spec, weights, scale = null) => scaled(weights, scale),
 
   /** x [N,C,H,W] · w [K,C,3,3] · bias [K] → y [N,OH,OW,K] */
-  run(spec, x, w, bias, _residual, y) {
+  run(spec, { x, weights: w, bias, y }) {
     const { batch: N, inChannels: C, inHeight: H, inWidth: W } = spec;
     const { outChannels: K, outHeight: OH, outWidth: OW, stride, padTop, padLeft } = spec;
 

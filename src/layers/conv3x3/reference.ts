@@ -2,7 +2,8 @@
  * 3×3 convolution over all channels, as it would stand on a whiteboard: for every output, the sum of the nine taps of
  * every input channel. Never optimised; the other engines are compared with it.
  */
-import { type Conv3x3Spec, clampBounds, type Kernel, scaled } from '../spec.js';
+import { type Kernel, scaled } from '../kernel.js';
+import { type Conv3x3Spec, clampBounds } from '../spec.js';
 
 export const conv3x3Reference: Kernel<Conv3x3Spec> = {
   op: 'conv3x3',
@@ -11,7 +12,7 @@ export const conv3x3Reference: Kernel<Conv3x3Spec> = {
   pack: (_spec, weights, scale = null) => scaled(weights, scale),
 
   /** x [N,C,H,W] · w [K,C,3,3] · bias [K] → y [N,OH,OW,K] */
-  run(spec, x, w, bias, _residual, y) {
+  run(spec, { x, weights: w, bias, y }) {
     const { batch: N, inChannels: C, inHeight: H, inWidth: W } = spec;
     const { outChannels: K, outHeight: OH, outWidth: OW, stride, padTop, padLeft } = spec;
     const { lo, hi } = clampBounds(spec.activation);

@@ -3,26 +3,35 @@
  * channels side by side. A tile is 2 pixels by 16 output channels, as in the matrix product; its innermost loop walks
  * over the input channels with the nine taps unrolled.
  */
-import { type FunctionBuilder, f32x4, i32, type Local, type ModuleBuilder, v128 } from '../../tensor/wasm/assembler.js';
-import { type Conv3x3Spec, clampBounds, scaled, type WasmKernel } from '../spec.js';
+import {
+  type FunctionBuilder,
+  f32x4,
+  i32,
+  type Local,
+  type ModuleBuilder,
+  typed,
+  v128,
+} from '../../tensor/wasm/assembler.js';
+import { callOf, scaled, type WasmKernel } from '../kernel.js';
+import { type Conv3x3Spec, clampBounds } from '../spec.js';
 import { clamp, storeLanes } from '../wasm-store.js';
 
 const PANEL = 16;
 
-const PARAMS = [
-  ...['i32', 'i32', 'i32', 'i32'], // x, w, bias, y: one image
-  ...['i32', 'i32', 'i32', 'i32', 'i32'], // H, W, C, OW, K
-  ...['i32', 'i32', 'i32'], // padTop, padLeft, zeros
-  ...['f32', 'f32'], // bounds of the activation
-  ...['i32', 'i32'], // output rows from, to
-] as const;
+const PARAMS = {
+  ...typed('i32', 'x', 'w', 'bias', 'y'), // one image
+  ...typed('i32', 'H', 'W', 'C', 'OW', 'K'),
+  ...typed('i32', 'padTop', 'padLeft', 'zeros'),
+  ...typed('f32', 'lo', 'hi'), // bounds of the activation
+  ...typed('i32', 'rowFrom', 'rowTo'), // of the output
+};
 
 export const conv3x3Wasm: WasmKernel<Conv3x3Spec> = {
   op: 'conv3x3',
   engine: 'wasm',
   supports: () => true,
 
-  /** [K,C,3,3] → panels [C][3][3][16] of 16 output channels, zeros behind the last. */
+  /** [K,C,3,3] → panels [C][3][3][16] of 16 output channels, zeros after the last. */
   pack({ inChannels: C, outChannels: K }, unscaled, scale = null) {
     const weights = scaled(unscaled, scale);
     const packed = new Float32Array(Math.ceil(K / PANEL) * C * 9 * PANEL);
@@ -35,15 +44,13 @@ export const conv3x3Wasm: WasmKernel<Conv3x3Spec> = {
 
   calls(spec, at) {
     const { batch, inHeight: H, inWidth: W, inChannels: C, outHeight: OH, outWidth: OW, outChannels: K } = spec;
-    const { lo, hi } = clampBounds(spec.activation);
-    return Array.from({ length: batch }, (_, n) => ({
-      name: `conv3x3_s${spec.stride}`,
-      args: [
-        ...[at.x + 4 * n * C * H * W, at.weights, at.bias, at.y + 4 * n * OH * OW * K],
-        ...[H, W, C, OW, K, spec.padTop, spec.padLeft, at.zeros, lo, hi, 0, OH],
-      ],
-      split: { at: 14, grain: 1 },
-    }));
+    const { padTop, padLeft, activation } = spec;
+    const sizes = { H, W, C, OW, K, padTop, padLeft };
+    return Array.from({ length: batch }, (_, n) => {
+      const image = { x: at.x + 4 * n * C * H * W, w: at.weights, bias: at.bias, y: at.y + 4 * n * OH * OW * K };
+      const args = { ...image, ...sizes, zeros: at.zeros, ...clampBounds(activation), rowFrom: 0, rowTo: OH };
+      return callOf(`conv3x3_s${spec.stride}`, PARAMS, args, { splitBy: 'rowFrom', grain: 1 });
+    });
   },
 
   emit(module: ModuleBuilder) {
@@ -51,7 +58,7 @@ export const conv3x3Wasm: WasmKernel<Conv3x3Spec> = {
       module.func(
         `conv3x3_s${stride}`,
         PARAMS,
-        (f, x, w, bias, y, H, W, C, OW, K, padTop, padLeft, zeros, lo, hi, rowFrom, rowTo) => {
+        (f, { x, w, bias, y, H, W, C, OW, K, padTop, padLeft, zeros, lo, hi, rowFrom, rowTo }) => {
           const rowBytes = f.local('i32');
           const planeBytes = f.local('i32');
           const low = f.local('v128');
@@ -160,7 +167,7 @@ function tile(context: Context, pixels: number, border: boolean): void {
             else multiply();
             if (s === 2) f.increase(taps[r], planes[r]);
             f.increase(weightAt, 4 * PANEL);
-            // True behind the last tap alone. Behind each it keeps V8 from gathering the loads of all nine at the top,
+            // True after the last tap alone. After each it keeps V8 from gathering the loads of all nine at the top,
             // more than registers can hold: 13.6 GMAC/s without, 28 with it.
             f.branchIf(done, i32.eq(weightAt, end));
           }

@@ -11,7 +11,8 @@
  * times, each time turned by one row. Each row is copied once.
  */
 import { clampRange } from '../clamp.js';
-import { type DepthwiseSpec, type Kernel, scaled } from '../spec.js';
+import { type Kernel, scaled } from '../kernel.js';
+import type { DepthwiseSpec } from '../spec.js';
 
 /** Numbers in a lane of pixels. Wider rows are done in pieces. */
 const ROW = 32768;
@@ -111,7 +112,7 @@ function makeKernel(): Kernel<DepthwiseSpec> {
     },
 
     /** x [N,H,W,C] · w packed · bias [C] → y [N,OH,OW,C] */
-    run(spec, x, w, bias, _residual, y) {
+    run(spec, { x, weights: w, bias, y }) {
       const { batch: N, inHeight: H, inWidth: W, channels: C } = spec;
       const { outHeight: OH, outWidth: OW, stride, dilation, padTop, padLeft, rowsHeld = H } = spec;
       const step = dilation * C;

@@ -3,7 +3,8 @@
  * other channel. With dilation d the nine taps lie d pixels apart. Never optimised; the other engines are compared
  * with it.
  */
-import { clampBounds, type DepthwiseSpec, type Kernel, scaled } from '../spec.js';
+import { type Kernel, scaled } from '../kernel.js';
+import { clampBounds, type DepthwiseSpec } from '../spec.js';
 
 export const depthwiseReference: Kernel<DepthwiseSpec> = {
   op: 'depthwise3x3',
@@ -12,7 +13,7 @@ export const depthwiseReference: Kernel<DepthwiseSpec> = {
   pack: (_spec, weights, scale = null) => scaled(weights, scale),
 
   /** x [N,H,W,C] · w [C,1,3,3] · bias [C] → y [N,OH,OW,C] */
-  run(spec, x, w, bias, _residual, y) {
+  run(spec, { x, weights: w, bias, y }) {
     const { batch: N, inHeight: H, inWidth: W, channels: C } = spec;
     const { outHeight: OH, outWidth: OW, stride, dilation, padTop, padLeft, rowsHeld = H } = spec;
     const { lo, hi } = clampBounds(spec.activation);

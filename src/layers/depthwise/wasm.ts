@@ -15,20 +15,23 @@ import {
   i32,
   type Local,
   type ModuleBuilder,
+  type Parameters,
+  typed,
   v128,
 } from '../../tensor/wasm/assembler.js';
-import { clampBounds, type DepthwiseSpec, scaled, type WasmKernel } from '../spec.js';
+import { callOf, scaled, type WasmKernel } from '../kernel.js';
+import { clampBounds, type DepthwiseSpec } from '../spec.js';
 import { clamp, vectorAt } from '../wasm-store.js';
 
-const PARAMS = [
-  ...['i32', 'i32', 'i32', 'i32'], // x, w, bias, y: one image
-  ...['i32', 'i32', 'i32', 'i32'], // H, W, C, OW
-  ...['i32', 'i32', 'i32'], // padTop, padLeft, dilation
-  ...['i32', 'i32'], // rows that x holds (row h is at h mod that), zeros
-  ...['i32', 'i32', 'i32'], // output rows in a band, output columns in a strip, channels in a block
-  ...['f32', 'f32'], // bounds of the activation
-  ...['i32', 'i32'], // output rows from, to
-] as const;
+const PARAMS = {
+  ...typed('i32', 'x', 'w', 'bias', 'y'), // one image
+  ...typed('i32', 'H', 'W', 'C', 'OW'),
+  ...typed('i32', 'padTop', 'padLeft', 'dilation'),
+  ...typed('i32', 'held', 'zeros'), // held: rows that x holds; row h is at h mod that
+  ...typed('i32', 'band', 'strip', 'block'), // output rows, output columns, channels that are done together
+  ...typed('f32', 'lo', 'hi'), // bounds of the activation
+  ...typed('i32', 'rowFrom', 'rowTo'), // of the output
+};
 
 /**
  * Four channels touch a whole cache line of every pixel. A row is therefore done for the four vectors of a line before
@@ -75,134 +78,135 @@ export const depthwiseWasm: WasmKernel<DepthwiseSpec> = {
   },
 
   calls(spec, at) {
-    const { batch, inHeight, inWidth, channels, outHeight, outWidth, stride, dilation, padTop, padLeft } = spec;
-    const { rowsHeld = inHeight } = spec;
-    const { lo, hi } = clampBounds(spec.activation);
-    const strip = Math.ceil(outWidth / Math.ceil((outWidth * stride) / STRIP_COLUMNS));
+    const { batch, inHeight: H, inWidth: W, channels: C, outHeight, outWidth: OW } = spec;
+    const { stride, dilation, padTop, padLeft, rowsHeld: held = H } = spec;
+    const strip = Math.ceil(OW / Math.ceil((OW * stride) / STRIP_COLUMNS));
     const band = Math.max(1, Math.floor((BAND_BYTES / (strip * stride * LINE_BYTES) - 2) / stride));
-    const block = Math.ceil(outWidth / dilation) * stride <= NARROW_COLUMNS ? channels : LINE_CHANNELS;
+    const block = Math.ceil(OW / dilation) * stride <= NARROW_COLUMNS ? C : LINE_CHANNELS;
+    const sizes = { H, W, C, OW, padTop, padLeft, dilation, held, zeros: at.zeros, band, strip, block };
     return Array.from({ length: batch }, (_, n) => {
-      const x = at.x + 4 * n * inHeight * inWidth * channels;
-      const y = at.y + 4 * n * outHeight * outWidth * channels;
-      const args = [
-        ...[x, at.weights, at.bias, y],
-        ...[inHeight, inWidth, channels, outWidth],
-        ...[padTop, padLeft, dilation, rowsHeld, at.zeros, band, strip, block, lo, hi, 0, outHeight],
-      ];
-      return { name: `depthwise3x3_s${stride}`, args, split: { at: 18, grain: 1 } };
+      const image = { x: at.x + 4 * n * H * W * C, w: at.weights, bias: at.bias, y: at.y + 4 * n * outHeight * OW * C };
+      const args = { ...image, ...sizes, ...clampBounds(spec.activation), rowFrom: 0, rowTo: outHeight };
+      return callOf(`depthwise3x3_s${stride}`, PARAMS, args, { splitBy: 'rowFrom', grain: 1 });
     });
   },
 
+  /** Strips of columns, in each of them bands of rows, blocks of channels, rows, and vectors of channels along a row. */
   emit(module: ModuleBuilder) {
     for (const stride of [1, 2] as const) {
-      module.func(
-        `depthwise3x3_s${stride}`,
-        PARAMS,
-        (
-          f,
-          x,
-          w,
-          bias,
-          y,
-          H,
-          W,
-          C,
-          OW,
-          padTop,
-          padLeft,
-          dilation,
-          held,
-          zeros,
-          band,
-          strip,
-          block,
-          lo,
-          hi,
-          rowFrom,
-          rowTo,
-        ) => {
-          const [pixelBytes, rowBytes, outRowBytes, step] = f.locals('i32', 4);
-          f.set(pixelBytes, i32.shl(C, 2));
-          f.set(rowBytes, i32.mul(W, pixelBytes));
-          f.set(outRowBytes, i32.mul(OW, pixelBytes));
-          f.set(step, i32.mul(pixelBytes, dilation));
-          const [low, high, start] = f.locals('v128', 3);
-          f.set(low, f32x4.splat(lo));
-          f.set(high, f32x4.splat(hi));
-
-          const weights = f.locals('v128', 9);
-          const rows = f.locals('i32', 3); // the next pixel of each row of taps
-          const steps = f.locals('i32', 3); // bytes from it to the one after; 0 in a row of zeros
-          const bases = f.locals('i32', 3); // the first pixel of each row
-          const inside = f.locals('i32', 3); // -1, and 0 for a row of zeros
-          const [stripFrom, stripTo, first, bandFrom, bandTo, row, channel, weightAt, lane, out] = f.locals('i32', 10);
-          const [blockFrom, blockTo, outRow] = f.locals('i32', 3);
-          const [left, h, top, turn, slot, begin] = f.locals('i32', 6);
-          const window: Window = { f, rows, steps, weights, start, out, step, low, high };
-          const slide = stride === 1 ? slideByOne : slideByTwo;
-
-          /** Finds the rows of taps of a block of channels; `top` is the first one's number. */
-          const enterRows = () => {
-            f.set(h, top);
-            for (const [r, base] of bases.entries()) {
-              f.set(base, zeros);
-              f.set(steps[r], 0);
-              f.set(inside[r], 0);
-              // As unsigned, a negative row is a huge one.
-              f.if(i32.lt_u(h, H), () => {
-                f.set(slot, i32.sub(h, turn));
-                f.if(i32.ge_s(slot, held), () => f.set(slot, i32.sub(slot, held)));
-                f.set(base, i32.add(begin, i32.mul(slot, rowBytes)));
-                f.set(steps[r], step);
-                f.set(inside[r], -1);
-              });
-              f.increase(h, dilation);
-            }
-          };
-
-          f.for(stripFrom, 0, OW, strip, () => {
-            f.set(stripTo, i32.add(stripFrom, strip));
-            f.if(i32.gt_s(stripTo, OW), () => f.set(stripTo, OW));
-            f.for(first, stripFrom, i32.add(stripFrom, dilation), 1, () => {
-              f.set(left, i32.sub(i32.mul(first, stride), padLeft));
-              const { enter, alongRow } = slide(window, { left, first, W, end: stripTo, dilation });
-              f.for(bandFrom, rowFrom, rowTo, band, () => {
-                f.set(bandTo, i32.add(bandFrom, band));
-                f.if(i32.gt_s(bandTo, rowTo), () => f.set(bandTo, rowTo));
-                // Row h of x is in slot h − turn, or a turn of the ring before that.
-                f.set(turn, i32.sub(i32.mul(bandFrom, stride), padTop));
-                f.if(i32.lt_s(turn, 0), () => f.set(turn, 0));
-                f.set(turn, i32.mul(i32.div_u(turn, held), held));
-                f.set(begin, i32.add(x, i32.mul(enter, pixelBytes)));
-                f.for(blockFrom, 0, C, block, () => {
-                  f.set(blockTo, i32.add(blockFrom, block));
-                  f.if(i32.gt_s(blockTo, C), () => f.set(blockTo, C));
-                  f.set(top, i32.sub(i32.mul(bandFrom, stride), padTop));
-                  f.for(row, bandFrom, bandTo, 1, () => {
-                    enterRows();
-                    f.set(weightAt, i32.add(w, i32.mul(blockFrom, 9 * 4)));
-                    f.set(outRow, i32.add(i32.mul(row, outRowBytes), i32.mul(first, pixelBytes)));
-                    f.set(outRow, i32.add(y, outRow));
-                    f.for(channel, blockFrom, blockTo, LANES, () => {
-                      vectorAt(f, lane, channel, C);
-                      for (const [tap, weight] of weights.entries()) f.set(weight, v128.load(weightAt, 16 * tap));
-                      f.increase(weightAt, 9 * 4 * LANES);
-                      f.set(start, v128.load(i32.add(bias, lane)));
-                      for (const [r, at] of rows.entries()) f.set(at, i32.add(bases[r], i32.and(lane, inside[r])));
-                      f.set(out, i32.add(outRow, lane));
-                      alongRow();
-                    });
-                    f.increase(top, stride);
-                  });
-                });
-              });
+      module.func(`depthwise3x3_s${stride}`, PARAMS, (f, p) => {
+        const walk = beginWalk(f, p, stride);
+        const { stripFrom, stripTo, first, bandFrom, blockFrom, left } = walk;
+        f.for(stripFrom, 0, p.OW, p.strip, () => {
+          setUpTo(f, stripTo, i32.add(stripFrom, p.strip), p.OW);
+          f.for(first, stripFrom, i32.add(stripFrom, p.dilation), 1, () => {
+            f.set(left, i32.sub(i32.mul(first, stride), p.padLeft));
+            const slide = stride === 1 ? slideByOne : slideByTwo;
+            const { enter, alongRow } = slide(walk.window, { ...p, left, first, end: stripTo });
+            f.for(bandFrom, p.rowFrom, p.rowTo, p.band, () => {
+              enterBand(walk, enter);
+              f.for(blockFrom, 0, p.C, p.block, () => rowsOfBlock(walk, alongRow));
             });
           });
-        },
-      );
+        });
+      });
     }
   },
 };
+
+/** Where the function stands. */
+type Walk = ReturnType<typeof beginWalk>;
+
+/** Declares what lives through the whole function, and counts what never changes. */
+function beginWalk(f: FunctionBuilder, p: Parameters<typeof PARAMS>, stride: 1 | 2) {
+  const [pixelBytes, rowBytes, outRowBytes, step] = f.locals('i32', 4);
+  f.set(pixelBytes, i32.shl(p.C, 2));
+  f.set(rowBytes, i32.mul(p.W, pixelBytes));
+  f.set(outRowBytes, i32.mul(p.OW, pixelBytes));
+  f.set(step, i32.mul(pixelBytes, p.dilation));
+  const [low, high, start] = f.locals('v128', 3);
+  f.set(low, f32x4.splat(p.lo));
+  f.set(high, f32x4.splat(p.hi));
+
+  const weights = f.locals('v128', 9);
+  const rows = f.locals('i32', 3); // the next pixel of each row of taps
+  const steps = f.locals('i32', 3); // bytes from it to the one after; 0 in a row of zeros
+  const bases = f.locals('i32', 3); // the first pixel of each row
+  const inside = f.locals('i32', 3); // -1, and 0 for a row of zeros
+  const [stripFrom, stripTo, first, bandFrom, bandTo, row, channel, weightAt, lane, out] = f.locals('i32', 10);
+  const [blockFrom, blockTo, outRow] = f.locals('i32', 3);
+  const [left, h, top, turn, slot, begin] = f.locals('i32', 6);
+  const window: Window = { f, rows, steps, weights, start, out, step, low, high };
+  return {
+    ...{ f, p, stride, window, pixelBytes, rowBytes, outRowBytes, step, start, weights, rows, steps, bases, inside },
+    ...{ stripFrom, stripTo, first, bandFrom, bandTo, row, channel, weightAt, lane, out, blockFrom, blockTo, outRow },
+    ...{ left, h, top, turn, slot, begin },
+  };
+}
+
+/** The smaller of two. */
+function setUpTo(f: FunctionBuilder, local: Local<'i32'>, value: Expr<'i32'>, most: Local<'i32'>): void {
+  f.set(local, value);
+  f.if(i32.gt_s(local, most), () => f.set(local, most));
+}
+
+/** Finds the band's end, and the turn of the ring that it begins in: row h of x is in slot h − turn, or a turn before. */
+function enterBand({ f, p, stride, bandFrom, bandTo, turn, begin, pixelBytes }: Walk, enter: Local<'i32'>): void {
+  setUpTo(f, bandTo, i32.add(bandFrom, p.band), p.rowTo);
+  f.set(turn, i32.sub(i32.mul(bandFrom, stride), p.padTop));
+  f.if(i32.lt_s(turn, 0), () => f.set(turn, 0));
+  f.set(turn, i32.mul(i32.div_u(turn, p.held), p.held));
+  f.set(begin, i32.add(p.x, i32.mul(enter, pixelBytes)));
+}
+
+/** All rows of a band, for a block of channels. */
+function rowsOfBlock(walk: Walk, alongRow: () => void): void {
+  const { f, p, stride, bandFrom, bandTo, blockFrom, blockTo, top, row } = walk;
+  setUpTo(f, blockTo, i32.add(blockFrom, p.block), p.C);
+  f.set(top, i32.sub(i32.mul(bandFrom, stride), p.padTop));
+  f.for(row, bandFrom, bandTo, 1, () => {
+    enterRow(walk);
+    vectorsOfRow(walk, alongRow);
+    f.increase(top, stride);
+  });
+}
+
+/** Finds the rows of taps, of which the first is row `top` of the picture. */
+function enterRow({ f, p, bases, steps, inside, h, top, turn, slot, begin, rowBytes, step }: Walk): void {
+  f.set(h, top);
+  for (const [r, base] of bases.entries()) {
+    f.set(base, p.zeros);
+    f.set(steps[r], 0);
+    f.set(inside[r], 0);
+    // As unsigned, a negative row is a huge one.
+    f.if(i32.lt_u(h, p.H), () => {
+      f.set(slot, i32.sub(h, turn));
+      f.if(i32.ge_s(slot, p.held), () => f.set(slot, i32.sub(slot, p.held)));
+      f.set(base, i32.add(begin, i32.mul(slot, rowBytes)));
+      f.set(steps[r], step);
+      f.set(inside[r], -1);
+    });
+    f.increase(h, p.dilation);
+  }
+}
+
+/** A row of output, four channels at a time. */
+function vectorsOfRow(walk: Walk, alongRow: () => void): void {
+  const { f, p, weightAt, weights, blockFrom, blockTo, row, first, outRow, outRowBytes, pixelBytes } = walk;
+  const { channel, lane, start, rows, bases, inside, out } = walk;
+  f.set(weightAt, i32.add(p.w, i32.mul(blockFrom, 9 * 4)));
+  f.set(outRow, i32.add(i32.mul(row, outRowBytes), i32.mul(first, pixelBytes)));
+  f.set(outRow, i32.add(p.y, outRow));
+  f.for(channel, blockFrom, blockTo, LANES, () => {
+    vectorAt(f, lane, channel, p.C);
+    for (const [tap, weight] of weights.entries()) f.set(weight, v128.load(weightAt, 16 * tap));
+    f.increase(weightAt, 9 * 4 * LANES);
+    f.set(start, v128.load(i32.add(p.bias, lane)));
+    for (const [r, at] of rows.entries()) f.set(at, i32.add(bases[r], i32.and(lane, inside[r])));
+    f.set(out, i32.add(outRow, lane));
+    alongRow();
+  });
+}
 
 interface Window {
   f: FunctionBuilder;

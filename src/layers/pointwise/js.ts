@@ -1,6 +1,7 @@
 /** 1×1 convolution in plain JavaScript: blocks of pixels go through the lanes of product.ts. */
+import { type Kernel, NONE, scaled } from '../kernel.js';
 import { blockPixels, LANE, multiplyBlock, PIXEL_LANES } from '../product.js';
-import { type Kernel, NONE, type PointwiseSpec, scaled } from '../spec.js';
+import type { PointwiseSpec } from '../spec.js';
 
 const ZERO = new Float32Array(1);
 
@@ -20,7 +21,7 @@ export const pointwiseJs: Kernel<PointwiseSpec> = {
   pack: (_spec, weights, scale = null) => scaled(weights, scale),
 
   /** x [N,P,C] · w [K,C] · bias [K] or [N,K] (· residual [N,P,K]) → y [N,P,K] */
-  run(spec, x, w, bias, residual, y) {
+  run(spec, { x, weights: w, bias, residual, y }) {
     const { batch: N, pixels: P, inChannels: C, outChannels: K } = spec;
 
     // With one bias for all, a batch is nothing but more pixels.

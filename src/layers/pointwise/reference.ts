@@ -2,7 +2,8 @@
  * 1×1 convolution, as it would stand on a whiteboard: every output channel of a pixel is the dot product of the pixel's
  * input channels with one row of weights. Never optimised; the other engines are compared with it.
  */
-import { clampBounds, type Kernel, type PointwiseSpec, scaled } from '../spec.js';
+import { type Kernel, scaled } from '../kernel.js';
+import { clampBounds, type PointwiseSpec } from '../spec.js';
 
 export const pointwiseReference: Kernel<PointwiseSpec> = {
   op: 'pointwise',
@@ -11,7 +12,7 @@ export const pointwiseReference: Kernel<PointwiseSpec> = {
   pack: (_spec, weights, scale = null) => scaled(weights, scale),
 
   /** x [N,P,C] · w [K,C] · bias [K] or [N,K] (· residual [N,P,K]) → y [N,P,K] */
-  run(spec, x, w, bias, residual, y) {
+  run(spec, { x, weights: w, bias, residual, y }) {
     const { batch: N, pixels: P, inChannels: C, outChannels: K } = spec;
     const { lo, hi } = clampBounds(spec.activation);
 

@@ -3,15 +3,19 @@
  * 2 pixels by 16 channels keeps eight sums and walks down C once, reading four vectors of weights and two pixels a step.
  */
 import {
+  type Expr,
   type FunctionBuilder,
   f32x4,
   i32,
   type Local,
   type ModuleBuilder,
   type Operand,
+  type Parameters,
+  typed,
   v128,
 } from '../../tensor/wasm/assembler.js';
-import { clampBounds, type PointwiseSpec, type WasmKernel } from '../spec.js';
+import { callOf, type WasmKernel } from '../kernel.js';
+import { clampBounds, type PointwiseSpec } from '../spec.js';
 import { clamp, storeLanes } from '../wasm-store.js';
 
 /** Output channels of a panel. */
@@ -34,18 +38,23 @@ const MOST_AHEAD = 128;
  * of them for every handful of pixels: two take 4 % less for 1.0 at 224, 6 % at 96.
  */
 const FEW_PIXELS = 64;
+const BY_PIXELS = { splitBy: 'rowFrom', grain: 4 } as const;
+/** Pixels of the tiles that do most of the work. */
+const PLAIN_HEIGHT = 2;
+const RELAXED_HEIGHT = 6;
 /** Bytes of a cache line. */
 const LINE = 64;
 
 /** Where panel `column` begins and how wide it is. */
 const panelWidth = (column: number, channels: number): number => (channels - column <= HALF ? HALF : PANEL);
 
-const PARAMS = [
-  ...['i32', 'i32', 'i32', 'i32', 'i32'], // x, w, bias, residual (0 for none), y
-  ...['i32', 'i32', 'i32'], // C, K, pixels in a block
-  ...['f32', 'f32'], // bounds of the activation
-  ...['i32', 'i32', 'i32', 'i32'], // pixels from, to; channels from, to (multiples of a panel, or K)
-] as const;
+const PARAMS = {
+  ...typed('i32', 'x', 'w', 'bias', 'residual', 'y'), // residual: 0 for none
+  ...typed('i32', 'C', 'K', 'block'), // block: pixels in one
+  ...typed('f32', 'lo', 'hi'), // bounds of the activation
+  ...typed('i32', 'rowFrom', 'rowTo'), // pixels
+  ...typed('i32', 'colFrom', 'colTo'), // output channels; multiples of a panel, or K
+};
 
 export const pointwiseWasm: WasmKernel<PointwiseSpec> = {
   op: 'pointwise',
@@ -77,115 +86,35 @@ export const pointwiseWasm: WasmKernel<PointwiseSpec> = {
     // Pixels of all images are one long list, unless every image brings a bias of its own.
     const images = spec.biasPerImage ? batch : 1;
     const rows = spec.biasPerImage ? pixels : batch * pixels;
+    const bounds = { lo, hi, rowFrom: 0, rowTo: rows, colFrom: 0, colTo: K };
+    const split = rows < FEW_PIXELS ? ({ splitBy: 'colFrom', grain: PANEL } as const) : BY_PIXELS;
     return Array.from({ length: images }, (_, n) => {
       const x = at.x + 4 * n * rows * C;
       const y = at.y + 4 * n * rows * K;
       const residual = spec.residual ? at.residual + 4 * n * rows * K : 0;
       const bias = at.bias + 4 * n * K * Number(spec.biasPerImage);
-      const args = [x, at.weights, bias, residual, y, C, K, block, lo, hi, 0, rows, 0, K];
-      if (rows < FEW_PIXELS) return { name: 'pointwise', args, split: { at: 12, grain: PANEL } };
-      return { name: 'pointwise', args, split: { at: 10, grain: 4 } };
+      return callOf('pointwise', PARAMS, { x, w: at.weights, bias, residual, y, C, K, block, ...bounds }, split);
     });
   },
 
+  /** Blocks of pixels, in each of them all panels of channels, and in each of those the tiles of the block. */
   emit(module: ModuleBuilder) {
-    // With fused multiply-adds there is room for a tile of 6×8, at half a panel: 97 % of the peak, where 2×16 has 92.
-    // The rest of a block are tiles of 5×8, which is as good; all layers of 7×7 gain 1.5 % over 8 × 6 and one.
     const { relaxed } = module;
-    const tallest = relaxed ? 6 : 2;
-    module.func(
-      'pointwise',
-      PARAMS,
-      (f, x, w, bias, residual, y, C, K, block, lo, hi, rowFrom, rowTo, colFrom, colTo) => {
-        const [rowBytes, outBytes, blockFrom, blockTo, blockEnd, column, panel] = f.locals('i32', 7);
-        f.set(rowBytes, i32.shl(C, 2));
-        f.set(outBytes, i32.shl(K, 2));
-        const [low, high] = f.locals('v128', 2);
-        f.set(low, f32x4.splat(lo));
-        f.set(high, f32x4.splat(hi));
-        const [pixelAt, outAt, biasAt, weightsAt, toResidual, left] = f.locals('i32', 6);
-        f.set(toResidual, i32.sub(residual, y));
-        const addresses = { pixelAt, weightsAt, outAt, biasAt, residual, toResidual };
-        const step = f.local('i32'); // bytes from one input channel to the next in the panel
-        const context: Context = { f, ...addresses, rowBytes, outBytes, low, high, left };
-        const [next, nextEnd, weightsEnd, portion, needed, offset, sixesEnd] = f.locals('i32', 7);
-        f.set(weightsEnd, i32.add(w, i32.mul(rowBytes, i32.and(i32.add(K, HALF - 1), -HALF))));
-
-        /** Goes to the block's first pixel, and to `offset` floats behind the beginning of the panel. */
-        const goTo = (offset: Operand<'i32'>) => {
-          f.set(left, i32.sub(i32.sub(K, column), offset));
-          f.set(biasAt, i32.add(bias, i32.shl(i32.add(column, offset), 2)));
-          f.set(outAt, i32.add(i32.mul(blockFrom, outBytes), i32.shl(i32.add(column, offset), 2)));
-          f.set(outAt, i32.add(y, outAt));
-          f.set(weightsAt, i32.add(panel, i32.shl(offset, 2)));
-          f.set(pixelAt, i32.add(x, i32.mul(blockFrom, rowBytes)));
-        };
-        /** As many tiles as there is room for until `end`. */
-        const tiles = (height: number, channels: number, step: Operand<'i32'>, end = blockEnd) => {
-          f.set(needed, i32.mul(rowBytes, height));
-          f.while(
-            () => i32.ge_u(i32.sub(end, pixelAt), needed),
-            () => {
-              if (height === tallest) readAhead(f, next, nextEnd, portion);
-              tile(context, height, channels / 4, step);
-            },
-          );
-        };
-
-        f.for(blockFrom, rowFrom, rowTo, block, () => {
-          f.set(blockTo, i32.add(blockFrom, block));
-          f.if(i32.gt_s(blockTo, rowTo), () => f.set(blockTo, rowTo));
-          f.set(blockEnd, i32.add(x, i32.mul(blockTo, rowBytes)));
-          f.set(panel, i32.add(w, i32.mul(colFrom, rowBytes)));
-          const pixels = i32.sub(blockTo, blockFrom);
+    module.func('pointwise', PARAMS, (f, p) => {
+      const walk = beginWalk(f, p);
+      f.for(walk.blockFrom, p.rowFrom, p.rowTo, p.block, () => {
+        enterBlock(walk, relaxed);
+        f.for(walk.column, p.colFrom, p.colTo, PANEL, () => {
+          enterPanel(walk);
+          const isWhole = i32.gt_s(i32.sub(p.K, walk.column), HALF);
           if (relaxed) {
-            // As many fives as it takes for the rest to be sixes, where there is room for them: 49 are 4 × 6 + 5 × 5.
-            f.set(needed, i32.mul(i32.rem_u(i32.sub(6, i32.rem_u(pixels, 6)), 6), 5));
-            f.if(i32.gt_s(needed, pixels), () => f.set(needed, 0));
-            f.set(sixesEnd, i32.sub(blockEnd, i32.mul(needed, rowBytes)));
-          }
-          f.set(portion, i32.div_u(i32.mul(C, relaxed ? tallest / 2 : tallest), pixels));
-          f.set(portion, i32.mul(i32.add(portion, 1), i32.mul(i32.le_s(C, MOST_AHEAD), LINE)));
-          f.for(column, colFrom, colTo, PANEL, () => {
-            f.set(next, i32.add(panel, i32.mul(rowBytes, PANEL)));
-            f.set(nextEnd, i32.add(next, i32.mul(rowBytes, PANEL)));
-            f.if(i32.gt_u(nextEnd, weightsEnd), () => f.set(nextEnd, weightsEnd));
-            const isWhole = i32.gt_s(i32.sub(K, column), HALF);
-            if (relaxed) {
-              f.set(step, HALF_STEP);
-              f.if(isWhole, () => f.set(step, WHOLE_STEP));
-              f.for(offset, 0, i32.shr_u(step, 2), HALF, () => {
-                goTo(offset);
-                tiles(6, HALF, step, sixesEnd);
-                tiles(5, HALF, step);
-              });
-              f.set(offset, pixelAt);
-            }
-            /** The first pixel, or the first of the rest. */
-            const goToRest = () => {
-              goTo(0);
-              if (!relaxed) return;
-              f.increase(outAt, i32.mul(i32.div_u(i32.sub(offset, pixelAt), rowBytes), outBytes));
-              f.set(pixelAt, offset);
-            };
-            f.if(
-              isWhole,
-              () => {
-                goToRest();
-                tiles(2, PANEL, WHOLE_STEP);
-                tiles(1, PANEL, WHOLE_STEP);
-              },
-              () => {
-                goToRest();
-                if (!relaxed) tiles(4, HALF, HALF_STEP);
-                tiles(1, HALF, HALF_STEP);
-              },
-            );
-            f.increase(panel, i32.mul(rowBytes, PANEL));
-          });
+            mainTiles(walk, isWhole);
+            restAfterMain(walk, isWhole);
+          } else plainTiles(walk, isWhole);
+          f.increase(walk.panel, i32.mul(walk.rowBytes, PANEL));
         });
-      },
-    );
+      });
+    });
   },
 };
 
@@ -212,6 +141,7 @@ function packFour(
   }
 }
 
+/** What a tile reads and moves on. */
 interface Context {
   f: FunctionBuilder;
   /** The next pixel. */
@@ -230,6 +160,139 @@ interface Context {
   high: Local<'v128'>;
   /** Output channels from these on. */
   left: Local<'i32'>;
+}
+
+/** Where the function stands: which block of pixels, which panel. */
+type Walk = ReturnType<typeof beginWalk>;
+
+/** Declares what lives through the whole function, and counts what never changes. */
+function beginWalk(f: FunctionBuilder, p: Parameters<typeof PARAMS>) {
+  const [rowBytes, outBytes, blockFrom, blockTo, blockEnd, column, panel] = f.locals('i32', 7);
+  f.set(rowBytes, i32.shl(p.C, 2));
+  f.set(outBytes, i32.shl(p.K, 2));
+  const [low, high] = f.locals('v128', 2);
+  f.set(low, f32x4.splat(p.lo));
+  f.set(high, f32x4.splat(p.hi));
+  const [pixelAt, outAt, biasAt, weightsAt, toResidual, left] = f.locals('i32', 6);
+  f.set(toResidual, i32.sub(p.residual, p.y));
+  const step = f.local('i32'); // bytes from one input channel to the next in the panel
+  const [next, nextEnd, weightsEnd, portion, needed, offset, sixesEnd] = f.locals('i32', 7);
+  f.set(weightsEnd, i32.add(p.w, i32.mul(rowBytes, i32.and(i32.add(p.K, HALF - 1), -HALF))));
+  const addresses = { pixelAt, weightsAt, outAt, biasAt, residual: p.residual, toResidual };
+  const context: Context = { f, ...addresses, rowBytes, outBytes, low, high, left };
+  const block = { blockFrom, blockTo, blockEnd, sixesEnd, needed };
+  return { p, context, ...context, ...block, column, panel, step, next, nextEnd, weightsEnd, portion, offset };
+}
+
+/** Finds the block's end, and how much of the next panel each of its tiles should read ahead. */
+function enterBlock(walk: Walk, relaxed: boolean): void {
+  const { f, p, blockFrom, blockTo, blockEnd, sixesEnd, panel, portion, needed, rowBytes } = walk;
+  f.set(blockTo, i32.add(blockFrom, p.block));
+  f.if(i32.gt_s(blockTo, p.rowTo), () => f.set(blockTo, p.rowTo));
+  f.set(blockEnd, i32.add(p.x, i32.mul(blockTo, rowBytes)));
+  f.set(panel, i32.add(p.w, i32.mul(p.colFrom, rowBytes)));
+  const pixels = i32.sub(blockTo, blockFrom);
+  if (relaxed) {
+    // As many fives as it takes for the rest to be sixes, where there is room for them: 49 are 4 × 6 + 5 × 5.
+    f.set(needed, i32.mul(i32.rem_u(i32.sub(6, i32.rem_u(pixels, 6)), 6), 5));
+    f.if(i32.gt_s(needed, pixels), () => f.set(needed, 0));
+    f.set(sixesEnd, i32.sub(blockEnd, i32.mul(needed, rowBytes)));
+  }
+  // A main tile comes round once for so many pixels; with relaxed SIMD twice, once for each half of the panel.
+  const pixelsARound = relaxed ? RELAXED_HEIGHT / 2 : PLAIN_HEIGHT;
+  f.set(portion, i32.div_u(i32.mul(p.C, pixelsARound), pixels));
+  f.set(portion, i32.mul(i32.add(portion, 1), i32.mul(i32.le_s(p.C, MOST_AHEAD), LINE)));
+}
+
+/** Finds the panel that comes next. */
+function enterPanel({ f, panel, next, nextEnd, weightsEnd, rowBytes }: Walk): void {
+  f.set(next, i32.add(panel, i32.mul(rowBytes, PANEL)));
+  f.set(nextEnd, i32.add(next, i32.mul(rowBytes, PANEL)));
+  f.if(i32.gt_u(nextEnd, weightsEnd), () => f.set(nextEnd, weightsEnd));
+}
+
+/** Goes to the block's first pixel, and to `offset` floats after the beginning of the panel. */
+function goTo(walk: Walk, offset: Operand<'i32'>): void {
+  const { f, p, left, column, biasAt, outAt, blockFrom, outBytes, weightsAt, panel, pixelAt, rowBytes } = walk;
+  f.set(left, i32.sub(i32.sub(p.K, column), offset));
+  f.set(biasAt, i32.add(p.bias, i32.shl(i32.add(column, offset), 2)));
+  f.set(outAt, i32.add(i32.mul(blockFrom, outBytes), i32.shl(i32.add(column, offset), 2)));
+  f.set(outAt, i32.add(p.y, outAt));
+  f.set(weightsAt, i32.add(panel, i32.shl(offset, 2)));
+  f.set(pixelAt, i32.add(p.x, i32.mul(blockFrom, rowBytes)));
+}
+
+/** As many tiles as there is room for until `end`. A main tile reads a portion of the next panel ahead. */
+function tiles(
+  walk: Walk,
+  [height, channels]: readonly [number, number],
+  step: Operand<'i32'>,
+  { end = walk.blockEnd, main = false } = {},
+): void {
+  const { f, needed, rowBytes, pixelAt, next, nextEnd, portion, context } = walk;
+  f.set(needed, i32.mul(rowBytes, height));
+  f.while(
+    () => i32.ge_u(i32.sub(end, pixelAt), needed),
+    () => {
+      if (main) readAhead(f, next, nextEnd, portion);
+      tile(context, height, channels / 4, step);
+    },
+  );
+}
+
+/** Without relaxed SIMD: tiles of 2×16, of 4×8 in a half panel, and the last pixels one by one. */
+function plainTiles(walk: Walk, isWhole: Expr<'i32'>): void {
+  walk.f.if(
+    isWhole,
+    () => {
+      goTo(walk, 0);
+      tiles(walk, [PLAIN_HEIGHT, PANEL], WHOLE_STEP, { main: true });
+      tiles(walk, [1, PANEL], WHOLE_STEP);
+    },
+    () => {
+      goTo(walk, 0);
+      tiles(walk, [4, HALF], HALF_STEP);
+      tiles(walk, [1, HALF], HALF_STEP);
+    },
+  );
+}
+
+/**
+ * With fused multiply-adds there is room for a tile of 6×8, at half a panel: 97 % of the peak, where 2×16 has 92. The rest of
+ * a block are tiles of 5×8, which is as good; all layers of 7×7 gain 1.5 % over 8 × 6 and one.
+ */
+function mainTiles(walk: Walk, isWhole: Expr<'i32'>): void {
+  const { f, step, offset, pixelAt, sixesEnd } = walk;
+  f.set(step, HALF_STEP);
+  f.if(isWhole, () => f.set(step, WHOLE_STEP));
+  f.for(offset, 0, i32.shr_u(step, 2), HALF, () => {
+    goTo(walk, offset);
+    tiles(walk, [RELAXED_HEIGHT, HALF], step, { end: sixesEnd, main: true });
+    tiles(walk, [5, HALF], step);
+  });
+  f.set(offset, pixelAt);
+}
+
+/** The pixels that sixes and fives have left, where a block has too few for them. */
+function restAfterMain(walk: Walk, isWhole: Expr<'i32'>): void {
+  const { f, outAt, offset, pixelAt, rowBytes, outBytes } = walk;
+  const goToRest = () => {
+    goTo(walk, 0);
+    f.increase(outAt, i32.mul(i32.div_u(i32.sub(offset, pixelAt), rowBytes), outBytes));
+    f.set(pixelAt, offset);
+  };
+  f.if(
+    isWhole,
+    () => {
+      goToRest();
+      tiles(walk, [2, PANEL], WHOLE_STEP);
+      tiles(walk, [1, PANEL], WHOLE_STEP);
+    },
+    () => {
+      goToRest();
+      tiles(walk, [1, HALF], HALF_STEP);
+    },
+  );
 }
 
 /**
@@ -284,7 +347,7 @@ function tile(context: Context, height: number, vectors: number, step: Operand<'
   f.if(residual, () => {
     f.set(from, i32.add(outAt, toResidual));
     for (let r = 0; r < height; r++) {
-      // May read past the row's end: those lanes are not stored, and memory has slack behind the last buffer.
+      // May read past the row's end: those lanes are not stored, and memory has slack after the last buffer.
       for (let v = 0; v < vectors; v++) f.set(sums[r][v], f32x4.add(sums[r][v], v128.load(from, 16 * v)));
       f.increase(from, outBytes);
     }

@@ -2,7 +2,8 @@
  * Average pooling. One plain loop serves the engines without SIMD: it reads each value once or, for 7×7 windows, from
  * cache, and a network does it once, on its smallest feature map.
  */
-import type { AveragePoolSpec, PlainKernel } from '../spec.js';
+import type { PlainKernel } from '../kernel.js';
+import type { AveragePoolSpec } from '../spec.js';
 
 export const averagePool: PlainKernel<AveragePoolSpec> = {
   op: 'average_pool',
@@ -10,7 +11,7 @@ export const averagePool: PlainKernel<AveragePoolSpec> = {
   pack: (_spec, weights) => weights,
 
   /** x [N,H,W,C] → y [N,H-R+1,W-S+1,C] */
-  run(spec, x, _weights, _bias, _residual, y) {
+  run(spec, { x, y }) {
     const { batch: N, inHeight: H, inWidth: W, channels: C, kernelHeight: R, kernelWidth: S } = spec;
     const OH = H - R + 1;
     const OW = W - S + 1;

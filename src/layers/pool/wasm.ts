@@ -1,17 +1,18 @@
 /** Average pooling, four channels at a time, in float64 and rounded once: the results are those of the js engine. */
-import { type Expr, f32x4, f64, f64x2, i32, type ModuleBuilder, v128 } from '../../tensor/wasm/assembler.js';
-import type { AveragePoolSpec, WasmKernel } from '../spec.js';
+import { type Expr, f32x4, f64, f64x2, i32, type ModuleBuilder, typed, v128 } from '../../tensor/wasm/assembler.js';
+import { callOf, type WasmKernel } from '../kernel.js';
+import type { AveragePoolSpec } from '../spec.js';
 import { vectorAt } from '../wasm-store.js';
 
 const LANES = 4;
 /** Channels of a cache line, below which threads would read the same ones. */
 const GRAIN = 16;
 
-const PARAMS = [
-  ...['i32', 'i32'], // x, y: one image
-  ...['i32', 'i32', 'i32', 'i32', 'i32'], // H, W, C, R, S
-  ...['i32', 'i32'], // channels from, to
-] as const;
+const PARAMS = {
+  ...typed('i32', 'x', 'y'), // one image
+  ...typed('i32', 'H', 'W', 'C', 'R', 'S'),
+  ...typed('i32', 'channelFrom', 'channelTo'),
+};
 
 export const averagePoolWasm: WasmKernel<AveragePoolSpec> = {
   op: 'average_pool',
@@ -22,16 +23,13 @@ export const averagePoolWasm: WasmKernel<AveragePoolSpec> = {
   calls({ batch, inHeight: H, inWidth: W, channels: C, kernelHeight: R, kernelWidth: S }, at) {
     return Array.from({ length: batch }, (_, n) => {
       const y = at.y + 4 * n * (H - R + 1) * (W - S + 1) * C;
-      return {
-        name: 'average_pool',
-        args: [at.x + 4 * n * H * W * C, y, H, W, C, R, S, 0, C],
-        split: { at: 7, grain: GRAIN },
-      };
+      const args = { x: at.x + 4 * n * H * W * C, y, H, W, C, R, S, channelFrom: 0, channelTo: C };
+      return callOf('average_pool', PARAMS, args, { splitBy: 'channelFrom', grain: GRAIN });
     });
   },
 
   emit(module: ModuleBuilder) {
-    module.func('average_pool', PARAMS, (f, x, y, H, W, C, R, S, channelFrom, channelTo) => {
+    module.func('average_pool', PARAMS, (f, { x, y, H, W, C, R, S, channelFrom, channelTo }) => {
       const [pixelBytes, rowBytes, row, column, channel, lane] = f.locals('i32', 6);
       f.set(pixelBytes, i32.shl(C, 2));
       f.set(rowBytes, i32.mul(W, pixelBytes));

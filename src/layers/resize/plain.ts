@@ -2,7 +2,8 @@
  * Bilinear resize, as torch.nn.functional.interpolate(mode='bilinear') does it in float32. One plain loop
  * serves the engines without SIMD: four reads and four multiplications a value, along neighbouring channels.
  */
-import type { PlainKernel, ResizeSpec } from '../spec.js';
+import type { PlainKernel } from '../kernel.js';
+import type { ResizeSpec } from '../spec.js';
 
 /**
  * How many input pixels one output pixel spans along one axis, rounded to float32 as PyTorch does.
@@ -30,7 +31,7 @@ export const resizeBilinear: PlainKernel<ResizeSpec> = {
   pack: (_spec, weights) => weights,
 
   /** x [N,H,W,C] → y [N,OH,OW,C] */
-  run(spec, x, _weights, _bias, _residual, y) {
+  run(spec, { x, y }) {
     const { batch: N, inHeight: H, inWidth: W, channels: C, outHeight: OH, outWidth: OW, alignCorners } = spec;
     const stepH = resizeStep(H, OH, alignCorners);
     const stepW = resizeStep(W, OW, alignCorners);

@@ -12,20 +12,22 @@ import {
   type Local,
   type ModuleBuilder,
   type Operand,
+  typed,
   v128,
 } from '../../tensor/wasm/assembler.js';
-import type { ResizeSpec, WasmKernel } from '../spec.js';
+import { callOf, type WasmKernel } from '../kernel.js';
+import type { ResizeSpec } from '../spec.js';
 import { vectorAt } from '../wasm-store.js';
 import { resizeStep } from './plain.js';
 
 const LANES = 4;
 
-const PARAMS = [
-  ...['i32', 'i32'], // x, y: one image
-  ...['i32', 'i32', 'i32', 'i32'], // H, W, C, OW
-  ...['f64', 'f64', 'f64'], // steps along height and width, and where in a pixel its centre is
-  ...['i32', 'i32'], // output rows from, to
-] as const;
+const PARAMS = {
+  ...typed('i32', 'x', 'y'), // one image
+  ...typed('i32', 'H', 'W', 'C', 'OW'),
+  ...typed('f64', 'stepH', 'stepW', 'centre'), // input pixels of an output pixel; where in a pixel its centre is
+  ...typed('i32', 'rowFrom', 'rowTo'), // of the output
+};
 
 export const resizeWasm: WasmKernel<ResizeSpec> = {
   op: 'resize_bilinear',
@@ -36,27 +38,16 @@ export const resizeWasm: WasmKernel<ResizeSpec> = {
   calls({ batch, inHeight: H, inWidth: W, channels: C, outHeight: OH, outWidth: OW, alignCorners }, at) {
     const stepH = resizeStep(H, OH, alignCorners);
     const stepW = resizeStep(W, OW, alignCorners);
-    return Array.from({ length: batch }, (_, n) => ({
-      name: 'resize_bilinear',
-      args: [
-        at.x + 4 * n * H * W * C,
-        at.y + 4 * n * OH * OW * C,
-        H,
-        W,
-        C,
-        OW,
-        stepH,
-        stepW,
-        alignCorners ? 0 : 0.5,
-        0,
-        OH,
-      ],
-      split: { at: 9, grain: 1 },
-    }));
+    const centre = alignCorners ? 0 : 0.5;
+    return Array.from({ length: batch }, (_, n) => {
+      const image = { x: at.x + 4 * n * H * W * C, y: at.y + 4 * n * OH * OW * C };
+      const args = { ...image, H, W, C, OW, stepH, stepW, centre, rowFrom: 0, rowTo: OH };
+      return callOf('resize_bilinear', PARAMS, args, { splitBy: 'rowFrom', grain: 1 });
+    });
   },
 
   emit(module: ModuleBuilder) {
-    module.func('resize_bilinear', PARAMS, (f, x, y, H, W, C, OW, stepH, stepW, centre, rowFrom, rowTo) => {
+    module.func('resize_bilinear', PARAMS, (f, { x, y, H, W, C, OW, stepH, stepW, centre, rowFrom, rowTo }) => {
       const pixelBytes = f.local('i32');
       const rowBytes = f.local('i32');
       f.set(pixelBytes, i32.shl(C, 2));
@@ -97,7 +88,7 @@ export const resizeWasm: WasmKernel<ResizeSpec> = {
   },
 };
 
-/** The two input pixels around an output pixel along an axis of `size`, and how to mix them. See resize.ts. */
+/** The two input pixels around an output pixel along an axis of `size`, and how to mix them. See plain.ts. */
 function neighbours(f: FunctionBuilder, size: Local<'i32'>) {
   const [before, after] = f.locals('i32', 2);
   const at = f.local('f64');

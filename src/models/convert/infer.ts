@@ -1,7 +1,7 @@
 /** The depth multiplier of a network, from the channels that its weights have. */
 
 import { MobileNetError, show } from '../../base/errors.js';
-import { parametersOf } from '../graph.js';
+import { parametersOf } from '../../graph/nodes.js';
 import { baseGraph } from '../mobilenet-v2/architecture.js';
 import { MobileNetV2Config, type MobileNetV2ConfigOptions } from '../mobilenet-v2/config.js';
 import type { WeightSource } from '../mobilenet-v2/weights.js';

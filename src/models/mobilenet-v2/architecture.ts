@@ -4,7 +4,7 @@
  * Sandler, Howard, Zhu, Zhmoginov, Chen: "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018
  * (arXiv:1801.04381). Names of layers are those of Hugging Face's checkpoints.
  */
-import { type ConvNode, type Graph, INPUT, type Node } from '../graph.js';
+import { type ConvNode, type Graph, INPUT, type Node } from '../../graph/nodes.js';
 import type { MobileNetV2Config } from './config.js';
 
 /**

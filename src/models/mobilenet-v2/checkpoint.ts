@@ -1,6 +1,6 @@
 /** The files of a checkpoint: what `save_pretrained` and the converters write and Python's transformers reads. */
 import { listNames, MobileNetError } from '../../base/errors.js';
-import type { Graph } from '../graph.js';
+import type { Graph } from '../../graph/nodes.js';
 import { writeSafetensors } from '../weights/safetensors.js';
 import { baseGraph, classificationGraph, segmentationGraph } from './architecture.js';
 import { MobileNetV2Config } from './config.js';

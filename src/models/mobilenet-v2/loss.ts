@@ -1,7 +1,7 @@
 /** The losses that `labels` give, as transformers computes them; sums are kept in float64. */
 import { MobileNetError, show } from '../../base/errors.js';
+import { operandsOf } from '../../layers/kernel.js';
 import { resizeBilinear } from '../../layers/resize/plain.js';
-import { NONE } from '../../layers/spec.js';
 import { sameDims } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { MobileNetV2Config, ProblemType } from './config.js';
@@ -67,7 +67,7 @@ export function segmentationLoss(logits: Tensor<'float32'>, labels: Tensor, conf
   // Each of the N·K planes is a picture of one channel, so the NHWC kernel serves NCHW too.
   const sizes = { batch: batch * classes, channels: 1, inHeight, inWidth, outHeight, outWidth, alignCorners: false };
   const upsampled = new Float32Array(labels.size * classes);
-  resizeBilinear.run({ op: 'resize_bilinear', ...sizes }, logits.data, NONE, NONE, NONE, upsampled);
+  resizeBilinear.run({ op: 'resize_bilinear', dtype: 'f32', ...sizes }, operandsOf({ x: logits.data, y: upsampled }));
   const indices = Array.from(labels.data as ArrayLike<number | bigint>, Number);
   const pixels = outHeight * outWidth;
   return crossEntropy(upsampled, indices, { batch, classes, pixels, ignored: config.semantic_loss_ignore_index });

@@ -6,16 +6,16 @@ import { checkSignal, unlessAborted } from '../../base/abort.js';
 import { Callable } from '../../base/callable.js';
 import { type Folder, type HubOptions, openFolder, requirePlatform } from '../../base/env.js';
 import { listNames, MobileNetError, show } from '../../base/errors.js';
-import { activationFunction } from '../../layers/activation.js';
+import type { Graph } from '../../graph/nodes.js';
+import { activationFunction } from '../../layers/activation/plain.js';
+import type { InputDims, Plan } from '../../runtime/compile/plan.js';
+import { describeLayers, type Layer } from '../../runtime/describe-layers.js';
+import type { MemoryMode } from '../../runtime/engines/engine.js';
+import { DEVICES, type Device, type EngineOptions, makeEngine, prepareEngine } from '../../runtime/engines/make.js';
+import { Network } from '../../runtime/network.js';
+import type { Profile } from '../../runtime/profile.js';
 import { firstNonFinite } from '../../tensor/finite.js';
 import { Tensor } from '../../tensor/tensor.js';
-import type { Graph } from '../graph.js';
-import { DEVICES, type Device } from '../runtime/choose.js';
-import { describeLayers, type Layer } from '../runtime/layers.js';
-import { type MachineOptions, makeMachine, prepareMachine } from '../runtime/machine.js';
-import type { InputDims, MemoryMode, Plan } from '../runtime/plan.js';
-import type { Profile } from '../runtime/profile.js';
-import { Network } from '../runtime/run.js';
 import { loadWeights } from '../weights/load.js';
 import { baseGraph, classificationGraph, segmentationGraph } from './architecture.js';
 import { type CheckpointDtype, checkpointFiles } from './checkpoint.js';
@@ -114,7 +114,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
   readonly newly_initialized: readonly string[] = [];
   readonly #graph: Graph;
   readonly #memory: MemoryMode;
-  readonly #machineOptions: MachineOptions;
+  readonly #engineOptions: EngineOptions;
   /** Undefined once disposed. */
   #state: State | undefined;
   #network: Network | undefined;
@@ -134,7 +134,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     this.device = device;
     this.#graph = graph;
     this.#memory = memory;
-    this.#machineOptions = { threads, wasm_module };
+    this.#engineOptions = { threads, wasm_module };
     this.#use(state ?? initialState(graph, config, seed));
   }
 
@@ -157,8 +157,8 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     signal?.throwIfAborted();
     const folder = await unlessAborted(openFolder(where, options), signal);
     // All at once: kernels are compiled and weights are read while the configuration is looked at.
-    const { device = 'auto', ...machineOptions } = modelOptions;
-    const kernels = prepareMachine(device, machineOptions);
+    const { device = 'auto', ...engineOptions } = modelOptions;
+    const kernels = prepareEngine(device, engineOptions);
     const weights = loadWeights(folder, signal);
     weights.catch(() => {}); // awaited below, unless the configuration is at fault
     const config = await unlessAborted(MobileNetV2Config.from_pretrained(folder, overrides), signal);
@@ -292,7 +292,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
 
   /** Gives weights and plans back. Every later call but this one throws DISPOSED. */
   dispose(): void {
-    this.#network?.machine.dispose();
+    this.#network?.engine.dispose();
     this.#state = undefined;
     this.#network = undefined;
   }
@@ -342,12 +342,12 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
   }
 
   #use(state: State): void {
-    this.#network?.machine.dispose();
+    this.#network?.engine.dispose();
     this.#state = state;
     this.#network = new Network(
       this.#graph,
       (name) => state.get(name)!.data as Float32Array,
-      makeMachine(this.device, this.#machineOptions),
+      makeEngine(this.device, this.#engineOptions),
       this.#memory,
     );
   }

@@ -3,9 +3,9 @@
  * anything is computed, and every fault is named.
  */
 import { listNames, MobileNetError } from '../../base/errors.js';
+import { type Graph, type Parameter, parametersOf } from '../../graph/nodes.js';
 import { type Dims, sameDims } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
-import { type Graph, type Parameter, parametersOf } from '../graph.js';
 import { checkFinite } from '../weights/load.js';
 import { withoutPrefix } from '../weights/prefixes.js';
 import { type StoredTensor, toCounter, toFloat32 } from '../weights/stored.js';

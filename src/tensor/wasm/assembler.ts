@@ -332,6 +332,20 @@ export class FunctionBuilder {
   }
 }
 
+/** 4 GiB in pages of 64 KiB, all that 32 bits can address. */
+export const MAX_PAGES = 65536;
+
+/** Parameters of a function in order: names, and their types. (Names are no whole numbers, which objects would sort.) */
+export type ParameterTypes = Readonly<Record<string, ValueType>>;
+
+/** Parameters of one type, to be spread into a list of them: `{ ...typed('i32', 'x', 'y'), ...typed('f32', 'lo', 'hi') }`. */
+export function typed<T extends ValueType, N extends string>(type: T, ...names: N[]): { readonly [Name in N]: T } {
+  return Object.fromEntries(names.map((parameter) => [parameter, type])) as { [Name in N]: T };
+}
+
+/** The parameters as locals, by name. */
+export type Parameters<P extends ParameterTypes> = { readonly [Name in keyof P]: Local<P[Name]> };
+
 export interface MemoryImport {
   /** Pages of 64 KiB. */
   initial: number;
@@ -355,17 +369,17 @@ export class ModuleBuilder {
     this.relaxed = relaxed;
   }
 
-  /** Adds a function without results. `body` gets a builder and the parameters, in order. */
-  func<const P extends readonly ValueType[]>(
+  /** Adds a function without results. `body` gets a builder and the parameters by their names. */
+  func<const P extends ParameterTypes>(
     functionName: string,
     params: P,
-    body: (f: FunctionBuilder, ...params: { -readonly [I in keyof P]: Local<P[I]> }) => void,
+    body: (f: FunctionBuilder, params: Parameters<P>) => void,
   ): void {
     if (this.#functions.some((other) => other.name === functionName))
       throw new Error(`two functions "${functionName}"`);
-    const f = new FunctionBuilder(functionName, params, this.relaxed);
-    const locals = params.map((type, index) => new Local(type, index, f));
-    body(f, ...(locals as unknown as { -readonly [I in keyof P]: Local<P[I]> }));
+    const f = new FunctionBuilder(functionName, Object.values(params), this.relaxed);
+    const locals = Object.entries(params).map(([param, type], index) => [param, new Local(type, index, f)]);
+    body(f, Object.fromEntries(locals) as Parameters<P>);
     this.#functions.push(f);
   }
 

@@ -23,7 +23,7 @@ export interface PeakLoop {
 function emitPeak(relaxed: boolean): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder({ initial: 1 }, { relaxed });
   for (const chains of CHAINS) {
-    module.func(`chains${chains}`, ['i32'], (f, rounds) => {
+    module.func(`chains${chains}`, { rounds: 'i32' }, (f, { rounds }) => {
       const sums = f.locals('v128', chains);
       const [factor, term] = f.locals('v128', 2);
       // From memory, so that the compiler cannot know them; both are 0.5, and every chain stays between 0 and 1.

@@ -3,11 +3,11 @@
  * who does, and it never needs a worker: calls are computed by those who are there. A worker that dies takes a chunk
  * with it; its call is then computed anew by the main thread, alone.
  */
-import { env, type WorkerHandle } from '../../base/env.js';
-import type { Call } from '../../layers/spec.js';
-import type { Region } from '../../tensor/memory.js';
+import { env, type WorkerHandle } from '../../../base/env.js';
+import type { Call } from '../../../layers/kernel.js';
 import {
   ARGUMENTS_AT,
+  BLOCK_BYTES,
   computeChunk,
   MOST_ARGUMENTS,
   type Share,
@@ -46,17 +46,16 @@ export class Team {
 
   /**
    * @param threads at least 2, the main thread among them
-   * @param block a region of BLOCK_BYTES in the shared memory
+   * @param address of BLOCK_BYTES in the shared memory
    */
   constructor(
     threads: number,
     module: WebAssembly.Module,
     memory: WebAssembly.Memory,
-    block: Region,
+    address: number,
     functions: Share['functions'],
   ) {
-    const { address } = block;
-    block.view.fill(0);
+    new Uint8Array(memory.buffer, address, BLOCK_BYTES).fill(0);
     this.#wanted = threads - 1;
     this.#share = {
       words: new Int32Array(memory.buffer, address, ARGUMENTS_AT / 4),

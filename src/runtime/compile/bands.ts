@@ -8,21 +8,22 @@
  * Kernels know nothing of this: a band is a spec like any other, with fewer rows and an offset in its padding.
  */
 import type { DepthwiseSpec, InvertedResidualSpec, Spec } from '../../layers/spec.js';
-import type { Lowered, LoweredStep } from './lower.js';
+import type { Lowered, LoweredStep, StepValues } from './lower.js';
 
-/** Three steps done together. */
-export interface Block {
-  name: string;
-  spec: InvertedResidualSpec;
-  widen: LoweredStep;
-  filter: LoweredStep;
-  project: LoweredStep;
-}
+/** A step of a plan: one that was lowered, or three of them done together. */
+export type PlannedStep =
+  | { kind: 'single'; name: string; spec: Spec; step: LoweredStep }
+  | {
+      kind: 'block';
+      name: string;
+      spec: InvertedResidualSpec;
+      widen: LoweredStep;
+      filter: LoweredStep;
+      project: LoweredStep;
+    };
 
-/** A band's rows in the ring and behind the filter should stay in a second-level cache, with the weights. */
+/** A band's rows in the ring and after the filter should stay in a second-level cache, with the weights. */
 const BAND_BYTES = 256 * 1024;
-
-export type Item = LoweredStep | Block;
 
 /**
  * Puts together what can be and pays: three steps in a row whose values in between nobody else wants.
@@ -32,30 +33,33 @@ export function formBlocks(
   { steps }: Lowered,
   kept: ReadonlySet<string>,
   pays: (spec: InvertedResidualSpec) => boolean,
-): Item[] {
+): PlannedStep[] {
   const readers = new Map<string, number>();
-  for (const { x, residual, biasFrom } of steps) {
-    for (const name of [x, residual, biasFrom]) if (name !== null) readers.set(name, (readers.get(name) ?? 0) + 1);
+  for (const { values } of steps) {
+    for (const name of valuesRead(values)) readers.set(name, (readers.get(name) ?? 0) + 1);
   }
   const passes = (from: LoweredStep, to: LoweredStep) =>
-    to.x === from.y && readers.get(from.y) === 1 && !kept.has(from.y);
+    to.values.x === from.values.y && readers.get(from.values.y) === 1 && !kept.has(from.values.y);
 
-  const result: Item[] = [];
+  const result: PlannedStep[] = [];
   for (let index = 0; index < steps.length; index++) {
     const [widen, filter, project] = steps.slice(index, index + 3);
     const block = project !== undefined && passes(widen, filter) && passes(filter, project);
     const spec = block ? blockSpec(widen.spec, filter.spec, project.spec) : null;
     if (spec === null || !pays(spec)) {
-      result.push(widen);
+      result.push({ kind: 'single', name: widen.name, spec: widen.spec, step: widen });
     } else {
-      result.push({ name: `${widen.name} … ${project.name}`, spec, widen, filter, project });
+      result.push({ kind: 'block', name: `${widen.name} … ${project.name}`, spec, widen, filter, project });
       index += 2;
     }
   }
   return result;
 }
 
-/** Null when these are no inverted residual, or one so small that it is a single band. */
+/** The values that a step reads, by their names. */
+export const valuesRead = ({ y: _, ...read }: StepValues): string[] => Object.values(read);
+
+/** Null when these are not an inverted residual, or one so small that it is a single band. */
 function blockSpec(widen: Spec, filter: Spec, project: Spec): InvertedResidualSpec | null {
   const plain = (spec: Spec) => spec.op === 'pointwise' && !spec.biasPerImage;
   const widens = widen.op === 'conv3x3' || (widen.op === 'pointwise' && plain(widen) && !widen.residual);

@@ -1,18 +1,30 @@
 /**
- * A network as a list of layers in the order they run. A node is named as the checkpoint names it, says what it reads
- * and which tensors of the checkpoint it uses, and knows channels but no height or width: the same graph serves every
- * input size. What happens to it next (dropping, folding, fusing, choosing kernels) is `runtime/plan.ts`.
+ * A network as a list of nodes in the order they run. A node is named as the checkpoint names it, says what it reads and
+ * which tensors of the checkpoint it uses, and knows channels but no height or width: the same graph serves every input
+ * size. A graph never changes: a pass (passes/) takes one and gives another. What happens next (shapes, kernels, memory)
+ * is `runtime/compile`.
  */
 import type { Dims } from '../tensor/shape.js';
+import type { Quantization } from './quantization.js';
 
 /** The graph's input; the other values have the name of the node that makes them. */
 export const INPUT = 'pixel_values';
 
-/** Convolution, then batch norm, then activation: MobileNetV2ConvLayer of transformers. */
-export interface ConvNode {
-  op: 'convolution';
+/** What every node has. */
+interface NodeBase {
+  /** The value that it makes, by the checkpoint's name for the layer. */
   name: string;
+  /** The step that computes it, where that has another name than the value. Passes set it. */
+  label?: string;
   input: string;
+}
+
+/**
+ * Convolution, then batch norm, then the residual's addition, then activation. As models build it, it is MobileNetV2ConvLayer
+ * of transformers; `separate` takes it apart, and what the other passes put together again one kernel can compute.
+ */
+export interface ConvNode extends NodeBase {
+  op: 'convolution';
   inChannels: number;
   outChannels: number;
   kernel: 1 | 3;
@@ -25,31 +37,46 @@ export interface ConvNode {
   bias: string | null;
   /** The tensors `<prefix>.{weight,bias,running_mean,running_var}` of a batch norm. */
   norm: { prefix: string; epsilon: number } | null;
-  /** A name of layers/activation.ts; 'linear' for none. */
+  /** A name of layers/activation; 'linear' for none. */
   activation: string;
+  /** A value that is added before the activation. Passes set it. */
+  residual?: string;
+  /** A value [N,1,1,K] that takes the place of the bias. Passes set it. */
+  biasFrom?: string;
+  /** The first of the weight's input channels that this node uses, where it does not use all. Passes set it. */
+  firstInChannel?: number;
+}
+
+/** A batch norm by itself: the tensors `<prefix>.{weight,bias,running_mean,running_var}`. */
+export interface BatchNormNode extends NodeBase {
+  op: 'batch_norm';
+  channels: number;
+  prefix: string;
+  epsilon: number;
+}
+
+/** An activation by itself. */
+export interface ActivationNode extends NodeBase {
+  op: 'activation';
+  /** A name of layers/activation. */
+  function: string;
 }
 
 /** Residual connection. */
-export interface AddNode {
+export interface AddNode extends NodeBase {
   op: 'add';
-  name: string;
-  input: string;
   other: string;
 }
 
 /** Average pooling over everything, or over a 7×7 window at stride 1 (smaller where the map is smaller). */
-export interface PoolNode {
+export interface PoolNode extends NodeBase {
   op: 'average_pool';
-  name: string;
-  input: string;
   window: 'global' | 7;
 }
 
 /** A linear layer over the channels of every pixel. */
-export interface LinearNode {
+export interface LinearNode extends NodeBase {
   op: 'linear';
-  name: string;
-  input: string;
   inChannels: number;
   outChannels: number;
   weight: string;
@@ -57,36 +84,44 @@ export interface LinearNode {
 }
 
 /** Bilinear resize to the height and width of another value. */
-export interface ResizeNode {
+export interface ResizeNode extends NodeBase {
   op: 'resize';
-  name: string;
-  input: string;
   like: string;
   alignCorners: boolean;
 }
 
 /** Channels of two values side by side. */
-export interface ConcatNode {
+export interface ConcatNode extends NodeBase {
   op: 'concat';
-  name: string;
-  input: string;
   other: string;
 }
 
-/** A layer. */
-export type Node = ConvNode | AddNode | PoolNode | LinearNode | ResizeNode | ConcatNode;
+/** A layer, or a part of one. */
+export type Node =
+  | ConvNode
+  | BatchNormNode
+  | ActivationNode
+  | AddNode
+  | PoolNode
+  | LinearNode
+  | ResizeNode
+  | ConcatNode;
 
-/** A network as layers in order; knows no input size. */
+/** A network as nodes in order; knows no input size. */
 export interface Graph {
   inChannels: number;
   nodes: readonly Node[];
   /** Public name of an output, such as `logits` or `hidden_states.9`, to the node that makes it. */
   outputs: ReadonlyMap<string, string>;
+  /** How the numbers of a value stand for real ones, by the value's name; those not named are float32. */
+  quantizations?: ReadonlyMap<string, Quantization>;
 }
 
 /** The values a node reads. */
 export function inputsOf(node: Node): string[] {
   switch (node.op) {
+    case 'convolution':
+      return [node.input, node.residual, node.biasFrom].filter((name) => name !== undefined);
     case 'add':
     case 'concat':
       return [node.input, node.other];
@@ -100,17 +135,17 @@ export function inputsOf(node: Node): string[] {
 /** The node that makes an output: one with a public name, or any node by its own. */
 export const sourceOf = ({ outputs }: Graph, output: string): string => outputs.get(output) ?? output;
 
-/** The nodes that the named outputs need, in order. */
-export function prune(graph: Graph, outputs: Iterable<string>): Node[] {
-  const needed = new Set<string>();
-  for (const output of outputs) needed.add(sourceOf(graph, output));
+/** The graph of the named outputs, public names or nodes, and of nothing that they do not need. */
+export function prune(graph: Graph, outputs: Iterable<string>): Graph {
+  const wanted = new Map([...outputs].map((output) => [output, sourceOf(graph, output)]));
+  const needed = new Set(wanted.values());
   const kept: Node[] = [];
   for (const node of [...graph.nodes].reverse()) {
     if (!needed.has(node.name)) continue;
     for (const input of inputsOf(node)) needed.add(input);
     kept.push(node);
   }
-  return kept.reverse();
+  return { ...graph, nodes: kept.reverse(), outputs: wanted };
 }
 
 export type TensorRole = 'weight' | 'bias' | 'norm_weight' | 'norm_bias' | 'running_mean' | 'running_var';

@@ -1,10 +1,10 @@
-/** The emitted kernels as code that runs: compiled, instantiated on a memory, and roused. */
-import { env } from '../../base/env.js';
-import { MobileNetError, show } from '../../base/errors.js';
-import { WASM_KERNELS } from '../../layers/kernels.js';
-import type { Spec } from '../../layers/spec.js';
-import { emitKernels, kernelsFile, relaxedProbe } from '../../layers/wasm-module.js';
-import { MAX_PAGES } from '../../tensor/memory.js';
+/** The emitted kernels as code that runs: compiled, instantiated on a memory, and warmed up. */
+import { env } from '../../../base/env.js';
+import { MobileNetError, show } from '../../../base/errors.js';
+import { WASM_KERNELS } from '../../../layers/kernels.js';
+import type { Spec } from '../../../layers/spec.js';
+import { emitKernels, kernelsFile, relaxedProbe } from '../../../layers/wasm-module.js';
+import { MAX_PAGES } from '../../../tensor/wasm/assembler.js';
 
 /** Node and pages that are cross-origin isolated. */
 export function canShareMemory(): boolean {
@@ -68,7 +68,7 @@ export function checkModule(module: WebAssembly.Module | undefined): void {
 }
 
 /**
- * Compiles, from the platform's file where it has one, and rouses: both happen beside the reading of weights, and take
+ * Compiles, from the platform's file where it has one, and warms up: both happen beside the reading of weights, and take
  * 70 ms less until the first result in Node. Throws where compiling is refused.
  */
 export async function compileAhead(shared: boolean): Promise<void> {
@@ -78,10 +78,10 @@ export async function compileAhead(shared: boolean): Promise<void> {
   const bytes = (await env.platform.readKernels?.(file)) ?? emitKernels(form);
   const module = await WebAssembly.compile(bytes);
   compiled.set(file, module);
-  rouse(module, shared);
+  warmUp(module, shared);
 }
 
-const size = { batch: 1, activation: 'relu6' } as const;
+const size = { dtype: 'f32', batch: 1, activation: 'relu6' } as const;
 const map = { ...size, inHeight: 16, inWidth: 16, padTop: 1, padLeft: 1 } as const;
 const halved = { outHeight: 8, outWidth: 8, stride: 2 } as const;
 const SAMPLES: readonly Spec[] = [
@@ -89,7 +89,16 @@ const SAMPLES: readonly Spec[] = [
   { op: 'depthwise3x3', ...map, channels: 16, outHeight: 16, outWidth: 16, stride: 1, dilation: 1 },
   { op: 'depthwise3x3', ...map, channels: 16, ...halved, dilation: 1 },
   { op: 'conv3x3', ...map, inChannels: 3, outChannels: 32, ...halved },
-  { op: 'average_pool', batch: 1, inHeight: 7, inWidth: 7, channels: 64, kernelHeight: 7, kernelWidth: 7 },
+  {
+    op: 'average_pool',
+    dtype: 'f32',
+    batch: 1,
+    inHeight: 7,
+    inWidth: 7,
+    channels: 64,
+    kernelHeight: 7,
+    kernelWidth: 7,
+  },
 ];
 
 /**
@@ -97,10 +106,10 @@ const SAMPLES: readonly Spec[] = [
  * another thread, when it has been busy for a while; the fast code takes over with the next call. A first picture would
  * be computed by the slow code, one that is decoded meanwhile finds the fast one: 14 ms became 2 for a layer.
  */
-function rouse(module: WebAssembly.Module, shared: boolean): void {
+function warmUp(module: WebAssembly.Module, shared: boolean): void {
   const { instance } = instantiate(shared, module);
   const functions = instance.exports as Record<string, (...args: number[]) => void>;
-  const at = { x: 4096, weights: 4096, bias: 4096, residual: 4096, y: 32768, zeros: 4096 };
+  const at = { x: 4096, weights: 4096, bias: 4096, residual: 4096, other: 4096, y: 32768, zeros: 4096 };
   for (const spec of SAMPLES) {
     const kernel = WASM_KERNELS.find(({ op }) => op === spec.op)!;
     for (let round = 0; round < 8; round++) {

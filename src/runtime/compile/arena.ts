@@ -7,7 +7,7 @@
 
 export interface Lifetime {
   name: string;
-  /** Elements. */
+  /** Bytes. */
   size: number;
   /** First and last step, both inclusive. */
   first: number;
@@ -15,15 +15,15 @@ export interface Lifetime {
 }
 
 export interface Placement {
-  /** Where every value lies, in elements. */
+  /** Where every value lies, in bytes. */
   offsets: Map<string, { offset: number; size: number }>;
-  /** Elements of the whole arena. */
+  /** Bytes of the whole arena. */
   size: number;
 }
 
-/** Offsets are multiples of 16 elements, 64 bytes: a cache line, and more than any SIMD load wants. */
-const ALIGNMENT = 16;
-const align = (elements: number): number => Math.ceil(elements / ALIGNMENT) * ALIGNMENT;
+/** Offsets are multiples of a cache line, which is more than any SIMD load wants. */
+const ALIGNMENT = 64;
+const align = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
 export function placeValues(lifetimes: readonly Lifetime[]): Placement {
   const placed: (Lifetime & { offset: number })[] = [];

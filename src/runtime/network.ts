@@ -1,14 +1,14 @@
 /**
  * A network ready to run: a graph, its weights and the plans made so far. Running a plan is a loop over frozen steps.
  */
-import { heed, unlessAborted } from '../../base/abort.js';
-import { nhwcToNchw } from '../../tensor/shape.js';
-import { Tensor } from '../../tensor/tensor.js';
-import type { Graph } from '../graph.js';
-import type { PackedWeights } from './bind.js';
-import type { WeightLookup } from './lower.js';
-import type { Machine } from './machine.js';
-import { type InputDims, type MemoryMode, makePlan, type Plan, type PlanOutput } from './plan.js';
+import { heed, unlessAborted } from '../base/abort.js';
+import type { Graph } from '../graph/nodes.js';
+import { nhwcToNchw } from '../tensor/shape.js';
+import { Tensor } from '../tensor/tensor.js';
+import type { WeightCache } from './compile/bind.js';
+import type { WeightLookup } from './compile/lower.js';
+import { type InputDims, makePlan, type Plan, type PlanOutput } from './compile/plan.js';
+import type { Engine, MemoryMode } from './engines/engine.js';
 import { type Profile, type ProfileJob, profilePlan } from './profile.js';
 
 /** Plans kept, the least recently used goes first. Each holds its own arena, a few megabytes. */
@@ -16,19 +16,19 @@ const MOST_PLANS = 4;
 
 export class Network {
   readonly graph: Graph;
-  readonly machine: Machine;
+  readonly engine: Engine;
   readonly #weights: WeightLookup;
   readonly #memory: MemoryMode;
-  readonly #packed: PackedWeights = new Map();
+  readonly #cache: WeightCache = new Map();
   readonly #plans = new Map<string, Plan>();
   #lastRun: Promise<unknown> = Promise.resolve();
   #warm = false;
   /** The plan of the job that is being done, or was the last. */
   #current: Plan | undefined;
 
-  constructor(graph: Graph, weights: WeightLookup, machine: Machine, memory: MemoryMode) {
+  constructor(graph: Graph, weights: WeightLookup, engine: Engine, memory: MemoryMode) {
     this.graph = graph;
-    this.machine = machine;
+    this.engine = engine;
     this.#weights = weights;
     this.#memory = memory;
   }
@@ -38,9 +38,9 @@ export class Network {
     const key = `${dims.join('x')} ${outputs.join(' ')}`;
     let plan = this.#plans.get(key);
     if (plan === undefined) {
-      const { graph, machine } = this;
-      const [weights, packed, memory] = [this.#weights, this.#packed, this.#memory];
-      plan = makePlan({ graph, dims, outputs, weights, packed, machine, memory });
+      const { graph, engine } = this;
+      const [weights, cache, memory] = [this.#weights, this.#cache, this.#memory];
+      plan = makePlan({ graph, dims, outputs, weights, cache, engine, memory });
     } else {
       this.#plans.delete(key); // and back in as the newest
     }
@@ -73,8 +73,8 @@ export class Network {
   profile(dims: InputDims, outputs: readonly string[], job: ProfileJob): Promise<Profile> {
     const profile = this.#alone(async () => {
       job.signal?.throwIfAborted();
-      await this.machine.start();
-      return profilePlan(this.#occupied(dims, outputs), this.machine, job);
+      await this.engine.start();
+      return profilePlan(this.#occupied(dims, outputs), this.engine, job);
     });
     return unlessAborted(profile, job.signal);
   }
@@ -96,10 +96,10 @@ export class Network {
     signal?.throwIfAborted();
     const plan = this.#occupied(dims, outputs);
     // From the second run on: a program that looks at one picture is done before other threads have started.
-    if (this.#warm) await this.machine.start();
+    if (this.#warm) await this.engine.start();
     this.#warm = true;
     const results = new Map<string, Tensor<'float32'>>();
-    plan.input.view.set(pixels);
+    this.engine.write(plan.input, pixels);
     for (const [index, step] of plan.steps.entries()) {
       for (const work of step.work) {
         const pause = signal && heed(signal);
@@ -109,16 +109,17 @@ export class Network {
       }
       // Copied out at once, so that no output keeps its place in the arena.
       for (const output of plan.outputs) {
-        if (output.afterStep === index) results.set(output.name, publish(output));
+        if (output.afterStep !== index) continue;
+        const reading = this.engine.read(output.region);
+        results.set(output.name, publish(output, reading instanceof Promise ? await reading : reading));
       }
     }
     return results;
   }
 }
 
-/** An output in Hugging Face's layout: [N,C] behind global pooling, [N,C,H,W] elsewhere. */
-function publish({ value, region }: PlanOutput): Tensor<'float32'> {
-  const buffer = region.view;
+/** An output in Hugging Face's layout: [N,C] after global pooling, [N,C,H,W] elsewhere. */
+function publish({ value }: PlanOutput, buffer: Float32Array): Tensor<'float32'> {
   const { batch, height, width, channels, flat } = value;
   if (flat) return new Tensor('float32', buffer.slice(), [batch, channels]);
   const data = new Float32Array(buffer.length);

@@ -1,13 +1,13 @@
 /**
- * Where the time goes: a plan's steps, each timed by itself, over many runs. It walks the same frozen steps as run.ts and
+ * Where the time goes: a plan's steps, each timed by itself, over many runs. It walks the same frozen steps as network.ts and
  * leaves ordinary runs alone. What the machine could do at most is measured between the runs, so that a share holds even
  * where the clock of the processor changes.
  */
-import { heed } from '../../base/abort.js';
-import { multiplyAdds } from '../../layers/spec.js';
-import { type PeakLoop, peakLoops } from '../../tensor/wasm/peak.js';
-import type { Machine } from './machine.js';
-import type { InputDims, Plan, Step } from './plan.js';
+import { heed } from '../base/abort.js';
+import { multiplyAdds } from '../layers/spec.js';
+import { type PeakLoop, peakLoops } from '../tensor/wasm/peak.js';
+import type { InputDims, Plan, Step } from './compile/plan.js';
+import type { Engine } from './engines/engine.js';
 
 /** Times in milliseconds. */
 export interface ProfileRow {
@@ -54,18 +54,14 @@ export interface ProfileJob {
   signal: AbortSignal | undefined;
 }
 
-/** Runs a plan again and again. The machine must be the plan's, and nothing else may run on it meanwhile. */
-export async function profilePlan(
-  plan: Plan,
-  machine: Machine,
-  { pixels, runs, signal }: ProfileJob,
-): Promise<Profile> {
+/** Runs a plan again and again. The engine must be the plan's, and nothing else may run on it meanwhile. */
+export async function profilePlan(plan: Plan, engine: Engine, { pixels, runs, signal }: ProfileJob): Promise<Profile> {
   const peak = watchPeak();
   const times: number[][] = plan.steps.map(() => []);
   const totals: number[] = [];
 
   const pass = async (counts: boolean) => {
-    plan.input.view.set(pixels); // its place in the arena has other values by now
+    engine.write(plan.input, pixels); // its place in the arena has other values by now
     let total = 0;
     for (const [index, { work }] of plan.steps.entries()) {
       const pause = signal && heed(signal);
@@ -97,13 +93,13 @@ export async function profilePlan(
   const row = (macs: number, samples: readonly number[]): ProfileRow => {
     const min = Math.min(...samples);
     const gmacs = macs === 0 ? 0 : macs / min / 1e6;
-    const share = macs === 0 || most === null ? null : gmacs / (most * machine.threads);
+    const share = macs === 0 || most === null ? null : gmacs / (most * engine.threads);
     return { min, median: median(samples), multiplyAdds: macs, gmacs, share };
   };
   return {
     engine: plan.engine,
     dims: plan.dims,
-    threads: machine.threads,
+    threads: engine.threads,
     runs,
     peak: most,
     steps: plan.steps.map(({ name, kernelName, spec }, index) => ({

@@ -2,8 +2,9 @@
  * Activation functions, under the names `hidden_act` of a Hugging Face config may have (ACT2FN in transformers'
  * activations.py). ReLU and ReLU6 are normally fused into the convolution before them; the others are steps of their own.
  */
-import { listNames, MobileNetError, show } from '../base/errors.js';
-import type { ActivationSpec, PlainKernel } from './spec.js';
+import { listNames, MobileNetError, show } from '../../base/errors.js';
+import type { PlainKernel } from '../kernel.js';
+import type { ActivationSpec } from '../spec.js';
 
 export type ActivationFunction = (x: number) => number;
 
@@ -87,7 +88,7 @@ export const activation: PlainKernel<ActivationSpec> = {
   supports: (spec) => FUNCTIONS.has(spec.function),
   pack: (_spec, weights) => weights,
 
-  run(spec, x, _weights, _bias, _residual, y) {
+  run(spec, { x, y }) {
     const f = activationFunction(spec.function);
     for (let i = 0; i < spec.size; i++) y[i] = f(x[i]);
   },

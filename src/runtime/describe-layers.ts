@@ -2,10 +2,13 @@
  * A graph's layers as a reader wants them: what each does, makes, holds and costs, and how much of the picture one of
  * its values sees. Shapes alone: no weight is read and no step is run.
  */
-import { multiplyAdds } from '../../layers/spec.js';
-import { type ConvNode, type Graph, INPUT, inputsOf, type Node, parametersOf } from '../graph.js';
-import { lower, paddedOutput, type Value } from './lower.js';
-import type { InputDims } from './plan.js';
+
+import { type ConvNode, type Graph, INPUT, inputsOf, type Node, parametersOf, prune } from '../graph/nodes.js';
+import { applyPasses, DRAWN } from '../graph/passes/passes.js';
+import type { Value } from '../graph/values.js';
+import { multiplyAdds } from '../layers/spec.js';
+import { lower, paddedOutput } from './compile/lower.js';
+import type { InputDims } from './compile/plan.js';
 
 /**
  * What one value of a map sees of the input, along one axis and in its pixels: value `i` sees `size` of them, and the
@@ -38,7 +41,7 @@ const LEARNT = new Set(['weight', 'bias', 'norm_weight', 'norm_bias']);
 /** The layers of a graph, for an input [N,C,H,W]. @param outputs what the task computes */
 export function describeLayers(graph: Graph, dims: InputDims, outputs: readonly string[]): Layer[] {
   const unread = () => new Float32Array(0);
-  const { values, steps } = lower({ graph, dims, outputs, weights: unread, fuse: false });
+  const { values, steps } = lower(applyPasses(prune(graph, outputs), DRAWN), dims, unread);
   const cost = new Map<string, number>();
   for (const { name, spec } of steps) cost.set(name.replace(/\.convolution$/, ''), multiplyAdds(spec));
   const height = fieldsOf(graph, (name) => values.get(name)?.height);

@@ -1,0 +1,80 @@
+/**
+ * What an engine is to the rest of the runtime: someone who has memory, and who computes. Nobody else knows where numbers lie.
+ * A region is a note, "so many elements of that allocation, from that byte on", which only its engine can follow; so memory
+ * may be a typed array, a WebAssembly.Memory, or on another device. Results may come later: whoever reads or works can return
+ * a promise.
+ */
+import type { Pass } from '../../graph/passes/passes.js';
+import type { Operands, Scale } from '../../layers/kernel.js';
+import { ELEMENT_BYTES, type ElementType, type EngineName, type Spec } from '../../layers/spec.js';
+
+/** A piece of an engine's memory. */
+export interface Region {
+  readonly type: ElementType;
+  /** Which allocation; the engine's own number. */
+  readonly allocation: number;
+  /** Bytes from the beginning of the allocation. */
+  readonly offset: number;
+  /** Elements. */
+  readonly length: number;
+}
+
+/** Stands for an operand that a kernel does not use. */
+export const NOTHING: Region = { type: 'f32', allocation: 0, offset: 0, length: 0 };
+
+/** A piece of a piece; `from` and `length` in elements. */
+export const partOf = (region: Region, from: number, length: number): Region => ({
+  ...region,
+  offset: region.offset + from * ELEMENT_BYTES[region.type],
+  length,
+});
+
+/** A piece of work. It is done when this returns, or when the promise it returns is fulfilled. */
+export type Work = () => void | Promise<void>;
+
+/** Weights in the checkpoint's order, and what to multiply them by. */
+export interface StepWeights {
+  weights: Float32Array;
+  scale: Scale;
+  bias: Float32Array;
+}
+
+/** Weights and bias in the engine's memory, in the order its kernel reads them in. */
+export type PackedWeights = Pick<Operands<Region>, 'weights' | 'bias'>;
+
+/** A kernel as an engine has it: the same object for all specs that it serves. */
+export interface BoundKernel {
+  /** Whose loop it is: an engine may leave some operations to another's. */
+  readonly engine: EngineName;
+  /** @param what for the message of OUT_OF_MEMORY */
+  pack(spec: Spec, weights: StepWeights, what: string): PackedWeights;
+  /** What is to be done for a step, one piece after the other. */
+  bind(spec: Spec, operands: Operands<Region>): Work[];
+}
+
+export interface Engine {
+  readonly name: EngineName;
+  /** Threads that it computes with, the calling one among them. */
+  readonly threads: number;
+  /** What becomes of a graph before it is planned. */
+  readonly passes: readonly Pass[];
+  /** Bytes of a wide tensor from which on a block is done in bands of rows (compile/bands.ts), by the memory mode. */
+  readonly bandsFrom: Readonly<Record<MemoryMode, number>>;
+  /** The kernel for a spec. @throws MobileNetError UNSUPPORTED where there is none */
+  kernelFor(spec: Spec): BoundKernel;
+  /** Memory, not cleared. @param what for the message of OUT_OF_MEMORY */
+  allocate(type: ElementType, length: number, what: string): Region;
+  /** @param region as `allocate` gave it */
+  free(region: Region): void;
+  /** Takes a copy. It is there before the next piece of work. */
+  write(region: Region, values: Float32Array): void;
+  /** The values, which hold until the next piece of work. */
+  read(region: Region): Float32Array | Promise<Float32Array>;
+  /** Starts what computes beside the calling thread, where it does not run. Never needed, never throws. */
+  start(): Promise<void>;
+  /** Ends that. */
+  dispose(): void;
+}
+
+/** `fast` trades memory for time where that pays; `low` never holds a wide tensor. */
+export type MemoryMode = 'fast' | 'low';

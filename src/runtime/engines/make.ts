@@ -1,0 +1,56 @@
+/** The engine of a device, and getting ready for it. */
+import { env } from '../../base/env.js';
+import { MobileNetError, show } from '../../base/errors.js';
+import type { EngineName } from '../../layers/spec.js';
+import type { Engine } from './engine.js';
+import { PlainEngine } from './plain.js';
+import { canShareMemory, checkModule, compileAhead } from './wasm/code.js';
+import { WasmEngine } from './wasm/engine.js';
+
+/** Where a model runs: `auto` is the fastest engine here. */
+export type Device = 'auto' | EngineName;
+
+export const DEVICES: readonly Device[] = ['auto', 'wasm', 'js', 'reference'];
+
+export interface EngineOptions {
+  /** `auto`: as many as run at once here, at most MOST_THREADS. */
+  threads?: number | 'auto' | undefined;
+  /** The emitted kernels, compiled: for places that forbid compiling. */
+  wasm_module?: WebAssembly.Module | undefined;
+}
+
+/** `auto` stops here: steps of a 224×224 picture are too short to be shared among more. */
+const MOST_THREADS = 8;
+
+/** `auto` is wasm, and js where WebAssembly, its SIMD or compiling is refused. */
+export function makeEngine(device: Device, options: EngineOptions = {}): Engine {
+  const threads = threadCount(options.threads);
+  checkModule(options.wasm_module);
+  if (device === 'js' || device === 'reference') return new PlainEngine(device);
+  try {
+    return new WasmEngine(threads, options.wasm_module);
+  } catch (cause) {
+    if (device === 'auto') return new PlainEngine('js');
+    throw new MobileNetError(
+      'UNSUPPORTED',
+      `device wasm: ${(cause as Error).message}; use device auto, which falls back to js, or hand in a compiled module`,
+      { cause },
+    );
+  }
+}
+
+function threadCount(threads: number | 'auto' = 'auto'): number {
+  if (threads === 'auto') return Math.min(env.platform.parallelism?.() ?? 1, MOST_THREADS);
+  if (Number.isInteger(threads) && threads >= 1 && threads <= 64) return threads;
+  throw new MobileNetError('ARG', `threads: expected 'auto' or a whole number from 1 to 64, got ${show(threads)}`);
+}
+
+/** Compiles the kernels that `makeEngine` will ask for while the caller reads weights. Never throws; makeEngine does. */
+export async function prepareEngine(device: Device, { threads, wasm_module }: EngineOptions): Promise<void> {
+  if (device === 'js' || device === 'reference' || wasm_module !== undefined) return;
+  try {
+    await compileAhead(threadCount(threads) > 1 && canShareMemory());
+  } catch {
+    // Bad options and refusals come up again, where they can be told.
+  }
+}

@@ -1,0 +1,139 @@
+/** The engine `wasm`: emitted functions on one WebAssembly.Memory, called by one thread or by a team of them. */
+import { FUSED } from '../../../graph/passes/passes.js';
+import type { Addresses, Call, Operands, WasmKernel } from '../../../layers/kernel.js';
+import { findKernel, findWasmKernel } from '../../../layers/kernels.js';
+import { ELEMENT_BYTES, type ElementType, type Spec } from '../../../layers/spec.js';
+import type { BoundKernel, Engine, Region, Work } from '../engine.js';
+import { bindPlain, placeWeights, WIDEST_BYTES } from '../plain.js';
+import { canShareMemory, instantiate } from './code.js';
+import { WasmHeap } from './heap.js';
+import { Team } from './threads.js';
+import { BLOCK_BYTES } from './worker.js';
+
+type EmittedFunction = (...args: number[]) => void;
+
+/**
+ * One thread does blocks in bands of rows from here on. It is the same work with more calls, at each of which threads meet.
+ * It pays where the wide tensor leaves the caches: DeepLab's layer.0 at 513, 25 MB, takes 6.04 ms in bands and 6.78 without;
+ * layer.1, 10 MB, is even. At 224 one thread gains 1 % or 2 % by it in the first three blocks, 4.8 and twice 1.8 MB (13.57 ms
+ * instead of 13.70 in Node 24, 18.54 instead of 18.68 in Node 20), two threads lose 6 %.
+ */
+const WIDE_BYTES_ALONE = 1.5e6;
+
+export class WasmEngine implements Engine {
+  readonly name = 'wasm';
+  readonly threads: number;
+  readonly passes = FUSED;
+  readonly bandsFrom;
+  readonly #memory: WebAssembly.Memory;
+  readonly #heap: WasmHeap;
+  /** The address of what kernels read in place of what lies outside a picture. */
+  readonly #zeros: number;
+  readonly #names: readonly string[];
+  readonly #functions: readonly EmittedFunction[];
+  readonly #team: Team | null = null;
+  readonly #kernels = new Map<object, BoundKernel>();
+
+  /** @throws what WebAssembly throws where it is refused */
+  constructor(threads: number, module?: WebAssembly.Module) {
+    const { memory, instance, code } = instantiate(threads > 1 && canShareMemory(), module);
+    this.#memory = memory;
+    this.#heap = new WasmHeap(memory);
+    this.#names = Object.keys(instance.exports);
+    this.#functions = Object.values(instance.exports) as EmittedFunction[];
+    this.#zeros = this.#heap.allocate(64, 'zeros');
+    new Uint8Array(memory.buffer, this.#zeros, 64).fill(0);
+    const shared = !(memory.buffer instanceof ArrayBuffer);
+    this.threads = shared ? threads : 1;
+    this.bandsFrom = { fast: this.threads === 1 ? WIDE_BYTES_ALONE : WIDEST_BYTES, low: 0 };
+    if (shared) {
+      const block = this.#heap.allocate(BLOCK_BYTES, 'threads');
+      this.#team = new Team(threads, code, memory, block, this.#functions);
+    }
+  }
+
+  kernelFor(spec: Spec): BoundKernel {
+    const emitted = findWasmKernel(spec);
+    if (emitted !== undefined) return this.#once(emitted, () => this.#bindEmitted(emitted));
+    const plain = findKernel(spec, ['js', 'reference']);
+    return this.#once(plain, () => bindPlain(plain, this, (region) => this.#viewer(region)));
+  }
+
+  #once(kernel: object, make: () => BoundKernel): BoundKernel {
+    const bound = this.#kernels.get(kernel) ?? make();
+    this.#kernels.set(kernel, bound);
+    return bound;
+  }
+
+  #bindEmitted(kernel: WasmKernel): BoundKernel {
+    return {
+      engine: 'wasm',
+      pack: (spec, { weights, scale, bias }, what) =>
+        placeWeights(this, what, (place, room) => {
+          let packed: Region | undefined;
+          const values = kernel.pack(spec, weights, scale, (length) => {
+            packed = room(length);
+            return this.read(packed);
+          });
+          return { weights: packed ?? place(values), bias: place(bias) };
+        }),
+      bind: (spec, operands) => kernel.calls(spec, this.#addresses(operands)).map((call) => this.#bindCall(call)),
+    };
+  }
+
+  #bindCall(call: Call): Work {
+    const index = this.#names.indexOf(call.name);
+    const run = this.#functions[index];
+    const team = this.#team;
+    return team === null ? () => run(...call.args) : () => team.run(index, call);
+  }
+
+  allocate(type: ElementType, length: number, what: string): Region {
+    return { type, allocation: this.#heap.allocate(length * ELEMENT_BYTES[type], what), offset: 0, length };
+  }
+
+  free({ type, allocation, length }: Region): void {
+    this.#heap.free(allocation, length * ELEMENT_BYTES[type]);
+  }
+
+  write(region: Region, values: Float32Array): void {
+    this.read(region).set(values);
+  }
+
+  read(region: Region): Float32Array {
+    return new Float32Array(this.#memory.buffer, address(region), region.length);
+  }
+
+  /** Shows a region. A memory that grows leaves its old views behind. */
+  #viewer(region: Region): () => Float32Array {
+    let view = this.read(region);
+    return () => {
+      if (view.buffer !== this.#memory.buffer) view = this.read(region);
+      return view;
+    };
+  }
+
+  #addresses({ x, weights, bias, residual, other, y }: Operands<Region>): Addresses {
+    const [zeros, at] = [this.#zeros, address];
+    return {
+      x: at(x),
+      weights: at(weights),
+      bias: at(bias),
+      residual: at(residual),
+      other: at(other),
+      y: at(y),
+      zeros,
+    };
+  }
+
+  start(): Promise<void> {
+    return this.#team?.start() ?? Promise.resolve();
+  }
+
+  dispose(): void {
+    this.#team?.dispose();
+  }
+}
+
+/** An allocation's number is its address. */
+const address = ({ allocation, offset }: Region): number => allocation + offset;
