@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { pages, renumber } from '../scripts/quotes.mjs';
-import type { ActivationSpec, WasmKernel } from '../src/layers/spec.js';
+import type { WasmKernel } from '../src/layers/kernel.js';
+import type { ActivationSpec } from '../src/layers/spec.js';
 import { ModuleBuilder } from '../src/tensor/wasm/assembler.js';
 import { ROOT } from './helpers/cli.js';
 import { blocks, expectPromised, localLinks } from './helpers/pages.js';
@@ -46,7 +47,7 @@ describe('the kernel of docs/add-a-kernel.md', async () => {
   const runIn =
     (parts: number): Run =>
     (spec, { x }, y) => {
-      const at = { x: 4, weights: 0, bias: 0, residual: 0, y: 32772, zeros: 0 };
+      const at = { x: 4, weights: 0, bias: 0, residual: 0, other: 0, y: 32772, zeros: 0 };
       new Float32Array(memory.buffer, at.x, x.length).set(x);
       for (const { name, args, split } of hardswishWasm.calls(spec as ActivationSpec, at)) {
         const [from, to] = [args[split.at], args[split.at + 1]];
@@ -60,7 +61,7 @@ describe('the kernel of docs/add-a-kernel.md', async () => {
 
   it.each([1, 2, 3])('is the reference, in %i parts', (parts) => {
     for (let size = 1; size < 70; size++) {
-      const spec: ActivationSpec = { op: 'activation', size, function: 'hardswish' };
+      const spec: ActivationSpec = { op: 'activation', dtype: 'f32', size, function: 'hardswish' };
       expect(hardswishWasm.supports(spec)).toBe(true);
       compare(runIn(parts), spec);
     }
@@ -70,8 +71,8 @@ describe('the kernel of docs/add-a-kernel.md', async () => {
     const x = Float32Array.of(Number.NaN, Infinity, -Infinity, 1, Number.NaN);
     const y = new Float32Array(5);
     const none = new Float32Array(0);
-    const spec: ActivationSpec = { op: 'activation', size: 5, function: 'hardswish' };
-    runIn(1)(spec, { x, weights: none, bias: none, residual: none }, y);
+    const spec: ActivationSpec = { op: 'activation', dtype: 'f32', size: 5, function: 'hardswish' };
+    runIn(1)(spec, { x, weights: none, bias: none, residual: none, other: none }, y);
     expect([...y]).toEqual([Number.NaN, Infinity, Number.NaN, Math.fround(2 / 3), Number.NaN]);
   });
 });

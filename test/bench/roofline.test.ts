@@ -55,6 +55,7 @@ describe('roofs', () => {
     const map = { batch: 1, inHeight: 56, inWidth: 56, outHeight: 56, outWidth: 56, padTop: 1, padLeft: 1 } as const;
     const depthwise = {
       op: 'depthwise3x3',
+      dtype: 'f32',
       ...map,
       channels: 144,
       stride: 1,
@@ -62,7 +63,7 @@ describe('roofs', () => {
       activation: 'relu6',
     } as const;
     expect(ratio(depthwise)).toBeCloseTo(9 / 8, 1);
-    const product = { op: 'pointwise', batch: 1, pixels: 196, inChannels: 96, outChannels: 576 } as const;
+    const product = { op: 'pointwise', dtype: 'f32', batch: 1, pixels: 196, inChannels: 96, outChannels: 576 } as const;
     expect(ratio({ ...product, biasPerImage: false, residual: false, activation: 'none' })).toBeGreaterThan(10);
   });
 });

@@ -2,22 +2,19 @@
  * The cases that every kernel must get right, and how a kernel is compared with the reference. Nothing here knows an
  * engine: whoever adds one runs it over CASES.
  */
+import type { Operands as AllOperands } from '../../src/layers/kernel.js';
 import { findKernel } from '../../src/layers/kernels.js';
 import type { Conv3x3Spec, DepthwiseSpec, FusedActivation, PointwiseSpec, Spec } from '../../src/layers/spec.js';
 
-export interface Operands {
-  x: Float32Array;
-  weights: Float32Array;
-  bias: Float32Array;
-  residual: Float32Array;
-}
+/** What a kernel reads. */
+export type Operands = Omit<AllOperands<Float32Array>, 'y'>;
 
 /** Runs a kernel on unpacked operands and gives y: what an engine brings to `compare`. */
 export type Run = (spec: Spec, operands: Operands, y: Float32Array) => void;
 
 /** Elements of every operand and of y. */
 export function sizes(spec: Spec): Record<keyof Operands | 'y', number> {
-  const none = { x: 0, weights: 0, bias: 0, residual: 0, y: 0 };
+  const none = { x: 0, weights: 0, bias: 0, residual: 0, other: 0, y: 0 };
   switch (spec.op) {
     case 'conv3x3': {
       const { batch: N, inChannels: C, outChannels: K } = spec;
@@ -32,7 +29,8 @@ export function sizes(spec: Spec): Record<keyof Operands | 'y', number> {
     case 'pointwise': {
       const { batch: N, pixels: P, inChannels: C, outChannels: K } = spec;
       const y = N * P * K;
-      return { x: N * P * C, weights: K * C, bias: spec.biasPerImage ? N * K : K, residual: spec.residual ? y : 0, y };
+      const bias = spec.biasPerImage ? N * K : K;
+      return { ...none, x: N * P * C, weights: K * C, bias, residual: spec.residual ? y : 0, y };
     }
     case 'average_pool': {
       const { batch: N, inHeight: H, inWidth: W, channels: C } = spec;
@@ -43,10 +41,10 @@ export function sizes(spec: Spec): Record<keyof Operands | 'y', number> {
       return { ...none, x: N * spec.inHeight * spec.inWidth * C, y: N * spec.outHeight * spec.outWidth * C };
     }
     case 'add':
-      return { ...none, x: spec.size, residual: spec.size, y: spec.size };
+      return { ...none, x: spec.size, other: spec.size, y: spec.size };
     case 'concat': {
       const { pixels: P, channels1, channels2 } = spec;
-      return { ...none, x: P * channels1, residual: P * channels2, y: P * (channels1 + channels2) };
+      return { ...none, x: P * channels1, other: P * channels2, y: P * (channels1 + channels2) };
     }
     case 'batch_norm':
       return { ...none, x: spec.pixels * spec.channels, weights: 4 * spec.channels, y: spec.pixels * spec.channels };
@@ -80,7 +78,8 @@ export function operands(spec: Spec, kind: 'integers' | 'reals', seed = 1): Oper
     return values;
   };
   const size = sizes(spec);
-  const made = { x: fill(size.x), weights: fill(size.weights), bias: fill(size.bias), residual: fill(size.residual) };
+  const [x, weights, bias] = [fill(size.x), fill(size.weights), fill(size.bias)];
+  const made = { x, weights, bias, residual: fill(size.residual), other: fill(size.other) };
   if (spec.op === 'batch_norm') {
     for (let i = 3 * spec.channels; i < 4 * spec.channels; i++) made.weights[i] = Math.abs(made.weights[i]) + 1;
   }
@@ -88,9 +87,9 @@ export function operands(spec: Spec, kind: 'integers' | 'reals', seed = 1): Oper
 }
 
 /** What the reference makes of them. */
-export function expected(spec: Spec, { x, weights, bias, residual }: Operands): Float32Array {
+export function expected(spec: Spec, given: Operands): Float32Array {
   const y = new Float32Array(sizes(spec).y);
-  findKernel(spec, ['reference']).run(spec, x, weights, bias, residual, y);
+  findKernel(spec, ['reference']).run(spec, { ...given, y });
   return y;
 }
 
@@ -109,7 +108,7 @@ export function runGuarded(run: Run, spec: Spec, given: Operands): Float32Array 
     if (memory[GUARD + size + i] !== SENTINEL) throw new Error(`wrote ${i + 1} after y: ${JSON.stringify(spec)}`);
   }
   if (y.includes(SENTINEL)) throw new Error(`left y[${y.indexOf(SENTINEL)}] as it was: ${JSON.stringify(spec)}`);
-  for (const name of ['x', 'weights', 'bias', 'residual'] as const) {
+  for (const name of ['x', 'weights', 'bias', 'residual', 'other'] as const) {
     if (given[name].some((value, i) => !Object.is(value, before[name][i]))) {
       throw new Error(`changed ${name}: ${JSON.stringify(spec)}`);
     }
@@ -144,6 +143,7 @@ export function compare(run: Run, spec: Spec): void {
     weights: absolute(reals.weights),
     bias: absolute(reals.bias),
     residual: absolute(reals.residual),
+    other: absolute(reals.other),
   });
   const close = runGuarded(run, spec, reals);
   for (let i = 0; i < close.length; i++) {
@@ -159,6 +159,7 @@ const ACTIVATIONS: readonly FusedActivation[] = ['none', 'relu', 'relu6'];
 export function pointwise(pixels: number, inChannels: number, outChannels: number, more: Partial<PointwiseSpec> = {}) {
   const spec: PointwiseSpec = {
     op: 'pointwise',
+    dtype: 'f32',
     batch: 1,
     pixels,
     inChannels,
@@ -190,6 +191,7 @@ export function depthwise(
   const columns = padded(inWidth, stride, dilation, same);
   const spec: DepthwiseSpec = {
     op: 'depthwise3x3',
+    dtype: 'f32',
     batch: 1,
     inHeight,
     inWidth,
@@ -218,6 +220,7 @@ export function conv3x3(
   const columns = padded(inWidth, stride, 1, same);
   const spec: Conv3x3Spec = {
     op: 'conv3x3',
+    dtype: 'f32',
     batch: 1,
     inHeight,
     inWidth,
@@ -295,10 +298,20 @@ export const CONV3X3: readonly Conv3x3Spec[] = [
 
 /** The operations that are not convolutions, sizes unequal in every dimension. */
 export const OTHERS: readonly Spec[] = [
-  { op: 'average_pool', batch: 2, inHeight: 5, inWidth: 7, channels: 3, kernelHeight: 5, kernelWidth: 7 },
-  { op: 'average_pool', batch: 1, inHeight: 8, inWidth: 9, channels: 17, kernelHeight: 7, kernelWidth: 7 },
+  { op: 'average_pool', dtype: 'f32', batch: 2, inHeight: 5, inWidth: 7, channels: 3, kernelHeight: 5, kernelWidth: 7 },
+  {
+    op: 'average_pool',
+    dtype: 'f32',
+    batch: 1,
+    inHeight: 8,
+    inWidth: 9,
+    channels: 17,
+    kernelHeight: 7,
+    kernelWidth: 7,
+  },
   {
     op: 'resize_bilinear',
+    dtype: 'f32',
     batch: 2,
     inHeight: 3,
     inWidth: 4,
@@ -309,6 +322,7 @@ export const OTHERS: readonly Spec[] = [
   },
   {
     op: 'resize_bilinear',
+    dtype: 'f32',
     batch: 2,
     inHeight: 9,
     inWidth: 8,
@@ -317,8 +331,8 @@ export const OTHERS: readonly Spec[] = [
     outWidth: 3,
     alignCorners: false,
   },
-  { op: 'add', size: 37 },
-  { op: 'concat', pixels: 6, channels1: 3, channels2: 5 },
-  { op: 'batch_norm', pixels: 6, channels: 5, epsilon: 0.001 },
-  { op: 'activation', size: 37, function: 'hardswish' },
+  { op: 'add', dtype: 'f32', size: 37 },
+  { op: 'concat', dtype: 'f32', pixels: 6, channels1: 3, channels2: 5 },
+  { op: 'batch_norm', dtype: 'f32', pixels: 6, channels: 5, epsilon: 0.001 },
+  { op: 'activation', dtype: 'f32', size: 37, function: 'hardswish' },
 ];

@@ -1,10 +1,11 @@
 /** Every kernel, the reference first of all, against PyTorch. The recipe is ../goldens/layers/make.py. */
 import { describe, expect, it } from 'vitest';
-import { ACTIVATION_NAMES, activationFunction } from '../../src/layers/activation.js';
-import { foldBatchNorm } from '../../src/layers/batchnorm.js';
+import { ACTIVATION_NAMES, activationFunction } from '../../src/layers/activation/plain.js';
+import { foldFactors } from '../../src/layers/batch-norm/fold.js';
 import { invertedResidual } from '../../src/layers/inverted-residual.js';
+import { type Kernel, NONE, operandsOf, scaled } from '../../src/layers/kernel.js';
 import { findKernel } from '../../src/layers/kernels.js';
-import { type Kernel, kernelName, NONE, type Spec, scaled } from '../../src/layers/spec.js';
+import { kernelName, type Spec } from '../../src/layers/spec.js';
 import { nchwToNhwc } from '../../src/tensor/shape.js';
 import { float32Golden, readGoldens } from '../helpers/goldens.js';
 import { sizes } from './cases.js';
@@ -39,7 +40,8 @@ function run(
 ): Float32Array {
   const kernel = findKernel(spec, [engine]);
   const y = new Float32Array(sizes(spec).y);
-  kernel.run(spec, x, w.length > 0 ? kernel.pack(spec, w) : w, bias, residual, y);
+  const weights = w.length > 0 ? kernel.pack(spec, w) : w;
+  kernel.run(spec, operandsOf({ x, weights, bias, residual, y }));
   return y;
 }
 
@@ -54,6 +56,7 @@ describe.each(ENGINES)('%s against PyTorch', (engine) => {
     const pad = name.includes('same') ? 0 : 1;
     const spec: Spec = {
       op: 'conv3x3',
+      dtype: 'f32',
       batch,
       inHeight,
       inWidth,
@@ -78,6 +81,7 @@ describe.each(ENGINES)('%s against PyTorch', (engine) => {
     const [, , outHeight, outWidth] = dims(key);
     const spec: Spec = {
       op: 'depthwise3x3',
+      dtype: 'f32',
       batch,
       inHeight,
       inWidth,
@@ -97,6 +101,7 @@ describe.each(ENGINES)('%s against PyTorch', (engine) => {
 
   const pointwise: Spec = {
     op: 'pointwise',
+    dtype: 'f32',
     batch: 2,
     pixels: 15,
     inChannels: 6,
@@ -115,7 +120,16 @@ describe.each(ENGINES)('%s against PyTorch', (engine) => {
     const name = key.slice(0, -2);
     const [batch, channels, inHeight, inWidth] = dims(`${name}.x`);
     const [kernelHeight, kernelWidth] = name.slice('average_pool_'.length).split('x').map(Number);
-    const spec: Spec = { op: 'average_pool', batch, inHeight, inWidth, channels, kernelHeight, kernelWidth };
+    const spec: Spec = {
+      op: 'average_pool',
+      dtype: 'f32',
+      batch,
+      inHeight,
+      inWidth,
+      channels,
+      kernelHeight,
+      kernelWidth,
+    };
     it(`${kernelName(spec, engine)}: ${name}`, () => {
       expectClose(run(engine, spec, nhwc(`${name}.x`)), nhwc(key));
     });
@@ -127,14 +141,14 @@ describe.each(ENGINES)('%s against PyTorch', (engine) => {
     const [, , outHeight, outWidth] = dims(key);
     const alignCorners = name.endsWith('corners');
     const size = { batch, inHeight, inWidth, channels, outHeight, outWidth };
-    const spec: Spec = { op: 'resize_bilinear', ...size, alignCorners };
+    const spec: Spec = { op: 'resize_bilinear', dtype: 'f32', ...size, alignCorners };
     it(`${kernelName(spec, engine)}: ${name}`, () => {
       // PyTorch rounds weights and sums to float32, and so differs in the last places.
       expectClose(run(engine, spec, nhwc(`${name}.x`)), nhwc(key), 2 ** -20);
     });
   }
 
-  const norm: Spec = { op: 'batch_norm', pixels: 60, channels: 6, epsilon: 0.001 };
+  const norm: Spec = { op: 'batch_norm', dtype: 'f32', pixels: 60, channels: 6, epsilon: 0.001 };
   it(kernelName(norm, engine), () => {
     const parts = ['gamma', 'beta', 'mean', 'variance'].map((part) => golden(`conv_batch_norm.${part}`));
     const weights = Float32Array.from(parts.flatMap((part) => [...part]));
@@ -143,7 +157,10 @@ describe.each(ENGINES)('%s against PyTorch', (engine) => {
 
   it.each(ACTIVATION_NAMES)(`activation_f32_%s__${engine}`, (name) => {
     const x = golden('activation.x');
-    expectClose(run(engine, { op: 'activation', size: x.length, function: name }, x), golden(`activation.${name}`));
+    expectClose(
+      run(engine, { op: 'activation', dtype: 'f32', size: x.length, function: name }, x),
+      golden(`activation.${name}`),
+    );
   });
 });
 
@@ -159,8 +176,8 @@ describe('activations', () => {
 
   it('may write where they read', () => {
     const x = Float32Array.of(-1, 0, 2, 7);
-    const spec: Spec = { op: 'activation', size: 4, function: 'relu6' };
-    findKernel(spec, ['js']).run(spec, x, NONE, NONE, NONE, x);
+    const spec: Spec = { op: 'activation', dtype: 'f32', size: 4, function: 'relu6' };
+    findKernel(spec, ['js']).run(spec, operandsOf({ x, y: x }));
     expect([...x]).toEqual([0, 0, 2, 6]);
   });
 
@@ -185,19 +202,20 @@ describe('batch norm folding', () => {
   };
 
   it('convolution and batch norm are the folded convolution', () => {
-    const { scale, bias } = foldBatchNorm(norm);
+    const { scale, bias } = foldFactors(norm);
     const weights = scaled(part('w'), scale);
     const size = { batch: 2, inHeight: 5, inWidth: 6, inChannels: 4, outHeight: 5, outWidth: 6, outChannels: 6 };
-    const spec: Spec = { op: 'conv3x3', ...size, stride: 1, padTop: 1, padLeft: 1, activation: 'none' };
+    const spec: Spec = { op: 'conv3x3', dtype: 'f32', ...size, stride: 1, padTop: 1, padLeft: 1, activation: 'none' };
     expectClose(run('reference', spec, part('x'), weights, bias), nhwc('conv_batch_norm.y'), 2 ** -19);
   });
 
   it('so are a depthwise convolution and its batch norm', () => {
-    const { scale, bias } = foldBatchNorm(norm);
+    const { scale, bias } = foldFactors(norm);
     const weights = scaled(golden('depthwise_batch_norm.w'), scale);
     const size = { batch: 2, inHeight: 5, inWidth: 4, channels: 6, outHeight: 5, outWidth: 4 };
     const spec: Spec = {
       op: 'depthwise3x3',
+      dtype: 'f32',
       ...size,
       stride: 1,
       dilation: 1,
@@ -210,7 +228,7 @@ describe('batch norm folding', () => {
   });
 
   it("takes the convolution's own bias along", () => {
-    const { scale, bias } = foldBatchNorm({
+    const { scale, bias } = foldFactors({
       gamma: Float32Array.of(3),
       beta: Float32Array.of(1),
       bias: Float32Array.of(5),

@@ -1,7 +1,8 @@
 /** Every kernel of the list against the reference, over every edge of its shapes. */
 import { describe, expect, it } from 'vitest';
+import { operandsOf } from '../../src/layers/kernel.js';
 import { findKernel, KERNELS } from '../../src/layers/kernels.js';
-import { type FusedActivation, kernelName, NONE, type Spec } from '../../src/layers/spec.js';
+import { type FusedActivation, kernelName, type Spec } from '../../src/layers/spec.js';
 import {
   CONV3X3,
   compare,
@@ -21,9 +22,9 @@ import {
 const CASES: readonly Spec[] = [...CONV3X3, ...DEPTHWISE, ...POINTWISE, ...OTHERS];
 
 for (const kernel of KERNELS.filter(({ engine }) => engine !== 'reference')) {
-  const run: Run = (spec, { x, weights, bias, residual }, y) => {
-    const packed = weights.length > 0 ? kernel.pack(spec, weights) : weights;
-    kernel.run(spec, x, packed, bias, residual, y);
+  const run: Run = (spec, given, y) => {
+    const weights = given.weights.length > 0 ? kernel.pack(spec, given.weights) : given.weights;
+    kernel.run(spec, { ...given, weights, y });
   };
 
   // Cases of one name differ in sizes only, and make one test.
@@ -72,7 +73,8 @@ describe('clamping', () => {
     const clamp = (activation: FusedActivation) => {
       const y = new Float32Array(6);
       const spec = pointwise(6, 1, 1, { activation });
-      kernel.run(spec, x, kernel.pack(spec, Float32Array.of(1)), Float32Array.of(0), NONE, y);
+      const weights = kernel.pack(spec, Float32Array.of(1));
+      kernel.run(spec, operandsOf({ x, weights, bias: Float32Array.of(0), y }));
       return [...y];
     };
     expect(clamp('none')).toEqual([Number.NaN, Infinity, -Infinity, 7, -7, 3]);
@@ -94,7 +96,7 @@ describe('findKernel', () => {
   });
 
   it('names what is missing', () => {
-    const spec: Spec = { op: 'activation', size: 1, function: 'prelu' };
+    const spec: Spec = { op: 'activation', dtype: 'f32', size: 1, function: 'prelu' };
     expect(() => findKernel(spec, ['js', 'reference'])).toThrowError(
       expect.objectContaining({
         code: 'UNSUPPORTED',

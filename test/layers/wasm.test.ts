@@ -4,16 +4,9 @@
  */
 import { describe, expect, it } from 'vitest';
 import { depthwiseWasm } from '../../src/layers/depthwise/wasm.js';
-import { findKernel, WASM_KERNELS } from '../../src/layers/kernels.js';
-import {
-  type Addresses,
-  type Call,
-  type DepthwiseSpec,
-  type FusedActivation,
-  kernelName,
-  type Spec,
-  type WasmKernel,
-} from '../../src/layers/spec.js';
+import type { Addresses, Call, WasmKernel } from '../../src/layers/kernel.js';
+import { findKernel, findWasmKernel, WASM_KERNELS } from '../../src/layers/kernels.js';
+import { type DepthwiseSpec, type FusedActivation, kernelName, type Spec } from '../../src/layers/spec.js';
 import { emitKernels } from '../../src/layers/wasm-module.js';
 import {
   CONV3X3,
@@ -89,7 +82,7 @@ class Bench {
 /** What lies outside a picture, and no more of it than a kernel may ask for. */
 const ZEROS = new Float32Array(16);
 
-function place(kernel: WasmKernel, spec: Spec, { x, weights, bias, residual }: Operands) {
+function place(kernel: WasmKernel, spec: Spec, { x, weights, bias, residual, other }: Operands) {
   const bench = new Bench();
   const y = bench.place(new Float32Array(sizes(spec).y));
   const buffers = {
@@ -97,6 +90,7 @@ function place(kernel: WasmKernel, spec: Spec, { x, weights, bias, residual }: O
     weights: bench.place(weights.length > 0 ? kernel.pack(spec, weights) : weights),
     bias: bench.place(bias),
     residual: bench.place(residual),
+    other: bench.place(other),
     zeros: bench.place(ZEROS),
     y,
   };
@@ -152,11 +146,11 @@ const wide = (spec: Spec): Spec =>
   'channels' in spec && spec.channels < 4 ? { ...spec, channels: spec.channels + 4 } : spec;
 
 const pool = (batch: number, inHeight: number, inWidth: number, channels: number, R = inHeight, S = inWidth): Spec => ({
-  ...{ op: 'average_pool', batch, inHeight, inWidth, channels },
+  ...{ op: 'average_pool', dtype: 'f32', batch, inHeight, inWidth, channels },
   ...{ kernelHeight: R, kernelWidth: S },
 });
 const resize = (H: number, W: number, C: number, OH: number, OW: number, alignCorners: boolean): Spec => ({
-  ...{ op: 'resize_bilinear', batch: 2, inHeight: H, inWidth: W, channels: C },
+  ...{ op: 'resize_bilinear', dtype: 'f32', batch: 2, inHeight: H, inWidth: W, channels: C },
   ...{ outHeight: OH, outWidth: OW, alignCorners },
 });
 
@@ -170,9 +164,9 @@ const EXACT: readonly Spec[] = [
     ...[1, 2, 7].flatMap((H) => [1, 3].flatMap((OH) => [1, 4].map((OW) => resize(H, 3, 4, OH, OW, alignCorners)))),
     resize(33, 1, 4, 65, 33, alignCorners),
   ]),
-  ...Array.from({ length: 19 }, (_, size): Spec => ({ op: 'add', size })),
+  ...Array.from({ length: 19 }, (_, size): Spec => ({ op: 'add', dtype: 'f32', size })),
   ...[1, 3, 4, 9].flatMap((channels1) =>
-    [1, 4, 5, 8].map((channels2): Spec => ({ op: 'concat', pixels: 7, channels1, channels2 })),
+    [1, 4, 5, 8].map((channels2): Spec => ({ op: 'concat', dtype: 'f32', pixels: 7, channels1, channels2 })),
   ),
 ];
 
@@ -257,7 +251,7 @@ for (const [flavour, functions] of FLAVOURS) {
             const given = operands(spec, 'reals', 4);
             const js = findKernel(spec, ['js']);
             const wanted = new Float32Array(sizes(spec).y);
-            js.run(spec, given.x, given.weights, given.bias, given.residual, wanted);
+            js.run(spec, { ...given, y: wanted });
             expect(runGuarded(run, spec, given), JSON.stringify(spec)).toEqual(wanted);
           }
         });
@@ -288,7 +282,7 @@ for (const [flavour, functions] of FLAVOURS) {
   });
 
   describe(`depthwise on a ring of rows, ${flavour}`, () => {
-    const wasm = depthwiseWasm as WasmKernel;
+    const wasm: WasmKernel = depthwiseWasm;
 
     /** Computes `spec` in bands of output rows, from a buffer that never holds more than `held` rows of x. */
     const inBands = (spec: DepthwiseSpec, given: Operands, bandRows: number, held: number): Float32Array => {
@@ -394,7 +388,7 @@ describe('at the end of memory', () => {
     const given = operands(spec, 'integers');
     const packed = kernel.pack(spec, given.weights);
     const weights = small.buffer.byteLength - packed.byteLength;
-    const at = { x: 64, bias: 32768, y: 49152, residual: 0, zeros: 0, weights };
+    const at = { x: 64, bias: 32768, y: 49152, residual: 0, other: 0, zeros: 0, weights };
     for (const [from, values] of [
       [at.x, given.x],
       [at.bias, given.bias],
@@ -410,6 +404,9 @@ describe('at the end of memory', () => {
 describe('what the wasm kernels leave to js', () => {
   it('less than a vector of channels, and a stride with a dilation', () => {
     const specs = [depthwise(5, 5, 3, 1), depthwise(5, 5, 8, 2, 2), pool(1, 7, 7, 3), resize(2, 2, 3, 4, 4, true)];
-    for (const spec of specs) expect(findKernel(spec, ['wasm', 'js']).engine).toBe('js');
+    for (const spec of specs) {
+      expect(findWasmKernel(spec)).toBeUndefined();
+      expect(findKernel(spec, ['js', 'reference']).engine).toBe('js');
+    }
   });
 });

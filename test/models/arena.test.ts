@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Lifetime, placeValues } from '../../src/models/runtime/arena.js';
+import { type Lifetime, placeValues } from '../../src/runtime/compile/arena.js';
 
 const lifetimes = fc
   .array(
@@ -16,13 +16,13 @@ const lifetimes = fc
   );
 
 describe('placeValues', () => {
-  it('never lets two values alive at once share an element', () => {
+  it('never lets two values alive at once share a byte', () => {
     fc.assert(
       fc.property(lifetimes, (lives) => {
         const { offsets, size } = placeValues(lives);
         for (const [i, a] of lives.entries()) {
           const from = offsets.get(a.name)!.offset;
-          expect(from % 16).toBe(0);
+          expect(from % 64).toBe(0);
           expect(from + a.size).toBeLessThanOrEqual(size);
           for (const b of lives.slice(i + 1)) {
             const alive = a.first <= b.last && b.first <= a.last;
@@ -39,7 +39,7 @@ describe('placeValues', () => {
     fc.assert(
       fc.property(
         fc.array(
-          fc.integer({ min: 1, max: 300 }).map((n) => n * 16),
+          fc.integer({ min: 1, max: 300 }).map((n) => n * 64),
           { minLength: 2, maxLength: 40 },
         ),
         (sizes) => {

@@ -2,14 +2,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { invertedResidual } from '../../src/layers/inverted-residual.js';
+import { NONE, operandsOf } from '../../src/layers/kernel.js';
 import { findKernel } from '../../src/layers/kernels.js';
-import { type InvertedResidualSpec, NONE } from '../../src/layers/spec.js';
+import type { InvertedResidualSpec } from '../../src/layers/spec.js';
 import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
 import {
   MobileNetV2ForImageClassification,
   MobileNetV2ForSemanticSegmentation,
 } from '../../src/models/mobilenet-v2/model.js';
-import { pieces, scratchSizes } from '../../src/models/runtime/bands.js';
+import { pieces, scratchSizes } from '../../src/runtime/compile/bands.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 
 const wave = (size: number, step: number) => Float32Array.from({ length: size }, (_, i) => Math.sin(i * step + step));
@@ -35,7 +36,7 @@ describe('pieces of a block', () => {
         const outWidth = Math.ceil(width / stride);
         const residual = add && stride === 1;
         const pad = Math.min(padTop, dilation);
-        const shared = { batch, biasPerImage: false, op: 'pointwise' } as const;
+        const shared = { batch, biasPerImage: false, op: 'pointwise', dtype: 'f32' } as const;
         const spec: InvertedResidualSpec = {
           op: 'inverted_residual',
           bandRows,
@@ -44,7 +45,16 @@ describe('pieces of a block', () => {
             ...{ pixels: height * width, inChannels, outChannels: channels, residual: false, activation: 'relu6' },
           },
           filter: {
-            ...{ op: 'depthwise3x3', batch, inHeight: height, inWidth: width, channels, outHeight, outWidth },
+            ...{
+              op: 'depthwise3x3',
+              dtype: 'f32',
+              batch,
+              inHeight: height,
+              inWidth: width,
+              channels,
+              outHeight,
+              outWidth,
+            },
             ...{ stride, dilation, padTop: pad, padLeft: pad, activation: 'relu6' },
           },
           project: {
@@ -71,7 +81,8 @@ describe('pieces of a block', () => {
           const packed = kernel.pack(piece.spec, weights[of].weights);
           const added = of === 'project' && residual ? x.subarray(piece.y) : NONE;
           const [input, output] = [from[of].subarray(piece.x), to[of].subarray(piece.y)];
-          kernel.run(piece.spec, input, packed, weights[of].bias, added, output);
+          const operands = { x: input, weights: packed, bias: weights[of].bias, residual: added, y: output };
+          kernel.run(piece.spec, operandsOf(operands));
         }
 
         const whole = invertedResidual(

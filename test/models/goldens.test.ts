@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { ConvNode } from '../../src/models/graph.js';
+import type { ConvNode } from '../../src/graph/nodes.js';
 import { MobileNetV2Config, type MobileNetV2ConfigOptions } from '../../src/models/mobilenet-v2/config.js';
 import {
   MobileNetV2ForImageClassification,

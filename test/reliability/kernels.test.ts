@@ -4,14 +4,9 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type Addresses, type Kernel, NONE, type WasmKernel } from '../../src/layers/kernel.js';
 import { KERNELS, WASM_KERNELS } from '../../src/layers/kernels.js';
-import {
-  type Addresses,
-  clampBounds,
-  type FusedActivation,
-  type Kernel,
-  type WasmKernel,
-} from '../../src/layers/spec.js';
+import { clampBounds, type FusedActivation } from '../../src/layers/spec.js';
 import { emitKernels } from '../../src/layers/wasm-module.js';
 import { SEED } from '../helpers/seed.js';
 import { conv3x3, depthwise, type Operands, pointwise, type Run, runGuarded, sizes } from '../layers/cases.js';
@@ -79,7 +74,7 @@ function operandsOf(spec: Convolution, kind: Kind, seed: number): Operands {
   const whole = () => Math.floor(random() * 201) - 100;
   if (kind === 'whole') {
     const [x, weights] = [fill(size.x, whole), fill(size.weights, whole)];
-    return { x, weights, bias: fill(size.bias, whole), residual: fill(size.residual, whole) };
+    return { x, weights, bias: fill(size.bias, whole), residual: fill(size.residual, whole), other: NONE };
   }
   // Neighbours of one size and of opposite signs, up to the last bits.
   const magnitude = 10 ** (random() * 6 - 3);
@@ -89,6 +84,7 @@ function operandsOf(spec: Convolution, kind: Kind, seed: number): Operands {
     weights: fill(size.weights, () => 1 + random() * 1e-6),
     bias: fill(size.bias, () => random() - 0.5),
     residual: fill(size.residual, () => random() - 0.5),
+    other: NONE,
   };
   if (kind === 'wild') {
     const values = [Number.NaN, Infinity, -Infinity];
@@ -167,8 +163,8 @@ function inWasm(kernel: WasmKernel, functions: Record<string, (...args: number[]
 
 const inJavaScript =
   (kernel: Kernel): Run =>
-  (spec, { x, weights, bias, residual }, y) =>
-    kernel.run(spec, x, kernel.pack(spec, weights), bias, residual, y);
+  (spec, given, y) =>
+    kernel.run(spec, { ...given, weights: kernel.pack(spec, given.weights), y });
 
 const ENGINES: { name: string; op: string; supports: Kernel['supports']; run: Run }[] = KERNELS.map((kernel) => ({
   name: kernel.engine,

@@ -31,7 +31,7 @@ function run(build: (module: ModuleBuilder) => void, options: { relaxed?: boolea
 /** What `body` leaves at address 0, as an i32. */
 function result(body: (f: FunctionBuilder, out: Local<'i32'>) => void): number {
   const { functions, view } = run((module) =>
-    module.func('main', [], (f) => {
+    module.func('main', {}, (f) => {
       const out = f.local('i32');
       body(f, out);
       f.store('i32.store', 0, out);
@@ -87,7 +87,7 @@ describe('LEB128', () => {
 
   it('serves offsets beyond one byte, and functions beyond many', () => {
     const { functions, view } = run((module) =>
-      module.func('far', [], (f) => {
+      module.func('far', {}, (f) => {
         for (let i = 0; i < 16000; i++) f.store('i32.store', 0, i, 4 * i);
       }),
     );
@@ -101,7 +101,7 @@ describe('constants', () => {
 
   it.each(numbers)('f32 %d', (value) => {
     const { functions, view } = run((module) =>
-      module.func('main', [], (f) => {
+      module.func('main', {}, (f) => {
         f.store('f32.store', 0, f32.const(value));
         f.store('v128.store', 16, v128.const(0, value, value, 1));
       }),
@@ -118,7 +118,7 @@ describe('constants', () => {
 
   it('f64 keeps all digits', () => {
     const { functions, view } = run((module) =>
-      module.func('main', [], (f) => f.store('f32.store', 0, f32.demote_f64(f64.sub(0.1, Math.fround(0.1))))),
+      module.func('main', {}, (f) => f.store('f32.store', 0, f32.demote_f64(f64.sub(0.1, Math.fround(0.1))))),
     );
     functions.main();
     expect(view.getFloat32(0, true)).toBe(Math.fround(0.1 - Math.fround(0.1)));
@@ -193,7 +193,7 @@ const WRITES_PAIRS = /^f64x2/;
 
 const RELAXED = (() => {
   const module = new ModuleBuilder({ initial: 1 }, { relaxed: true });
-  module.func('main', ['v128', 'v128'], (f, a, b) => f.set(a, f.mulAdd(a, a, b)));
+  module.func('main', { a: 'v128', b: 'v128' }, (f, { a, b }) => f.set(a, f.mulAdd(a, a, b)));
   return WebAssembly.validate(module.encode());
 })();
 if (!RELAXED) console.warn(`relaxed SIMD is not tested: ${process.version} does not take it`);
@@ -213,7 +213,7 @@ describe('every computation', () => {
       return READS_PAIRS.test(operation) ? f64x2.promote_low_f32x4(v128.load(at)) : v128.load(at);
     };
     const { functions, view } = run((module) =>
-      module.func('main', [], (f) => {
+      module.func('main', {}, (f) => {
         const value = build(...operands.map((type, i) => load(type, 16 * i)));
         if (value.type === 'i32') f.store('i32.store', 64, value as Expr<'i32'>);
         else if (value.type === 'f32') f.store('f32.store', 64, value as Expr<'f32'>);
@@ -258,7 +258,7 @@ describe('every computation', () => {
     for (const relaxed of RELAXED ? [false, true] : [false]) {
       const { functions, view } = run(
         (module) =>
-          module.func('main', [], (f) => {
+          module.func('main', {}, (f) => {
             f.store('v128.store', 0, f.mulAdd(v128.const(c, c, c, c), v128.const(a, a, a, a), v128.const(b, b, b, b)));
           }),
         { relaxed },
@@ -270,7 +270,7 @@ describe('every computation', () => {
 
   it('loads, splats, shuffles and lanes', () => {
     const { functions, view } = run((module) =>
-      module.func('main', [], (f) => {
+      module.func('main', {}, (f) => {
         const one = v128.load(4);
         const two = v128.load(20);
         f.store('v128.store', 100, v128.load32Splat(0, 8));
@@ -361,7 +361,7 @@ function lineOf(error: Error): string | undefined {
 describe('errors', () => {
   const body = (write: (f: FunctionBuilder, n: Local<'i32'>, v: Local<'v128'>) => void) => () => {
     const module = new ModuleBuilder({ initial: 1 });
-    module.func('kernel', ['i32', 'v128'], write);
+    module.func('kernel', { n: 'i32', v: 'v128' }, (f, { n, v }) => write(f, n, v));
     return module.encode();
   };
 
@@ -418,15 +418,15 @@ describe('errors', () => {
   it('locals stay in their function', () => {
     const module = new ModuleBuilder({ initial: 1 });
     let stranger!: Local<'i32'>;
-    module.func('first', ['i32'], (_f, n) => {
+    module.func('first', { n: 'i32' }, (_f, { n }) => {
       stranger = n;
     });
-    module.func('second', ['i32'], (f, n) => {
+    module.func('second', { n: 'i32' }, (f, { n }) => {
       expect(() => i32.add(n, stranger)).toThrow('locals of "second" and "first" in one expression');
       expect(() => f.set(n, stranger)).toThrow('second: uses a local of "first"');
       expect(() => f.set(stranger, 1)).toThrow('second: uses a local of "first"');
     });
-    expect(() => module.func('first', [], () => {})).toThrow('two functions "first"');
+    expect(() => module.func('first', {}, () => {})).toThrow('two functions "first"');
   });
 
   it('a shared memory needs a maximum', () => {
@@ -437,8 +437,8 @@ describe('errors', () => {
 describe('modules', () => {
   it('export every function under its name, and carry the names for stack traces', () => {
     const { functions } = run((module) => {
-      module.func('harmless', ['f32', 'v128'], () => {});
-      module.func('reads_far', ['i32'], (f, at) => f.set(at, i32.load(at)));
+      module.func('harmless', { a: 'f32', b: 'v128' }, () => {});
+      module.func('reads_far', { at: 'i32' }, (f, { at }) => f.set(at, i32.load(at)));
     });
     expect(Object.keys(functions)).toEqual(['harmless', 'reads_far']);
     let stack = '';
@@ -453,22 +453,22 @@ describe('modules', () => {
 
   it('have a name section, which holds exactly these', () => {
     const module = new ModuleBuilder({ initial: 1 });
-    for (const functionName of ['a', 'bc']) module.func(functionName, [], () => {});
+    for (const functionName of ['a', 'bc']) module.func(functionName, {}, () => {});
     const sections = WebAssembly.Module.customSections(new WebAssembly.Module(module.encode()), 'name');
     expect(sections.map((bytes) => [...new Uint8Array(bytes)])).toEqual([[1, 8, 2, 0, 1, 97, 1, 2, 98, 99]]);
   });
 
   it('share equal signatures', () => {
     const one = new ModuleBuilder({ initial: 1 });
-    one.func('a', ['i32', 'f32'], () => {});
+    one.func('a', { a: 'i32', b: 'f32' }, () => {});
     const bytes = one.encode().length;
-    one.func('b', ['i32', 'f32'], () => {});
+    one.func('b', { a: 'i32', b: 'f32' }, () => {});
     // Type index, export, body and name; no second type.
     expect(one.encode().length - bytes).toBe(1 + 4 + 3 + 3);
   });
 
   it('take a shared memory where they are made for one, and no other', () => {
-    const build = (module: ModuleBuilder) => module.func('main', [], (f) => f.store('i32.atomic.store', 8, 42));
+    const build = (module: ModuleBuilder) => module.func('main', {}, (f) => f.store('i32.atomic.store', 8, 42));
     const { functions, memory, view } = run(build, { shared: true });
     expect(memory.buffer).toBeInstanceOf(SharedArrayBuffer);
     functions.main();
@@ -485,7 +485,7 @@ describe('modules', () => {
   it('atomics load, add, notify, and wait for a change or for the time to pass', () => {
     const { functions, view } = run(
       (module) =>
-        module.func('main', [], (f) => {
+        module.func('main', {}, (f) => {
           f.store('i32.store', 64, i32.atomicAdd(16, 5, 4));
           f.store('i32.store', 68, i32.atomicAdd(16, -2, 4));
           f.store('i32.store', 72, i32.atomicLoad(16, 4));

@@ -6,8 +6,8 @@ import { env } from '../../src/base/env.js';
 import { emitKernels, KERNEL_FORMS, kernelsFile, relaxedProbe } from '../../src/layers/wasm-module.js';
 import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
 import { MobileNetV2ForImageClassification, type ModelOptions } from '../../src/models/mobilenet-v2/model.js';
-import { makeMachine } from '../../src/models/runtime/machine.js';
 import { nodePlatform } from '../../src/node/platform.js';
+import { makeEngine } from '../../src/runtime/engines/make.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { ROOT } from '../helpers/cli.js';
 
@@ -44,9 +44,9 @@ describe('kernels', () => {
     const wasm_module = new WebAssembly.Module(emitKernels({ shared, relaxed: WebAssembly.validate(relaxedProbe()) }));
     vi.stubGlobal('WebAssembly', { ...wasmWithout('Module', 'compile') });
     const options = { device: 'wasm', wasm_module, threads } as const;
-    const machine = makeMachine('wasm', options);
-    expect(machine.engine).toBe('wasm');
-    expect(machine.threads).toBe(shared ? 2 : 1); // a module for one thread leaves it at one
+    const engine = makeEngine('wasm', options);
+    expect(engine.name).toBe('wasm');
+    expect(engine.threads).toBe(shared ? 2 : 1); // a module for one thread leaves it at one
     const result = await logits(options);
     vi.unstubAllGlobals();
     expect(result).toEqual(await logits({ device: 'wasm' }));
@@ -54,7 +54,7 @@ describe('kernels', () => {
 
   it('a module of something else is refused by name', () => {
     const wasm_module = new WebAssembly.Module(Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
-    expect(() => makeMachine('wasm', { wasm_module })).toThrowError(/wasm_module: expected .*kernels.wasm/);
+    expect(() => makeEngine('wasm', { wasm_module })).toThrowError(/wasm_module: expected .*kernels.wasm/);
   });
 });
 
@@ -66,14 +66,14 @@ describe('where WebAssembly is refused', () => {
   ])('%s: auto is js, and wasm says why', async (_, refuse) => {
     const expected = await logits({ device: 'js' });
     refuse();
-    expect(makeMachine('auto').engine).toBe('js');
+    expect(makeEngine('auto').name).toBe('js');
     expect(await logits({ device: 'auto' })).toEqual(expected);
-    expect(() => makeMachine('wasm')).toThrowError(/device wasm: .*; use device auto/);
+    expect(() => makeEngine('wasm')).toThrowError(/device wasm: .*; use device auto/);
   });
 
   it('no shared memory leaves one thread', async () => {
     vi.stubGlobal('SharedArrayBuffer', undefined);
-    expect(makeMachine('wasm', { threads: 2 }).threads).toBe(1);
+    expect(makeEngine('wasm', { threads: 2 }).threads).toBe(1);
   });
 });
 
