@@ -40,10 +40,10 @@ export async function ablationRows(network) {
 /** One thread, one convolution after the other. */
 function apartRow(common, implementation) {
   const { model, plan, pixel_values } = makeNetwork(common.network, optionsApart(implementation));
-  const { steps, input } = plan();
+  const { steps, write } = plan();
   const runSteps = stepsRunner(steps);
   const run = () => {
-    input.view.set(pixel_values.data);
+    write(pixel_values.data);
     return runSteps();
   };
   return rowOf(common, { model, run }, plan());
@@ -66,7 +66,7 @@ function scalarRow(network) {
     },
     model,
     run() {
-      plan.input.view.set(pixel_values.data);
+      plan.write(pixel_values.data);
       run();
     },
   };

@@ -1,7 +1,8 @@
 /** Every different convolution of a network, and every different block, in every implementation. */
 import { shapeOf } from '../dist/cli/shape.js';
+import { NONE } from '../dist/layers/kernel.js';
 import { findKernel } from '../dist/layers/kernels.js';
-import { kernelName, multiplyAdds, NONE } from '../dist/layers/spec.js';
+import { kernelName, multiplyAdds } from '../dist/layers/spec.js';
 import { optionsApart, optionsOf } from './implementations.mjs';
 import { makeNetwork } from './networks.mjs';
 import { bytesOf } from './roofline.mjs';
@@ -20,6 +21,7 @@ function operandsOf(spec) {
     weights: random(outChannels * taps, 3 / Math.sqrt(taps)),
     bias: random(spec.biasPerImage ? spec.batch * outChannels : outChannels),
     residual: spec.residual ? random(spec.batch * outPixels * outChannels) : NONE,
+    other: NONE,
     y: new Float32Array(spec.batch * outPixels * outChannels),
   };
 }
@@ -34,10 +36,9 @@ function kernelRunner(spec, { id }) {
   }
   const operands = operandsOf(spec);
   if (id === 'scalar') return scalarKernel(spec, operands).run;
-  const { x, weights, bias, residual, y } = operands;
   const kernel = findKernel(spec, [id]);
-  const packed = kernel.pack(spec, weights);
-  return () => kernel.run(spec, x, packed, bias, residual, y);
+  const packed = { ...operands, weights: kernel.pack(spec, operands.weights) };
+  return () => kernel.run(spec, packed);
 }
 
 /** Steps as their plan has them. */

@@ -2,10 +2,11 @@
  * What this machine can do at most: multiply-adds in SIMD on one thread (dist/tensor/wasm/peak.js), and bytes a second
  * between memory and one or more threads. Both are rows like any other, so that they meet the machine in the same state.
  */
-import { Team } from '../dist/models/runtime/threads.js';
-import { BLOCK_BYTES } from '../dist/models/runtime/worker.js';
-import { MAX_PAGES, WasmHeap } from '../dist/tensor/memory.js';
-import { f32x4, i32, ModuleBuilder, v128 } from '../dist/tensor/wasm/assembler.js';
+import { callOf } from '../dist/layers/kernel.js';
+import { WasmHeap } from '../dist/runtime/engines/wasm/heap.js';
+import { Team } from '../dist/runtime/engines/wasm/threads.js';
+import { BLOCK_BYTES } from '../dist/runtime/engines/wasm/worker.js';
+import { f32x4, i32, MAX_PAGES, ModuleBuilder, typed, v128 } from '../dist/tensor/wasm/assembler.js';
 import { peakLoops } from '../dist/tensor/wasm/peak.js';
 
 /** Read once, 96 MiB have left every cache when they are read again; the largest that desktops and most servers have. */
@@ -14,13 +15,13 @@ const BUFFER_BYTES = 96 * 2 ** 20;
 const STEP = 128;
 /** Threads share buffers in multiples of this. */
 const GRAIN = 64 * 1024;
+const PARAMS = typed('i32', 'x', 'y', 'from', 'to');
 
 /** `read(x, y, from, to)` adds up the bytes from..to of x, `copy` moves them to y. */
 function emitStreams() {
   const module = new ModuleBuilder({ initial: 1, maximum: MAX_PAGES, shared: true });
-  const parameters = ['i32', 'i32', 'i32', 'i32'];
   const offsets = Array.from({ length: STEP / 16 }, (_, i) => 16 * i);
-  module.func('read', parameters, (f, x, y, from, to) => {
+  module.func('read', PARAMS, (f, { x, y, from, to }) => {
     const sums = f.locals('v128', offsets.length);
     const end = f.local('i32');
     f.set(end, i32.add(x, to));
@@ -29,7 +30,7 @@ function emitStreams() {
     });
     for (const [i, sum] of sums.entries()) f.store('v128.store', i32.add(y, from), sum, offsets[i]); // or nothing would be read
   });
-  module.func('copy', parameters, (f, x, y, from, to) => {
+  module.func('copy', PARAMS, (f, { x, y, from, to }) => {
     const end = f.local('i32');
     f.set(end, i32.add(x, to));
     f.increase(y, from);
@@ -46,14 +47,14 @@ async function streams(threads) {
   const module = emitStreams();
   const memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
   const heap = new WasmHeap(memory);
-  const [x, y, block] = [BUFFER_BYTES, BUFFER_BYTES, BLOCK_BYTES].map((bytes) => heap.allocate(bytes / 4, 'bandwidth'));
-  x.view.fill(1); // pages that nobody has written are all the same page
-  y.view.fill(1);
+  const [x, y, block] = [BUFFER_BYTES, BUFFER_BYTES, BLOCK_BYTES].map((bytes) => heap.allocate(bytes, 'bandwidth'));
+  // Pages that nobody has written are all the same page.
+  for (const at of [x, y]) new Float32Array(memory.buffer, at, BUFFER_BYTES / 4).fill(1);
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   const team = new Team(Math.max(2, threads), module, memory, block, Object.values(exports));
   if (threads > 1) await team.start();
   const rows = Object.keys(exports).map((name, index) => {
-    const call = { name, args: [x.address, y.address, 0, BUFFER_BYTES], split: { at: 2, grain: GRAIN } };
+    const call = callOf(name, PARAMS, { x, y, from: 0, to: BUFFER_BYTES }, { splitBy: 'from', grain: GRAIN });
     const run = threads > 1 ? () => team.run(index, call) : () => exports[name](...call.args);
     return { roof: 'bandwidth', threads, bytes: BUFFER_BYTES * (name === 'copy' ? 2 : 1), run };
   });

@@ -3,11 +3,14 @@
  * nothing packed. In the ablation it stands between JavaScript and SIMD, and shows what WebAssembly alone brings. Written
  * with our assembler, and good for nothing else.
  */
-import { clampBounds, multiplyAdds, scaled } from '../dist/layers/spec.js';
-import { lower } from '../dist/models/runtime/lower.js';
-import { makePlan } from '../dist/models/runtime/plan.js';
-import { WasmHeap } from '../dist/tensor/memory.js';
-import { f32, i32, ModuleBuilder } from '../dist/tensor/wasm/assembler.js';
+import { FUSED } from '../dist/graph/passes/passes.js';
+import { scaled } from '../dist/layers/kernel.js';
+import { findKernel } from '../dist/layers/kernels.js';
+import { clampBounds, multiplyAdds } from '../dist/layers/spec.js';
+import { makePlan } from '../dist/runtime/compile/plan.js';
+import { bindPlain, placeWeights } from '../dist/runtime/engines/plain.js';
+import { WasmHeap } from '../dist/runtime/engines/wasm/heap.js';
+import { f32, i32, ModuleBuilder, typed } from '../dist/tensor/wasm/assembler.js';
 
 const { add, mul } = i32;
 /** ((a·b + c)·d + e)…: the index of an element, from the outermost dimension in. */
@@ -28,11 +31,9 @@ function loops(f, sizes, body, counters = []) {
 const names = (text) => text.split(' ');
 /** Declares a function of i32 parameters with these names, and the bounds of its activation. */
 function func(module, name, parameters, body) {
-  const types = [...parameters.map(() => 'i32'), 'f32', 'f32'];
-  module.func(name, types, (f, ...locals) => {
-    const [lo, hi] = locals.slice(-2);
+  module.func(name, { ...typed('i32', ...parameters), ...typed('f32', 'lo', 'hi') }, (f, { lo, hi, ...rest }) => {
     const clamp = (sum) => f32.min(f32.max(sum, lo), hi);
-    body(f, { ...Object.fromEntries(parameters.map((parameter, i) => [parameter, locals[i]])), clamp });
+    body(f, { ...rest, clamp });
   });
 }
 
@@ -131,62 +132,84 @@ function argumentsOf(spec, a) {
 }
 
 /**
+ * The engine: convolutions by these loops, the few other steps by the js kernels on the same memory.
+ */
+class ScalarEngine {
+  name = 'js';
+  threads = 1;
+  passes = FUSED;
+  bandsFrom = { fast: Infinity, low: Infinity };
+  #memory = new WebAssembly.Memory({ initial: 1 });
+  #heap = new WasmHeap(this.#memory);
+  #functions = instantiate(this.#memory);
+
+  kernelFor(spec) {
+    if (multiplyAdds(spec) > 0) return this.#convolutions;
+    return bindPlain(findKernel(spec, ['js']), this, (region) => () => this.read(region));
+  }
+
+  #convolutions = {
+    engine: 'js',
+    pack: (_spec, { weights, scale, bias }, what) =>
+      placeWeights(this, what, (place) => ({ weights: place(scaled(weights, scale)), bias: place(bias) })),
+    bind: (spec, operands) => {
+      const addresses = Object.fromEntries(Object.entries(operands).map(([role, region]) => [role, address(region)]));
+      const args = argumentsOf(spec, addresses);
+      return [() => this.#functions[spec.op](...args)];
+    },
+  };
+
+  allocate(type, length, what) {
+    return { type, allocation: this.#heap.allocate(4 * length, what), offset: 0, length };
+  }
+
+  free({ allocation, length }) {
+    this.#heap.free(allocation, 4 * length);
+  }
+
+  write(region, values) {
+    this.read(region).set(values);
+  }
+
+  read(region) {
+    return new Float32Array(this.#memory.buffer, address(region), region.length);
+  }
+
+  async start() {}
+  dispose() {}
+}
+
+const address = ({ allocation, offset }) => allocation + offset;
+
+/**
  * One convolution on operands of its own, weights in the checkpoint's order.
- * @returns `{ run, y }`; `y` holds the result
+ * @returns `{ run, y }`; `y` gives the result
  */
 export function scalarKernel(spec, operands) {
-  const memory = new WebAssembly.Memory({ initial: 1 });
-  const heap = new WasmHeap(memory);
+  const engine = new ScalarEngine();
   const regions = {};
-  for (const [name, values] of Object.entries(operands)) regions[name] = heap.allocate(values.length, name);
-  for (const [name, values] of Object.entries(operands)) regions[name].view.set(values);
-  const addresses = Object.fromEntries(Object.entries(regions).map(([name, { address }]) => [name, address]));
-  const kernel = instantiate(memory)[spec.op];
-  const args = argumentsOf(spec, addresses);
-  return { run: () => kernel(...args), y: regions.y.view };
+  for (const [role, values] of Object.entries(operands)) regions[role] = engine.allocate('f32', values.length, role);
+  for (const [role, values] of Object.entries(operands)) engine.write(regions[role], values);
+  const [run] = engine.kernelFor(spec).bind(spec, regions);
+  return { run, y: () => engine.read(regions.y) };
 }
 
 /**
- * A whole network: its convolutions by these loops, the few other steps by the js kernels on the same memory.
+ * A whole network.
  * @returns `{ plan, run, output }`; `run` reads what the plan's input holds
  */
 export function scalarNetwork(model, dims) {
-  const heap = new WasmHeap(new WebAssembly.Memory({ initial: 1 }));
-  const machine = { engine: 'js', heap, threads: 1, start: async () => {}, dispose() {} };
+  const engine = new ScalarEngine();
   const state = model.state_dict();
   const weights = (name) => state.get(name).data;
   const how = { graph: model.graph, dims, outputs: ['logits'], weights };
-  const plan = makePlan({ ...how, packed: new Map(), machine, memory: 'fast' });
-  const { steps } = lower({ ...how, fuse: true });
-  if (steps.length !== plan.steps.length) throw new Error('a plan with bands has steps that this cannot do');
-
-  const inputOffset = [...plan.values.values()][0].offset;
-  const place = (name) => plan.input.address + 4 * (plan.values.get(name).offset - inputOffset);
-  const load = (values) => {
-    const region = heap.allocate(values.length, 'weights');
-    region.view.set(values);
-    return region.address;
-  };
-  const functions = instantiate(heap.memory);
-  const work = steps.map((step, i) => {
-    const { spec, x, residual, biasFrom, y } = step;
-    if (multiplyAdds(spec) === 0) return plan.steps[i].work[0];
-    const own = step.makeWeights();
-    const addresses = {
-      x: place(x),
-      weights: load(scaled(own.weights, own.scale)),
-      bias: biasFrom === null ? load(own.bias) : place(biasFrom),
-      residual: residual === null ? 0 : place(residual),
-      y: place(y),
-    };
-    const args = argumentsOf(spec, addresses);
-    return () => functions[spec.op](...args);
-  });
+  const plan = makePlan({ ...how, cache: new Map(), engine, memory: 'fast' });
+  const work = plan.steps.flatMap((step) => step.work);
   return {
     plan,
     run() {
       for (const piece of work) piece();
     },
-    output: () => plan.outputs[0].region.view,
+    output: () => engine.read(plan.outputs[0].region),
   };
 }

@@ -13,9 +13,9 @@ export async function loadOurs(dist) {
   const module = (file) => import(pathToFileURL(join(dist, file)));
   return {
     library: await module('node.js'),
-    graph: await module('models/graph.js'),
-    batchnorm: await module('layers/batchnorm.js'),
-    spec: await module('layers/spec.js'),
+    graph: await module('graph/nodes.js'),
+    norm: await module('layers/batch-norm/fold.js'),
+    kernel: await module('layers/kernel.js'),
   };
 }
 

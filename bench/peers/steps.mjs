@@ -8,16 +8,16 @@
  * - `linear`: `weights` [K,C], `bias`; `add`, `concat` (of channels), `average_pool` (of everything), `resize` (bilinear)
  */
 
-/** @param modules `{ graph, batchnorm, spec }`: our modules models/graph.js, layers/batchnorm.js and layers/spec.js */
-export function stepsOf(model, size, { graph: { prune }, batchnorm: { foldBatchNorm }, spec: { scaled } }) {
+/** @param modules `{ graph, norm, kernel }`: our modules graph/nodes.js, layers/batch-norm/fold.js and layers/kernel.js */
+export function stepsOf(model, size, { graph: { prune }, norm: { foldFactors }, kernel: { scaled } }) {
   const fold = (weights, norm) => {
-    const { scale, bias } = foldBatchNorm(norm);
+    const { scale, bias } = foldFactors(norm);
     return { weights: scaled(weights, scale), bias };
   };
   const state = model.state_dict();
   const data = (name) => state.get(name).data;
   const shapes = new Map([['pixel_values', [size, size, model.graph.inChannels]]]);
-  return prune(model.graph, ['logits']).map((node) => {
+  return prune(model.graph, ['logits']).nodes.map((node) => {
     const [height, width, channels] = shapes.get(node.input);
     const step = { op: node.op, name: node.name, inputs: [node.input], shape: [height, width, channels] };
     if (node.op === 'convolution') {

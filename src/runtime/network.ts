@@ -99,7 +99,7 @@ export class Network {
     if (this.#warm) await this.engine.start();
     this.#warm = true;
     const results = new Map<string, Tensor<'float32'>>();
-    this.engine.write(plan.input, pixels);
+    plan.write(pixels);
     for (const [index, step] of plan.steps.entries()) {
       for (const work of step.work) {
         const pause = signal && heed(signal);

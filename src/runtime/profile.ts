@@ -61,7 +61,7 @@ export async function profilePlan(plan: Plan, engine: Engine, { pixels, runs, si
   const totals: number[] = [];
 
   const pass = async (counts: boolean) => {
-    engine.write(plan.input, pixels); // its place in the arena has other values by now
+    plan.write(pixels); // its place in the arena has other values by now
     let total = 0;
     for (const [index, { work }] of plan.steps.entries()) {
       const pause = signal && heed(signal);

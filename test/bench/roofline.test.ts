@@ -8,8 +8,8 @@ import { CONV3X3, DEPTHWISE, OTHERS, POINTWISE, sizes } from '../layers/cases.js
 describe('bytes', () => {
   it('are those of all operands', () => {
     for (const spec of [...CONV3X3, ...DEPTHWISE, ...POINTWISE, ...OTHERS]) {
-      const { x, weights, bias, residual, y } = sizes(spec);
-      expect(bytesOf(spec), JSON.stringify(spec)).toBe(4 * (x + weights + bias + residual + y));
+      const { x, weights, bias, residual, other, y } = sizes(spec);
+      expect(bytesOf(spec), JSON.stringify(spec)).toBe(4 * (x + weights + bias + residual + other + y));
     }
   });
 

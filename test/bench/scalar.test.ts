@@ -5,10 +5,10 @@ import type { Spec } from '../../src/layers/spec.js';
 import { MobileNetV2Config, MobileNetV2ForImageClassification, Tensor } from '../../src/node.js';
 import { CONV3X3, compare, DEPTHWISE, type Operands, POINTWISE, sizes } from '../layers/cases.js';
 
-function run(spec: Spec, { x, weights, bias, residual }: Operands): Float32Array {
-  const kernel = scalarKernel(spec, { x, weights, bias, residual, y: new Float32Array(sizes(spec).y) });
+function run(spec: Spec, given: Operands): Float32Array {
+  const kernel = scalarKernel(spec, { ...given, y: new Float32Array(sizes(spec).y) });
   kernel.run();
-  return kernel.y;
+  return kernel.y();
 }
 
 describe('scalar kernels', () => {
@@ -29,7 +29,7 @@ describe('scalar network', () => {
     const { logits } = await model({ pixel_values: new Tensor('float32', pixels, dims) });
     const network = scalarNetwork(model, dims);
     for (let turn = 0; turn < 2; turn++) {
-      network.plan.input.view.set(pixels);
+      network.plan.write(pixels);
       network.run();
       const largest = logits.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
       const output = network.output();

@@ -53,6 +53,8 @@ export interface Plan {
   readonly engine: EngineName;
   /** Where the input goes, NCHW. */
   readonly input: Region;
+  /** Puts an input there. */
+  readonly write: (pixels: Float32Array) => void;
   /** In the order they run in. */
   readonly steps: readonly Step[];
   /** What is copied out, and when. */
@@ -93,11 +95,13 @@ export function makePlan({ graph, dims, outputs, weights, cache, engine, memory 
   const regions = new Map(
     [...placement.offsets].map(([name, { offset, size }]) => [name, partOf(arena, offset / BYTES, size / BYTES)]),
   );
+  const input = regions.get(INPUT)!;
   const lastWriter = new Map(steps.map((step, index) => [outputOf(step), index]));
   return {
     dims,
     engine: engine.name,
-    input: regions.get(INPUT)!,
+    input,
+    write: (pixels) => engine.write(input, pixels),
     steps: bindSteps(steps, { engine, cache, regions }, () => engine.free(arena)),
     outputs: outputs.map((name) => {
       const source = wanted.outputs.get(name)!;
