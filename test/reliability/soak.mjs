@@ -6,13 +6,7 @@
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import {
-  env,
-  MobileNetError,
-  MobileNetV2Config,
-  MobileNetV2ForImageClassification,
-  Tensor,
-} from '../../dist/bundle/node.js';
+import { env, MobileNetError, MobileNetV2Config, MobileNetV2ForImageClassification, Tensor } from 'mobilenet-v2';
 
 const SHARE = Number(process.env.SOAK ?? 1);
 const INFERENCES = Math.ceil(100_000 * SHARE);
