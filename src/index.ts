@@ -32,6 +32,8 @@ export {
 } from './models/mobilenet-v2/config.js';
 export {
   type BaseModelOutput,
+  type Dtype,
+  type ForwardOptions,
   type FromPretrainedOptions,
   type ImageClassifierOutput,
   MobileNetV2ForImageClassification,
@@ -60,6 +62,7 @@ export {
   type PipelineOf,
   type PipelineOptions,
   pipeline,
+  type ScoreFunction,
   type SegmentationOptions,
   type SegmentationResult,
   type Task,

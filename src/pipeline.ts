@@ -2,13 +2,15 @@
  * `pipeline(task, model)`: from a picture to an answer in one call, with the shapes of transformers.js. This is the one
  * file that joins processors and models.
  */
-import { checkSignal, heed, unlessAborted } from './base/abort.js';
+import { checkSignal, unlessAborted } from './base/abort.js';
 import { Callable } from './base/callable.js';
 import { type Folder, openFolder } from './base/env.js';
 import { listNames, MobileNetError, show } from './base/errors.js';
+import { checkOptions } from './base/options.js';
 import { classActivationMap } from './models/mobilenet-v2/class-activation.js';
 import type { MobileNetV2Config } from './models/mobilenet-v2/config.js';
 import {
+  FROM_PRETRAINED_OPTIONS,
   type FromPretrainedOptions,
   MobileNetV2ForImageClassification,
   MobileNetV2ForSemanticSegmentation,
@@ -16,8 +18,10 @@ import {
 } from './models/mobilenet-v2/model.js';
 import { heatmap, layOver } from './processors/heatmap.js';
 import { MobileNetV2ImageProcessor, type ProcessOptions } from './processors/image-processor.js';
+import { classMaps } from './processors/postprocess.js';
 import { type ImageInput, load_image, RawImage } from './processors/raw-image.js';
-import type { Tensor } from './tensor/tensor.js';
+import { cat } from './tensor/operations.js';
+import { Tensor } from './tensor/tensor.js';
 
 /** What every call takes. */
 export interface CallOptions {
@@ -28,10 +32,19 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What makes scores of logits; `none` leaves them as they are. */
+export type ScoreFunction = 'softmax' | 'sigmoid' | 'none';
+
 /** What a call of a classifying pipeline takes. */
 export interface ClassificationOptions extends CallOptions {
   /** How many labels, best first; null gives all. Default 5. */
   top_k?: number | null;
+  /** The old name of `top_k`. */
+  topk?: number | null;
+  /** Only labels whose score is at least this. */
+  threshold?: number | undefined;
+  /** Default: what the model's `problem_type` says, else softmax, or sigmoid where there is one label alone. */
+  function_to_apply?: ScoreFunction;
 }
 
 /** A label and how likely it is. */
@@ -60,14 +73,16 @@ export interface Explanation {
 /** What a call of a segmenting pipeline takes. */
 export interface SegmentationOptions extends CallOptions {
   /**
-   * False keeps Hugging Face's preprocessing: where it crops the centre of the picture, the mask is stretched over the
-   * whole picture all the same. True segments the picture uncropped, so that the mask fits any shape. Default false.
+   * True, the default, segments the whole picture, so that masks fit whatever its shape. False is Hugging Face's
+   * preprocessing: the centre is cropped, its masks are stretched over the whole picture, and only of a square one do they fit.
    */
   whole_image?: boolean;
+  /** Pixels whose class is less likely than this, from 0 to 1, are in no mask. */
+  threshold?: number | undefined;
 }
 
 /** What they mean for the image processor. */
-export const segmentationProcessing = ({ whole_image = false }: SegmentationOptions): ProcessOptions =>
+export const segmentationProcessing = ({ whole_image = true }: SegmentationOptions): ProcessOptions =>
   whole_image ? { do_center_crop: false } : {};
 
 /** A class that occurs in the picture, and where. */
@@ -89,10 +104,11 @@ export interface FeatureOptions extends CallOptions {
 
 type Images = ImageInput | readonly ImageInput[];
 
-/** One picture gives one result, a list gives a list. */
+/** One picture gives one result, a list gives a list; of what may be either, the result may be either. */
 interface PipelineCall<Options, Result> {
   (image: ImageInput, options?: Options): Promise<Result>;
   (images: readonly ImageInput[], options?: Options): Promise<Result[]>;
+  (images: Images, options?: Options): Promise<Result | Result[]>;
 }
 
 /** What the three pipelines share: a processor, a model, and the right to dispose of it. */
@@ -122,32 +138,33 @@ abstract class Pipeline<Model extends { dispose(): void }, Options, Result> exte
   }
 }
 
-async function loadImages(input: Images, signal: AbortSignal | undefined): Promise<RawImage[]> {
-  checkSignal(signal);
-  signal?.throwIfAborted();
-  const inputs = Array.isArray(input) ? input : [input as ImageInput];
-  if (inputs.length === 0) throw new MobileNetError('ARG', 'images: expected at least one, got an empty list');
-  if (signal === undefined) return Promise.all(inputs.map((image) => load_image(image)));
-  const images: RawImage[] = [];
-  for (const image of inputs) {
-    await heed(signal); // decoding holds the thread
-    images.push(await unlessAborted(load_image(image), signal));
-  }
-  return images;
-}
-
+/** One result for one picture, a list for a list. */
 const like = <T>(input: unknown, results: T[]): T | T[] => (Array.isArray(input) ? results : results[0]);
 
-/**
- * Logits [N,K] to scores, as transformers' pipeline does it: each class by itself where a picture may have several or there
- * is only one, as they are for a regression, a softmax elsewhere. Of a grid [N,K,rows,columns] (`pool: '7x7'`) the mean
- * over its places.
- */
-function scoresOf(logits: Tensor<'float32'>, { problem_type, num_labels }: MobileNetV2Config): Float32Array {
-  const plain = problem_type === 'regression';
-  const alone = !plain && (problem_type === 'multi_label_classification' || num_labels === 1);
-  const { data } = plain || alone ? logits : logits.softmax(1);
-  const score = alone ? (logit: number) => 1 / (1 + Math.exp(-logit)) : (value: number) => value;
+/** Only pictures: a tensor of pixels is for the model, and one already prepared would be prepared again. */
+function checkImages(images: Images): Images {
+  if (![images].flat().some((image) => image instanceof Tensor)) return images;
+  throw new MobileNetError(
+    'ARG',
+    'images: got a Tensor; make a picture of it with RawImage.fromTensor, or call the model',
+  );
+}
+
+function checkNumber(value: unknown, name: string): void {
+  if (value === undefined || (typeof value === 'number' && value >= 0 && value <= 1)) return;
+  throw new MobileNetError('ARG', `${name}: expected a number from 0 to 1, got ${show(value)}`);
+}
+
+/** The function that transformers' pipeline applies to the logits of a model. */
+function usualFunction({ problem_type, num_labels }: MobileNetV2Config): ScoreFunction {
+  if (problem_type === 'regression') return 'none';
+  return problem_type === 'multi_label_classification' || num_labels === 1 ? 'sigmoid' : 'softmax';
+}
+
+/** Logits [N,K] to scores. Of a grid [N,K,rows,columns] (`pool: '7x7'`) the mean over its places. */
+function scoresOf(logits: Tensor<'float32'>, wanted: ScoreFunction): Float32Array {
+  const { data } = wanted === 'softmax' ? logits.softmax(1) : logits;
+  const score = wanted === 'sigmoid' ? (logit: number) => 1 / (1 + Math.exp(-logit)) : (value: number) => value;
   const [batch, classes, ...grid] = logits.dims;
   const places = grid.reduce((product, size) => product * size, 1);
   const means = new Float32Array(batch * classes);
@@ -157,6 +174,24 @@ function scoresOf(logits: Tensor<'float32'>, { problem_type, num_labels }: Mobil
     means[i] = sum / places;
   }
   return means;
+}
+
+const CLASSIFICATION_OPTIONS = ['top_k', 'topk', 'threshold', 'function_to_apply', 'signal'];
+
+function checkClassification(options: ClassificationOptions): { top_k: number | null; threshold: number } {
+  checkOptions(options, CLASSIFICATION_OPTIONS, 'image-classification');
+  const { threshold = Number.NEGATIVE_INFINITY, function_to_apply, topk = 5, top_k = topk } = options;
+  if (top_k !== null && (!Number.isInteger(top_k) || top_k < 1)) {
+    throw new MobileNetError('ARG', `top_k: expected a whole number ≥ 1, or null for all, got ${show(top_k)}`);
+  }
+  if (typeof threshold !== 'number' || Number.isNaN(threshold)) {
+    throw new MobileNetError('ARG', `threshold: expected a number, got ${show(threshold)}`);
+  }
+  if (function_to_apply !== undefined && !['softmax', 'sigmoid', 'none'].includes(function_to_apply)) {
+    const expected = "expected 'softmax', 'sigmoid' or 'none'";
+    throw new MobileNetError('ARG', `function_to_apply: ${expected}, got ${show(function_to_apply)}`);
+  }
+  return { top_k, threshold };
 }
 
 /** What it is as a function: one picture gives a list of labels, a list of pictures a list of lists. */
@@ -171,21 +206,18 @@ export class ImageClassificationPipeline extends Pipeline<
   readonly task = 'image-classification';
 
   /** From preprocessed pictures [N,C,H,W] to their labels, the best first; one list a picture. */
-  async classify(
-    pixel_values: Tensor,
-    { top_k = 5, signal }: ClassificationOptions = {},
-  ): Promise<ClassificationResult[][]> {
-    if (top_k !== null && (!Number.isInteger(top_k) || top_k < 1)) {
-      throw new MobileNetError('ARG', `top_k: expected a whole number ≥ 1, or null for all, got ${show(top_k)}`);
-    }
-    const { logits } = await this.model({ pixel_values, signal });
-    const labels = this.model.config.id2label;
+  async classify(pixel_values: Tensor, options: ClassificationOptions = {}): Promise<ClassificationResult[][]> {
+    const { top_k, threshold } = checkClassification(options);
+    const { config } = this.model;
+    const { logits } = await this.model({ pixel_values, signal: options.signal });
+    const labels = config.id2label;
     const [batch, classes] = logits.dims as [number, number];
-    const scores = scoresOf(logits, this.model.config);
+    const scores = scoresOf(logits, options.function_to_apply ?? usualFunction(config));
     return Array.from({ length: batch }, (_, n) => {
       const own = scores.subarray(n * classes, (n + 1) * classes);
       const order = Array.from(own.keys()).sort((a, b) => own[b] - own[a]);
-      return order.slice(0, top_k ?? classes).map((k) => ({ label: labels[k] ?? `LABEL_${k}`, score: own[k] }));
+      const best = order.slice(0, top_k ?? classes).filter((k) => own[k] >= threshold);
+      return best.map((k) => ({ label: labels[k] ?? `LABEL_${k}`, score: own[k] }));
     });
   }
 
@@ -194,14 +226,18 @@ export class ImageClassificationPipeline extends Pipeline<
    * @param label a class by name or number; the best when left out. Of a name that several classes bear, the best
    * @throws MobileNetError ARG for a label the model does not have, or a model without a classifier on global pooling
    */
-  async explain(image: ImageInput, label?: string | number, { signal }: CallOptions = {}): Promise<Explanation> {
-    const [picture] = await loadImages(image, signal);
+  async explain(image: ImageInput, label?: string | number, options: CallOptions = {}): Promise<Explanation> {
+    checkOptions(options, ['signal'], 'explain');
+    const { signal } = options;
+    checkSignal(signal);
+    signal?.throwIfAborted();
+    const picture = await unlessAborted(load_image(image), signal);
     const { model, processor } = this;
-    const { pixel_values } = await processor(picture);
+    const { pixel_values } = await processor(picture, { signal });
     const outputs = await model.activations(pixel_values, ['logits', 'last_hidden_state'], { signal });
     const logits = outputs.get('logits')!;
     if (logits.dims.length !== 2) throw new MobileNetError('ARG', "explain: there is no one label with pool: '7x7'");
-    const scores = scoresOf(logits, model.config);
+    const scores = scoresOf(logits, usualFunction(model.config));
     const id = this.#find(label, scores);
     const map = classActivationMap(outputs.get('last_hidden_state')!, model.state_dict().get('classifier.weight'), id);
     // Laid over the middles of what they see, not stretched over the picture: TensorFlow's padding moves these by half a
@@ -231,9 +267,13 @@ export class ImageClassificationPipeline extends Pipeline<
   }
 
   /** The labels of one picture or of several. */
-  override async forward(images: Images, options?: ClassificationOptions) {
-    const { pixel_values } = await this.processor(await loadImages(images, options?.signal));
-    return like(images, await this.classify(pixel_values, options));
+  override async forward(images: Images, options: ClassificationOptions = {}) {
+    checkClassification(options);
+    const results: ClassificationResult[][] = [];
+    for await (const { pixel_values } of this.processor.batches(checkImages(images), { signal: options.signal })) {
+      results.push(...(await this.classify(pixel_values, options)));
+    }
+    return like(images, results);
   }
 }
 
@@ -249,64 +289,75 @@ export class ImageSegmentationPipeline extends Pipeline<
   readonly task = 'image-segmentation';
 
   /**
-   * From preprocessed pictures [N,C,H,W] to the class of every pixel, an integer Tensor [h,w] for each.
+   * From preprocessed pictures [N,C,H,W] to the class of every pixel, an int32 Tensor [h,w] for each; -1 where no class
+   * reaches the `threshold`.
    * @param sizes [height, width] of the pictures
    */
   async segment(
     pixel_values: Tensor,
     sizes: readonly (readonly [number, number])[],
-    { signal }: CallOptions = {},
-  ): Promise<Tensor[]> {
+    options: Pick<SegmentationOptions, 'threshold' | 'signal'> = {},
+  ): Promise<Tensor<'int32'>[]> {
+    checkOptions(options, ['threshold', 'signal'], 'segment');
+    const { threshold = 0, signal } = options;
+    checkNumber(threshold, 'threshold');
     const outputs = await this.model({ pixel_values, signal });
-    return this.processor.post_process_semantic_segmentation(outputs, sizes);
+    return classMaps(outputs, sizes, { threshold }).map(({ segmentation }) => segmentation);
   }
 
   /** The masks of one picture or of several. */
   override async forward(images: Images, options: SegmentationOptions = {}) {
+    checkOptions(options, ['whole_image', 'threshold', 'signal'], 'image-segmentation');
+    const { threshold, signal } = options;
     const results: SegmentationResult[][] = [];
-    // One at a time: uncropped pictures differ in size, and the activations of a large one are memory enough.
-    for (const image of await loadImages(images, options.signal)) {
-      const { pixel_values } = await this.processor(image, segmentationProcessing(options));
-      const [map] = await this.segment(pixel_values, [[image.height, image.width]], options);
+    const processing = { ...segmentationProcessing(options), signal };
+    // One at a time: the activations of a large picture are memory enough.
+    for await (const { pixel_values, original_sizes } of this.processor.batches(checkImages(images), processing, 1)) {
+      const [map] = await this.segment(pixel_values, original_sizes, { threshold, signal });
       results.push(this.#masks(map));
     }
     return like(images, results);
   }
 
   /** A mask for every class that occurs, in the order of the classes. */
-  #masks(map: Tensor): SegmentationResult[] {
-    const [height, width] = map.dims as [number, number];
-    const classes = Array.from(map.data as ArrayLike<number | bigint>, Number);
-    return [...new Set(classes)]
-      .sort((a, b) => a - b)
-      .map((id) => ({
-        label: this.model.config.id2label[id] ?? `LABEL_${id}`,
-        score: null,
-        mask: new RawImage(
-          Uint8Array.from(classes, (own) => (own === id ? 255 : 0)),
-          width,
-          height,
-          1,
-        ),
-      }));
+  #masks({ data, dims: [height, width] }: Tensor<'int32'>): SegmentationResult[] {
+    const classes = [...new Set(data)].filter((id) => id >= 0).sort((a, b) => a - b);
+    return classes.map((id) => ({
+      label: this.model.config.id2label[id] ?? `LABEL_${id}`,
+      score: null,
+      mask: new RawImage(
+        Uint8Array.from(data, (own) => (own === id ? 255 : 0)),
+        width,
+        height,
+        1,
+      ),
+    }));
   }
 }
 
 /** What it is as a function. */
 export interface ImageFeatureExtractionPipeline {
-  (images: Images, options?: FeatureOptions): Promise<Tensor>;
+  (images: Images, options?: FeatureOptions): Promise<Tensor<'float32'>>;
 }
 
 /** From pictures to the features that a classifier would read. */
-export class ImageFeatureExtractionPipeline extends Pipeline<MobileNetV2Model, FeatureOptions, Tensor> {
+export class ImageFeatureExtractionPipeline extends Pipeline<MobileNetV2Model, FeatureOptions, Tensor<'float32'>> {
   readonly task = 'image-feature-extraction';
 
   /** One Tensor with a row for every picture, also for a single one. */
-  override async forward(images: Images, { pool = true, layer, signal }: FeatureOptions = {}): Promise<Tensor> {
-    const { pixel_values } = await this.processor(await loadImages(images, signal));
+  override async forward(images: Images, options: FeatureOptions = {}): Promise<Tensor<'float32'>> {
+    checkOptions(options, ['pool', 'layer', 'signal'], 'image-feature-extraction');
+    const parts: Tensor<'float32'>[] = [];
+    for await (const { pixel_values } of this.processor.batches(checkImages(images), { signal: options.signal })) {
+      parts.push(await this.#features(pixel_values, options));
+    }
+    return parts.length === 1 ? parts[0] : cat(parts, 0);
+  }
+
+  async #features(pixel_values: Tensor, { pool = true, layer, signal }: FeatureOptions): Promise<Tensor<'float32'>> {
     if (layer !== undefined) return (await this.model.activations(pixel_values, [layer], { signal })).get(layer)!;
     const { last_hidden_state, pooler_output } = await this.model({ pixel_values, signal });
-    return pool ? pooler_output! : last_hidden_state;
+    return pool && pooler_output ? pooler_output : last_hidden_state;
   }
 }
 
@@ -334,16 +385,17 @@ export type PipelineOf<T extends Task> = InstanceType<(typeof TASKS)[T][1]>;
  */
 export async function pipeline<T extends Task>(
   task: T,
-  where?: string | Folder,
+  where?: string | Folder | null,
   options: PipelineOptions = {},
 ): Promise<PipelineOf<T>> {
   if (!Object.hasOwn(TASKS, task)) {
     throw new MobileNetError('ARG', `task: expected ${Object.keys(TASKS).join(', ')}, got ${show(task)}`);
   }
-  if (task === 'image-segmentation' && where === undefined) {
+  if (task === 'image-segmentation' && (where === undefined || where === null)) {
     throw new MobileNetError('ARG', 'image-segmentation: name a model; the one that ships with the package classifies');
   }
   const [Model, TaskPipeline] = TASKS[task];
+  checkOptions(options, FROM_PRETRAINED_OPTIONS, 'pipeline');
   const { signal } = options;
   checkSignal(signal);
   signal?.throwIfAborted();

@@ -255,8 +255,10 @@ export function requirePlatform<K extends keyof Platform>(service: K, wanted: st
 }
 
 /** A model's folder: opened by the platform if named, the checkpoint that ships with the package if not. */
-export async function openFolder(where?: string | Folder, options?: HubOptions): Promise<Folder> {
-  if (where === undefined) return requirePlatform('openShippedFolder', 'the shipped checkpoint')();
+export async function openFolder(where?: string | Folder | null, given: HubOptions = {}): Promise<Folder> {
+  // transformers.js says null for what is not given.
+  const options: HubOptions = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
+  if (where === undefined || where === null) return requirePlatform('openShippedFolder', 'the shipped checkpoint')();
   if (typeof where === 'string') return requirePlatform('openFolder', where)(where, options);
   if (typeof where?.read === 'function') return where;
   throw new MobileNetError('ARG', `model: expected a folder's path or a Folder, got ${show(where)}`);

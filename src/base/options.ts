@@ -11,9 +11,11 @@ const WITHOUT_EFFECT: Record<string, readonly unknown[] | undefined> = {
   framework: undefined,
   low_cpu_mem_usage: undefined,
   mask_threshold: undefined,
+  max_shard_size: undefined,
   output_attentions: [false, null],
   output_loading_info: [false, null],
   overlap_mask_area_threshold: undefined,
+  push_to_hub: [false, null],
   quantized: [false, null],
   resume_download: undefined,
   return_dict: [true, null],
@@ -77,6 +79,11 @@ function unused(name: string, value: unknown, known: readonly string[], where: s
     throw new MobileNetError('ARG', `${where}: ${name}: ${show(value)} cannot be had here, only ${show(values[0])}`);
   }
   throw new MobileNetError('ARG', `${where}: unknown option ${show(name)}; ${suggestion(name, known)}`);
+}
+
+/** Those of some options that have one of these names. */
+export function pick(options: object, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name)));
 }
 
 /**

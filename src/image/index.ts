@@ -23,6 +23,7 @@ export {
   MobileNetV2FeatureExtractor,
   MobileNetV2ImageProcessor,
   MobileNetV2ImageProcessor as AutoImageProcessor,
+  MobileNetV2ImageProcessor as AutoProcessor,
   type ProcessOptions,
   type ProcessorOutput,
 } from '../processors/image-processor.js';

@@ -140,7 +140,7 @@ export class MobileNetV2ImageProcessor extends Callable<
    *   for a bad override
    */
   static async from_pretrained(
-    where?: string | Folder,
+    where?: string | Folder | null,
     options: ImageProcessorOptions & HubOptions & UnusedOptions = {},
   ): Promise<MobileNetV2ImageProcessor> {
     const overrides = withoutHubOptions(options);

@@ -8,12 +8,13 @@
  */
 import { env } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /** What one picture gets with `return_segmentation_scores`. */
 export interface SegmentationOutput {
   /** Class of each pixel. [height, width] */
-  segmentation: Tensor<'int32'>;
+  segmentation: Tensor<'int64'>;
   /** Logits of each class at each pixel. [K, height, width] */
   segmentation_scores: Tensor<'float32'>;
 }
@@ -21,40 +22,68 @@ export interface SegmentationOutput {
 /** [height, width] for each image: a list, or an integer tensor [N,2]. */
 export type TargetSizes = readonly (readonly [number, number])[] | Tensor;
 
+interface ScoresWanted {
+  return_segmentation_scores: true;
+}
+interface PostProcessOptions {
+  return_segmentation_scores?: boolean;
+}
+
 /**
- * One class map per image. Class indices are int32 rather than PyTorch's int64, whose bigints cost far more than they
- * tell.
+ * One class map per image.
  *
  * @param outputs what the model returned; logits [N,K,h,w] float32
- * @param target_sizes [height, width] of each map; the size of the logits without it
- * @param options `return_segmentation_scores`: the upsampled logits as well, K times as large as the map
+ * @param target_sizes [height, width] of each map; the size of the logits without it, or for null
+ * @param options `return_segmentation_scores`, which may also stand here by itself as true: the upsampled logits as well, K
+ *   times as large as the map
  * @throws MobileNetError ARG for sizes that do not fit the batch, and for logits that hold NaN or infinity: there is no
  *   class to name then; LIMIT for maps above `env.limits.imagePixels`
  */
 export function post_process_semantic_segmentation(
   outputs: { logits: Tensor },
   target_sizes: TargetSizes | null | undefined,
-  options: { return_segmentation_scores: true },
+  options: ScoresWanted | true,
 ): SegmentationOutput[];
 export function post_process_semantic_segmentation(
   outputs: { logits: Tensor },
   target_sizes?: TargetSizes | null,
-  options?: { return_segmentation_scores?: false },
-): Tensor<'int32'>[];
+  options?: { return_segmentation_scores?: false } | false,
+): Tensor<'int64'>[];
 export function post_process_semantic_segmentation(
   outputs: { logits: Tensor },
   target_sizes?: TargetSizes | null,
-  options: { return_segmentation_scores?: boolean } = {},
-): Tensor<'int32'>[] | SegmentationOutput[] {
+  options: PostProcessOptions | boolean = {},
+): Tensor<'int64'>[] | SegmentationOutput[] {
+  if (typeof options !== 'boolean') {
+    checkOptions(options, ['return_segmentation_scores'], 'post_process_semantic_segmentation');
+  }
+  const wanted = options === true || (options as PostProcessOptions).return_segmentation_scores === true;
+  const images = classMaps(outputs, target_sizes, { scores: wanted }).map(({ segmentation, ...scores }) => ({
+    segmentation: segmentation.to('int64'),
+    ...scores,
+  }));
+  return wanted ? (images as SegmentationOutput[]) : images.map(({ segmentation }) => segmentation);
+}
+
+/** What a class map holds where no class reaches the threshold. */
+export const NO_CLASS = -1;
+
+/**
+ * The same with classes as int32, whose numbers cost less than bigints do.
+ * @param options `scores`: the upsampled logits as well; `threshold`: pixels whose class is less likely become `NO_CLASS`
+ */
+export function classMaps(
+  outputs: { logits: Tensor },
+  target_sizes: TargetSizes | null | undefined,
+  options: { scores?: boolean; threshold?: number },
+): { segmentation: Tensor<'int32'>; segmentation_scores?: Tensor<'float32'> }[] {
   const logits = checkLogits(outputs?.logits);
   const [n, k, h, w] = logits.dims as [number, number, number, number];
   const sizes = target_sizes ? checkSizes(target_sizes, n) : Array.from({ length: n }, () => [h, w] as const);
-  const images = sizes.map(([height, width], i) => {
+  return sizes.map(([height, width], i) => {
     const image = logits.data.subarray(i * k * h * w, (i + 1) * k * h * w);
-    return upsampleArgmax(image, k, h, w, height, width, options.return_segmentation_scores === true);
+    return upsampleArgmax(image, k, h, w, height, width, options);
   });
-  if (options.return_segmentation_scores !== true) return images.map(({ segmentation }) => segmentation);
-  return images as SegmentationOutput[];
 }
 
 function checkLogits(logits: unknown): Tensor<'float32'> {
@@ -106,13 +135,15 @@ function upsampleArgmax(
   w: number,
   height: number,
   width: number,
-  wanted: boolean,
+  { scores: wanted, threshold = 0 }: { scores?: boolean; threshold?: number },
 ): { segmentation: Tensor<'int32'>; segmentation_scores?: Tensor<'float32'> } {
   const vertical = linearTaps(h, height);
   const horizontal = linearTaps(w, width);
   const segmentation = new Int32Array(height * width);
   const scores = wanted ? new Float32Array(classes * height * width) : undefined;
   const best = new Float32Array(width);
+  /** Σ exp(score − best) of a row: 1 over it is the softmax of the best. */
+  const sums = new Float64Array(threshold > 0 ? width : 0);
   // Two rows of the logits, stretched to the full width. [K,width] each
   let upper = { row: -1, values: new Float32Array(classes * width) };
   let lower = { row: -1, values: new Float32Array(classes * width) };
@@ -128,17 +159,23 @@ function upsampleArgmax(
     const weight0 = Math.fround(1 - weight1);
     const to = y * width;
     best.fill(-Infinity);
+    sums.fill(0);
     for (let k = 0; k < classes; k++) {
       for (let x = 0; x < width; x++) {
         const at = k * width + x;
         const score = Math.fround(upper.values[at]! * weight0 + Math.fround(lower.values[at]! * weight1));
         if (scores) scores[k * height * width + to + x] = score;
+        if (threshold > 0) {
+          const larger = Math.max(score, best[x]!);
+          sums[x] = (sums[x]! * Math.exp(best[x]! - larger) || 0) + Math.exp(score - larger);
+        }
         if (score > best[x]!) {
           best[x] = score;
           segmentation[to + x] = k;
         }
       }
     }
+    for (let x = 0; x < sums.length; x++) if (1 / sums[x]! < threshold) segmentation[to + x] = NO_CLASS;
   }
   return {
     segmentation: new Tensor('int32', segmentation, [height, width]),

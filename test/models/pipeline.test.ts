@@ -2,7 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { env, MobileNetError, pipeline, RawImage, Tensor } from '../../src/node.js';
+import {
+  type ClassificationOptions,
+  env,
+  MobileNetError,
+  type ProcessOptions,
+  pipeline,
+  RawImage,
+  type SegmentationOptions,
+  Tensor,
+} from '../../src/node.js';
 import { temporaryFolder } from '../helpers/cli.js';
 import { saveTinyClassifier, saveTinySegmenter, stripes } from '../helpers/tiny.js';
 
@@ -66,6 +75,40 @@ describe('image-classification', () => {
     for (const [i, own] of labels.entries()) expect(own.score).toBeCloseTo(expected[i], 5);
   });
 
+  it('function_to_apply, threshold and topk', async () => {
+    const folder = temporaryFolder();
+    await saveTinyClassifier(folder);
+    const classify = await pipeline('image-classification', folder, { device: 'js' });
+    const picture = stripes(1);
+    const { logits } = await classify.model((await classify.processor(picture)).pixel_values);
+    const by = async (options: ClassificationOptions) =>
+      (await classify(picture, { top_k: null, ...options })).map(({ score }) => score);
+    const sorted = (score: (logit: number) => number) => [...logits.data].map(score).sort((a, b) => b - a);
+    const close = (values: number[]) => values.map((value) => expect.closeTo(value, 6));
+    expect(await by({ function_to_apply: 'none' })).toEqual(sorted((x) => x));
+    expect(await by({ function_to_apply: 'sigmoid' })).toEqual(close(sorted((x) => 1 / (1 + Math.exp(-x)))));
+    const usual = await by({});
+    expect(await by({ function_to_apply: 'softmax' })).toEqual(usual);
+    expect(await by({ threshold: usual[1] })).toEqual(usual.slice(0, 2));
+    expect(await by({ threshold: 1.1 })).toEqual([]);
+    expect(await classify(picture, { topk: 2 })).toHaveLength(2);
+    expect(await classify(picture, { topk: 2, top_k: 1 })).toHaveLength(1);
+    for (const wrong of [{ function_to_apply: 'tanh' }, { threshold: 'high' }, { topk: 0 }, { top_K: 1 }]) {
+      expect(await codeOf(() => classify(picture, wrong as never)), JSON.stringify(wrong)).toBe('ARG');
+    }
+  });
+
+  it('a list of many pictures gives what each gives', async () => {
+    const folder = temporaryFolder();
+    await saveTinyClassifier(folder);
+    const classify = await pipeline('image-classification', folder);
+    const pictures = Array.from({ length: 19 }, (_, seed) => stripes(seed, 32 + seed, 40));
+    const one = await Promise.all(pictures.map((picture) => classify(picture)));
+    expect(await classify(pictures)).toEqual(one);
+    expect(await classify(pictures, { signal: new AbortController().signal })).toEqual(one);
+    expect(await codeOf(() => classify([...pictures, 'no/such/file.png']))).toBe('NOT_FOUND');
+  });
+
   it('a grid of predictions gives their mean', async () => {
     const classify = await pipeline('image-classification', undefined, { pool: '7x7' });
     const data = Float32Array.from({ length: 3 * 256 * 256 }, (_, i) => Math.sin(i * 0.37));
@@ -106,11 +149,47 @@ describe('image-segmentation', () => {
       }
     }
     expect(covered.every((times) => times === 1)).toBe(true);
-    const [first, second] = await segment([picture, stripes(2)], { whole_image: true });
+    const [first, second] = await segment([picture, stripes(2)]);
     expect([first[0].mask.size, second[0].mask.size]).toEqual([
       [50, 30],
       [32, 32],
     ]);
+  });
+
+  it('takes the whole picture, or the centre as Hugging Face does', async () => {
+    const segment = await pipeline('image-segmentation', folder, { device: 'js' });
+    const picture = stripes(1, 64, 32);
+    const masks = async (options?: SegmentationOptions) =>
+      (await segment(picture, options)).map(({ mask }) => mask.data);
+    const mapOf = async (processing: ProcessOptions) => {
+      const { pixel_values, original_sizes } = await segment.processor(picture, processing);
+      return (await segment.segment(pixel_values, original_sizes))[0];
+    };
+    const whole = await mapOf({ do_center_crop: false });
+    const centre = await mapOf({});
+    expect(whole).not.toEqual(centre);
+    for (const [map, options] of [
+      [whole, undefined],
+      [whole, { whole_image: true }],
+      [centre, { whole_image: false }],
+    ] as const) {
+      const classes = [...new Set(map.data)].sort();
+      expect(await masks(options)).toEqual(
+        classes.map((id) => Uint8Array.from(map.data, (own) => (own === id ? 255 : 0))),
+      );
+    }
+  });
+
+  it('leaves pixels below the threshold out of every mask', async () => {
+    const segment = await pipeline('image-segmentation', folder, { device: 'js' });
+    const covered = async (threshold: number) => {
+      const found = await segment(stripes(1), { threshold });
+      return found.reduce((sum, { mask }) => sum + [...mask.data].filter((value) => value === 255).length, 0);
+    };
+    expect(await covered(0)).toBe(32 * 32);
+    expect(await covered(1)).toBeLessThan(32 * 32);
+    expect(await codeOf(() => segment(stripes(1), { threshold: 2 }))).toBe('ARG');
+    expect(await codeOf(() => segment(stripes(1), { whole: true } as never))).toBe('ARG');
   });
 
   it('needs a model, and one that segments', async () => {
@@ -132,6 +211,11 @@ describe('image-feature-extraction', () => {
     const [rows, channels] = pooled.dims;
     expect([rows, pooled.dims.length]).toEqual([2, 2]);
     expect((await extract(stripes(1), { pool: false })).dims).toEqual([1, channels, 1, 1]);
+    const many = Array.from({ length: 11 }, (_, seed) => stripes(seed));
+    const rows11 = await extract(many);
+    expect(rows11.dims).toEqual([11, channels]);
+    expect(rows11.slice([9, 10])).toEqual(await extract(stripes(9)));
+    expect(await codeOf(() => extract(stripes(1), { pol: false } as never))).toBe('ARG');
   });
 });
 

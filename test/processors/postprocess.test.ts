@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { PNG } from 'pngjs';
 import { describe, expect, test } from 'vitest';
-import { post_process_semantic_segmentation } from '../../src/processors/postprocess.js';
+import { classMaps, post_process_semantic_segmentation } from '../../src/processors/postprocess.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { maxDifference, readGoldens } from '../helpers/goldens.js';
 import { makeLogits } from './inputs.js';
@@ -28,9 +28,9 @@ test.each(cases)('as transformers does: $name', ({ name, dims, seed, levels, siz
   expect(maps.length).toBe(dims[0]);
   for (const [i, map] of maps.entries()) {
     const segmentation = goldens.get(`${name}.${i}.segmentation`)!;
-    expect(map.type).toBe('int32');
+    expect(map.type).toBe('int64'); // as torch's argmax
     expect(map.dims).toEqual(segmentation.dims);
-    expect(Array.from(map.data)).toEqual(Array.from(segmentation.data as Uint8Array));
+    expect(Array.from(map.data, Number)).toEqual(Array.from(segmentation.data as Uint8Array));
     expect(full[i]!.segmentation.data).toEqual(map.data);
     if (!scores) continue;
     const expected = goldens.get(`${name}.${i}.scores`)!;
@@ -50,7 +50,7 @@ describe.runIf(photographs.length > 0)('class maps of real photographs', () => {
     const map = PNG.sync.read(readFileSync(new URL(`goldens/${name.replace('safetensors', 'png')}`, shared)));
     const [segmentation] = post_process_semantic_segmentation({ logits }, [[map.height, map.width]]);
     expect(segmentation!.dims).toEqual([map.height, map.width]);
-    expect(segmentation!.data.every((label, i) => label === map.data[i * 4])).toBe(true);
+    expect(segmentation!.data.every((label, i) => Number(label) === map.data[i * 4])).toBe(true);
   });
 });
 
@@ -62,6 +62,27 @@ test('target sizes may come as a tensor', () => {
     [5, 6],
     [7, 8],
   ]);
+});
+
+test('arguments as transformers takes them: null, and true in third place', () => {
+  const logits = makeLogits([1, 3, 4, 4], 1, 0);
+  const [map] = post_process_semantic_segmentation({ logits }, null);
+  expect(map).toEqual(post_process_semantic_segmentation({ logits })[0]);
+  const [{ segmentation, segmentation_scores }] = post_process_semantic_segmentation({ logits }, [[4, 4]], true);
+  expect(segmentation).toEqual(map);
+  expect(segmentation_scores).toEqual(logits.view(3, 4, 4));
+});
+
+test('pixels whose class is less likely than a threshold have none', () => {
+  const logits = makeLogits([1, 5, 9, 7], 3, 0);
+  const scores = logits.softmax(1);
+  const best = [...logits.argmax(1).data].map(Number);
+  const likely = best.map((k, at) => scores.data[k * 63 + at]);
+  for (const threshold of [0, 0.3, 0.5, 0.9, 1]) {
+    const [{ segmentation }] = classMaps({ logits }, null, { threshold });
+    expect([...segmentation.data]).toEqual(best.map((k, at) => (likely[at] >= threshold ? k : -1)));
+  }
+  expect(likely.filter((score) => score < 0.5).length).toBeGreaterThan(3);
 });
 
 test('what does not fit is refused', () => {

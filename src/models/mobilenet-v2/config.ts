@@ -206,7 +206,7 @@ export class MobileNetV2Config {
    * @throws MobileNetError NOT_FOUND, CONFIG, UNSUPPORTED; ARG for an unknown option
    */
   static async from_pretrained(
-    where?: string | Folder,
+    where?: string | Folder | null,
     options: MobileNetV2ConfigOptions & HubOptions & UnusedOptions = {},
   ): Promise<MobileNetV2Config> {
     const folder = await openFolder(where, options);

@@ -4,8 +4,9 @@
  */
 import { checkSignal, unlessAborted } from '../../base/abort.js';
 import { Callable } from '../../base/callable.js';
-import { type Folder, type HubOptions, openFolder, requirePlatform } from '../../base/env.js';
+import { type Folder, HUB_OPTIONS, type HubOptions, openFolder, requirePlatform } from '../../base/env.js';
 import { listNames, MobileNetError, show } from '../../base/errors.js';
+import { checkOptions, pick, type UnusedOptions } from '../../base/options.js';
 import type { Graph } from '../../graph/nodes.js';
 import { activationFunction } from '../../layers/activation/plain.js';
 import type { InputDims, Plan } from '../../runtime/compile/plan.js';
@@ -19,7 +20,7 @@ import { Tensor } from '../../tensor/tensor.js';
 import { loadWeights } from '../weights/load.js';
 import { baseGraph, classificationGraph, segmentationGraph } from './architecture.js';
 import { type CheckpointDtype, checkpointFiles } from './checkpoint.js';
-import { MobileNetV2Config, type MobileNetV2ConfigOptions } from './config.js';
+import { CONFIG_FIELDS, MobileNetV2Config, type MobileNetV2ConfigOptions } from './config.js';
 import { classificationLoss, segmentationLoss } from './loss.js';
 import {
   initialState,
@@ -32,8 +33,8 @@ import {
 
 /** How a model computes. */
 export interface ModelOptions {
-  /** `auto` (the fastest here), `wasm`, `js` or `reference`. */
-  device?: Device;
+  /** `auto` (the fastest here), `wasm`, `js` or `reference`. `cpu` is another word for `auto`. Default `auto`. */
+  device?: Device | 'cpu' | null;
   /**
    * Threads of the wasm engine, 1 to 64; `auto`, the default, takes what the machine has. The others start with the
    * second call. Where memory cannot be shared (a page that is not cross-origin isolated) there is one.
@@ -57,20 +58,57 @@ export interface ModelOptions {
   pool?: 'global' | '7x7';
 }
 
-/** How a model is loaded, and how it computes. */
-export interface FromPretrainedOptions extends ModelOptions, HubOptions {
-  /** Fields that replace those of config.json, such as `{ output_stride: 8 }`. */
-  config?: MobileNetV2ConfigOptions;
+const MODEL_OPTIONS: readonly string[] = [
+  'device',
+  'threads',
+  'memory',
+  'wasm_module',
+  'seed',
+  'add_pooling_layer',
+  'pool',
+] satisfies (keyof ModelOptions)[];
+
+/** Element types by the names of transformers (`float16`) and transformers.js (`fp16`). */
+export type Dtype = 'float32' | 'fp32' | 'float16' | 'fp16' | 'bfloat16' | 'bf16';
+const DTYPES: Record<Dtype, CheckpointDtype> = {
+  ...{ float32: 'float32', float16: 'float16', bfloat16: 'bfloat16' },
+  ...{ fp32: 'float32', fp16: 'float16', bf16: 'bfloat16' },
+};
+
+/**
+ * How a model is loaded, and how it computes. Fields of config.json may be given as well, such as `output_stride: 8` or
+ * `num_labels: 3`: they replace those of the file.
+ */
+export interface FromPretrainedOptions extends ModelOptions, HubOptions, MobileNetV2ConfigOptions, UnusedOptions {
+  /** Fields that replace those of config.json, too; a `MobileNetV2Config` replaces all of it. */
+  config?: MobileNetV2Config | MobileNetV2ConfigOptions | null;
   /** Refuse missing and unexpected tensors. Default true. */
   strict?: boolean;
+  /** Weights of another shape than the model's, those of a head for other classes, begin at random. Default false. */
+  ignore_mismatched_sizes?: boolean;
   /** Load weights that hold NaN or infinity. Default false. */
   allow_nonfinite?: boolean;
+  /**
+   * Taken for the sake of code that says it, and without effect: files of every float type load, and the network computes in
+   * float32, which is no less exact than what was asked for. Integer types (`q8`, `int8`) are refused.
+   */
+  dtype?: Dtype | 'auto' | null;
+  /** The old name of `dtype`. */
+  torch_dtype?: Dtype | 'auto' | null;
 }
+
+/** The names of {@link FromPretrainedOptions}. */
+export const FROM_PRETRAINED_OPTIONS: readonly string[] = [
+  ...MODEL_OPTIONS,
+  ...HUB_OPTIONS,
+  ...CONFIG_FIELDS,
+  ...['config', 'strict', 'ignore_mismatched_sizes', 'allow_nonfinite', 'dtype', 'torch_dtype'],
+];
 
 /** How a model is written. */
 export interface SavePretrainedOptions {
-  /** Element type of the file; models compute in float32 whatever it is. */
-  dtype?: CheckpointDtype;
+  /** Element type of the file; models compute in float32 whatever it is. Default `float32`. */
+  dtype?: Dtype;
 }
 
 /** What a model is called with. */
@@ -88,6 +126,13 @@ export interface ModelInputs {
   signal?: AbortSignal | undefined;
 }
 
+const INPUT_NAMES = ['pixel_values', 'labels', 'output_hidden_states', 'signal'];
+/** What an image processor gives besides, so that its output can be handed in as it is. */
+const PROCESSOR_NAMES = ['original_sizes', 'reshaped_input_sizes'];
+
+/** What goes along with `pixel_values` where they come first. */
+export type ForwardOptions = Omit<ModelInputs, 'pixel_values'>;
+
 /** What is timed. */
 export interface ProfileOptions {
   /** Runs that are timed, 1 to 100000. Default 20. */
@@ -99,13 +144,16 @@ const HIDDEN_STATES = 16;
 /** Of a profile, which keeps the time of every step of each. */
 const MOST_RUNS = 100_000;
 
-/** `model(inputs)` is `model.forward(inputs)`. */
+/** `model(inputs)` is `model.forward(inputs)`; the pixels may also come first: `model(pixel_values, { labels })`. */
 export interface MobileNetV2PreTrainedModel<Output> {
-  (inputs: ModelInputs): Promise<Output>;
+  (inputs: ModelInputs | Tensor, options?: ForwardOptions): Promise<Output>;
 }
 
 /** What the three models share: loading, saving, weights, plans. A model is called like a function. */
-export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[ModelInputs], Promise<Output>> {
+export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
+  [inputs: ModelInputs | Tensor, options?: ForwardOptions],
+  Promise<Output>
+> {
   /** The configuration that its graph was built from. */
   readonly config: MobileNetV2Config;
   /** The engine that was asked for; a plan says which it became. */
@@ -121,13 +169,15 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
 
   protected constructor(graph: Graph, config: MobileNetV2Config, options: ModelOptions & { state?: State }) {
     super();
-    const { device = 'auto', seed = 0, state, threads, wasm_module, memory = 'fast' } = options;
+    if (!(config instanceof MobileNetV2Config)) {
+      throw new MobileNetError('ARG', `config: expected a MobileNetV2Config, got ${show(config)}`);
+    }
+    checkOptions(options, [...MODEL_OPTIONS, 'state'], 'model');
+    const { seed = 0, state, threads, wasm_module, memory = 'fast' } = options;
     if (memory !== 'fast' && memory !== 'low') {
       throw new MobileNetError('ARG', `memory: expected 'fast' or 'low', got ${show(memory)}`);
     }
-    if (!DEVICES.includes(device)) {
-      throw new MobileNetError('ARG', `device: expected ${DEVICES.join(', ')}, got ${show(device)}`);
-    }
+    const device = deviceOf(options.device);
     if (!Number.isInteger(seed)) throw new MobileNetError('ARG', `seed: expected a whole number, got ${show(seed)}`);
     activationFunction(config.hidden_act); // throws for a name that is none
     this.config = config;
@@ -149,31 +199,58 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
       config: MobileNetV2Config,
       options: ModelOptions & { state?: State },
     ) => M,
-    where?: string | Folder,
+    where?: string | Folder | null,
     options: FromPretrainedOptions = {},
   ): Promise<M> {
-    const { strict = true, allow_nonfinite = false, signal, config: overrides, ...modelOptions } = options;
+    checkOptions(options, FROM_PRETRAINED_OPTIONS, 'from_pretrained');
+    const { strict = true, allow_nonfinite = false, ignore_mismatched_sizes = false, signal } = options;
+    checkDtype('dtype', options.dtype);
+    checkDtype('torch_dtype', options.torch_dtype);
     checkSignal(signal);
     signal?.throwIfAborted();
     const folder = await unlessAborted(openFolder(where, options), signal);
     // All at once: kernels are compiled and weights are read while the configuration is looked at.
-    const { device = 'auto', ...engineOptions } = modelOptions;
-    const kernels = prepareEngine(device, engineOptions);
+    const modelOptions: ModelOptions = pick(options, MODEL_OPTIONS);
+    const kernels = prepareEngine(deviceOf(options.device), modelOptions);
     const weights = loadWeights(folder, signal);
     weights.catch(() => {}); // awaited below, unless the configuration is at fault
-    const config = await unlessAborted(MobileNetV2Config.from_pretrained(folder, overrides), signal);
+    const config = await unlessAborted(configOf(folder, options), signal);
     const stored = await unlessAborted(weights, signal);
     await unlessAborted(kernels, signal);
     const sources = new Map<string, WeightSource>();
     for (const [name, tensor] of stored.tensors) sources.set(name, weightSource(tensor, allow_nonfinite));
     // An empty state spares the random numbers that the file would replace at once.
     const model: MobileNetV2PreTrainedModel<unknown> = new this(config, { ...modelOptions, state: new Map() });
-    model.#load(sources, { strict, seed: modelOptions.seed ?? 0, file: stored.file }, stored.notes);
+    const how = { strict, ignore_mismatched_sizes, seed: modelOptions.seed ?? 0, file: stored.file };
+    model.#load(sources, how, stored.notes);
     return model as M;
   }
 
+  /** A model with random weights: `new Model(config, options)` under the name that transformers has for it. */
+  static from_config<M extends MobileNetV2PreTrainedModel<unknown>>(
+    this: new (
+      config: MobileNetV2Config,
+      options: ModelOptions,
+    ) => M,
+    config: MobileNetV2Config,
+    options: ModelOptions = {},
+  ): M {
+    return new this(config, options);
+  }
+
   /** Computes what the task gives, and `loss` where there are labels. The tensors returned are the caller's own. */
-  abstract override forward(inputs: ModelInputs): Promise<Output>;
+  abstract override forward(inputs: ModelInputs | Tensor, options?: ForwardOptions): Promise<Output>;
+
+  /**
+   * How many numbers are trained: weights and biases, not the statistics of batch norm.
+   * @param options `only_trainable` makes no difference here, where nothing is frozen
+   */
+  num_parameters(options: { only_trainable?: boolean } = {}): number {
+    checkOptions(options, ['only_trainable'], 'num_parameters');
+    const statistics = /\.(running_mean|running_var|num_batches_tracked)$/;
+    const parameters = [...this.#alive()].filter(([name]) => !statistics.test(name));
+    return parameters.reduce((sum, [, { size }]) => sum + size, 0);
+  }
 
   /** The weights by PyTorch's names; shares memory with the model. */
   state_dict(): State {
@@ -187,8 +264,10 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
    */
   load_state_dict(
     weights: ReadonlyMap<string, Tensor> | Record<string, Tensor>,
-    { strict = true }: { strict?: boolean } = {},
+    options: { strict?: boolean } = {},
   ): void {
+    checkOptions(options, ['strict'], 'load_state_dict');
+    const { strict = true } = options;
     this.#alive();
     const sources = new Map<string, WeightSource>();
     for (const [name, tensor] of weights instanceof Map ? weights : Object.entries(weights as Record<string, Tensor>)) {
@@ -206,7 +285,10 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
   }
 
   /** Writes config.json and model.safetensors, which Python's transformers reads. */
-  async save_pretrained(dir: string, { dtype = 'float32' }: SavePretrainedOptions = {}): Promise<void> {
+  async save_pretrained(dir: string, options: SavePretrainedOptions = {}): Promise<void> {
+    checkOptions(options, ['dtype'], 'save_pretrained');
+    checkDtype('dtype', options.dtype);
+    const dtype = DTYPES[options.dtype ?? 'float32'];
     const state = this.#alive();
     const write = requirePlatform('writeFolder', 'save_pretrained');
     await write(dir, checkpointFiles(this.config, state, { architecture: this.architecture, dtype }));
@@ -244,8 +326,10 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
   async activations(
     pixel_values: Tensor,
     names: readonly string[],
-    { signal }: Pick<ModelInputs, 'signal'> = {},
+    options: Pick<ModelInputs, 'signal'> = {},
   ): Promise<Map<string, Tensor<'float32'>>> {
+    checkOptions(options, ['signal'], 'activations');
+    const { signal } = options;
     checkSignal(signal);
     const network = this.#running();
     const wanted = [...new Set(checkNames(names, this.#graph))];
@@ -270,11 +354,10 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
    * Runs the network again and again on these inputs, and times each step: where the time goes, and how near the limit of
    * the machine each kernel is. A clock that a page has made coarse makes it coarse, too.
    */
-  async profile(
-    { pixel_values, output_hidden_states, signal }: ModelInputs,
-    { runs = 20 }: ProfileOptions = {},
-  ): Promise<Profile> {
-    checkSignal(signal);
+  async profile(inputs: ModelInputs | Tensor, options: ProfileOptions = {}): Promise<Profile> {
+    const { pixel_values, output_hidden_states, signal } = inputsOf(inputs);
+    checkOptions(options, ['runs'], 'profile');
+    const { runs = 20 } = options;
     signal?.throwIfAborted();
     if (!Number.isInteger(runs) || runs < 1 || runs > MOST_RUNS) {
       throw new MobileNetError('ARG', `runs: expected a whole number from 1 to ${MOST_RUNS}, got ${show(runs)}`);
@@ -313,7 +396,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     results: Map<string, Tensor<'float32'>>;
     hidden_states: Tensor<'float32'>[] | undefined;
   }> {
-    const { pixel_values, output_hidden_states, signal } = checkInputs(inputs);
+    const { pixel_values, output_hidden_states, signal } = inputs;
     signal?.throwIfAborted();
     const network = this.#running();
     const asked = output_hidden_states ?? this.config.output_hidden_states;
@@ -335,8 +418,9 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<[Model
     const { state, newly_initialized, notes } = matchWeights(sources, this.#graph, { config: this.config, ...how });
     (this as { newly_initialized: readonly string[] }).newly_initialized = newly_initialized;
     for (const note of [...more, ...notes]) console.warn(note);
-    if (!how.strict && how.present === undefined && newly_initialized.length > 0) {
-      console.warn(`${how.file}: not in the file and random, so train before use: ${listNames(newly_initialized, 10)}`);
+    if (how.present === undefined && newly_initialized.length > 0) {
+      const names = listNames(newly_initialized, 10);
+      console.warn(`${how.file}: no weights in the file for these, which are random now; train before use: ${names}`);
     }
     this.#use(state);
   }
@@ -391,12 +475,35 @@ function someHiddenNames(which: boolean | readonly number[]): string[] {
   throw new MobileNetError('ARG', `hidden_states: expected true or a list of at least one index, got ${show(which)}`);
 }
 
-function checkInputs(inputs: ModelInputs): ModelInputs {
-  if (typeof inputs !== 'object' || inputs === null) {
-    throw new MobileNetError('ARG', `model: expected { pixel_values }, got ${show(inputs)}`);
-  }
-  checkSignal(inputs.signal);
-  return inputs;
+/** What a call was given, in whichever of its two forms. */
+function inputsOf(inputs: ModelInputs | Tensor, options?: ForwardOptions): ModelInputs {
+  checkOptions(options, INPUT_NAMES.slice(1), 'model');
+  const all = inputs instanceof Tensor ? { ...options, pixel_values: inputs } : { ...inputs, ...options };
+  if (!(inputs instanceof Tensor)) checkOptions(inputs, [...INPUT_NAMES, ...PROCESSOR_NAMES], 'model');
+  checkSignal(all.signal);
+  return all as ModelInputs;
+}
+
+function deviceOf(device: ModelOptions['device']): Device {
+  if (device === 'cpu' || device === null || device === undefined) return 'auto';
+  if (DEVICES.includes(device)) return device;
+  throw new MobileNetError('ARG', `device: expected ${DEVICES.join(', ')} or cpu, got ${show(device)}`);
+}
+
+function checkDtype(name: string, dtype: unknown): void {
+  if (dtype === undefined || dtype === null || dtype === 'auto' || Object.hasOwn(DTYPES, dtype as string)) return;
+  throw new MobileNetError(
+    'ARG',
+    `${name}: expected ${Object.keys(DTYPES).join(', ')} or auto, got ${show(dtype)}; there are no quantized weights here`,
+  );
+}
+
+/** config.json of a folder, with what the caller says over it. */
+async function configOf(folder: Folder, options: FromPretrainedOptions): Promise<MobileNetV2Config> {
+  const { config } = options;
+  const fields = pick(options, CONFIG_FIELDS);
+  if (config instanceof MobileNetV2Config) return MobileNetV2Config.from_dict(config.to_dict(), fields);
+  return MobileNetV2Config.from_pretrained(folder, { ...config, ...fields });
 }
 
 function checkNames(names: unknown, graph: Graph): readonly string[] {
@@ -476,7 +583,8 @@ export class MobileNetV2Model extends MobileNetV2PreTrainedModel<BaseModelOutput
     return this.graph.outputs.has('pooler_output') ? ['last_hidden_state', 'pooler_output'] : ['last_hidden_state'];
   }
 
-  override async forward(inputs: ModelInputs): Promise<BaseModelOutput> {
+  override async forward(given: ModelInputs | Tensor, options?: ForwardOptions): Promise<BaseModelOutput> {
+    const inputs = inputsOf(given, options);
     const { results, hidden_states } = await this.compute(inputs);
     const pooler_output = results.get('pooler_output');
     return {
@@ -509,7 +617,8 @@ export class MobileNetV2ForImageClassification extends MobileNetV2PreTrainedMode
     return ['logits'];
   }
 
-  override async forward(inputs: ModelInputs): Promise<ImageClassifierOutput> {
+  override async forward(given: ModelInputs | Tensor, options?: ForwardOptions): Promise<ImageClassifierOutput> {
+    const inputs = inputsOf(given, options);
     const { results, hidden_states } = await this.compute(inputs);
     const logits = results.get('logits')!;
     const output: ImageClassifierOutput = { logits, ...(hidden_states && { hidden_states }) };
@@ -546,8 +655,9 @@ export class MobileNetV2ForSemanticSegmentation extends MobileNetV2PreTrainedMod
     return ['logits'];
   }
 
-  override async forward(inputs: ModelInputs): Promise<SemanticSegmenterOutput> {
-    if (checkInputs(inputs).labels !== undefined && this.config.num_labels === 1) {
+  override async forward(given: ModelInputs | Tensor, options?: ForwardOptions): Promise<SemanticSegmenterOutput> {
+    const inputs = inputsOf(given, options);
+    if (inputs.labels !== undefined && this.config.num_labels === 1) {
       throw new MobileNetError('ARG', 'labels: a segmentation loss needs more than one class');
     }
     const { results, hidden_states } = await this.compute(inputs);

@@ -126,6 +126,8 @@ export interface MatchOptions {
   config: MobileNetV2Config;
   /** False: what is missing is taken from `present` or initialised at random, what is not expected is ignored. Shapes must always fit. */
   strict: boolean;
+  /** True: what has another shape is initialised at random. */
+  ignore_mismatched_sizes?: boolean;
   seed: number;
   /** Named in messages. */
   file?: string | undefined;
@@ -141,19 +143,21 @@ export interface MatchOptions {
 export function matchWeights(
   wrapped: ReadonlyMap<string, WeightSource>,
   graph: Graph,
-  { config, strict, seed, file, present }: MatchOptions,
+  { config, strict, ignore_mismatched_sizes, seed, file, present }: MatchOptions,
 ): LoadedState {
   const { parameters, names, optional } = expected(graph);
   const { named: sources, note } = withoutPrefix(wrapped, prefixOf);
   const { renamed, headless } = rename(sources, graph.outputs.has('logits'));
 
-  const missing = names.filter((name) => !renamed.has(name) && !optional.has(name));
-  const fatal = strict ? missing.filter((name) => !(headless && HEAD.test(name))) : [];
-  const unexpected = [...renamed.keys()].filter((name) => !parameters.has(name) && !name.endsWith(COUNTER));
   const misshapen = [...parameters.values()].filter(({ name, dims }) => {
     const source = renamed.get(name);
     return source !== undefined && !sameDims(source.dims, dims);
   });
+  const replaced = new Set(ignore_mismatched_sizes ? misshapen.splice(0).map(({ name }) => name) : []);
+  for (const name of replaced) renamed.delete(name);
+  const missing = names.filter((name) => !renamed.has(name) && !optional.has(name));
+  const fatal = strict ? missing.filter((name) => !(headless && HEAD.test(name)) && !replaced.has(name)) : [];
+  const unexpected = [...renamed.keys()].filter((name) => !parameters.has(name) && !name.endsWith(COUNTER));
   if (strict) checkHead(names, sources.keys(), file);
   else {
     const found = [...parameters.keys()].filter((name) => renamed.has(name)).length;
@@ -209,6 +213,8 @@ function checkHead(wanted: Iterable<string>, found: Iterable<string>, file: stri
   );
 }
 
+const OTHER_SHAPES = 'ignore_mismatched_sizes: true begins those of another shape at random';
+
 function refuse(
   missing: string[],
   extra: string[],
@@ -225,20 +231,26 @@ function refuse(
   };
   const names = [...misshapen.map(({ name }) => name), ...missing, ...extra];
   if (misshapen.length === 1 && faults === 1) {
-    throw new MobileNetError('SHAPE', `${describe(misshapen[0])}; do config and weights belong together?`, {
-      file: sources.get(names[0])!.file ?? file,
-      tensor: names[0],
-      names,
-    });
+    throw new MobileNetError(
+      'SHAPE',
+      `${describe(misshapen[0])}; do config and weights belong together? ${OTHER_SHAPES}`,
+      {
+        file: sources.get(names[0])!.file ?? file,
+        tensor: names[0],
+        names,
+      },
+    );
   }
   const parts: string[] = [];
   if (misshapen.length > 0)
     parts.push(`${misshapen.length} of a wrong shape (${listNames(misshapen.map(describe), 20, 150)})`);
   if (missing.length > 0) parts.push(`${missing.length} missing (${listNames(missing, 20, 130)})`);
   if (extra.length > 0) parts.push(`${extra.length} not expected (${listNames(extra, 20, 80)})`);
+  const remedies = missing.length + extra.length > 0 ? ['strict: false allows missing and unexpected ones'] : [];
+  if (misshapen.length > 0) remedies.push(OTHER_SHAPES);
   throw new MobileNetError(
     'WEIGHTS',
-    `${file ?? 'weights'}: ${parts.join('; ')}; is it this model's file? strict: false allows missing and unexpected ones`,
+    `${file ?? 'weights'}: ${parts.join('; ')}; is it this model's file? ${remedies.join(', ')}`,
     { file, tensor: names[0], names },
   );
 }
