@@ -20,7 +20,7 @@ function faultsOfFiles(packed) {
     .map((file) => file.replace(/^src/, 'dist').replace(/\.ts$/, ''))
     .flatMap((file) => [`${file}.js`, `${file}.js.map`, `${file}.d.ts`]);
   const kernels = ['', '-relaxed', '-shared', '-shared-relaxed'].map((form) => `dist/kernels${form}.wasm`);
-  kernels.push('dist/kernels.wasm.d.ts');
+  kernels.push('dist/kernels.wasm.d.ts', 'dist/mobilenet-v2.min.js');
   const texts = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE'];
   const entries = ['node', 'cli', 'convert', 'hub', 'image', 'ndarray', 'picture-worker'];
   const loadedLater = ['codecs-jpeg', 'node-hub-folder', 'node-inflate', 'node-png', 'node-workers'];

@@ -117,3 +117,14 @@ await build({ ...split, entryPoints: { ...entries, ...later }, plugins: [takeFro
 
 // A thread of its own, which needs little of core.js and shares nothing with it.
 await build({ ...split, entryPoints: [join(dist, 'node/picture-worker.js')], plugins: [pngjsInside] });
+
+// All of it for a page that has no bundler, from a CDN. Not split: one request, and nothing to be found later.
+await build({
+  entryPoints: [join(dist, 'cdn.js')],
+  outfile: join(dist, 'mobilenet-v2.min.js'),
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: 'es2022',
+  logLevel: 'warning',
+});

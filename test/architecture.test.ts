@@ -56,7 +56,7 @@ const PACKAGES: Record<string, RegExp> = {
 };
 const NODE_ONLY = /^(node\.ts|image\/node\.ts|cli\.ts|convert-node\.ts|node\/|cli\/)/;
 /** The public surfaces, and what puts a platform beneath them. */
-const ENTRY = /^(index|node|web|hub-web|edge|cli|convert|convert-node|image\/(index|node|web|edge))\.ts$/;
+const ENTRY = /^(index|node|web|hub-web|cdn|edge|cli|convert|convert-node|image\/(index|node|web|edge))\.ts$/;
 
 /** A file and all that it imports, at once or later. */
 function reachedFrom(entry: string): string[] {
@@ -106,7 +106,7 @@ describe('the house', () => {
     }
   });
 
-  it.each(['web.ts', 'hub-web.ts', 'convert.ts', 'image/web.ts'])(
+  it.each(['web.ts', 'hub-web.ts', 'cdn.ts', 'convert.ts', 'image/web.ts'])(
     'nothing in %s reaches Node, codecs or the command line',
     (entry) => {
       const reached = reachedFrom(entry);

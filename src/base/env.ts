@@ -116,7 +116,7 @@ export interface Platform {
    */
   openFolder?(path: string, options?: HubOptions & { named?: string }): Promise<Folder>;
   /** The folder of the checkpoint that ships with the package. */
-  openShippedFolder?(): Promise<Folder>;
+  openShippedFolder?(name?: string): Promise<Folder>;
   /** Bytes of a picture by path or URL. */
   readFile?(path: string, limit: number): Promise<Uint8Array>;
   /** Writes files into a folder, each whole or not at all. */
