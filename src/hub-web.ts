@@ -23,7 +23,7 @@ export async function hubFolder(repo: string, options: HubOptions = {}, local?: 
 }
 
 const openUrl = env.platform.openFolder!;
-const open = async (path: string, { subfolder }: HubOptions) => within(await openUrl(path), subfolder);
+const open = async (path: string, options: HubOptions) => within(await openUrl(path, options), options.subfolder);
 env.platform.openFolder = (path, options = {}) => openByName(path, options, { open, openHub: hubFolder });
 
 export type { HubOptions, HubSettings, ProgressInfo, ResponseCache } from './base/env.js';

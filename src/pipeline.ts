@@ -401,7 +401,10 @@ export async function pipeline<T extends Task>(
   signal?.throwIfAborted();
   const folder = await unlessAborted(openFolder(where, options), signal);
   const processor = await unlessAborted(MobileNetV2ImageProcessor.from_pretrained(folder), signal);
-  const model = await (Model as typeof MobileNetV2Model).from_pretrained(folder, options);
+  const model = await (Model as typeof MobileNetV2Model).from_pretrained(folder, {
+    ...options,
+    progress_callback: undefined, // the folder tells
+  });
   options.progress_callback?.({ status: 'ready', task, model: folder.name });
   return new (TaskPipeline as new (...parts: unknown[]) => unknown)(processor, model) as PipelineOf<T>;
 }

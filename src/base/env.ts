@@ -1,9 +1,10 @@
 /**
  * What the library needs from the place it runs in. `src/node.ts` fills it with files and codecs; in a browser the
- * defaults of this file hold. Nothing here imports anything, so the browser's import graph stays free of `node:*`.
+ * defaults of this file hold. Nothing of `node:*` is imported here, so the browser's import graph stays free of it.
  */
 import { MobileNetError, show } from './errors.js';
 import { refuseForeign } from './foreign.js';
+import { withProgress } from './progress.js';
 
 /** Pixels as a codec gives them: interleaved rows, `channels` bytes a pixel (1 grey, 3 RGB, 4 RGBA). */
 export interface DecodedImage {
@@ -101,6 +102,12 @@ export interface HubSettings {
     timeout: number;
   };
 }
+
+/**
+ * `org/name`, as models of the hub are called. Names without an organisation, which the hub has for some old models, are
+ * left out: such a name is a folder's.
+ */
+export const MODEL_NAME = /^\w[\w.-]*\/\w[\w.-]*$/;
 
 /** A thread that was started. */
 export interface WorkerHandle {
@@ -258,9 +265,11 @@ export function requirePlatform<K extends keyof Platform>(service: K, wanted: st
 export async function openFolder(where?: string | Folder | null, given: HubOptions = {}): Promise<Folder> {
   // transformers.js says null for what is not given.
   const options: HubOptions = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
-  if (where === undefined || where === null) return requirePlatform('openShippedFolder', 'the shipped checkpoint')();
+  if (where === undefined || where === null) {
+    return withProgress(await requirePlatform('openShippedFolder', 'the shipped checkpoint')(), options);
+  }
   if (typeof where === 'string') return requirePlatform('openFolder', where)(where, options);
-  if (typeof where?.read === 'function') return where;
+  if (typeof where?.read === 'function') return withProgress(where, options);
   throw new MobileNetError('ARG', `model: expected a folder's path or a Folder, got ${show(where)}`);
 }
 

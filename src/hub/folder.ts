@@ -4,9 +4,9 @@
  */
 import { checkFileBytes, env, type Folder, type HubOptions, type ResponseCache } from '../base/env.js';
 import { listNames, MobileNetError } from '../base/errors.js';
+import { FileProgress } from '../base/progress.js';
 import { conversionOf, download, type FileFacts, hashLike, type Listing, list, wrongHash } from './download.js';
 import { checkFile, checkRevision, fileUrl, isCommit, isOptional, makeRemote, type Remote } from './names.js';
-import { FileProgress } from './progress.js';
 
 /** The name transformers.js has for it: one download serves both. */
 const CACHE = 'transformers-cache';

@@ -1,9 +1,6 @@
 /** From a name to a folder: which names are those of models on the hub, and what comes before the hub. */
-import { env, type Folder, type HubOptions, type Platform } from '../base/env.js';
+import { env, type Folder, type HubOptions, MODEL_NAME, type Platform } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
-
-/** Names without an organisation, which the hub has for some old models, are left out: such a name is a folder's. */
-const MODEL_NAME = /^\w[\w.-]*\/\w[\w.-]*$/;
 
 export type OpenOptions = NonNullable<Parameters<NonNullable<Platform['openFolder']>>[1]>;
 

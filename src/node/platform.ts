@@ -1,12 +1,13 @@
 /** What Node has to offer. The codecs are loaded when first used: pngjs, jpeg-js and ndarray take 25 ms together. */
 import { availableParallelism } from 'node:os';
 import type { HubOptions, Platform } from '../base/env.js';
+import { withProgress } from '../base/progress.js';
 import { type OpenOptions, openByName, within } from '../hub/open.js';
 import { isFolder, openLocalFolder, readPicture, writeFolder } from './files.js';
 import { openShippedFolder, readKernels } from './shipped.js';
 
-const openLocal = async (path: string, { subfolder, named }: OpenOptions) =>
-  within(await openLocalFolder(path, named), subfolder);
+const openLocal = async (path: string, options: OpenOptions) =>
+  withProgress(within(await openLocalFolder(path, options.named), options.subfolder), options);
 
 const openHub = async (name: string, options: HubOptions) => (await import('./hub/folder.js')).hubFolder(name, options);
 

@@ -3,8 +3,9 @@
  * `createImageBitmap`, files come by `fetch`, nothing can be written.
  */
 import { join, transformed } from '../base/bytes.js';
-import type { DecodedImage, Folder, Platform } from '../base/env.js';
+import { type DecodedImage, type Folder, type HubOptions, MODEL_NAME, type Platform } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
+import { FileProgress } from '../base/progress.js';
 import { essentialJpeg, readJpeg } from './jpeg-header.js';
 import { essentialPng, readPng } from './png-header.js';
 
@@ -94,8 +95,9 @@ async function offerFile(name: string, bytes: Uint8Array, type: string): Promise
 }
 
 /** A folder of model files behind a URL, absolute or relative to the page. */
-async function openFolder(path: string): Promise<Folder> {
+async function openFolder(path: string, options: HubOptions = {}): Promise<Folder> {
   const base = absolute(path.endsWith('/') ? path : `${path}/`);
+  const progress = new FileProgress(path, options);
   return {
     name: path,
     async read(file, signal, most = Number.POSITIVE_INFINITY) {
@@ -105,12 +107,46 @@ async function openFolder(path: string): Promise<Folder> {
           file,
         });
       }
-      const response = await request(url, file, signal);
-      // Servers of single-page applications answer with their page where there is no file. No model file is HTML.
-      if (response?.headers.get('content-type')?.startsWith('text/html')) return undefined;
-      return response && bodyOf(response, file, most, 'weightsBytes, or jsonBytes for a configuration,', signal);
+      const response = await requestFile(url, file, signal);
+      if (response === undefined) return checkName(path, file, base, signal);
+      progress.step('initiate', file);
+      progress.step('download', file);
+      // What is told of a compressed answer is how long it is compressed.
+      const { headers } = response;
+      const total = headers.has('content-encoding') ? Number.NaN : Number(headers.get('content-length') ?? Number.NaN);
+      const limitName = 'weightsBytes, or jsonBytes for a configuration,';
+      let told = -1;
+      const onChunk = (loaded: number) => {
+        told = Math.max(loaded, total || 0);
+        progress.update(file, loaded, total);
+      };
+      const bytes = await bodyOf(response, file, most, limitName, { signal, onChunk });
+      if (told !== bytes.length) progress.update(file, bytes.length, bytes.length);
+      progress.step('done', file);
+      return bytes;
     },
   };
+}
+
+/** A file of a model. Servers of single-page applications answer with their page where there is none; no model file is HTML. */
+async function requestFile(url: URL, file: string, signal?: AbortSignal): Promise<Response | undefined> {
+  const response = await request(url, file, signal);
+  if (!response?.headers.get('content-type')?.startsWith('text/html')) return response;
+  response.body?.cancel().catch(() => {});
+  return undefined;
+}
+
+/** Undefined, for a file that is not there, unless nothing is there and the folder has the name of a model of the hub. */
+async function checkName(path: string, file: string, base: URL, signal?: AbortSignal): Promise<undefined> {
+  if (!MODEL_NAME.test(path) || !/^(preprocessor_)?config\.json$/.test(file)) return;
+  const config = file === 'config.json' ? undefined : await requestFile(new URL('config.json', base), file, signal);
+  config?.body?.cancel().catch(() => {});
+  if (config !== undefined) return;
+  throw new MobileNetError(
+    'NOT_FOUND',
+    `${path}: no config.json in ${base.href.slice(0, 150)}; for a model of the Hugging Face hub, import 'mobilenet-v2/hub' first`,
+    { file },
+  );
 }
 
 async function readFile(path: string, limit: number): Promise<Uint8Array> {
@@ -143,7 +179,7 @@ async function bodyOf(
   file: string,
   limit: number,
   limitName: string,
-  signal?: AbortSignal,
+  { signal, onChunk }: { signal?: AbortSignal | undefined; onChunk?: (loaded: number) => void } = {},
 ): Promise<Uint8Array> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
@@ -160,6 +196,7 @@ async function bodyOf(
         { file },
       );
     }
+    onChunk?.(size);
   }
   return join(chunks);
 }

@@ -2,9 +2,9 @@
 import type { HubOptions } from '../../base/env.js';
 import { listNames, MobileNetError } from '../../base/errors.js';
 import { isJsonObject, parseJson } from '../../base/json.js';
+import { FileProgress } from '../../base/progress.js';
 import { factsOf, hashLike, type Listing, list, PLAIN, wrongHash } from '../../hub/download.js';
 import { checkFile, checkRevision, fileUrl, isCommit, isOptional, makeRemote, type Remote } from '../../hub/names.js';
-import { FileProgress } from '../../hub/progress.js';
 import { accept, discard, get, withTries } from '../../hub/request.js';
 import { readWhole, systemError } from '../files.js';
 import { fetchBlob } from './blob.js';

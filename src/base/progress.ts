@@ -1,5 +1,5 @@
 /** Tells a caller how far files have come, in the events of transformers.js. */
-import type { HubOptions } from '../base/env.js';
+import type { Folder, HubOptions } from './env.js';
 
 export class FileProgress {
   readonly #name: string;
@@ -17,7 +17,8 @@ export class FileProgress {
 
   /** Bytes of a file so far; a total that is not known is NaN, and then what there is. */
   update(file: string, loaded: number, total: number): void {
-    const own = { loaded, total: Number.isFinite(total) ? total : loaded };
+    // Of a compressed answer the length that is told is that of what was sent.
+    const own = { loaded, total: Number.isFinite(total) ? Math.max(total, loaded) : loaded };
     this.#files[file] = own;
     const name = this.#name;
     this.#tell({ status: 'progress', name, file, ...own, progress: percent(own) });
@@ -32,3 +33,22 @@ export class FileProgress {
 
 const percent = ({ loaded, total }: { loaded: number; total: number }): number =>
   total === 0 ? 100 : (loaded / total) * 100;
+
+/** A folder that tells of each file it has: that it is read, and, when it is there, its bytes. */
+export function withProgress(folder: Folder, options: HubOptions): Folder {
+  if (!options.progress_callback) return folder;
+  const progress = new FileProgress(folder.name, options);
+  const { alternative } = folder;
+  return {
+    name: folder.name,
+    ...(alternative && { alternative: alternative.bind(folder) }),
+    async read(file, signal, most) {
+      const bytes = await folder.read(file, signal, most);
+      if (bytes === undefined) return undefined;
+      progress.step('initiate', file);
+      progress.update(file, bytes.length, bytes.length);
+      progress.step('done', file);
+      return bytes;
+    },
+  };
+}
