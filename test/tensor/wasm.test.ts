@@ -127,7 +127,6 @@ describe('constants', () => {
 
 /** What every computation should give: scalars for i32 and f32, a function of one lane for vectors. */
 const MODELS: Record<Operation, (a: number, b: number, c: number) => number> = {
-  'i32.eqz': (a) => Number(a === 0),
   'i32.eq': (a, b) => Number(a === b),
   'i32.ne': (a, b) => Number(a !== b),
   'i32.lt_s': (a, b) => Number(a < b),
@@ -135,7 +134,6 @@ const MODELS: Record<Operation, (a: number, b: number, c: number) => number> = {
   'i32.gt_s': (a, b) => Number(a > b),
   'i32.gt_u': (a, b) => Number(a >>> 0 > b >>> 0),
   'i32.le_s': (a, b) => Number(a <= b),
-  'i32.le_u': (a, b) => Number(a >>> 0 <= b >>> 0),
   'i32.ge_s': (a, b) => Number(a >= b),
   'i32.ge_u': (a, b) => Number(a >>> 0 >= b >>> 0),
   'i32.add': (a, b) => (a + b) | 0,
@@ -145,18 +143,12 @@ const MODELS: Record<Operation, (a: number, b: number, c: number) => number> = {
   'i32.div_u': (a, b) => ((a >>> 0) / (b >>> 0)) | 0,
   'i32.rem_u': (a, b) => ((a >>> 0) % (b >>> 0)) | 0,
   'i32.and': (a, b) => a & b,
-  'i32.or': (a, b) => a | b,
   'i32.shl': (a, b) => a << b,
-  'i32.shr_s': (a, b) => a >> b,
   'i32.shr_u': (a, b) => (a >>> b) | 0,
-  'f32.gt': (a, b) => Number(a > b),
   'f32.add': (a, b) => a + b,
-  'f32.sub': (a, b) => a - b,
   'f32.mul': (a, b) => a * b,
-  'f32.div': (a, b) => a / b,
   'f32.min': (a, b) => Math.min(a, b),
   'f32.max': (a, b) => Math.max(a, b),
-  'f32.convert_i32_s': (a) => a,
   'f32.demote_f64': (a) => a,
   'i32.trunc_f64_s': (a) => Math.trunc(a),
   'f64.add': (a, b) => a + b,
@@ -167,7 +159,6 @@ const MODELS: Record<Operation, (a: number, b: number, c: number) => number> = {
   'f64.promote_f32': (a) => a,
   'f32x4.splat': (a) => a,
   'f32x4.add': (a, b) => a + b,
-  'f32x4.sub': (a, b) => a - b,
   'f32x4.mul': (a, b) => a * b,
   'f32x4.div': (a, b) => a / b,
   'f32x4.min': (a, b) => Math.min(a, b),
@@ -275,17 +266,14 @@ describe('every computation', () => {
         const two = v128.load(20);
         f.store('v128.store', 100, v128.load32Splat(0, 8));
         f.store('v128.store', 116, v128.load32Zero(8));
-        f.store('v128.store', 132, v128.load64Zero(8));
-        f.store('v128.store', 148, v128.shuffle([7, 0, 4, 3], one, two));
-        f.store('f32.store', 164, f32x4.extractLane(2, one));
-        f.storeLane('v128.store32_lane', 3, 168, one);
-        f.storeLane('v128.store64_lane', 1, 172, two);
+        f.store('v128.store', 132, v128.shuffle([7, 0, 4, 3], one, two));
+        f.storeLane('v128.store32_lane', 3, 148, one);
       }),
     );
     for (let i = 0; i < 16; i++) view.setFloat32(4 * i, i, true);
     functions.main();
-    const floats = Array.from({ length: 20 }, (_, i) => view.getFloat32(100 + 4 * i, true));
-    expect(floats).toEqual([2, 2, 2, 2, 2, 0, 0, 0, 2, 3, 0, 0, 8, 1, 5, 4, 3, 4, 7, 8]);
+    const floats = Array.from({ length: 13 }, (_, i) => view.getFloat32(100 + 4 * i, true));
+    expect(floats).toEqual([2, 2, 2, 2, 2, 0, 0, 0, 8, 1, 5, 4, 4]);
   });
 });
 
@@ -392,14 +380,13 @@ describe('errors', () => {
       'expected 2 operands, got 1',
     ],
     ['a wrong value stored', body((f, n) => f.store('v128.store', 0, n as never)), 'expected a v128, got a i32'],
-    ['a lane that is none', body((f, _n, v) => f.storeLane('v128.store64_lane', 2, 0, v)), 'lanes are 0 to 1, got 2'],
+    ['a lane that is none', body((f, _n, v) => f.storeLane('v128.store32_lane', 4, 0, v)), 'lanes are 0 to 3, got 4'],
     [
       'a shuffle beyond',
       body((f, _n, v) => f.set(v, v128.shuffle([0, 1, 2, 8], v, v))),
       'lanes are 0 to 7, got 0,1,2,8',
     ],
     ['a negative offset', body((f, n) => f.set(n, i32.load(n, -4))), 'u32: -4'],
-    ['a wait of seconds', body((f, n) => f.set(n, i32.atomicWait(0, 0, 2 ** 31))), 'timeout: -1 to 2³¹ − 1 ns'],
     [
       'a branch to a block that has ended',
       body((f) => {
@@ -468,7 +455,7 @@ describe('modules', () => {
   });
 
   it('take a shared memory where they are made for one, and no other', () => {
-    const build = (module: ModuleBuilder) => module.func('main', {}, (f) => f.store('i32.atomic.store', 8, 42));
+    const build = (module: ModuleBuilder) => module.func('main', {}, (f) => f.store('i32.store', 8, 42));
     const { functions, memory, view } = run(build, { shared: true });
     expect(memory.buffer).toBeInstanceOf(SharedArrayBuffer);
     functions.main();
@@ -480,23 +467,5 @@ describe('modules', () => {
     expect(() => new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env: { memory: plain } })).toThrow(
       WebAssembly.LinkError,
     );
-  });
-
-  it('atomics load, add, notify, and wait for a change or for the time to pass', () => {
-    const { functions, view } = run(
-      (module) =>
-        module.func('main', {}, (f) => {
-          f.store('i32.store', 64, i32.atomicAdd(16, 5, 4));
-          f.store('i32.store', 68, i32.atomicAdd(16, -2, 4));
-          f.store('i32.store', 72, i32.atomicLoad(16, 4));
-          f.store('i32.store', 76, i32.atomicNotify(16, 1, 4));
-          f.store('i32.store', 80, i32.atomicWait(16, 99, -1, 4));
-          f.store('i32.store', 84, i32.atomicWait(16, 103, 1_000_000, 4));
-        }),
-      { shared: true },
-    );
-    view.setInt32(20, 100, true);
-    functions.main();
-    expect([64, 68, 72, 76, 80, 84].map((at) => view.getInt32(at, true))).toEqual([100, 105, 103, 0, 1, 2]);
   });
 });

@@ -3,26 +3,13 @@
  * work of both (layers/batch-norm has the arithmetic). The other order, batch norm first, could not be folded at a border,
  * where the convolution reads zeros that no norm has seen.
  */
-import type { BatchNormNode, Graph, Node } from '../nodes.js';
-import { onlyReader, readersOf } from './readers.js';
+import type { Graph } from '../nodes.js';
+import { absorb } from './absorb.js';
 
 export function foldBatchNorm(graph: Graph): Graph {
-  const readers = readersOf(graph);
-  const folded = new Set<BatchNormNode>();
-  const nodes = graph.nodes.flatMap((node): Node[] => {
-    if (node.op === 'batch_norm' && folded.has(node)) return [];
-    if (node.op !== 'convolution' || node.norm !== null || node.activation !== 'linear') return [node];
-    const norm = onlyReader(graph, readers, node.name);
-    if (norm?.op !== 'batch_norm' || node.residual !== undefined) return [node];
-    folded.add(norm);
-    const { prefix, epsilon } = norm;
-    return [{ ...withoutLabel(node), name: norm.name, norm: { prefix, epsilon } }];
+  return absorb(graph, ({ norm, activation, residual }, reader) => {
+    const isPlain = norm === null && activation === 'linear' && residual === undefined;
+    if (reader.op !== 'batch_norm' || !isPlain) return null;
+    return { norm: { prefix: reader.prefix, epsilon: reader.epsilon } };
   });
-  return { ...graph, nodes };
-}
-
-/** What several nodes become is named by the value that it makes. */
-export function withoutLabel<N extends Node>(node: N): N {
-  const { label: _, ...rest } = node;
-  return rest as N;
 }

@@ -3,32 +3,13 @@
  * written once, and the half never. The convolution must have no activation (the bottleneck is linear, section 3.2 of the
  * paper), and the other half must be there before it.
  */
-import { type AddNode, type ConvNode, type Graph, INPUT, type Node } from '../nodes.js';
-import { withoutLabel } from './fold-batch-norm.js';
-import { onlyReader, readersOf } from './readers.js';
+import type { Graph } from '../nodes.js';
+import { absorb } from './absorb.js';
 
 export function fuseResidual(graph: Graph): Graph {
-  const readers = readersOf(graph);
-  const made = new Set([INPUT]);
-  const fused = new Set<AddNode>();
-  const nodes = graph.nodes.flatMap((node): Node[] => {
-    if (node.op === 'add' && fused.has(node)) return [];
-    const add = node.op === 'convolution' && takesResidual(node) ? onlyReader(graph, readers, node.name) : null;
-    if (add?.op !== 'add') {
-      made.add(node.name);
-      return [node];
-    }
-    const residual = add.input === node.name ? add.other : add.input;
-    if (residual === node.name || !made.has(residual)) {
-      made.add(node.name);
-      return [node];
-    }
-    fused.add(add);
-    made.add(add.name);
-    return [{ ...withoutLabel(node as ConvNode), name: add.name, label: `${node.name} + ${add.name}`, residual }];
+  return absorb(graph, ({ name, kernel, activation, residual }, reader, isMade) => {
+    if (reader.op !== 'add' || kernel !== 1 || activation !== 'linear' || residual !== undefined) return null;
+    const other = reader.input === name ? reader.other : reader.input;
+    return isMade(other) ? { residual: other, label: `${name} + ${reader.name}` } : null;
   });
-  return { ...graph, nodes };
 }
-
-const takesResidual = ({ kernel, activation, residual }: ConvNode): boolean =>
-  kernel === 1 && activation === 'linear' && residual === undefined;

@@ -107,34 +107,12 @@ function load<L extends keyof typeof LOADS>(kind: L, address: Operand<'i32'>, of
   );
 }
 
-/** An atomic operation on the 32 bits at an address, aligned to four bytes. */
-function atomic(code: readonly number[], address: Operand<'i32'>, operands: Expr[], offset: number): Expr<'i32'> {
-  const all = [toExpr('i32', address), ...operands];
-  return new Expr('i32', joined([...all.map((expr) => expr.code), code, memoryImmediates(2, offset)]), ownerOf(all));
-}
-
 const constant = <T extends ValueType>(type: T) => ({ const: (value: number): Expr<T> => toExpr(type, value) });
 
 export const i32 = {
   ...operators('i32'),
   ...constant('i32'),
   load: (address: Operand<'i32'>, offset?: number) => load('i32.load', address, offset),
-  atomicLoad: (address: Operand<'i32'>, offset?: number) => load('i32.atomic.load', address, offset),
-  /** Adds, and gives what was there before. */
-  atomicAdd: (address: Operand<'i32'>, value: Operand<'i32'>, offset = 0) =>
-    atomic(CODES.atomicAdd32, address, [toExpr('i32', value)], offset),
-  /** Wakes so many waiting threads at most, and gives how many there were. */
-  atomicNotify: (address: Operand<'i32'>, count: Operand<'i32'>, offset = 0) =>
-    atomic(CODES.atomicNotify, address, [toExpr('i32', count)], offset),
-  /**
-   * Sleeps as long as the value is there, at most `timeout` nanoseconds below 2³¹, or for ever at −1. Gives 0 when
-   * notified, 1 when another value was there, 2 when the time is over.
-   */
-  atomicWait(address: Operand<'i32'>, expected: Operand<'i32'>, timeout: number, offset = 0): Expr<'i32'> {
-    if (!(timeout >= -1 && timeout < 2 ** 31)) throw new RangeError(`timeout: -1 to 2³¹ − 1 ns, got ${timeout}`);
-    const limit = new Expr('i32', [CODES.i64Const, ...s32(timeout)], null); // its one i64, and only a constant
-    return atomic(CODES.atomicWait32, address, [toExpr('i32', expected), limit], offset);
-  },
 };
 
 export const f32 = {
@@ -145,12 +123,7 @@ export const f32 = {
 
 export const f64 = { ...operators('f64'), ...constant('f64') };
 
-export const f32x4 = {
-  ...operators('f32x4'),
-  extractLane(lane: 0 | 1 | 2 | 3, vector: Expr<'v128'>): Expr<'f32'> {
-    return new Expr('f32', [...vector.code, ...CODES.f32x4ExtractLane, lane], vector.owner);
-  },
-};
+export const f32x4 = operators('f32x4');
 
 export const f64x2 = operators('f64x2');
 
@@ -164,8 +137,6 @@ export const v128 = {
   load32Splat: (address: Operand<'i32'>, offset?: number) => load('v128.load32_splat', address, offset),
   /** One float in lane 0, zeros above. */
   load32Zero: (address: Operand<'i32'>, offset?: number) => load('v128.load32_zero', address, offset),
-  /** Two floats in lanes 0 and 1, zeros above. */
-  load64Zero: (address: Operand<'i32'>, offset?: number) => load('v128.load64_zero', address, offset),
   /** Lanes of two vectors, 0–3 from the first, 4–7 from the second. */
   shuffle(lanes: readonly [number, number, number, number], a: Expr<'v128'>, b: Expr<'v128'>): Expr<'v128'> {
     if (!lanes.every((lane) => lane >= 0 && lane < 8)) throw new RangeError(`shuffle: lanes are 0 to 7, got ${lanes}`);
