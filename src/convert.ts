@@ -2,6 +2,6 @@
 import { env } from './base/env.js';
 import { webPlatform } from './processors/web.js';
 
-Object.assign(env.platform, webPlatform);
+env.platform = { ...webPlatform, ...env.platform }; // what another entry has put there stays
 
 export * from './models/convert/convert.js';

@@ -2,6 +2,7 @@
  * What the library needs from the place it runs in. `src/node.ts` fills it with files and codecs; in a browser the
  * defaults of this file hold. Nothing of `node:*` is imported here, so the browser's import graph stays free of it.
  */
+import { asBytes } from './brands.js';
 import { MobileNetError, show } from './errors.js';
 import { refuseForeign } from './foreign.js';
 import { withProgress } from './progress.js';
@@ -12,6 +13,8 @@ export interface DecodedImage {
   width: number;
   height: number;
   channels: 1 | 3 | 4;
+  /** What was wrong with the file and did not keep it from being decoded. */
+  warnings?: readonly string[];
 }
 
 /** A folder of model files: reading only what is asked for. */
@@ -129,9 +132,15 @@ export interface Platform {
   /** Writes files into a folder, each whole or not at all. */
   writeFolder?(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<void>;
   /** Pixels of a PNG; the file is sound and within the limits. */
-  decodePng?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
+  /** `lowerBytes`: of 16-bit samples the lower byte in place of the upper one. */
+  decodePng?(bytes: Uint8Array, file: string, options?: { lowerBytes?: boolean }): Promise<DecodedImage>;
   /** Pixels of a JPEG, not turned by EXIF. */
   decodeJpeg?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
+  /**
+   * Pixels of a picture of another format, upright, where the place can decode it.
+   * @param format as the first bytes say it: 'WebP', 'GIF', 'AVIF', 'SVG'
+   */
+  decodeOther?(bytes: Uint8Array, format: string, file: string): Promise<DecodedImage>;
   /** A PNG file of pixels. */
   encodePng?(image: DecodedImage): Promise<Uint8Array>;
   /** A JPEG file of pixels; quality from 0 to 1. */
@@ -175,8 +184,8 @@ export interface Limits {
 }
 
 /**
- * What the library runs on, and the limits it keeps; both can be assigned to. The settings of the hub are put in by those
- * who need them: Node, and `mobilenet-v2/hub`.
+ * What the library runs on, the limits it keeps, and who hears its warnings; all can be assigned to. The settings of the hub
+ * are put in by those who need them: Node, and `mobilenet-v2/hub`.
  */
 export const env = {
   platform: { parallelism: () => globalThis.navigator?.hardwareConcurrency ?? 1, startWorker: startWebWorker },
@@ -190,7 +199,23 @@ export const env = {
     jsonBytes: 10 * 1024 * 1024,
     jsonDepth: 64,
   },
-} as { platform: Platform; limits: Limits } & HubSettings;
+  onWarning: (message) => console.warn(`mobilenet-v2: ${message}`),
+} as Environment & HubSettings;
+
+interface Environment {
+  platform: Platform;
+  limits: Limits;
+  /**
+   * Hears of what went well although something is wrong: a damaged file that could be read, a canvas that changes pixels.
+   * The message names the file. The default writes it to the console; null keeps warnings silent.
+   */
+  onWarning: ((message: string) => void) | null;
+}
+
+/** Tells whoever listens about something that is wrong and stops nothing. */
+export function warn(message: string): void {
+  env.onWarning?.(message);
+}
 
 async function startWebWorker(source: string, task: unknown, onExit: (clean: boolean) => void): Promise<WorkerHandle> {
   const text = `onmessage = ({ data }) => { (${source})(data); postMessage('done'); close(); };`;
@@ -231,7 +256,7 @@ export async function readModelFile(
   signal?: AbortSignal,
   most = file.endsWith('.json') ? env.limits.jsonBytes : env.limits.weightsBytes,
 ): Promise<Uint8Array | undefined> {
-  const bytes = await folder.read(file, signal, most);
+  const bytes = asBytes(await folder.read(file, signal, most)); // a folder of the caller's may give those of another realm
   if (bytes !== undefined) {
     checkFileBytes(bytes.length, most, file);
     refuseForeign(bytes, file);

@@ -4,6 +4,7 @@ import { type DecodedImage, env } from '../base/env.js';
 import { MobileNetError } from '../base/errors.js';
 import { codecError } from '../processors/decode.js';
 import { essentialJpeg, type JpegLayout, readJpeg } from '../processors/jpeg-header.js';
+import { repairJpeg } from './jpeg-repair.js';
 
 /**
  * jpeg-js refuses what would take more memory than it is told. By its own count a pixel of four components takes 27 bytes:
@@ -19,20 +20,39 @@ const SPARE_BYTES = 64 * 1024 * 1024;
  */
 export async function decodeJpeg(bytes: Uint8Array, file: string): Promise<DecodedImage> {
   const layout = readJpeg(bytes, file);
+  const warnings: string[] = [];
   try {
-    const { data, width, height } = jpeg.decode(bytesForCodec(bytes, layout), {
-      useTArray: true,
-      formatAsRGBA: false,
-      colorTransform: false, // where Adobe's segment says 1 or 2, jpeg-js transforms all the same
-      maxResolutionInMP: env.limits.imagePixels / 1e6,
-      maxMemoryUsageInMB: (env.limits.imagePixels * BYTES_PER_PIXEL + SPARE_BYTES) / (1024 * 1024),
-    });
-    if (layout.colours === 'grey') return { data: everyThird(data), width, height, channels: 1 };
+    const { data, width, height } = decode(bytesForCodec(bytes, layout), layout, warnings);
+    if (layout.colours === 'grey') return { data: everyThird(data), width, height, channels: 1, warnings };
     if (layout.colours === 'ycc') convertYcc(data);
-    return { data, width, height, channels: 3 };
+    return { data, width, height, channels: 3, warnings };
   } catch (cause) {
     throw codecError(cause, file);
   }
+}
+
+/** jpeg-js gives up where the data of a scan are damaged. libjpeg does not, so they are mended to what it makes of them. */
+function decode(bytes: Uint8Array, { orderly, progressive }: JpegLayout, warnings: string[]) {
+  if (progressive && !orderly) throw new Error('restart markers are missing or out of order in a progressive JPEG');
+  if (!orderly) return runCodec(repairJpeg(bytes));
+  try {
+    return runCodec(bytes);
+  } catch (cause) {
+    if (progressive || cause instanceof RangeError) throw cause;
+    const decoded = runCodec(repairJpeg(bytes));
+    warnings.push('its data are damaged or end too early; pixels are missing or wrong');
+    return decoded;
+  }
+}
+
+function runCodec(bytes: Uint8Array) {
+  return jpeg.decode(bytes, {
+    useTArray: true,
+    formatAsRGBA: false,
+    colorTransform: false, // where Adobe's segment says 1 or 2, jpeg-js transforms all the same
+    maxResolutionInMP: env.limits.imagePixels / 1e6,
+    maxMemoryUsageInMB: (env.limits.imagePixels * BYTES_PER_PIXEL + SPARE_BYTES) / (1024 * 1024),
+  });
 }
 
 /**

@@ -1,9 +1,10 @@
 /**
- * PNG where there is neither a browser's decoder nor Node's zlib: the platform inflates and deflates
- * (`CompressionStream` and its sister, which check the Adler-32), rows are filtered here. Sections are those of the PNG
- * specification, third edition (www.w3.org/TR/png-3); what `readPng` has checked is not checked again.
+ * PNG by our own code. It is used where there is neither a browser's decoder nor Node's zlib, and where those would change
+ * pixels: a browser blackens what lies under transparency, and pngjs shows faults as if they were pixels. The platform
+ * inflates and deflates (`CompressionStream` and its sister, which check the Adler-32), rows are filtered here. Sections are
+ * those of the PNG specification, third edition (www.w3.org/TR/png-3); what `readPng` has checked is not checked again.
  */
-import { crc32, join, transformed } from '../base/bytes.js';
+import { join, transformed } from '../base/bytes.js';
 import type { DecodedImage } from '../base/env.js';
 import { isGreyPng } from '../processors/decode.js';
 import { refuse } from '../processors/header.js';
@@ -13,22 +14,31 @@ import {
   inflatedBytes,
   type PngLayout,
   type PngPass,
+  paletteColours,
+  pngChunk,
+  pngFile,
   pngPasses,
   readPng,
   SAMPLES,
 } from '../processors/png-header.js';
+import { adler32, type Inflated, inflateInto } from './inflate.js';
 
 /**
  * Decodes a PNG to grey [H,W,1] or RGB [H,W,3]; alpha is dropped, 16-bit samples keep their upper byte.
  * @throws MobileNetError with `file`: IMAGE, LIMIT, UNSUPPORTED as `readPng`, and IMAGE for damaged pixels
  */
-export async function decodePng(bytes: Uint8Array, file: string): Promise<DecodedImage> {
+export async function decodePng(
+  bytes: Uint8Array,
+  file: string,
+  { lowerBytes = false }: { lowerBytes?: boolean } = {},
+): Promise<DecodedImage> {
   const layout = readPng(bytes, file);
-  const data = await inflate(bytes, layout, file);
+  const warnings: string[] = [];
+  const data = await inflate(bytes, layout, file, warnings);
   const { width, height } = layout;
   const channels = isGreyPng(layout) ? 1 : 3;
-  const image = { data: new Uint8Array(width * height * channels), width, height, channels } as const;
-  const place = layout.colourType === 3 ? placeIndices(image, layout, bytes, file) : placeSamples(image, layout);
+  const image = { data: new Uint8Array(width * height * channels), width, height, channels, warnings } as const;
+  const place = layout.colourType === 3 ? placeIndices(image, layout, bytes) : placeSamples(image, layout, lowerBytes);
   const pixelBytes = Math.max(1, (layout.depth * SAMPLES[layout.colourType]) >> 3);
   let at = 0;
   for (const pass of pngPasses(layout)) {
@@ -47,29 +57,45 @@ export async function decodePng(bytes: Uint8Array, file: string): Promise<Decode
 }
 
 /** All rows with their filter bytes, in memory of exactly that size: a stream that gives more is given up at once. */
-async function inflate(bytes: Uint8Array, layout: PngLayout, file: string): Promise<Uint8Array<ArrayBuffer>> {
-  const expected = inflatedBytes(layout);
-  const out = new Uint8Array(expected);
+async function inflate(
+  bytes: Uint8Array,
+  layout: PngLayout,
+  file: string,
+  warnings: string[],
+): Promise<Uint8Array<ArrayBuffer>> {
+  const compressed = compressedData(bytes, layout);
+  const out = new Uint8Array(inflatedBytes(layout));
   let length = 0;
-  let got = '';
   try {
-    for await (const chunk of transformed(compressedData(bytes, layout), new DecompressionStream('deflate'))) {
-      if (length + chunk.length > expected) {
-        got = 'more';
-        break;
-      }
+    for await (const chunk of transformed(compressed, new DecompressionStream('deflate'))) {
+      if (length + chunk.length > out.length) throw new RangeError('more than the pixels');
       out.set(chunk, length);
       length += chunk.length;
     }
-  } catch (cause) {
-    got = (cause as Error).message;
+    // Some platforms stop at the end of the stream, whatever follows its checksum.
+    if (length === out.length && lastUint32(compressed) === adler32(out)) return out;
+  } catch {
+    // The stream has thrown away what it had. What is there is found by our own inflater, and what is wrong.
   }
-  if (got === '' && length === expected) return out;
-  return refuse(
-    file,
-    layout.pixels.start,
-    `IDAT: expected ${expected} bytes of pixels after inflating, got ${got || length}`,
-  );
+  const fail = (got: string): never =>
+    refuse(file, layout.pixels.start, `IDAT: expected ${out.length} bytes of pixels after inflating, got ${got}`);
+  const { length: found, state, adler } = inflateOrRefuse(compressed, out, fail);
+  if (found < out.length) return fail(`${found} (truncated PNG)`);
+  if (adler !== undefined && adler !== adler32(out)) return fail('others, by their checksum (damaged PNG)');
+  if (state === 'full') warnings.push('IDAT holds more than the pixels');
+  else if (adler === undefined) warnings.push('the checksum of the pixels is missing');
+  else warnings.push('IDAT holds more than the compressed pixels');
+  return out;
+}
+
+const lastUint32 = ({ buffer, length }: Uint8Array): number => new DataView(buffer).getUint32(length - 4);
+
+function inflateOrRefuse(compressed: Uint8Array, out: Uint8Array, fail: (got: string) => never): Inflated {
+  try {
+    return inflateInto(compressed, out);
+  } catch (cause) {
+    return fail(`damaged data: ${(cause as Error).message}`);
+  }
 }
 
 /** Section 9.2, in place. `above` is the row before, zeros for the first. */
@@ -103,8 +129,8 @@ function paeth(left: number, up: number, corner: number): number {
 /** Puts a row of a pass into the picture, from its first pixel `to` on. */
 type Place = (row: Uint8Array, pass: PngPass, to: number) => void;
 
-/** Grey and RGB. Alpha stands behind the colours, the lower byte of 16 bits behind the upper one. */
-function placeSamples({ data, channels }: DecodedImage, { depth, colourType }: PngLayout): Place {
+/** Grey and RGB. Alpha comes after the colors, the lower byte of 16 bits after the upper one. */
+function placeSamples({ data, channels }: DecodedImage, { depth, colourType }: PngLayout, lowerBytes: boolean): Place {
   if (depth < 8) {
     const scale = 255 / (2 ** depth - 1); // section 13.12: 1, 2 and 4 bits are spread over 0 to 255
     return (row, { columns, stepX }, to) => {
@@ -113,28 +139,33 @@ function placeSamples({ data, channels }: DecodedImage, { depth, colourType }: P
   }
   const sample = depth >> 3;
   const pixel = sample * SAMPLES[colourType];
+  const first = lowerBytes && depth === 16 ? 1 : 0;
   return (row, { columns, stepX }, to) => {
     for (let x = 0; x < columns; x++) {
       const at = (to + x * stepX) * channels;
-      for (let c = 0; c < channels; c++) data[at + c] = row[x * pixel + c * sample];
+      for (let c = 0; c < channels; c++) data[at + c] = row[x * pixel + c * sample + first];
     }
   };
 }
 
-/** Palette colours. */
-function placeIndices({ data }: DecodedImage, layout: PngLayout, bytes: Uint8Array, file: string): Place {
-  const { start, end } = layout.palette!;
-  const palette = bytes.subarray(start + 8, end - 4);
+/** Palette colors. An index that has none is black, as Pillow makes it. */
+function placeIndices(
+  { data, warnings }: DecodedImage & { warnings: string[] },
+  layout: PngLayout,
+  bytes: Uint8Array,
+): Place {
+  const start = layout.palette!.start + 8;
+  const colours = paletteColours(layout);
+  const palette = bytes.subarray(start, start + colours * 3);
   return (row, { columns, stepX }, to) => {
     for (let x = 0; x < columns; x++) {
       const index = packed(row, x, layout.depth);
-      if (index * 3 >= palette.length) {
-        refuse(file, layout.pixels.start, `IDAT: expected palette indices below ${palette.length / 3}, got ${index}`);
-      }
-      data.set(palette.subarray(index * 3, index * 3 + 3), (to + x * stepX) * 3);
+      if (index < colours) data.set(palette.subarray(index * 3, index * 3 + 3), (to + x * stepX) * 3);
+      else if (warnings.at(-1) !== NO_COLOUR) warnings.push(NO_COLOUR);
     }
   };
 }
+const NO_COLOUR = 'pixels name colors that the palette does not have; they are black';
 
 /** Section 7.2: of samples smaller than a byte the first stands in the highest bits. */
 function packed(row: Uint8Array, x: number, depth: number): number {
@@ -149,10 +180,6 @@ const COLOUR_TYPES = { 1: 0, 3: 2, 4: 6 } as const;
 export async function encodePng(image: DecodedImage): Promise<Uint8Array> {
   checkPixels(image);
   const { data, width, height, channels } = image;
-  const header = new Uint8Array(13);
-  new DataView(header.buffer).setUint32(0, width);
-  new DataView(header.buffer).setUint32(4, height);
-  header.set([8, COLOUR_TYPES[channels]], 8); // deflate, filters and no interlacing are 0
   const rowBytes = width * channels;
   const rows = new Uint8Array(height * (1 + rowBytes));
   for (let y = 0; y < height; y++) {
@@ -163,17 +190,6 @@ export async function encodePng(image: DecodedImage): Promise<Uint8Array> {
   }
   const deflated: Uint8Array[] = [];
   for await (const part of transformed(rows, new CompressionStream('deflate'))) deflated.push(part);
-  const signature = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
-  return join([signature, chunk('IHDR', header), chunk('IDAT', join(deflated)), chunk('IEND', new Uint8Array())]);
-}
-
-/** Section 5.3: length, type, data, CRC. */
-function chunk(type: string, data: Uint8Array): Uint8Array {
-  const out = new Uint8Array(data.length + 12);
-  const view = new DataView(out.buffer);
-  view.setUint32(0, data.length);
-  for (let i = 0; i < 4; i++) out[4 + i] = type.charCodeAt(i);
-  out.set(data, 8);
-  view.setUint32(8 + data.length, crc32(out.subarray(4, 8 + data.length)));
-  return out;
+  const header = { width, height, depth: 8, colourType: COLOUR_TYPES[channels], interlaced: false };
+  return pngFile(header, pngChunk('IDAT', join(deflated)));
 }

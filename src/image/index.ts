@@ -14,7 +14,7 @@ export {
   type OverlayOptions,
   overlay,
 } from '../processors/colorize.js';
-export type { DrawableLike } from '../processors/drawable.js';
+export type { CanvasLike, DrawableLike, ImageDataLike } from '../processors/drawable.js';
 export { type EveryFrameOptions, every_frame, type VideoLike } from '../processors/every-frame.js';
 export type { Geometry } from '../processors/geometry.js';
 export {
@@ -31,15 +31,15 @@ export type { ChannelFormat, Size } from '../processors/options.js';
 export type { Pixels } from '../processors/pixels.js';
 export type { SegmentationOutput, TargetSizes } from '../processors/postprocess.js';
 export {
-  type CanvasLike,
   type ChannelOrder,
-  type ImageDataLike,
   type ImageInput,
   load_image,
   RawImage,
+  type ReadOptions,
   type ResizeOptions,
 } from '../processors/raw-image.js';
 export type { ResamplingName, ResamplingNumber } from '../processors/resize.js';
+export type { EncodedInput } from '../processors/source.js';
 export { cos_sim, dot, log_softmax, magnitude, softmax, type Vector } from '../tensor/maths.js';
 export {
   cat,

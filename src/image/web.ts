@@ -1,7 +1,7 @@
 /** What `mobilenet-v2/image` is in a browser. */
 import { env } from '../base/env.js';
-import { webPlatform } from '../processors/web.js';
+import { browserPlatform } from '../codecs/web.js';
 
-Object.assign(env.platform, webPlatform);
+Object.assign(env.platform, browserPlatform);
 
 export * from './index.js';

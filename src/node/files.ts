@@ -113,12 +113,12 @@ function checkInside(file: string): void {
 
 /**
  * The bytes of a picture.
- * @param source a path, or a URL with file:, http:, https: or data:
+ * @param source a path, or a URL with file:, http:, https:, data: or blob:
  * @param limit bytes it may have; checked before reading where the size is known, and while reading
  * @throws MobileNetError NOT_FOUND, IO (no permission, a folder, no connection), LIMIT
  */
 export async function readPicture(source: string, limit: number): Promise<Uint8Array> {
-  if (/^(https?|data):/i.test(source)) return readUrl(source, limit);
+  if (/^(https?|data|blob):/i.test(source)) return readUrl(source, limit);
   const path = /^file:/i.test(source) ? pathOf(source) : source;
   try {
     const found = await stat(path);

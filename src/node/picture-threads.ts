@@ -3,7 +3,7 @@
  * main thread, errors too. A thread that dies leaves its pictures to the main thread, so no picture is lost to it.
  */
 import { Worker } from 'node:worker_threads';
-import { env, type Limits } from '../base/env.js';
+import { env, type Limits, warn } from '../base/env.js';
 import { type ErrorCode, type ErrorPlace, MobileNetError } from '../base/errors.js';
 import type { ProcessOptions } from '../processors/image-processor.js';
 import { load_image, RawImage } from '../processors/raw-image.js';
@@ -31,6 +31,7 @@ interface PlainError {
 
 /** What it answers. */
 export type Answer =
+  | { warning: string }
   | { id: number; error: PlainError }
   | {
       id: number;
@@ -94,6 +95,7 @@ export class PictureThreads {
     const thread: Thread = { worker, jobs: new Map() };
     this.#threads.add(thread);
     worker.on('message', (answer: Answer) => {
+      if ('warning' in answer) return warn(answer.warning);
       const job = thread.jobs.get(answer.id);
       thread.jobs.delete(answer.id);
       if (thread.jobs.size === 0) worker.unref();
@@ -114,7 +116,7 @@ export class PictureThreads {
   }
 }
 
-function receive({ pixel_values, image }: Exclude<Answer, { error: PlainError }>): Prepared {
+function receive({ pixel_values, image }: Extract<Answer, { image: unknown }>): Prepared {
   return {
     pixel_values: new Tensor('float32', pixel_values.data, pixel_values.dims),
     image: image && new RawImage(image.data, image.width, image.height, image.channels),

@@ -11,6 +11,7 @@ import { type Preparation, prepare } from './prepare.js';
 const { limits } = workerData as WorkerStart;
 env.platform = nodePlatform;
 Object.assign(env.limits, limits);
+env.onWarning = (warning) => parentPort!.postMessage({ warning } satisfies Answer);
 
 let preparation: Preparation;
 

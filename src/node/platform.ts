@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { HubOptions, Platform } from '../base/env.js';
 import { withProgress } from '../base/progress.js';
 import { type OpenOptions, openByName, within } from '../hub/open.js';
+import { loadCodec } from '../processors/decode.js';
 import { isFolder, openLocalFolder, readPicture, writeFolder } from './files.js';
 import { openShippedFolder, readKernels } from './shipped.js';
 
@@ -16,12 +17,15 @@ export const nodePlatform: Platform = {
   openShippedFolder: () => openShippedFolder(),
   readFile: readPicture,
   writeFolder,
-  decodePng: async (bytes, file) => (await import('./png.js')).decodePng(bytes, file),
-  decodeJpeg: async (bytes, file) => (await import('../codecs/jpeg.js')).decodeJpeg(bytes, file),
+  decodePng: async (bytes, file, options) =>
+    (await loadCodec(import('./png.js'), 'PNG', 'pngjs', file)).decodePng(bytes, file, options),
+  decodeJpeg: async (bytes, file) =>
+    (await loadCodec(import('../codecs/jpeg.js'), 'JPEG', 'jpeg-js', file)).decodeJpeg(bytes, file),
   inflate: async (bytes, format, most) => (await import('./inflate.js')).inflate(bytes, format, most),
   readKernels,
   parallelism: availableParallelism,
   startWorker: async (source, task, onExit) => (await import('./workers.js')).startWorker(source, task, onExit),
-  encodePng: async (image) => (await import('./png.js')).encodePng(image),
-  encodeJpeg: async (image, quality) => (await import('../codecs/jpeg.js')).encodeJpeg(image, quality),
+  encodePng: async (image) => (await loadCodec(import('./png.js'), 'PNG', 'pngjs', 'image')).encodePng(image),
+  encodeJpeg: async (image, quality) =>
+    (await loadCodec(import('../codecs/jpeg.js'), 'JPEG', 'jpeg-js', 'image')).encodeJpeg(image, quality),
 };

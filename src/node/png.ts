@@ -1,21 +1,35 @@
 /** PNG in Node: pngjs, behind checks that it lacks, and a writer of palette pictures, which it cannot do. */
 import { deflateSync, inflateSync } from 'node:zlib';
 import { PNG } from 'pngjs';
-import { crc32 } from '../base/bytes.js';
 import type { DecodedImage } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { codecError, isGreyPng, keepChannels } from '../processors/decode.js';
-import { refuse } from '../processors/header.js';
 import { checkPixels, type Pixels } from '../processors/pixels.js';
-import { compressedData, essentialPng, inflatedBytes, type PngLayout, readPng } from '../processors/png-header.js';
+import {
+  compressedData,
+  essentialPng,
+  inflatedBytes,
+  type PngLayout,
+  paletteColours,
+  pngChunk,
+  pngFile,
+  readPng,
+} from '../processors/png-header.js';
 
 /**
  * Decodes a PNG to grey [H,W,1] or RGB [H,W,3]; alpha is dropped, 16-bit samples keep their upper byte.
  * @throws MobileNetError with `file`: IMAGE, LIMIT, UNSUPPORTED as `readPng`, and IMAGE for damaged pixels
  */
-export async function decodePng(bytes: Uint8Array, file: string): Promise<DecodedImage> {
+export async function decodePng(
+  bytes: Uint8Array,
+  file: string,
+  options: { lowerBytes?: boolean } = {},
+): Promise<DecodedImage> {
   const layout = readPng(bytes, file);
-  checkInflation(bytes, layout, file);
+  // pngjs shows missing rows as black, ignores surplus ones, and throws for an index that the palette does not have.
+  if (options.lowerBytes || mayLackColours(layout) || !isWhole(bytes, layout)) {
+    return (await import('../codecs/png.js')).decodePng(bytes, file, options);
+  }
   const { width, height, depth } = layout;
   const channels = isGreyPng(layout) ? 1 : 3;
   try {
@@ -53,22 +67,26 @@ function cutByHand(rgba: DecodedImage, channels: 1 | 3, depth: number): DecodedI
   return keepChannels(rgba, channels);
 }
 
+function mayLackColours(layout: PngLayout): boolean {
+  return layout.colourType === 3 && paletteColours(layout) < 2 ** layout.depth;
+}
+
 /**
- * Inflates the pixels once without keeping them: pngjs shows missing rows as black, ignores surplus ones, and takes memory
- * for the size in the header whatever the data. zlib checks the Adler-32, so damage inside is found too.
+ * Whether the data are exactly the pixels. They are inflated once without being kept: pngjs takes memory for the size in the
+ * header whatever the data. zlib checks the Adler-32, so damage inside is found too.
  */
-function checkInflation(bytes: Uint8Array, layout: PngLayout, file: string): void {
+function isWhole(bytes: Uint8Array, layout: PngLayout): boolean {
   const expected = inflatedBytes(layout);
-  let got: string;
+  const compressed = compressedData(bytes, layout);
   try {
-    const { length } = inflateSync(compressedData(bytes, layout), { maxOutputLength: expected });
-    if (length === expected) return;
-    got = `${length}`;
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    got = code === 'ERR_BUFFER_TOO_LARGE' ? 'more' : message;
+    const { buffer, engine } = inflateSync(compressed, { maxOutputLength: expected, info: true }) as unknown as {
+      buffer: Buffer;
+      engine: { bytesWritten: number };
+    };
+    return buffer.length === expected && engine.bytesWritten === compressed.length;
+  } catch {
+    return false;
   }
-  refuse(file, layout.pixels.start, `IDAT: expected ${expected} bytes of pixels after inflating, got ${got}`);
 }
 
 /** PNG's colour types by the number of channels. */
@@ -112,27 +130,9 @@ export async function encodePalettePng({ data, width, height, palette }: Palette
       `data: expected indices below ${colours}, the palette's size, got ${data[outside]} at pixel ${outside}`,
     );
   }
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, 3], 8); // bits an index, palette colours; deflate, filters and no interlacing are 0
   // Every row behind a filter byte of 0, none: neighbouring classes are equal, which deflate finds without help.
   const rows = new Uint8Array(height * (width + 1));
   for (let y = 0; y < height; y++) rows.set(data.subarray(y * width, (y + 1) * width), y * (width + 1) + 1);
-  return Buffer.concat([
-    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
-    chunk('IHDR', header),
-    chunk('PLTE', palette),
-    chunk('IDAT', deflateSync(rows)),
-    chunk('IEND', new Uint8Array()),
-  ]);
-}
-
-function chunk(type: string, data: Uint8Array | Uint8ClampedArray): Buffer {
-  const out = Buffer.alloc(data.length + 12);
-  out.writeUInt32BE(data.length, 0);
-  out.write(type, 4, 'latin1');
-  out.set(data, 8);
-  out.writeUInt32BE(crc32(out.subarray(4, 8 + data.length)), 8 + data.length);
-  return out;
+  const header = { width, height, depth: 8, colourType: 3, interlaced: false };
+  return pngFile(header, pngChunk('PLTE', palette), pngChunk('IDAT', deflateSync(rows)));
 }

@@ -3,7 +3,23 @@
  * have, not by their class, so that this file can be loaded where none of the classes exists.
  */
 import { MobileNetError, show } from '../base/errors.js';
+import { checkCanvas, hasCanvas, newContext } from './canvas.js';
 import { checkPixelLimit } from './header.js';
+
+/** The part of HTMLCanvasElement and OffscreenCanvas that reading needs. */
+export interface CanvasLike {
+  readonly width: number;
+  readonly height: number;
+  /** The context that pixels are read from. */
+  getContext(kind: '2d'): unknown;
+}
+
+/** What a canvas gives as ImageData: RGBA, straight alpha. */
+export interface ImageDataLike {
+  readonly data: Uint8ClampedArray | Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
 
 /** The parts of VideoFrame, ImageBitmap, HTMLVideoElement and HTMLImageElement that count. */
 export type DrawableLike =
@@ -35,38 +51,100 @@ export function isDrawable(input: unknown): input is DrawableLike {
   return sizeOf(input) !== undefined;
 }
 
+/** The parts of elements that come from a network. */
+interface Loading {
+  currentSrc?: unknown;
+  decode?(): Promise<void>;
+}
+
+/**
+ * Waits for an image element that is still being loaded.
+ * @returns where its file is; undefined for what is no image element
+ * @throws MobileNetError IO where it cannot be loaded
+ */
+export async function whenLoaded(source: DrawableLike): Promise<string | undefined> {
+  if (!('naturalWidth' in source)) return undefined;
+  const image = source as Loading;
+  try {
+    await image.decode?.();
+  } catch (cause) {
+    const file = typeof image.currentSrc === 'string' ? image.currentSrc.slice(0, 200) : 'image';
+    throw new MobileNetError(
+      'IO',
+      `${file}: the image element has no picture (${(cause as Error)?.message ?? cause})`,
+      { file, cause },
+    );
+  }
+  return typeof image.currentSrc === 'string' && image.currentSrc !== '' ? image.currentSrc : undefined;
+}
+
 /**
  * The pixels, RGBA.
  * @throws MobileNetError ARG for a frame that is closed or a film that has not begun, UNSUPPORTED without
  *   OffscreenCanvas or where the browser keeps another site's picture to itself, LIMIT above `env.limits.imagePixels`
  */
 export function pixelsOf(source: DrawableLike): ImageData {
-  const name = source.constructor?.name ?? 'image';
   const [width, height] = sizeOf(source)!;
+  // A film whose size is known may have no frame yet, and would be drawn as nothing.
+  const begun = !('videoWidth' in source) || ((source as { readyState?: number }).readyState ?? 2) >= 2;
+  return draw(source, begun ? width : 0, begun ? height : 0);
+}
+
+/** The same of a canvas, by its own context where that is 2d. */
+export function canvasPixels(canvas: CanvasLike): ImageDataLike {
+  const { width, height } = canvas;
+  checkSize(canvas, width, height);
+  checkCanvas(`the ${nameOf(canvas)}`);
+  let context: { getImageData(x: number, y: number, w: number, h: number): ImageDataLike } | null;
+  try {
+    context = canvas.getContext('2d') as typeof context;
+  } catch (cause) {
+    const remedy = 'read it where it was transferred to, or draw on it first';
+    throw new MobileNetError('ARG', `image: the ${nameOf(canvas)} cannot be read (${messageOf(cause)}); ${remedy}`, {
+      cause,
+    });
+  }
+  if (context === null) return draw(canvas, width, height); // of WebGL or WebGPU: as it is shown
+  try {
+    return context.getImageData(0, 0, width, height);
+  } catch (cause) {
+    throw unreadable(canvas, cause);
+  }
+}
+
+const nameOf = (source: object): string => source.constructor?.name ?? 'image';
+const messageOf = (cause: unknown): string => (cause as Error)?.message ?? String(cause);
+
+function checkSize(source: object, width: number, height: number): void {
   if (!(width >= 1 && height >= 1)) {
     throw new MobileNetError(
       'ARG',
-      `image: the ${name} has no picture (${show(width)}×${show(height)}); is it closed, or not loaded yet?`,
+      `image: the ${nameOf(source)} has no pixels (${show(width)}×${show(height)}); is it closed, transferred, or not loaded yet?`,
     );
   }
-  checkPixelLimit(width, height, name);
-  if (typeof OffscreenCanvas === 'undefined') {
-    throw new MobileNetError('UNSUPPORTED', `image: a ${name} needs OffscreenCanvas, which is not here`);
+  checkPixelLimit(width, height, nameOf(source));
+}
+
+function draw(source: object, width: number, height: number): ImageData {
+  checkSize(source, width, height);
+  if (!hasCanvas()) {
+    throw new MobileNetError('UNSUPPORTED', `image: a ${nameOf(source)} needs OffscreenCanvas, which is not here`);
   }
-  const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
-  if (context === null)
-    throw new MobileNetError('OUT_OF_MEMORY', `a canvas of ${width}×${height} pixels cannot be had`);
+  checkCanvas(`the ${nameOf(source)}`);
+  const context = newContext(width, height);
   try {
     context.drawImage(source as CanvasImageSource, 0, 0, width, height);
     return context.getImageData(0, 0, width, height);
   } catch (cause) {
-    const remedy = 'one of another site needs crossorigin and its permission';
-    throw new MobileNetError(
-      'UNSUPPORTED',
-      `image: the ${name} cannot be read (${(cause as Error).message}); ${remedy}`,
-      {
-        cause,
-      },
-    );
+    throw unreadable(source, cause);
   }
+}
+
+function unreadable(source: object, cause: unknown): MobileNetError {
+  const remedy = 'one of another site needs crossorigin and its permission';
+  return new MobileNetError(
+    'UNSUPPORTED',
+    `image: the ${nameOf(source)} cannot be read (${messageOf(cause)}); ${remedy}`,
+    { cause },
+  );
 }

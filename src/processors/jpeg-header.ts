@@ -1,12 +1,14 @@
 /**
  * The structure of a JPEG, checked before any codec sees the file: jpeg-js takes 1 GB for 17 kB that declare 9999×9999,
- * decodes as many scans as there are, throws a bare TypeError where a table is missing and takes a table of zeros.
+ * decodes as many scans as there are and throws a bare TypeError where a table is missing. What Pillow and browsers open all
+ * the same, junk between segments, Motion JPEG without Huffman tables, restart markers out of order, is read with a warning.
  * Letters and section numbers are those of ITU-T T.81; the colour rules are libjpeg's (jdapimin.c), which are Pillow's.
  */
 import { join } from '../base/bytes.js';
 import { env } from '../base/env.js';
 import { MobileNetError } from '../base/errors.js';
 import { type ByteRange, checkPixelLimit, refuse } from './header.js';
+import { isStandardSlot, standardTables } from './jpeg-tables.js';
 
 /** What the components mean. In CMYK and YCCK the inks are stored inverted, as Adobe does and Pillow assumes of all. */
 export type JpegColours = 'grey' | 'ycc' | 'rgb' | 'cmyk' | 'ycck';
@@ -18,6 +20,13 @@ export interface JpegLayout {
   colours: JpegColours;
   /** Tables, frame, scans and the end: all segments but APPn, COM and DNL. Neighbours are joined. */
   essential: ByteRange[];
+  /** Slots of Huffman tables that the file leaves out and means the standard's by. */
+  standardTables: number[];
+  progressive: boolean;
+  /** Whether restart markers stand where they belong, in all scans. */
+  orderly: boolean;
+  /** What is wrong with the file and keeps nobody from decoding it. */
+  warnings: string[];
   /** The EXIF block from its TIFF header on. */
   exif?: ByteRange;
 }
@@ -29,6 +38,7 @@ const SOS = 0xda;
 const DQT = 0xdb;
 const DNL = 0xdc;
 const DRI = 0xdd;
+const TEM = 0x01;
 const DHT = 0xc4;
 const APP0 = 0xe0;
 const APP1 = 0xe1;
@@ -96,6 +106,11 @@ class JpegWalk {
   readonly #quantisation = new Set<number>();
   readonly #huffman = new Set<number>();
   #frame: Frame | undefined;
+  readonly #standard = new Set<number>();
+  readonly #warnings = new Set<string>();
+  /** MCUs between restart markers; 0 without. */
+  #interval = 0;
+  #orderly = true;
   #scans = 0;
   #jfif = false;
   /** The transform byte of Adobe's APP14, where there is one. */
@@ -109,9 +124,17 @@ class JpegWalk {
 
   read(): JpegLayout {
     this.#keep(0, 2); // SOI
+    if (this.#bytes.length > 2 && this.#bytes[2] !== 0xff) {
+      this.#refuse(2, `expected a marker at byte 2, got ${hex(this.#bytes[2])}`);
+    }
     for (let at = 2; ; ) {
-      const markerAt = this.#skipFill(at);
+      const markerAt = this.#nextMarker(at);
       const marker = this.#bytes[markerAt];
+      if (marker === TEM || isRestart(marker)) {
+        this.#warnings.add('markers without a meaning stand between its segments');
+        at = markerAt + 1;
+        continue;
+      }
       if (marker === EOI) {
         this.#keep(markerAt - 1, markerAt + 1);
         return this.#finish(markerAt - 1);
@@ -123,22 +146,29 @@ class JpegWalk {
     }
   }
 
-  /** The position of a marker's second byte. Any number of 0xFF may stand before it (B.1.1.2). */
-  #skipFill(from: number): number {
-    let at = from;
-    while (this.#bytes[at] === 0xff) at++;
-    if (at >= this.#bytes.length) this.#refuse(from, 'expected an EOI marker at the end, got none (truncated JPEG)');
-    if (at === from || this.#bytes[at] === 0) {
-      this.#refuse(from, `expected a marker at byte ${from}, got ${hex(this.#bytes[from])}`);
+  /**
+   * The position of a marker's second byte. Any number of 0xFF may stand before it (B.1.1.2). Other bytes should not; all
+   * decoders pass over them.
+   */
+  #nextMarker(from: number): number {
+    for (let at = from; ; at++) {
+      while (at < this.#bytes.length && this.#bytes[at] !== 0xff) at++;
+      const first = at;
+      while (this.#bytes[at] === 0xff) at++;
+      if (at >= this.#bytes.length) this.#refuse(from, 'expected an EOI marker at the end, got none (truncated JPEG)');
+      if (this.#bytes[at] === 0) continue;
+      if (first > from) this.#warnings.add('bytes without a meaning stand between its segments');
+      return at;
     }
-    return at;
   }
 
   #segmentEnd(start: number, marker: number): number {
-    if (marker === SOI || marker === 0x01 || (marker >= 0xd0 && marker <= 0xd7)) {
-      this.#refuse(start - 2, `marker ${hex(marker)} at byte ${start - 2} cannot stand there`);
-    }
+    if (marker === SOI) this.#refuse(start - 2, `marker ${hex(marker)} at byte ${start - 2} cannot stand there`);
     const length = start + 2 <= this.#bytes.length ? this.#uint16(start) : Number.NaN;
+    if (length < 2 && isMetadata(marker)) {
+      this.#warnings.add(`segment ${hex(marker)} says it has ${length} bytes`);
+      return start + 2;
+    }
     if (length < 2) this.#refuse(start, `segment ${hex(marker)} at byte ${start - 2} says it has ${length} bytes`);
     if (!(start + length <= this.#bytes.length)) {
       this.#refuse(start, `segment ${hex(marker)} at byte ${start - 2} runs past the end of the file (truncated JPEG)`);
@@ -157,6 +187,7 @@ class JpegWalk {
         return true;
       case DRI:
         if (end - start !== 2) this.#refuse(start, `DRI: expected 2 bytes, got ${end - start}`);
+        this.#interval = this.#uint16(start);
         return true;
       case SOF_BASELINE:
       case SOF_EXTENDED:
@@ -179,13 +210,13 @@ class JpegWalk {
       case DNL: // repeats the height; where it alone has it, readFrame has refused the file
         return false;
       default:
-        if ((marker >= APP0 && marker <= APP15) || marker === COM) return false;
+        if (isMetadata(marker)) return false;
         if (UNSUPPORTED[marker] !== undefined) this.#unsupported(start - 4, UNSUPPORTED[marker]);
         return this.#refuse(start - 4, `marker ${hex(marker)} at byte ${start - 4} is reserved`);
     }
   }
 
-  /** B.2.4.1. A zero would wipe out a frequency, and the standard has none. */
+  /** B.2.4.1. A zero wipes out a frequency; the standard has none, decoders take it. */
   #quantisationTables(start: number, end: number): void {
     for (let at = start; at < end; ) {
       const precision = this.#bytes[at] >> 4;
@@ -197,7 +228,7 @@ class JpegWalk {
       if (next > end) this.#refuse(at, 'DQT: expected 64 values, the segment ends before');
       for (let value = at + 1; value < next; value += precision + 1) {
         const zero = precision === 0 ? this.#bytes[value] === 0 : this.#uint16(value) === 0;
-        if (zero) this.#refuse(value, `DQT: expected values from 1 up, got 0 at byte ${value}`);
+        if (zero) this.#warnings.add('a quantisation table holds a zero');
       }
       // jpeg-js takes the last table of a slot for all scans.
       if (this.#scans > 0 && this.#quantisation.has(slot)) {
@@ -311,6 +342,10 @@ class JpegWalk {
       ac: !progressive || first > 0,
     });
     const dataEnd = this.#entropyEnd(end);
+    if (!this.#isOrderly(end, dataEnd, mcusOf(components, frame))) {
+      this.#orderly = false;
+      this.#warnings.add('restart markers are missing or out of order; pixels may be damaged');
+    }
     // A block takes a bit for its DC and, where the same scan has it, one for its AC; only further AC scans can be shorter,
     // by runs of empty blocks. So a few bytes cannot declare a picture of a gigabyte.
     const leastBits = bringsDc ? blocksOf(components, frame) * (progressive ? 1 : 2) : 0;
@@ -333,12 +368,8 @@ class JpegWalk {
         this.#refuse(at, `SOS: component ${id} is not in the frame`);
       if (components.includes(component)) this.#refuse(at, `SOS: component ${id} twice in a scan`);
       const [dc, ac] = [this.#bytes[at + 1] >> 4, this.#bytes[at + 1] & 15];
-      if (uses.dc && !this.#huffman.has(dc)) {
-        this.#refuse(at, `SOS: component ${id} needs Huffman table DC ${dc}, there is none (DHT)`);
-      }
-      if (uses.ac && !this.#huffman.has(16 | ac)) {
-        this.#refuse(at, `SOS: component ${id} needs Huffman table AC ${ac}, there is none (DHT)`);
-      }
+      if (uses.dc) this.#needHuffman(dc, frame, at);
+      if (uses.ac) this.#needHuffman(16 | ac, frame, at);
       if (!this.#quantisation.has(component.quantisation)) {
         this.#refuse(
           at,
@@ -353,11 +384,34 @@ class JpegWalk {
     return components;
   }
 
+  /** As libjpeg-turbo (jstdhuff.c): before the first scan, a table that is not there is the standard's. */
+  #needHuffman(slot: number, { progressive }: Frame, at: number): void {
+    if (this.#huffman.has(slot)) return;
+    if (progressive || this.#scans > 1 || !isStandardSlot(slot)) {
+      this.#refuse(at, `SOS: expected Huffman table ${slot < 16 ? 'DC' : 'AC'} ${slot & 15}, there is none (DHT)`);
+    }
+    this.#huffman.add(slot);
+    this.#standard.add(slot);
+    this.#warnings.add("it leaves out Huffman tables, as Motion JPEG does; the standard's are taken");
+  }
+
+  /** Whether the restart markers of a scan are those there should be: RST0 to RST7 in turn, one between two intervals. */
+  #isOrderly(from: number, to: number, mcus: number): boolean {
+    const expected = this.#interval === 0 ? 0 : Math.ceil(mcus / this.#interval) - 1;
+    let count = 0;
+    for (let at = this.#bytes.indexOf(0xff, from); at >= 0 && at < to; at = this.#bytes.indexOf(0xff, at + 1)) {
+      const next = this.#bytes[at + 1];
+      if (isRestart(next) && count < expected && (next & 7) !== (count & 7)) return false;
+      if (isRestart(next)) count++;
+    }
+    return count === expected || count === expected + 1; // one more at the end of a scan disturbs nobody
+  }
+
   /** Where the next marker stands that is neither a stuffed zero nor a restart (F.1.2.3, B.2.1). */
   #entropyEnd(from: number): number {
     for (let at = this.#bytes.indexOf(0xff, from); at >= 0; at = this.#bytes.indexOf(0xff, at + 1)) {
       const next = this.#bytes[at + 1];
-      if (next !== undefined && next !== 0 && next !== 0xff && !(next >= 0xd0 && next <= 0xd7)) return at;
+      if (next !== undefined && next !== 0 && next !== 0xff && !isRestart(next)) return at;
     }
     return this.#refuse(this.#bytes.length, 'expected an EOI marker behind the last scan, got none (truncated JPEG)');
   }
@@ -371,6 +425,10 @@ class JpegWalk {
       height: frame.height,
       colours: this.#colours(frame),
       essential: this.#essential,
+      standardTables: [...this.#standard],
+      progressive: frame.progressive,
+      orderly: this.#orderly,
+      warnings: [...this.#warnings],
       ...(this.#exif === undefined ? {} : { exif: this.#exif }),
     };
   }
@@ -425,6 +483,17 @@ function blocksOf(components: readonly Component[], { width, height, maxH, maxV 
   return Math.ceil((width * h) / maxH / 8) * Math.ceil((height * v) / maxV / 8);
 }
 
+/** Units that restart intervals count: MCUs, which are single blocks where a scan has one component. */
+function mcusOf(components: readonly Component[], frame: Frame): number {
+  if (components.length === 1) return blocksOf(components, frame);
+  return Math.ceil(frame.width / (8 * frame.maxH)) * Math.ceil(frame.height / (8 * frame.maxV));
+}
+
+const isRestart = (marker: number | undefined): boolean => marker !== undefined && marker >= 0xd0 && marker <= 0xd7;
+
+/** Segments that no decoder needs. */
+const isMetadata = (marker: number): boolean => (marker >= APP0 && marker <= APP15) || marker === COM || marker === DNL;
+
 const hex = (byte: number): string => `0x${byte.toString(16).padStart(2, '0')}`;
 
 /** Adobe's transform byte for colours that decoders would otherwise have to guess. */
@@ -437,14 +506,13 @@ const ADOBE_TRANSFORM: Record<JpegColours, number | undefined> = { grey: undefin
  */
 export function essentialJpeg(
   bytes: Uint8Array,
-  { essential, colours }: JpegLayout,
+  { essential, colours, standardTables: slots }: JpegLayout,
   transform = ADOBE_TRANSFORM[colours],
 ): Uint8Array<ArrayBuffer> {
-  const parts = essential.map(({ start, end }) => bytes.subarray(start, end));
-  if (transform === undefined) return join(parts);
-  // Behind SOI, which is the beginning of the first part.
-  const [first, ...rest] = parts;
-  return join([first.subarray(0, 2), adobeSegment(transform), first.subarray(2), ...rest]);
+  const [first, ...rest] = essential.map(({ start, end }) => bytes.subarray(start, end));
+  // What we add comes after SOI, which is the beginning of the first part.
+  const adobe = transform === undefined ? new Uint8Array() : adobeSegment(transform);
+  return join([first.subarray(0, 2), adobe, standardTables(slots), first.subarray(2), ...rest]);
 }
 
 /** Adobe Technical Note 5116, section 18: length 14, 'Adobe', version 100, two words of flags, the transform. */

@@ -2,6 +2,7 @@
  * A picture as the processors see it: interleaved rows of bytes, [H,W,C]. Structural, so that `RawImage`, a codec's
  * output and a canvas's ImageData with `channels: 4` all are one.
  */
+import { asTyped, isShared } from '../base/brands.js';
 import { MobileNetError, show } from '../base/errors.js';
 
 /** A picture in memory: rows of interleaved bytes. */
@@ -22,7 +23,7 @@ export function looksLikePixels(value: unknown): value is Pixels {
 
 /** Throws ARG for memory that another thread may change between a check and its use. */
 export function checkNotShared({ buffer }: Uint8Array | Uint8ClampedArray, where: string): void {
-  if (typeof SharedArrayBuffer === 'undefined' || !(buffer instanceof SharedArrayBuffer)) return;
+  if (!isShared(buffer)) return;
   throw new MobileNetError('ARG', `${where}: in shared memory, where another thread may change it; pass a copy`);
 }
 
@@ -43,7 +44,7 @@ export function checkPixels(image: unknown, where = 'image'): asserts image is P
   if (channels !== 1 && channels !== 3 && channels !== 4) {
     throw new MobileNetError('ARG', `${where}.channels: expected 1 (grey), 3 (RGB) or 4 (RGBA), got ${show(channels)}`);
   }
-  if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) {
+  if (asTyped(data, Uint8Array) === undefined && asTyped(data, Uint8ClampedArray) === undefined) {
     throw new MobileNetError('ARG', `${where}.data: expected Uint8Array or Uint8ClampedArray, got ${show(data)}`);
   }
   checkNotShared(data, `${where}.data`);

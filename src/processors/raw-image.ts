@@ -8,43 +8,37 @@ import { MobileNetError, show } from '../base/errors.js';
 import { checkOptions } from '../base/options.js';
 import { Tensor } from '../tensor/tensor.js';
 import { decodeImage } from './decode.js';
-import { type DrawableLike, isDrawable, pixelsOf } from './drawable.js';
+import {
+  type CanvasLike,
+  canvasPixels,
+  type DrawableLike,
+  type ImageDataLike,
+  isDrawable,
+  pixelsOf,
+  whenLoaded,
+} from './drawable.js';
 import { checkPixelLimit } from './header.js';
 import { checkPixels, looksLikePixels, type Pixels } from './pixels.js';
 import { type ResamplingName, type ResamplingNumber, resize } from './resize.js';
-
-/** The part of HTMLCanvasElement and OffscreenCanvas that reading needs. */
-export interface CanvasLike {
-  readonly width: number;
-  readonly height: number;
-  /** The context that pixels are read from. */
-  getContext(kind: '2d'): unknown;
-}
-
-/** What a canvas gives as ImageData: RGBA, straight alpha. */
-export interface ImageDataLike {
-  readonly data: Uint8ClampedArray | Uint8Array;
-  readonly width: number;
-  readonly height: number;
-}
+import { type EncodedInput, readEncoded } from './source.js';
 
 /**
- * A picture wherever it is: a path (Node), a URL, an encoded file, pixels, or, in a browser, whatever can be drawn: a
- * canvas, an ImageBitmap, an image or video element, a VideoFrame.
+ * A picture wherever it is: a path (Node), a URL, a Request or Response, an encoded file as Blob, bytes or stream, pixels,
+ * or, in a browser, whatever can be drawn: a canvas, an ImageBitmap, an image or video element, a VideoFrame.
  */
-export type ImageInput =
-  | string
-  | URL
-  | Blob
-  | Uint8Array
-  | RawImage
-  | Pixels
-  | CanvasLike
-  | ImageDataLike
-  | DrawableLike;
+export type ImageInput = EncodedInput | RawImage | Pixels | CanvasLike | ImageDataLike | DrawableLike;
 
 /** [C,H,W] or [H,W,C]. */
 export type ChannelOrder = 'CHW' | 'HWC';
+
+/** How a picture is read. */
+export interface ReadOptions {
+  /**
+   * For masks of classes: palette indices in place of their colors, black and white as 0 and 1, as NumPy has a picture
+   * that Pillow opens. One channel, then; a picture of colors stays RGB. Default false.
+   */
+  indices?: boolean;
+}
 
 /** How a picture is resized. */
 export interface ResizeOptions {
@@ -85,56 +79,49 @@ export class RawImage implements Pixels {
 
   /**
    * Reads a picture from wherever it is. Files become RGB, or grey with one channel; see decode.ts for what that means
-   * for alpha, 16 bits, CMYK and EXIF.
+   * for alpha, 16 bits, CMYK and EXIF. What is wrong with a file and does not keep it from being read, `env.onWarning` hears.
    * @throws MobileNetError NOT_FOUND or IO where it cannot be read, IMAGE, UNSUPPORTED or LIMIT where it is not decoded, ARG
    *   for no picture at all; all with `file`
    */
-  static async read(input: ImageInput): Promise<RawImage> {
+  static async read(input: ImageInput, options: ReadOptions = {}): Promise<RawImage> {
     if (input instanceof RawImage) return input;
-    if (typeof input === 'string' || input instanceof URL) return RawImage.fromURL(input);
-    if (input instanceof Uint8Array) return RawImage.#decode(input, 'image');
-    if (typeof Blob !== 'undefined' && input instanceof Blob) return RawImage.fromBlob(input);
+    const encoded = await readEncoded(input);
+    if (encoded !== undefined) return RawImage.#decode(encoded.bytes, { file: encoded.file, ...options });
     if (isCanvas(input)) return RawImage.fromCanvas(input);
     if (looksLikePixels(input)) {
       return new RawImage(input.data, input.width, input.height, ('channels' in input ? input.channels : 4) as 4);
     }
-    if (isDrawable(input)) return RawImage.fromDrawable(input);
+    if (isDrawable(input)) {
+      const address = await whenLoaded(input);
+      const image = RawImage.fromDrawable(input);
+      // A canvas loses the colors under transparency, the file that an image element shows has them.
+      const file =
+        address !== undefined && isTransparent(image) ? await RawImage.fromURL(address).catch(() => null) : null;
+      return file ?? image;
+    }
     throw new MobileNetError(
       'ARG',
-      `image: expected a path, URL, Blob, Uint8Array of an encoded picture, RawImage, canvas, ImageData, bitmap or video, got ${show(input)}`,
+      `image: expected a path, URL, Response, Blob, bytes of an encoded picture, RawImage, canvas, ImageData, bitmap or video, got ${show(input)}`,
     );
   }
 
   /** From a path (Node) or URL. */
-  static async fromURL(url: string | URL): Promise<RawImage> {
-    const source = String(url);
-    const readFile = requirePlatform('readFile', show(source));
-    return RawImage.#decode(
-      await readFile(source, env.limits.imageBytes),
-      source.length > 200 ? `${source.slice(0, 200)}…` : source,
-    );
+  static async fromURL(url: string | URL, options: ReadOptions = {}): Promise<RawImage> {
+    return RawImage.read(String(url), options);
   }
 
   /** From an encoded picture; a File gives its name to errors. */
-  static async fromBlob(blob: Blob): Promise<RawImage> {
-    const name = 'name' in blob && typeof blob.name === 'string' ? blob.name : 'blob';
-    if (blob.size > env.limits.imageBytes) {
-      throw new MobileNetError(
-        'LIMIT',
-        `${name}: ${blob.size} bytes exceed env.limits.imageBytes (${env.limits.imageBytes}); raise it to read larger files`,
-        { file: name },
-      );
-    }
-    return RawImage.#decode(new Uint8Array(await blob.arrayBuffer()), name);
+  static async fromBlob(blob: Blob, options: ReadOptions = {}): Promise<RawImage> {
+    return RawImage.read(blob, options);
   }
 
-  /** From a canvas, with its alpha. */
+  /**
+   * From a canvas, with its alpha.
+   * @throws MobileNetError ARG for a canvas without pixels or one that was transferred, UNSUPPORTED where the browser keeps
+   *   its pixels to itself or changes them
+   */
   static fromCanvas(canvas: CanvasLike): RawImage {
-    const context = canvas.getContext('2d') as {
-      getImageData(x: number, y: number, w: number, h: number): ImageDataLike;
-    } | null;
-    if (context === null) throw new MobileNetError('ARG', 'fromCanvas: the canvas has a context that is not 2d');
-    return RawImage.fromImageData(context.getImageData(0, 0, canvas.width, canvas.height));
+    return RawImage.fromImageData(canvasPixels(canvas));
   }
 
   /** From what a browser can draw, as it is shown: a VideoFrame, ImageBitmap, video or image element, with its alpha. */
@@ -159,8 +146,8 @@ export class RawImage implements Pixels {
     return new RawImage(interleaved.data as Uint8Array, width, height, channels as 1 | 3 | 4);
   }
 
-  static async #decode(bytes: Uint8Array, file: string): Promise<RawImage> {
-    const { data, width, height, channels } = await decodeImage(bytes, { file });
+  static async #decode(bytes: Uint8Array, options: ReadOptions & { file: string }): Promise<RawImage> {
+    const { data, width, height, channels } = await decodeImage(bytes, options);
     return new RawImage(data, width, height, channels);
   }
 
@@ -296,7 +283,7 @@ export class RawImage implements Pixels {
   toTensor(order: ChannelOrder = 'CHW'): Tensor<'uint8'> {
     checkOrder(order);
     const { data, width, height, channels } = this;
-    const bytes = data instanceof Uint8Array ? data : new Uint8Array(data.buffer, data.byteOffset, data.length);
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.length);
     const tensor = new Tensor('uint8', bytes, [height, width, channels]);
     return order === 'HWC' ? tensor : tensor.permute(2, 0, 1);
   }
@@ -370,9 +357,15 @@ export class RawImage implements Pixels {
   }
 }
 
-/** `RawImage.read` under the name Python's transformers has for it. */
-export function load_image(input: ImageInput): Promise<RawImage> {
-  return RawImage.read(input);
+/** `RawImage.read` under the name Python's transformers has for it. `{ indices: true }` reads a mask of classes. */
+export function load_image(input: ImageInput, options: ReadOptions = {}): Promise<RawImage> {
+  return RawImage.read(input, options);
+}
+
+function isTransparent({ data, channels }: RawImage): boolean {
+  if (channels !== 4) return false;
+  for (let at = 3; at < data.length; at += 4) if (data[at] < 255) return true;
+  return false;
 }
 
 function isCanvas(input: unknown): input is CanvasLike {

@@ -1,6 +1,6 @@
 /**
- * What a file is by its first bytes; names and media types lie. Only PNG and JPEG are decoded. The others are told apart
- * so that the refusal can say what came.
+ * What a file is by its first bytes; names and media types lie. PNG and JPEG are decoded everywhere. The others are told
+ * apart so that a place that can decode them knows what came, and else the refusal can say it.
  */
 
 /** First bytes of formats people hand over as pictures. A space between bytes is only for the eye; `..` is any byte. */
@@ -34,6 +34,20 @@ const PATTERNS = SIGNATURES.map(([format, bytes]) => ({
   format,
   bytes: bytes.split(' ').map((byte) => (byte === '..' ? null : Number.parseInt(byte, 16))),
 }));
+
+/** The formats besides PNG and JPEG that some browser decodes. */
+export const MEDIA_TYPES: Readonly<Record<string, string>> = {
+  GIF: 'image/gif',
+  WebP: 'image/webp',
+  AVIF: 'image/avif',
+  BMP: 'image/bmp',
+  SVG: 'image/svg+xml',
+  HEIC: 'image/heic',
+  TIFF: 'image/tiff',
+  'Windows icon': 'image/x-icon',
+  'JPEG XL': 'image/jxl',
+  'JPEG 2000': 'image/jp2',
+};
 
 /** How far a text is looked at. */
 const TEXT_BYTES = 512;

@@ -6,19 +6,24 @@ import { join, transformed } from '../base/bytes.js';
 import { type DecodedImage, type Folder, type HubOptions, MODEL_NAME, type Platform } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { FileProgress } from '../base/progress.js';
+import { hasCanvas, newContext } from './canvas.js';
+import { checkPixelLimit } from './header.js';
 import { essentialJpeg, readJpeg } from './jpeg-header.js';
+import { decodeOther } from './other-formats.js';
 import { essentialPng, readPng } from './png-header.js';
+import { readStream } from './source.js';
 
-export const webPlatform: Platform = {
+export const webPlatform = {
   openFolder,
   readFile,
   decodePng: (bytes, file) => decode(essentialPng(bytes, readPng(bytes, file)), 'image/png', file),
   decodeJpeg: (bytes, file) => decode(essentialJpeg(bytes, readJpeg(bytes, file)), 'image/jpeg', file),
+  decodeOther,
   encodePng: (image) => encode(image, 'image/png'),
   encodeJpeg: (image, quality) => encode(image, 'image/jpeg', quality),
   offerFile,
   inflate,
-};
+} satisfies Platform;
 
 async function inflate(bytes: Uint8Array, format: 'deflate' | 'deflate-raw', most: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
@@ -32,14 +37,16 @@ async function inflate(bytes: Uint8Array, format: 'deflate' | 'deflate-raw', mos
 }
 
 /**
- * `bytes` hold no EXIF block and no colour profile. Whether 'none' as an imageOrientation means "ignore EXIF" or "do not
+ * `bytes` hold no EXIF block and no color profile. Whether 'none' as an imageOrientation means "ignore EXIF" or "do not
  * flip" has changed over the years, so the browser is given nothing to turn; the caller turns the picture. The other options
- * keep the browser from changing values: alpha stays straight, colours stay what the file says.
+ * keep the browser from changing values. Pictures with transparency do not come here: a canvas keeps colors premultiplied, so
+ * where alpha is below 255 they come back rounded, and black where it is 0.
  */
 async function decode(bytes: Uint8Array<ArrayBuffer>, type: string, file: string): Promise<DecodedImage> {
-  if (typeof OffscreenCanvas === 'undefined') {
+  if (!canDecode()) {
+    const lacks = hasCanvas() ? 'createImageBitmap' : 'OffscreenCanvas';
     const remedy = "hand in a RawImage, or bundle for 'workerd'";
-    throw new MobileNetError('UNSUPPORTED', `${file}: no decoder here; ${remedy}`, { file });
+    throw new MobileNetError('UNSUPPORTED', `${file}: no decoder here, for lack of ${lacks}; ${remedy}`, { file });
   }
   const bitmap = await createImageBitmap(new Blob([bytes], { type }), {
     premultiplyAlpha: 'none',
@@ -47,6 +54,7 @@ async function decode(bytes: Uint8Array<ArrayBuffer>, type: string, file: string
   });
   const { width, height } = bitmap;
   try {
+    checkPixelLimit(width, height, file);
     const context = newContext(width, height);
     context.drawImage(bitmap, 0, 0);
     return { data: context.getImageData(0, 0, width, height).data, width, height, channels: 4 };
@@ -55,14 +63,8 @@ async function decode(bytes: Uint8Array<ArrayBuffer>, type: string, file: string
   }
 }
 
-/** A canvas keeps colours premultiplied, so where alpha is below 255 they come back rounded, and black where it is 0. */
-function newContext(width: number, height: number): OffscreenCanvasRenderingContext2D {
-  const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
-  if (context === null) {
-    throw new MobileNetError('OUT_OF_MEMORY', `a canvas of ${width}×${height} pixels cannot be had`);
-  }
-  return context;
-}
+/** Whether this place decodes pictures by itself. */
+export const canDecode = (): boolean => hasCanvas() && typeof createImageBitmap !== 'undefined';
 
 async function encode(
   { data, width, height, channels }: DecodedImage,
@@ -173,32 +175,16 @@ async function request(url: URL, file: string, signal?: AbortSignal): Promise<Re
   throw new MobileNetError('IO', `${file}: the server answers ${response.status} ${response.statusText}`, { file });
 }
 
-/** The body, given up as soon as it exceeds the limit. */
-async function bodyOf(
+function bodyOf(
   response: Response,
   file: string,
   limit: number,
   limitName: string,
-  { signal, onChunk }: { signal?: AbortSignal | undefined; onChunk?: (loaded: number) => void } = {},
+  options: { signal?: AbortSignal | undefined; onChunk?: (loaded: number) => void } = {},
 ): Promise<Uint8Array> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  for (const reader = response.body?.getReader(); reader !== undefined; ) {
-    const { done, value } = await reader.read().catch((cause) => refuseConnection(cause, file, signal));
-    if (done) break;
-    chunks.push(value);
-    size += value.length;
-    if (size > limit) {
-      await reader.cancel();
-      throw new MobileNetError(
-        'LIMIT',
-        `${file}: more than ${limit} bytes; raise env.limits.${limitName} to read larger files`,
-        { file },
-      );
-    }
-    onChunk?.(size);
-  }
-  return join(chunks);
+  return response.body === null
+    ? Promise.resolve(new Uint8Array())
+    : readStream(response.body, file, limit, limitName, options);
 }
 
 function refuseConnection(cause: unknown, file: string, signal: AbortSignal | undefined): never {

@@ -5,6 +5,7 @@
  */
 import ndarray, { type Data, type NdArray } from 'ndarray';
 import ops from 'ndarray-ops';
+import { asTyped } from '../base/brands.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { elementCount, rowMajorStrides } from './shape.js';
 import { Tensor, type TensorType } from './tensor.js';
@@ -65,7 +66,8 @@ function isRowMajor({ shape, stride, size }: AnyNdArray): boolean {
 function share({ data, offset, shape, size }: AnyNdArray, type: TensorType): Tensor {
   const start = size === 0 ? 0 : offset;
   const values = (data as Float32Array | Uint8ClampedArray).subarray(start, start + size);
-  const plain = values instanceof Uint8ClampedArray ? new Uint8Array(values.buffer, values.byteOffset, size) : values;
+  const clamped = asTyped(values, Uint8ClampedArray);
+  const plain = clamped ? new Uint8Array(clamped.buffer, clamped.byteOffset, size) : (values as Float32Array);
   return new Tensor(type, plain, shape);
 }
 

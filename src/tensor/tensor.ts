@@ -3,6 +3,7 @@
  * transformers.js. Operations return new tensors, and those whose name ends with `_` change the tensor itself; `view`,
  * `reshape`, `squeeze`, `unsqueeze`, rows and `tensor[i]` share memory with their source.
  */
+import { asTyped } from '../base/brands.js';
 import { MobileNetError, show } from '../base/errors.js';
 import {
   ARRAYS,
@@ -59,12 +60,13 @@ export class Tensor<T extends TensorType = TensorType> {
       throw new MobileNetError('ARG', `Tensor dims: expected an array of sizes, got ${show(dims)}`);
     }
     const count = elementCount(dims);
-    let values: unknown = data;
+    let given: unknown = data;
     if (Array.isArray(data)) {
       checkList(data);
-      values = fromList(type, data);
+      given = fromList(type, data);
     }
-    if (!(values instanceof ArrayType)) {
+    const values = asTyped(given, ArrayType as typeof Float32Array);
+    if (values === undefined) {
       throw new MobileNetError('ARG', `Tensor data: ${type} needs a ${ArrayType.name} or a list, got ${show(data)}`);
     }
     if (values.length !== count) {
@@ -75,7 +77,7 @@ export class Tensor<T extends TensorType = TensorType> {
       );
     }
     this.type = type;
-    this.data = values as TensorData<T>;
+    this.data = values as unknown as TensorData<T>;
     this.dims = Object.freeze([...dims]);
   }
 

@@ -60,7 +60,7 @@ describe('other formats', () => {
   it('an empty file is damaged', () => expectRefused(new Uint8Array(), 'IMAGE', /empty/));
 
   it('no bytes at all are a wrong argument', async () => {
-    for (const input of [undefined, null, 'cat.png', new ArrayBuffer(8), [0x89, 0x50]]) {
+    for (const input of [undefined, null, 'cat.png', [0x89, 0x50]]) {
       await expectRefusal(() => decodeImage(input as unknown as Uint8Array), 'ARG', /Uint8Array/);
     }
   });

@@ -201,6 +201,7 @@ const dqt = (...tables: ArrayLike<number>[]) => replacing(plain, 'DQT', segment(
 const sofBytes = (h: number, v: number, precision = 8, id = 1, quantisation = 0) =>
   replacing(plain, 'SOF', segment(0xc0, [precision, 0, 8, 0, 8, 1, id, (h << 4) | v, quantisation]));
 
+/** What Pillow refuses too. What it takes stands in tolerance.test.ts. */
 const MALFORMED: Record<string, Uint8Array> = {
   'SOI alone': bytesOf([0xff, 0xd8]),
   'SOI and half a marker': bytesOf([0xff, 0xd8, 0xff]),
@@ -208,25 +209,15 @@ const MALFORMED: Record<string, Uint8Array> = {
   'SOI twice': bytesOf([0xff, 0xd8], GOOD),
   'no EOI': replacing(plain, 'EOI', []),
   'no DQT': replacing(plain, 'DQT', []),
-  'no DHT': replacing(plain, 'DHT', []),
   'no SOF': replacing(plain, 'SOF', []),
   'no SOS': joinParts(plain.filter(({ name }) => name !== 'SOS' && name !== 'data')),
   'no data': replacing(plain, 'data', []),
   'SOF twice': joinParts([...plain.slice(0, 3), plain[2], ...plain.slice(3)]),
   'SOF behind SOS': joinParts([...plain.slice(0, 2), ...plain.slice(3, 6), plain[2], plain[6]]),
-  'a marker of 0': bytesOf(GOOD.subarray(0, 2), [0xff, 0], GOOD.subarray(2)),
-  'bytes between segments': replacing(plain, 'DQT', bytesOf(plain[1].bytes, [1, 2, 3])),
-  'a restart outside a scan': bytesOf(GOOD.subarray(0, 2), [0xff, 0xd0], GOOD.subarray(2)),
-  'TEM outside a scan': bytesOf(GOOD.subarray(0, 2), [0xff, 0x01], GOOD.subarray(2)),
   'a reserved marker': bytesOf(GOOD.subarray(0, 2), segment(0x02, [0]), GOOD.subarray(2)),
-  'a segment of 0 bytes': bytesOf(GOOD.subarray(0, 2), segment(0xfe, [], 0), GOOD.subarray(2)),
-  'a segment of 1 byte': bytesOf(GOOD.subarray(0, 2), segment(0xfe, [], 1), GOOD.subarray(2)),
   'a segment longer than the file': bytesOf(GOOD.subarray(0, 2), segment(0xfe, [], 65535), GOOD.subarray(2)),
   'a segment cut in its length': bytesOf(GOOD.subarray(0, 2), [0xff, 0xfe, 0]),
   'fill bytes to the end': bytesOf(GOOD.subarray(0, 2), new Uint8Array(100).fill(0xff)),
-  'a DQT of zeros': dqt([0], new Uint8Array(64)),
-  'a DQT with one zero': dqt([0], flatTable.with(63, 0)),
-  'a 16-bit DQT with a zero': dqt([0x10], new Uint8Array(128).fill(1, 0, 126)),
   'a DQT of 63 values': dqt([0], flatTable.subarray(1)),
   'a DQT of 65 values': dqt([0], flatTable, [1]),
   'DQT precision 2': dqt([0x20], flatTable),
@@ -241,8 +232,6 @@ const MALFORMED: Record<string, Uint8Array> = {
   'a DHT cut in its symbols': dht(AC_TABLE, DC_TABLE.subarray(0, 20)),
   'DHT class 2': dht(DC_TABLE, AC_TABLE.with(0, 0x20)),
   'DHT slot 4': dht(DC_TABLE.with(0, 4), AC_TABLE),
-  'DHT without DC': dht(AC_TABLE),
-  'DHT without AC': dht(DC_TABLE),
   'DRI of 1 byte': bytesOf(GOOD.subarray(0, 2), segment(0xdd, [1]), GOOD.subarray(2)),
   'width 0': sof(0xc0, { width: 0 }),
   'width and height 0': sof(0xc0, { width: 0, height: 0 }),
@@ -266,8 +255,6 @@ const MALFORMED: Record<string, Uint8Array> = {
   'a scan with a component twice': sos([3, 1, 0, 1, 0, 2, 0, 0, 63, 0], colour),
   'a scan header too short': sos([1, 1, 0, 0, 63]),
   'a scan header too long': sos([1, 1, 0, 0, 63, 0, 0]),
-  'a scan with DC table 1': sos([1, 1, 0x10, 0, 63, 0]),
-  'a scan with AC table 1': sos([1, 1, 0x01, 0, 63, 0]),
   'a scan of 1 of 3 components': sos([1, 1, 0, 0, 63, 0], colour),
   '12 blocks in an MCU': jpeg({ components: three(1, 2, 3).map((component) => ({ ...component, h: 2, v: 2 })) }),
   'a pass of DC and AC': sos([1, 1, 0, 0, 63, 0], progressive),
@@ -277,9 +264,6 @@ const MALFORMED: Record<string, Uint8Array> = {
   'a pass of bit 14': replacing(progressive, 'SOS', scanHeader({ components: GREY, first: 0, last: 0 }, 0x0e)),
   'AC passes alone': joinParts(progressive.filter((_, i) => i !== 4 && i !== 5)),
   'a marker in the data': replacing(plain, 'data', [0xff, 0xd9]),
-  'codes that are none': replacing(plain, 'data', [0xfe]),
-  'restarts out of place': replacing(plain, 'data', [0xff, 0xd0, 0]),
-  'EOI early in a scan': replacing(jpegParts({ width: 800, height: 800 }), 'data', new Uint8Array(6249)),
 };
 
 describe('malformed', () => {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { deflateSync, inflateSync } from 'node:zlib';
 import { describe, expect, it, vi } from 'vitest';
+import type { MobileNetError } from '../../src/base/errors.js';
 import { decodePng, encodePalettePng, encodePng } from '../../src/node/png.js';
 import { decodeImage } from '../../src/processors/decode.js';
 import { RawImage } from '../../src/processors/raw-image.js';
@@ -134,6 +135,7 @@ const PLTE = chunk('PLTE', [1, 2, 3]);
 const rows = idat([0, 1]);
 const deflated = deflateSync(Uint8Array.of(0, 1));
 
+/** What stays refused. What Pillow and browsers take stands in tolerance.test.ts. */
 const MALFORMED: Record<string, Uint8Array> = {
   'the signature alone': SIGNATURE,
   'half a signature': SIGNATURE.subarray(0, 5),
@@ -175,16 +177,9 @@ const MALFORMED: Record<string, Uint8Array> = {
     IEND,
   ),
   'IDAT with a wrong CRC': png(ihdr(), chunk('IDAT', deflated, { crc: 0 }), IEND),
-  'IDAT longer than the file': png(ihdr(), chunk('IDAT', deflated, { length: 0x7fffffff }), IEND),
-  'IDAT of 4 GB': png(ihdr(), chunk('IDAT', deflated, { length: 0xffffffff }), IEND),
   'IDAT shorter than its data': png(ihdr(), chunk('IDAT', deflated, { length: 3 }), IEND),
   'a row too few': png(ihdr({ height: 2 }), rows, IEND),
-  'a row too many': png(ihdr(), idat([0, 1, 0, 1]), IEND),
   'half a row': png(ihdr({ width: 4 }), rows, IEND),
-  'a byte too many': png(ihdr(), idat([0, 1, 2]), IEND),
-  'a megabyte too many': png(ihdr(), idat(new Uint8Array(1 << 20)), IEND),
-  'a deflate stream cut short': png(ihdr(), chunk('IDAT', deflated.subarray(0, -5)), IEND),
-  'no Adler-32': png(ihdr(), chunk('IDAT', deflated.subarray(0, -4)), IEND),
   'a wrong Adler-32': png(
     ihdr(),
     chunk('IDAT', bytesOf(deflated.subarray(0, -1), [deflated[deflated.length - 1] ^ 1])),
@@ -203,19 +198,8 @@ const MALFORMED: Record<string, Uint8Array> = {
   'PLTE behind IDAT': png(ihdr({ colourType: 3 }), rows, PLTE, IEND),
   'PLTE twice': png(ihdr({ colourType: 3 }), PLTE, PLTE, rows, IEND),
   'an empty PLTE': png(ihdr({ colourType: 3 }), chunk('PLTE'), rows, IEND),
-  'PLTE of 4 bytes': png(ihdr({ colourType: 3 }), chunk('PLTE', [1, 2, 3, 4]), rows, IEND),
-  'PLTE of 3 colours for 1 bit': png(ihdr({ colourType: 3, depth: 1 }), chunk('PLTE', new Uint8Array(9)), rows, IEND),
   'PLTE of 257 colours': png(ihdr({ colourType: 3 }), chunk('PLTE', new Uint8Array(771)), rows, IEND),
-  'PLTE with grey': png(ihdr(), PLTE, rows, IEND),
-  'PLTE with grey and alpha': png(ihdr({ colourType: 4 }), PLTE, idat([0, 1, 2]), IEND),
-  'an index outside the palette': png(ihdr({ colourType: 3 }), PLTE, rows, IEND),
-  'no IEND': png(ihdr(), rows),
-  'IEND with content': png(ihdr(), rows, chunk('IEND', [1])),
-  'IEND with a wrong CRC': png(ihdr(), rows, chunk('IEND', [], { crc: 7 })),
-  'bytes behind IEND': bytesOf(png(ihdr(), rows, IEND), [0]),
-  'a second picture behind the first': bytesOf(GOOD, GOOD),
   'a chunk type with a digit': png(ihdr(), chunk('tE1t'), rows, IEND),
-  'a text chunk with a wrong CRC': png(ihdr(), chunk('tEXt', [65], { crc: 1 }), rows, IEND),
 };
 
 describe('malformed', () => {
@@ -224,15 +208,24 @@ describe('malformed', () => {
   it('at every length short of its own', async () => {
     for (let length = 1; length < 5; length++)
       await expectRefusal(() => decodeImage(GOOD.subarray(0, length)), length < 4 ? 'UNSUPPORTED' : 'IMAGE');
-    for (let length = 5; length < GOOD.length; length++) await expectRefused(GOOD.subarray(0, length), 'IMAGE');
+    const lastPixel = GOOD.length - 12 - 4 - 4 - 1; // before them IEND, a CRC, the Adler-32 and the end of the last block
+    for (let length = 5; length < lastPixel; length++) await expectRefused(GOOD.subarray(0, length), 'IMAGE');
+    for (let length = lastPixel; length < GOOD.length; length++) {
+      expect(await pixelsOf(GOOD.subarray(0, length))).toEqual(await pixelsOf(GOOD));
+    }
   });
 
-  it('with any byte changed', async () => {
+  it('with any byte changed: refused, or what was changed is no pixel', async () => {
+    const good = await pixelsOf(GOOD);
+    let refused = 0;
     for (let at = 0; at < GOOD.length; at++) {
       const bytes = GOOD.slice();
       bytes[at] ^= 0x55;
-      await expectRefused(bytes, 'IMAGE');
+      const outcome = await pixelsOf(bytes).catch((error: MobileNetError) => error.code);
+      if (outcome === 'IMAGE') refused++;
+      else expect(outcome, `byte ${at}`).toEqual(good);
     }
+    expect(refused).toBeGreaterThan(GOOD.length - 18); // the rest is IEND, or the length of IDAT
   });
 
   it('a critical chunk of the future is unsupported', () =>
@@ -262,7 +255,9 @@ describe('bombs', () => {
 
   it('a flood behind a small header is cut off', async () => {
     const flood = deflateSync(new Uint8Array(64 << 20));
-    await expectRefused(png(ihdr(), chunk('IDAT', flood), IEND), 'IMAGE', /got more/);
+    const start = performance.now();
+    expect(await pixelsOf(png(ihdr(), chunk('IDAT', flood), IEND))).toMatchObject({ data: [0] });
+    expect(performance.now() - start).toBeLessThan(500);
   });
 
   it('the limit can be lowered and raised', async () => {

@@ -1,5 +1,5 @@
 /** RawImage: every way in, every conversion, and PIL's numbers. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { createReadStream, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -32,6 +32,14 @@ describe('reading', () => {
       new Blob([new Uint8Array(FILE)]),
       FILE,
       Buffer.from(FILE),
+      new Uint8Array(FILE).buffer,
+      new DataView(new Uint8Array(FILE).buffer),
+      new Response(new Uint8Array(FILE)),
+      new Request(`data:image/png;base64,${Buffer.from(FILE).toString('base64')}`),
+      `data:image/png;base64,${encodeURIComponent(Buffer.from(FILE).toString('base64'))}`,
+      URL.createObjectURL(new Blob([new Uint8Array(FILE)])),
+      new Blob([new Uint8Array(FILE)]).stream(),
+      createReadStream(path),
     ];
     for (const input of inputs) expect(await RawImage.read(input)).toMatchObject(expected);
     expect(await load_image(path)).toMatchObject(expected);
@@ -45,20 +53,14 @@ describe('reading', () => {
     expect(await RawImage.read(pixels)).toMatchObject({ channels: 4, data: pixels.data });
     const canvas = { width: 2, height: 1, getContext: () => ({ getImageData: () => pixels }) };
     expect(await RawImage.read(canvas)).toMatchObject({ channels: 4, width: 2 });
-    await expectRefusal(() => RawImage.read({ ...canvas, getContext: () => null }), 'ARG', /2d/);
   });
 
-  it.each([
-    [undefined],
-    [null],
-    [7],
-    [{}],
-    [[1, 2]],
-    [new ArrayBuffer(4)],
-    [{ data: [1], width: 1, height: 1, channels: 1 }],
-  ])('refuses %j', async (input) => {
-    await expectRefusal(() => RawImage.read(input as unknown as ImageInput), 'ARG');
-  });
+  it.each([[undefined], [null], [7], [{}], [[1, 2]], [{ data: [1], width: 1, height: 1, channels: 1 }]])(
+    'refuses %j',
+    async (input) => {
+      await expectRefusal(() => RawImage.read(input as unknown as ImageInput), 'ARG');
+    },
+  );
 
   it('names the file in errors', async () => {
     const path = join(temporaryFolder(), 'bad.png');

@@ -703,3 +703,21 @@ export function malformed(sound: Sound): Malformed[] {
     ...jpegCases(),
   ];
 }
+
+/** Damage that no pixel depends on, or that every decoder shows in the same way. */
+export const TAKEN: ReadonlySet<string> = new Set([
+  'PNG: tEXt with a wrong CRC',
+  'PNG: IDAT that says 2^31',
+  'PNG: IEND with a wrong CRC',
+  'PNG: IEND that says 2^31',
+  'PNG: IEND that says a byte more',
+  'PNG: no IEND',
+  'PNG: IEND twice',
+  'PNG: IEND cut in the middle',
+  'PNG: a row too many',
+  'PNG: an index beyond the palette',
+  'PNG: bytes behind the end',
+  'JPEG: baseline without DHT',
+  'JPEG: quantisation of zeros',
+  'JPEG: quantisation of 16 bits of zeros',
+]);

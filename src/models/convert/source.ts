@@ -2,6 +2,7 @@
  * Opens whatever a model is in and finds out what it is, by content and not by the file's name: HDF5, a zip of Keras or of
  * PyTorch, a pickle, safetensors, TensorFlow.js, or a folder of Hugging Face's hub.
  */
+import { asBytes } from '../../base/brands.js';
 import { type Folder, openFolder, readModelFile, requirePlatform } from '../../base/env.js';
 import { listNames, MobileNetError, show } from '../../base/errors.js';
 import { refuseForeign } from '../../base/foreign.js';
@@ -47,15 +48,16 @@ const TFJS_FILE = 'model.json';
  * @param file the file in that folder; what to call the bytes
  * @throws MobileNetError NOT_FOUND, UNSUPPORTED for what is no MobileNetV2, and the codes of damaged files
  */
-export async function openSource(where: string | Folder | Uint8Array, file?: string): Promise<Source> {
-  if (where instanceof Uint8Array) return read(where, file ?? 'model', undefined);
+export async function openSource(where: string | Folder | Uint8Array | ArrayBuffer, file?: string): Promise<Source> {
+  const bytes = asBytes(where);
+  if (bytes !== undefined) return read(bytes, file ?? 'model', undefined);
   if (typeof where === 'string' && file === undefined && FILE.test(where)) {
     const at = Math.max(where.lastIndexOf('/'), where.lastIndexOf('\\'));
     const folder = at < 0 ? '.' : where.slice(0, Math.max(at, 1));
     const name = where.slice(at + 1);
     return openSource(await requirePlatform('openFolder', where)(folder, { named: name }), name);
   }
-  const folder = await openFolder(where);
+  const folder = await openFolder(where as string | Folder);
   if (file !== undefined) return read(await need(folder, file), file, folder);
   const tfjs = await readModelFile(folder, TFJS_FILE);
   if (tfjs !== undefined) return read(tfjs, TFJS_FILE, folder);

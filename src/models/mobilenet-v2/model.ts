@@ -3,6 +3,7 @@
  * they share is in `MobileNetV2PreTrainedModel`.
  */
 import { checkSignal, unlessAborted } from '../../base/abort.js';
+import { isMap, isShared } from '../../base/brands.js';
 import { Callable } from '../../base/callable.js';
 import { type Folder, HUB_OPTIONS, type HubOptions, openFolder, requirePlatform } from '../../base/env.js';
 import { listNames, MobileNetError, show } from '../../base/errors.js';
@@ -270,7 +271,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     const { strict = true } = options;
     this.#alive();
     const sources = new Map<string, WeightSource>();
-    for (const [name, tensor] of weights instanceof Map ? weights : Object.entries(weights as Record<string, Tensor>)) {
+    for (const [name, tensor] of isMap(weights) ? weights : Object.entries(weights)) {
       if (!(tensor instanceof Tensor)) {
         throw new MobileNetError('ARG', `${name}: expected a Tensor, got ${show(tensor)}`, { tensor: name });
       }
@@ -545,7 +546,7 @@ function checkPixels(pixels: unknown, config: MobileNetV2Config): { data: Float3
   }
   const dims = checkDims(pixels.dims, config);
   const data = pixels.data as Float32Array;
-  if (typeof SharedArrayBuffer !== 'undefined' && data.buffer instanceof SharedArrayBuffer) {
+  if (isShared(data.buffer)) {
     throw new MobileNetError('ARG', 'pixel_values: in shared memory, where another thread may change it; pass a copy');
   }
   const size = dims.reduce((product, d) => product * d, 1);

@@ -1,4 +1,5 @@
 /** The engine `wasm`: emitted functions on one WebAssembly.Memory, called by one thread or by a team of them. */
+import { isShared } from '../../../base/brands.js';
 import { FUSED } from '../../../graph/passes/passes.js';
 import type { Addresses, Call, Operands, WasmKernel } from '../../../layers/kernel.js';
 import { findKernel, findWasmKernel } from '../../../layers/kernels.js';
@@ -43,7 +44,7 @@ export class WasmEngine implements Engine {
     this.#functions = Object.values(instance.exports) as EmittedFunction[];
     this.#zeros = this.#heap.allocate(64, 'zeros');
     new Uint8Array(memory.buffer, this.#zeros, 64).fill(0);
-    const shared = !(memory.buffer instanceof ArrayBuffer);
+    const shared = isShared(memory.buffer);
     this.threads = shared ? threads : 1;
     this.bandsFrom = { fast: this.threads === 1 ? WIDE_BYTES_ALONE : WIDEST_BYTES, low: 0 };
     if (shared) {
