@@ -21,7 +21,7 @@ const PARTS = {
   ],
   malformed: [
     'Malformed files',
-    'Files wrong in one way each, with the code, the file and the place that the error must name.',
+    'Files wrong in one way each, with the code, the file and the place that the error must name. Accepted are pictures with damage\nthat no pixel depends on, or that every decoder shows alike, with a warning that names the file.',
   ],
   limits: [
     'Limits',
