@@ -12,17 +12,18 @@ interface Flags {
 }
 
 export function addCache(program: Command, session: Session): void {
-  const cache = program.command('cache').description('Show, check and remove models that were downloaded.');
+  const cache = program.command('cache').description('Show, check and remove downloaded models.');
   cache.exitOverride();
-  const add = (usage: string, description: string) =>
-    addLastOptions(
-      cache.command(usage).description(description).addOption(cacheDirOption()).option('--json', 'print JSON'),
-    );
+  const add = (usage: string, description: string, models?: string) => {
+    const command = cache.command(usage).description(description);
+    if (models !== undefined) command.argument(models, 'names, such as google/mobilenet_v2_1.0_224');
+    return addLastOptions(command.addOption(cacheDirOption()).option('--json', 'print JSON'));
+  };
   add('list', 'Show the models in the cache, largest first.').action(list);
-  add('verify [model]', 'Read all files of a model, or of all, and compare them with their hashes.').action(
+  add('verify', 'Compare the files of a model, or of all, with their hashes.', '[model]').action(
     (model: string | undefined, flags: Flags) => verify(session, model, flags),
   );
-  add('remove <models...>', 'Remove models from the cache.').action(remove);
+  add('remove', 'Remove models from the cache.', '<models...>').action(remove);
   examples(cache, [
     'cache list',
     'cache verify google/mobilenet_v2_1.0_224',

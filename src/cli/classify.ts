@@ -16,7 +16,7 @@ import {
   modelOption,
   outputPath,
   type PictureFlags,
-  SHIPPED_CLASSIFIER,
+  SHIPPED_MODEL,
   thresholdOption,
   topKOption,
 } from './options.js';
@@ -41,16 +41,16 @@ export function addClassify(program: Command, session: Session): void {
     .command('classify')
     .description('Name what pictures show.')
     .addArgument(picturesArgument())
-    .addOption(modelOption(`folder of the model, or its name on the hub (default: ${SHIPPED_CLASSIFIER})`))
-    .addOption(topKOption('labels for each picture (default: 5, with --format lines 1)'))
+    .addOption(modelOption(`folder, or name on the hub (default: ${SHIPPED_MODEL})`))
+    .addOption(topKOption('labels a picture (default: 5; 1 with --format lines)'))
     .addOption(thresholdOption('leave out labels with a lower score'))
     .addOption(batchSizeOption())
     .option(
       '--explain <file|dir>',
-      `write the picture with what speaks for its label in colour: ${WRITTEN_EXTENSIONS.join(', ')}, or a folder`,
+      `show in colour what speaks for the label: writes ${WRITTEN_EXTENSIONS.join(', ')}, or into a folder`,
       outputPath,
     )
-    .option('--label <name|number>', 'with --explain: the class to explain (default: the best)')
+    .option('--label <name|number>', 'class that --explain is about (default: the best)')
     .action((inputs: string[], flags: ClassifyFlags) => classify(inputs, flags, session));
   addCommonOptions(command);
   examples(command, [

@@ -4,7 +4,6 @@
  */
 import { Argument, type Command, type Option } from 'commander';
 import { limitNames } from './limits.js';
-import { examples } from './options.js';
 
 const SHELLS = {
   bash: `_mobilenet_v2() {
@@ -48,7 +47,7 @@ export function addCompletion(program: Command): void {
     .command('completion')
     .summary('Complete commands with the Tab key.')
     .description('Print a script that completes commands and options with the Tab key.')
-    .addArgument(new Argument('<shell>', 'whose').choices(Object.keys(SHELLS)))
+    .addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(Object.keys(SHELLS)))
     .action((shell: Shell) => void process.stdout.write(SHELLS[shell]));
   command.addHelpText(
     'after',
@@ -58,7 +57,6 @@ Put one of these into the file that your shell reads when it starts:
   ~/.zshrc                    eval "$(mobilenet-v2 completion zsh)"
   ~/.config/fish/config.fish  mobilenet-v2 completion fish | source`,
   );
-  examples(command, ['completion bash']);
   program
     .command('__complete', { hidden: true })
     .argument('[words...]')

@@ -29,7 +29,7 @@ const DTYPES: Record<string, CheckpointDtype> = { f32: 'float32', f16: 'float16'
 export function addConvert(program: Command, session: Session): void {
   const command = program
     .command('convert')
-    .summary('Make a checkpoint of another framework readable.')
+    .summary('Convert a model of another framework.')
     .description(
       'Convert a MobileNetV2 of Keras (.h5, .keras), torchvision, timm (.pth, .bin, .safetensors), TensorFlow.js ' +
         '(model.json) or Hugging Face to config.json, preprocessor_config.json and model.safetensors in a folder.',
@@ -41,29 +41,21 @@ export function addConvert(program: Command, session: Session): void {
         .default('float32', 'f32')
         .argParser(dtype),
     )
-    .option('--labels <file>', 'names of the classes: a line for each, or JSON (a list, by id, by name)')
+    .option('--labels <file>', 'names of the classes: a line each, or JSON')
+    .addOption(new Option('--size <HxW>', 'of the input (default: as the source says, or 224)').argParser(heightWidth))
     .addOption(
-      new Option('--size <HxW>', 'height and width of the input (default: as the source says, or 224)').argParser(
-        heightWidth,
-      ),
+      new Option('--shortest-edge <n>', 'before the crop (torchvision, timm)').argParser(wholeNumber(1, 65_536)),
     )
-    .addOption(
-      new Option('--shortest-edge <n>', 'before the middle is cut out (torchvision, timm)').argParser(
-        wholeNumber(1, 65_536),
-      ),
-    )
-    .addOption(
-      new Option('--pixel-range <low,high>', 'of pixels that enter a Keras or TensorFlow.js model').argParser(range),
-    )
+    .addOption(new Option('--pixel-range <low,high>', 'of pixels that enter a Keras or TF.js model').argParser(range))
     .option('--no-head', 'the backbone alone, without a classifier')
-    .option('--no-strict', 'leave out tensors that a MobileNetV2 has no place for')
-    .option('-y, --force', 'overwrite a model that is in the folder, without a question')
+    .option('--no-strict', 'leave out tensors that have no place')
+    .option('-y, --force', 'overwrite a model in the folder, do not ask')
     .addOption(new Option('--yes', 'the same').hideHelp().implies({ force: true }))
     .option('--json', 'print a JSON object')
     .action((from: string, to: string, flags: ConvertFlags) => run(from, to, flags, session));
   addLastOptions(command);
   examples(command, [
-    'convert mobilenet_v2-b0353104.pth mobilenet_v2 --labels imagenet.txt',
+    'convert mobilenet_v2-7ebf99e0.pth imagenet --labels names.txt',
     'convert flowers.keras flowers --dtype f16',
     'convert tfjs/model.json nsfw --labels labels.json',
   ]);

@@ -19,13 +19,13 @@ export function addDownload(program: Command, session: Session): void {
     .description(
       'Download a model of the Hugging Face hub and print its folder. What broke off is continued. A token is taken from HF_TOKEN or the file of a login, a mirror from HF_ENDPOINT.',
     )
-    .argument('<model>', 'name of the model, such as google/mobilenet_v2_1.0_224')
+    .argument('<model>', 'its name, such as google/mobilenet_v2_1.0_224')
     .option('--include <patterns...>', 'only files that match one of these')
     .option('--exclude <patterns...>', 'no files that match one of these')
     .addOption(revisionOption())
     .addOption(cacheDirOption())
     .option('--force', 'download what is kept already as well')
-    .option('--local-files-only', 'download nothing: print the folder of what is kept')
+    .option('--local-files-only', 'download nothing: print where it is kept')
     .option('--no-token', 'send no token to the hub')
     .option('--json', 'print a JSON object')
     .option('-q, --quiet', 'no progress bar')

@@ -39,13 +39,13 @@ export function addFeatures(program: Command, session: Session): void {
     .summary('Turn pictures into features for other programs.')
     .description('Turn pictures into features: a list of numbers each, alike for pictures that look alike.')
     .addArgument(picturesArgument())
-    .addOption(modelOption(`folder of the model, or its name on the hub (default: ${SHIPPED_MODEL})`))
+    .addOption(modelOption(`folder, or name on the hub (default: ${SHIPPED_MODEL})`))
     .option(
       '-o, --out <file>',
-      'file to write: .safetensors, with the names of the pictures, or .npy, with the names in NAME.rows.csv beside it',
+      'write .safetensors, or .npy and NAME.rows.csv, which names the picture of each row',
       featureFileName,
     )
-    .option('--no-pool', 'the maps of features [C,H,W], not their mean over the picture')
+    .option('--no-pool', 'maps of features [C,H,W] in place of their means')
     .option('--hidden-state <i>', `maps after an earlier block, 0 to ${LAST_HIDDEN_STATE}`, hiddenState)
     .addOption(new Option('--layer <name>', 'maps of any layer that inspect lists').conflicts('hiddenState'))
     .addOption(batchSizeOption())

@@ -33,8 +33,8 @@ export function addInspect(program: Command, session: Session): void {
   const command = program
     .command('inspect')
     .summary('Show the layers of a model.')
-    .description('Show the layers of a model: shapes, parameters, multiply-adds. Reads config.json alone.')
-    .argument('[model]', `folder of the model, or its name on the hub (default: ${SHIPPED_MODEL})`)
+    .description('Show the layers of a model: shapes, parameters, multiply-adds. The weights are not read.')
+    .argument('[model]', `folder, or name on the hub (default: ${SHIPPED_MODEL})`)
     .addOption(modelOption('the same as the argument'))
     .addOption(sizeOption())
     .option('--json', 'print a JSON object')

@@ -15,7 +15,7 @@ export const limitNames = (): string[] => Object.keys(env.limits).map(flagName);
 const UNITS: Record<string, number> = { '': 1, k: 1e3, m: 1e6, g: 1e9, ki: 2 ** 10, mi: 2 ** 20, gi: 2 ** 30 };
 
 export const limitOption = (): Option =>
-  new Option('--limit <name=n>', 'raise or lower a limit, such as image-pixels=200M; may be repeated').argParser(limit);
+  new Option('--limit <name=n>', 'raise a limit, as in image-pixels=200M; repeatable').argParser(limit);
 
 function limit(text: string, before: Partial<Limits> = {}): Partial<Limits> {
   const [, flag, amount] = /^([^=]*)=(.*)$/s.exec(text) ?? ['', text];

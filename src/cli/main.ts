@@ -50,7 +50,11 @@ export async function makeProgram(session: Session, command = ''): Promise<Comma
     .helpCommand('help [command]', 'Show the help of a command.')
     .showHelpAfterError('Add --help to see how it is used.')
     .exitOverride()
-    .configureHelp({ optionDescription: describeOption })
+    .configureHelp({
+      optionDescription: describeOption,
+      argumentDescription: ({ description }) => description,
+      subcommandTerm,
+    })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'mobilenet-v2: ')) });
   obeyLimits(program);
   const known = Object.hasOwn(COMMANDS, command);
@@ -59,8 +63,8 @@ export async function makeProgram(session: Session, command = ''): Promise<Comma
   }
   examples(program, [
     'classify dog.jpg',
-    'segment photos --model deeplabv3_mobilenet_v2_1.0_513 --out masks',
-    'features photos --out photos.npy',
+    'segment photos --model deeplabv3_mobilenet_v2_1.0_513',
+    'similar dog.jpg photos',
     'inspect',
     'download google/mobilenet_v2_1.0_224',
   ]);
@@ -71,9 +75,15 @@ export async function makeProgram(session: Session, command = ''): Promise<Comma
   return program;
 }
 
-/** `where to compute: auto, wasm, js, reference (default: auto)`: names without the quotes that commander gives them. */
+/** `classify [pictures...]`: that there are options goes without saying. */
+function subcommandTerm(command: Command): string {
+  return `${command.name()} ${command.usage().replace('[options]', '').trim()}`.trim();
+}
+
+/** `engine: auto, wasm, js, reference (default: auto)`: names without quotes, once. */
 function describeOption({ description, argChoices, defaultValue, defaultValueDescription }: Option): string {
-  const choices = argChoices === undefined ? '' : `: ${argChoices.join(', ')}`;
+  const listed = argChoices === undefined || argChoices.every((choice) => description.includes(choice));
+  const choices = listed ? '' : `: ${argChoices.join(', ')}`;
   const shown = defaultValueDescription ?? (typeof defaultValue === 'boolean' ? undefined : defaultValue);
   return `${description}${choices}${shown === undefined ? '' : ` (default: ${shown})`}`;
 }

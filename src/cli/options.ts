@@ -42,19 +42,16 @@ export function examples(command: Command, lines: readonly string[]): void {
   );
 }
 
-/** The model of commands that ask for no labels. */
-export const SHIPPED_MODEL = 'the one that ships with this program';
-
-/** The model of `classify` where none is named. */
-export const SHIPPED_CLASSIFIER = 'the one that ships with this program, which knows 19 breeds of dogs';
+/** The model of a command where none is named. */
+export const SHIPPED_MODEL = 'the one shipped';
 
 export const modelOption = (description: string): Option => new Option('-m, --model <model>', description);
 
 export const revisionOption = (): Option =>
-  new Option('--revision <revision>', 'branch, tag or commit of a model on the hub (default: main)');
+  new Option('--revision <revision>', 'branch, tag or commit on the hub (default: main)');
 
 export const cacheDirOption = (): Option =>
-  new Option('--cache-dir <dir>', "where downloads are kept (default: as Python's hub library)");
+  new Option('--cache-dir <dir>', 'where downloads are kept (default: as in Python)');
 
 export const topKOption = (description: string): Option =>
   new Option('-k, --top-k <n>', description).argParser(wholeNumber(1, 1_000_000));
@@ -86,9 +83,11 @@ export function addModelOptions(command: Command, { weights = true } = {}): Comm
 export function addComputeOptions(command: Command, { threads: what = 'threads to compute with' } = {}): Command {
   return command
     .optionsGroup('Options for computing:')
-    .addOption(new Option('-d, --device <device>', 'where to compute').choices(DEVICES).default('auto'))
+    .addOption(new Option('-d, --device <device>', 'engine').choices(DEVICES).default('auto'))
     .addOption(new Option('-j, --threads <n>', what).argParser(threads).default('auto'))
-    .addOption(new Option('--memory <mode>', 'use little of it, or be fast').choices(['fast', 'low']).default('fast'));
+    .addOption(
+      new Option('--memory <mode>', 'be fast, or use little: fast, low').choices(['fast', 'low']).default('fast'),
+    );
 }
 
 /** What every command ends its options with. */
@@ -104,17 +103,14 @@ export function addLastOptions(command: Command): Command {
 export function addCommonOptions(command: Command): void {
   command
     .optionsGroup('Options for input and output:')
-    .option(
-      '--files-from <file>',
-      'read names of pictures from a file, - is standard input; one a line, or NUL between',
-    )
+    .option('--files-from <file>', "file of pictures' names, a line or NUL each; - is stdin")
     .addOption(
-      new Option('-f, --format <format>', 'of the results; lines is a line a picture, with tabs (default: table)')
+      new Option('-f, --format <format>', 'table (default), lines, csv, json or ndjson')
         .choices(FORMATS)
         .conflicts(['json', 'ndjson']),
     )
-    .addOption(new Option('--json', 'short for --format json, one array').conflicts('ndjson'))
-    .option('--ndjson', 'short for --format ndjson, a line of JSON a picture')
+    .addOption(new Option('--json', 'the same as --format json: one array').conflicts('ndjson'))
+    .option('--ndjson', 'the same as --format ndjson: a line of JSON each')
     .option('-v, --verbose', 'name the files that are skipped')
     .option('-q, --quiet', 'no progress bar, no remarks');
   addModelOptions(command);

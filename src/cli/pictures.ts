@@ -26,9 +26,8 @@ export const isUrl = (input: string): boolean => /^https?:\/\//i.test(input);
 /** `img2` before `img10`. */
 const { compare } = new Intl.Collator('en', { numeric: true });
 
-export const picturesArgument = (
-  description = 'files, folders, globs in quotes, URLs, or - for a picture on standard input',
-): Argument => new Argument('[pictures...]', description);
+export const picturesArgument = (description = 'files, folders, globs in quotes, URLs, or - for stdin'): Argument =>
+  new Argument('[pictures...]', description);
 
 const fromFile = (file: string): Picture => ({ file, anywhere: true, load: () => load_image(file) });
 

@@ -25,10 +25,10 @@ export interface PlannedFlags extends CommonFlags {
 /** @param own adds the options that a command alone has */
 export function addPlannedOptions(command: Command, own: (command: Command) => void = () => {}): Command {
   command
-    .argument('[model]', `folder of the model, or its name on the hub (default: ${SHIPPED_MODEL})`)
+    .argument('[model]', `folder, or name on the hub (default: ${SHIPPED_MODEL})`)
     .addOption(modelOption('the same as the argument'))
     .addOption(sizeOption())
-    .option('-b, --batch <n>', 'pictures at once', wholeNumber(1, 1024), 1)
+    .option('--batch <n>', 'pictures at once', wholeNumber(1, 1024), 1)
     .option('--hidden-states <list>', 'hidden states to be asked for as well, such as 9,12', hiddenStates);
   own(command);
   command.option('--json', 'print a JSON object');

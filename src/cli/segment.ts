@@ -34,7 +34,7 @@ import { inputPictures, picturesArgument } from './pictures.js';
 import { resultPaths } from './result-paths.js';
 import type { Session } from './session.js';
 import { writeWhole } from './temporary-file.js';
-import { percent, plural, printable } from './text.js';
+import { colored, percent, plural, printable } from './text.js';
 
 interface SegmentFlags extends PictureFlags {
   model: string;
@@ -57,19 +57,19 @@ export function addSegment(program: Command, session: Session): void {
         'NAME.overlay.png, the picture with the classes in colour. Prints the share of the picture each class has.',
     )
     .addArgument(picturesArgument())
-    .addOption(modelOption('folder of the model, or its name on the hub (required)').makeOptionMandatory())
-    .option('-o, --out <dir>', 'folder for the masks, made if it is not there', outputPath, 'masks')
-    .addOption(thresholdOption('do not list classes with a smaller share of the picture').default(0))
-    .option('--overlay', 'write the picture with the classes in colour (default)', true)
+    .addOption(modelOption('folder, or name on the hub (required)').makeOptionMandatory())
+    .option('-o, --out <dir>', 'folder for the masks', outputPath, 'masks')
+    .addOption(thresholdOption('leave smaller classes out of the list').default(0))
+    .option('--overlay', 'write the picture with its classes in colour (default)', true)
     .option('--no-overlay', 'write masks alone')
     .option('--opacity <0-1>', 'of the colours in the overlay', fraction, 0.5)
-    .option('--center-crop', "as Hugging Face does: see the picture's centre, stretch its mask over the picture")
+    .option('--center-crop', "Hugging Face's way: look at the centre alone")
     .addOption(new Option('--whole-image', 'what is done anyway').hideHelp().conflicts('centerCrop'))
     .action((inputs: string[], flags: SegmentFlags) => segment(inputs, flags, session));
   addCommonOptions(command);
   examples(command, [
     'segment dog.jpg --model google/deeplabv3_mobilenet_v2_1.0_513',
-    'segment photos -m deeplabv3_mobilenet_v2_1.0_513 -o masks -f csv',
+    'segment photos -m deeplabv3_mobilenet_v2_1.0_513 -f csv',
   ]);
 }
 
@@ -141,13 +141,19 @@ async function segmentOne(
   }
 
   const classes = legend(map, { labels })
-    .map(({ id, label, share }) => ({ id, label, pixels: Math.round(share * map.size), share }))
-    .filter(({ share }) => share >= flags.threshold);
+    .filter(({ share }) => share >= flags.threshold)
+    .map(({ color, ...entry }) => ({ ...entry, color, pixels: Math.round(entry.share * map.size) }));
   return {
-    record: { width, height, classes, mask: paths.mask, ...(flags.overlay && { overlay: paths.overlay }) },
+    record: {
+      width,
+      height,
+      classes: classes.map(({ id, label, pixels, share, color }) => ({ id, label, pixels, share, color })),
+      mask: paths.mask,
+      ...(flags.overlay && { overlay: paths.overlay }),
+    },
     text: [
       `${printable(file)} → ${written.map(printable).join(', ')}`,
-      ...classes.map(({ label, share }) => `  ${percent(share)}  ${printable(label)}`),
+      ...classes.map(({ label, share, color }) => `  ${percent(share)}  ${colored(printable(label), color)}`),
     ].join('\n'),
     rows: classes.map(({ id, label, pixels, share }) => [id, label, pixels, share, ...written]),
     line: classes.flatMap(({ label, share }) => [label, share]),

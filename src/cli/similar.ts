@@ -36,18 +36,18 @@ export function addSimilar(program: Command, session: Session): void {
     .description(
       'Find the pictures that look most like a given one, by the cosine of their features: 1 is the same picture.',
     )
-    .argument('<query>', 'the picture to compare with: a file, a URL, or - for standard input')
+    .argument('<query>', 'picture to compare with: file, URL, or - for stdin')
     .addArgument(picturesArgument('where to look: files, folders, globs in quotes, URLs'))
-    .addOption(modelOption(`folder of the model, or its name on the hub (default: ${SHIPPED_MODEL})`))
+    .addOption(modelOption(`folder, or name on the hub (default: ${SHIPPED_MODEL})`))
     .addOption(topKOption('pictures to find').default(5))
     .addOption(thresholdOption('leave out pictures that are less similar'))
-    .option('--features <file>', 'look in a file that the features command wrote, and compute the query alone')
+    .option('--features <file>', 'look in a file that the features command wrote')
     .addOption(batchSizeOption())
     .action((query: string, inputs: string[], flags: SimilarFlags) => similar(query, inputs, flags, session));
   addCommonOptions(command);
   examples(command, [
     'similar cat.jpg photos',
-    'similar cat.jpg photos --top-k 20 --threshold 0.8 --format lines',
+    'similar cat.jpg photos --top-k 20 --threshold 0.8 -f lines',
     'features photos --out photos.safetensors',
     'similar cat.jpg --features photos.safetensors',
   ]);

@@ -18,6 +18,16 @@ export function percent(share: number): string {
   return `${text.padStart(5)} %`;
 }
 
+/** On a terminal with colours, `■ text` in a colour; elsewhere the text. Black, of what has no colour, is left plain. */
+export function colored(text: string, [red, green, blue]: readonly [number, number, number]): string {
+  const bits = process.stdout.isTTY ? process.stdout.getColorDepth() : 1;
+  if (bits < 8) return text;
+  if (red + green + blue === 0) return `  ${text}`;
+  const sixth = (part: number) => Math.round((part / 255) * 5);
+  const indexed = `5;${16 + 36 * sixth(red) + 6 * sixth(green) + sixth(blue)}`;
+  return `\x1b[38;${bits < 24 ? indexed : `2;${red};${green};${blue}`}m■ ${text}\x1b[39m`;
+}
+
 /** 3504872 as `3,504,872`. */
 export const grouped = (count: number): string => count.toLocaleString('en-US');
 

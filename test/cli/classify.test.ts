@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type ClassificationResult, pipeline } from '../../src/node.js';
+import { type ClassificationResult, load_image, pipeline } from '../../src/node.js';
 import { cli, ROOT, temporaryFolder } from '../helpers/cli.js';
 import { saveTinyClassifier, stripes, writeStripes } from '../helpers/tiny.js';
 
@@ -179,6 +179,30 @@ describe('classify --explain', () => {
       },
     );
     expect(JSON.parse(byNumber.stdout)[0].explanation.label).toBe('bee');
+  });
+
+  it.each(['jpg', 'jpeg', 'PNG'])('writes .%s', async (extension) => {
+    const folder = temporaryFolder();
+    await saveTinyClassifier(folder);
+    writeStripes(folder, 'x.png', 1, 40, 30);
+    const args = ['classify', 'x.png', '--model', '.', '--explain', `why.${extension}`];
+    expect((await cli(args, { cwd: folder })).code).toBe(0);
+    const written = readFileSync(`${folder}/why.${extension}`);
+    expect(written.subarray(0, 3)).toEqual(Buffer.from(extension === 'PNG' ? [0x89, 0x50, 0x4e] : [0xff, 0xd8, 0xff]));
+    expect((await load_image(`${folder}/why.${extension}`)).size).toEqual([40, 30]);
+  });
+
+  it('refuses a kind of picture that it cannot write, and takes a folder of that name', async () => {
+    const folder = temporaryFolder();
+    await saveTinyClassifier(folder);
+    writeStripes(folder, 'x.png', 1, 40, 30);
+    const run = (why: string) => cli(['classify', 'x.png', '--model', '.', '--explain', why], { cwd: folder });
+    const refused = await run('why.gif');
+    expect([refused.code, refused.stdout]).toEqual([2, '']);
+    expect(refused.stderr).toContain('.png, .jpg, .jpeg');
+    expect((await run('v1.2/')).code).toBe(0);
+    expect((await run('v1.2')).code).toBe(0);
+    expect(existsSync(`${folder}/v1.2/x.why.png`)).toBe(true);
   });
 
   it('refuses one file for two pictures, a label alone, and a label that is none', async () => {
