@@ -33,7 +33,7 @@ export function addInspect(program: Command, session: Session): void {
   const command = program
     .command('inspect')
     .summary('Show the layers of a model.')
-    .description('Show the layers of a model: shapes, parameters, multiply-adds. The weights are not read.')
+    .description('Show the layers of a model: shapes, parameters, multiply-adds.')
     .argument('[model]', `folder, or name on the hub (default: ${SHIPPED_MODEL})`)
     .addOption(modelOption('the same as the argument'))
     .addOption(sizeOption())

@@ -10,7 +10,7 @@ export function addPlan(program: Command, session: Session): void {
   const command = program
     .command('plan')
     .summary('Show the steps a model runs.')
-    .description('Show the steps a model runs: fused layers, the kernel of each, the memory they share.');
+    .description('Show the steps a model runs: fused layers, kernels, the memory they share.');
   addPlannedOptions(command).action((dir: string | undefined, flags: PlannedFlags) => plan(dir, flags, session));
   examples(command, [
     'plan',

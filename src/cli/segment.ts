@@ -42,11 +42,13 @@ interface SegmentFlags extends PictureFlags {
   overlay: boolean;
   opacity: number;
   threshold: number;
+  minShare: number;
   centerCrop?: true;
 }
 
-/** A mask stores a class in a byte. */
-const MOST_CLASSES = 256;
+/** A mask stores a class in a byte; the last value is for pixels without one, as in Pascal VOC's label files. */
+const NO_CLASS = 255;
+const MOST_CLASSES = 255;
 
 export function addSegment(program: Command, session: Session): void {
   const command = program
@@ -59,7 +61,8 @@ export function addSegment(program: Command, session: Session): void {
     .addArgument(picturesArgument())
     .addOption(modelOption('folder, or name on the hub (required)').makeOptionMandatory())
     .option('-o, --out <dir>', 'folder for the masks', outputPath, 'masks')
-    .addOption(thresholdOption('leave smaller classes out of the list').default(0))
+    .addOption(thresholdOption('pixels less certain have no class, 255 in the mask').default(0))
+    .option('--min-share <0-1>', 'leave smaller classes out of the list', fraction, 0)
     .option('--overlay', 'write the picture with its classes in colour (default)', true)
     .option('--no-overlay', 'write masks alone')
     .option('--opacity <0-1>', 'of the colours in the overlay', fraction, 0.5)
@@ -131,9 +134,11 @@ async function segmentOne(
 ): Promise<Result> {
   const image = prepared.image!;
   const { width, height } = image;
-  const [map] = await segmenter.segment(prepared.pixel_values, [[height, width]]);
+  const { threshold } = flags;
+  const [map] = await segmenter.segment(prepared.pixel_values, [[height, width]], { threshold });
   const { id2label: labels } = segmenter.model.config;
-  const mask = await encodePalettePng({ data: map.to('uint8').data, width, height, palette: paletteOf(labels) });
+  const ids = Uint8Array.from(map.data, (id) => (id < 0 ? NO_CLASS : id));
+  const mask = await encodePalettePng({ data: ids, width, height, palette: paletteOf(labels) });
   writeWhole(paths.mask, mask);
   const written = flags.overlay ? [paths.mask, paths.overlay] : [paths.mask];
   if (flags.overlay) {
@@ -141,7 +146,7 @@ async function segmentOne(
   }
 
   const classes = legend(map, { labels })
-    .filter(({ share }) => share >= flags.threshold)
+    .filter(({ share }) => share >= flags.minShare)
     .map(({ color, ...entry }) => ({ ...entry, color, pixels: Math.round(entry.share * map.size) }));
   return {
     record: {
@@ -162,6 +167,6 @@ async function segmentOne(
 
 /** The colours of all classes that a mask may hold, [256,3]: those that the overlay has. */
 function paletteOf(labels: Record<number, string>): Uint8Array {
-  const every = new Tensor('int32', [...new Array(MOST_CLASSES).keys()], [1, MOST_CLASSES]);
+  const every = new Tensor('int32', [...new Array(MOST_CLASSES).keys(), -1], [1, MOST_CLASSES + 1]);
   return Uint8Array.from(colorize(every, { labels }).rgb().data);
 }

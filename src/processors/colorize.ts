@@ -104,7 +104,7 @@ interface Classes {
   color(id: number): Color;
 }
 
-/** Where no mask lies. */
+/** Where no mask lies, and of a pixel that is not certain enough of any class. */
 const NOTHING = -1;
 
 function readMap(map: ClassMap, { palette = {}, labels, background }: ColorizeOptions): Classes {
@@ -124,7 +124,7 @@ function readMap(map: ClassMap, { palette = {}, labels, background }: ColorizeOp
 function readTensor(map: Tensor): Pick<Classes, 'ids' | 'width' | 'height'> {
   const [height, width, ...more] = map.dims.length === 3 && map.dims[0] === 1 ? map.dims.slice(1) : map.dims;
   const ids = map.to('int32').data;
-  if (!(width * height > 0) || more.length > 0 || map.type.startsWith('float') || ids.some((id) => id < 0)) {
+  if (!(width * height > 0) || more.length > 0 || map.type.startsWith('float') || ids.some((id) => id < NOTHING)) {
     throw new MobileNetError(
       'ARG',
       `map: expected classes as an integer tensor [h,w], got ${map.type} ${show(map.dims)}; logits become one with post_process_semantic_segmentation`,

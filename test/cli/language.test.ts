@@ -42,6 +42,7 @@ const FOR_PROGRAMMERS = [
   /env\.allowRemoteModels/, // the command line does not set it
   /raise env\.limits\.… to/, // in a page
   /^wasm_module: /, // compiled by a program
+  /^function_to_apply: /, // the command line leaves it to the model
   /env\.memory/, // of a WebAssembly module
 ];
 

@@ -55,7 +55,7 @@ describe('segment', () => {
   it('lists classes from a share on, and writes masks alone if asked', async () => {
     const folder = await folderWithModel();
     writeStripes(folder, 'a.png', 1, 50, 30);
-    const args = ['segment', 'a.png', '--model', 'model', '--json', '--no-overlay', '--threshold'];
+    const args = ['segment', 'a.png', '--model', 'model', '--json', '--no-overlay', '--min-share'];
     const [all, some] = await Promise.all(
       ['0', '40%'].map(async (threshold) => JSON.parse((await cli([...args, threshold], { cwd: folder })).stdout)[0]),
     );
@@ -64,6 +64,21 @@ describe('segment', () => {
     expect(some.classes.length).toBeLessThan(all.classes.length);
     expect(readdirSync(`${folder}/masks`)).toEqual(['a.mask.png']);
     expect(all).not.toHaveProperty('overlay');
+  });
+
+  it('leaves pixels without a class that no class is certain of', async () => {
+    const folder = await folderWithModel();
+    writeStripes(folder, 'a.png', 1, 50, 30);
+    const args = ['segment', 'a.png', '--model', 'model', '--json', '--threshold'];
+    const shares = async (threshold: string): Promise<number> => {
+      const [{ classes }] = JSON.parse((await cli([...args, threshold], { cwd: folder })).stdout);
+      return classes.reduce((sum: number, { share }: { share: number }) => sum + share, 0);
+    };
+    expect(await shares('0')).toBeCloseTo(1, 6);
+    expect(await shares('1')).toBe(0);
+    const { data } = pixelsOf(`${folder}/masks/a.mask.png`);
+    const colors = new Set(Array.from({ length: 1500 }, (_, n) => data.subarray(4 * n, 4 * n + 4).join()));
+    expect(colors.size).toBe(1);
   });
 
   it('gives colliding names numbers, and a rerun the same files', async () => {

@@ -125,7 +125,7 @@ describe('a map of classes', () => {
   it.each([
     ['floats', new Tensor('float32', [1], [1, 1])],
     ['logits', new Tensor('int32', [1, 2], [1, 2, 1, 1])],
-    ['negative classes', new Tensor('int32', [-1], [1, 1])],
+    ['negative classes', new Tensor('int32', [-2], [1, 1])],
     ['nothing', new Tensor('int32', [], [0, 1])],
     ['no list', 7],
     ['an empty list', []],
