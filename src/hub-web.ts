@@ -10,6 +10,8 @@ import './web.js';
 
 settle();
 
+const host = (): string => env.remoteHost ?? 'https://huggingface.co/';
+
 /**
  * Opens a model of the hub; each file is downloaded when it is first read, and then kept in the browser's Cache.
  * @param repo `org/name`
@@ -18,12 +20,12 @@ settle();
  * @throws MobileNetError ARG for a name or revision that cannot be; reading throws NOT_FOUND, AUTH, IO, HASH
  */
 export async function hubFolder(repo: string, options: HubOptions = {}, local?: Folder): Promise<Folder> {
-  const folder = await responseFolder(repo, options, env.remoteHost ?? 'https://huggingface.co/', local);
+  const folder = await responseFolder(repo, options, host(), local);
   return within(folder, options.subfolder);
 }
 
 const openUrl = env.platform.openFolder!;
 const open = async (path: string, options: HubOptions) => within(await openUrl(path, options), options.subfolder);
-env.platform.openFolder = (path, options = {}) => openByName(path, options, { open, openHub: hubFolder });
+env.platform.openFolder = (path, options = {}) => openByName(path, options, { open, host, openHub: hubFolder });
 
 export type { HubOptions, HubSettings, ProgressInfo, ResponseCache } from './base/env.js';

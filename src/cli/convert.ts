@@ -31,10 +31,11 @@ export function addConvert(program: Command, session: Session): void {
     .command('convert')
     .summary('Convert a model of another framework.')
     .description(
-      'Convert a MobileNetV2 of Keras (.h5, .keras), torchvision, timm (.pth, .bin, .safetensors), TensorFlow.js ' +
-        '(model.json) or Hugging Face to config.json, preprocessor_config.json and model.safetensors in a folder.',
+      'Convert a MobileNetV2 to config.json, preprocessor_config.json and model.safetensors in a folder. It reads Keras ' +
+        '(.h5, .keras, .weights.h5), torchvision and timm (.pth, .pt, .bin, .safetensors, a folder of the hub; also ' +
+        'checkpoints of training), TensorFlow.js (model.json) and Hugging Face (a folder, org/name).',
     )
-    .argument('<in>', 'file or folder of the model')
+    .argument('<in>', 'file or folder of the model, org/name or its page on the hub')
     .argument('<out>', 'folder to write')
     .addOption(
       new Option('--dtype <type>', `numbers in the file: ${Object.keys(DTYPES).join(', ')}`)

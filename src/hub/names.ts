@@ -71,3 +71,52 @@ export function fileUrl({ repo, host }: Remote, file: string, revision: string):
   const path = file.split('/').map(encodeURIComponent).join('/');
   return new URL(`${folder.replace(/\/?$/, '/')}${path}`, host);
 }
+
+/** A model, and where in it, as a URL of the hub says it. */
+export interface HubPlace {
+  repo: string;
+  revision?: string;
+  subfolder?: string;
+}
+
+const HOSTS = ['huggingface.co', 'www.huggingface.co', 'hf.co'];
+
+/**
+ * What a pasted address of the hub names: a model's page, a folder (`/tree/main/…`), or a file (`/blob/…`, `/resolve/…`), for
+ * which its folder stands.
+ * @param host of another hub, a mirror
+ * @throws MobileNetError ARG for the address of a dataset or space
+ */
+export function hubPlace(text: string, host: string): HubPlace | undefined {
+  const [, scheme, server = '', rest = ''] = /^(?:(https?|hf):\/\/)?([^/?#]+)\/([^?#]*)/i.exec(text) ?? [];
+  const isHf = scheme?.toLowerCase() === 'hf';
+  const own = URL.canParse(host) ? new URL(host).host : '';
+  if (!isHf && !HOSTS.includes(server.toLowerCase()) && (scheme === undefined || server !== own)) return undefined;
+  const parts = (isHf ? `${server}/${rest}` : rest).split('/').filter((part) => part !== '');
+  if (/^(?:datasets|spaces)$/.test(parts[0] ?? '')) {
+    throw new MobileNetError(
+      'ARG',
+      `model: ${show(text)} is no model but one of the hub's ${parts[0]}; expected org/name`,
+    );
+  }
+  if (parts[0] === 'models') parts.shift();
+  const [org, nameAndRevision = '', kind = '', ...path] = parts;
+  const [name, at] = nameAndRevision.split('@');
+  if (!isName(org ?? '') || !isName(name)) return undefined;
+  const repo = `${org}/${name}`;
+  if (!/^(?:tree|blob|resolve|raw|commit)$/.test(kind) || path.length === 0)
+    return { repo, ...(at && { revision: at }) };
+  // The hub writes refs/pr/3 as refs%2Fpr%2F3; people do not.
+  const revision = path[0] === 'refs' ? path.splice(0, 3).join('/') : decoded(path.shift()!);
+  if (kind !== 'tree') path.pop();
+  const subfolder = path.map(decoded).join('/');
+  return { repo, revision, ...(subfolder !== '' && { subfolder }) };
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}

@@ -1,6 +1,7 @@
 /** From a name to a folder: which names are those of models on the hub, and what comes before the hub. */
 import { env, type Folder, type HubOptions, MODEL_NAME, type Platform } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
+import { hubPlace } from './names.js';
 
 export type OpenOptions = NonNullable<Parameters<NonNullable<Platform['openFolder']>>[1]>;
 
@@ -9,13 +10,25 @@ interface Places {
   open(path: string, options: OpenOptions): Promise<Folder>;
   /** Whether there is such a folder; left out where that cannot be told before a file is asked for. */
   isFolder?(path: string): Promise<boolean>;
+  /** The hub's address. */
+  host(): string;
   /** @param local what is asked for a file before the hub is */
   openHub(name: string, options: HubOptions, local?: Folder): Promise<Folder>;
 }
 
-/** `org/name` is a model of the hub, unless there is a folder of that name; everything else is a path or URL. */
+/**
+ * `org/name` is a model of the hub, unless there is a folder of that name, and so is the address of its page; everything else
+ * is a path or URL.
+ */
 export async function openByName(name: string, options: OpenOptions, places: Places): Promise<Folder> {
   const { open, isFolder, openHub } = places;
+  const place = hubPlace(name, places.host());
+  if (place !== undefined && !(await isFolder?.(name))) {
+    const { repo, ...where } = place;
+    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    const subfolder = [where.subfolder, options.subfolder].filter(Boolean).join('/');
+    return openHub(repo, { ...where, ...given, ...(subfolder !== '' && { subfolder }) });
+  }
   if (options.named !== undefined || !MODEL_NAME.test(name)) return open(name, options);
   if (!env.allowLocalModels) return openHub(name, options);
   if (await isFolder?.(name)) return open(name, options);

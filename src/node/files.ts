@@ -5,6 +5,7 @@ import { isAbsolute, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkFileBytes, type Folder } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
+import { aboutFile } from '../base/foreign.js';
 
 export async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
@@ -16,13 +17,26 @@ export async function isFolder(path: string): Promise<boolean> {
  * @throws MobileNetError NOT_FOUND when there is no such folder, IO when the system does not let us look
  */
 export async function openLocalFolder(path: string, named?: string): Promise<Folder> {
+  if (/^https?:\/\//i.test(path)) {
+    throw new MobileNetError(
+      'ARG',
+      `${path}: is a URL; expected a folder or org/name on the hub; download the model first`,
+      {
+        file: path,
+      },
+    );
+  }
+  const about = aboutFile(path);
   const found = await stat(path).catch((cause) => {
-    throw systemError(cause, path, 'no such folder; expected one with config.json and weights');
+    throw systemError(
+      cause,
+      path,
+      about ? 'no such file' : 'no such folder; expected one with config.json and weights',
+    );
   });
   if (!found.isDirectory()) {
-    throw new MobileNetError('NOT_FOUND', `${path}: expected a folder with config.json and weights, got a file`, {
-      file: path,
-    });
+    const message = about ?? 'expected a folder with config.json and weights, got a file';
+    throw new MobileNetError('NOT_FOUND', `${path}: ${message}`, { file: path });
   }
   return {
     name: path,

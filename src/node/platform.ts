@@ -1,6 +1,6 @@
 /** What Node has to offer. The codecs are loaded when first used: pngjs, jpeg-js and ndarray take 25 ms together. */
 import { availableParallelism } from 'node:os';
-import type { HubOptions, Platform } from '../base/env.js';
+import { env, type HubOptions, type Platform } from '../base/env.js';
 import { withProgress } from '../base/progress.js';
 import { type OpenOptions, openByName, within } from '../hub/open.js';
 import { loadCodec } from '../processors/decode.js';
@@ -10,10 +10,12 @@ import { openShippedFolder, readKernels } from './shipped.js';
 const openLocal = async (path: string, options: OpenOptions) =>
   withProgress(within(await openLocalFolder(path, options.named), options.subfolder), options);
 
+const host = (): string => env.remoteHost ?? process.env.HF_ENDPOINT ?? '';
+
 const openHub = async (name: string, options: HubOptions) => (await import('./hub/folder.js')).hubFolder(name, options);
 
 export const nodePlatform: Platform = {
-  openFolder: (path, options = {}) => openByName(path, options, { open: openLocal, isFolder, openHub }),
+  openFolder: (path, options = {}) => openByName(path, options, { open: openLocal, isFolder, host, openHub }),
   openShippedFolder: () => openShippedFolder(),
   readFile: readPicture,
   writeFolder,

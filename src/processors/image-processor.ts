@@ -6,6 +6,7 @@ import { checkSignal } from '../base/abort.js';
 import { Callable } from '../base/callable.js';
 import { env, type Folder, type HubOptions, openFolder, requirePlatform, withoutHubOptions } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
+import { missing, refuseForeign } from '../base/foreign.js';
 import { parseJson } from '../base/json.js';
 import { checkTypos, knownOptions, type UnusedOptions } from '../base/options.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -148,7 +149,8 @@ export class MobileNetV2ImageProcessor extends Callable<
     resolveOptions(replaced, { code: 'ARG', name: 'from_pretrained' });
     const folder = await openFolder(where, options);
     const bytes = await folder.read(FILE, options.signal, env.limits.jsonBytes);
-    if (bytes === undefined) throw new MobileNetError('NOT_FOUND', `${folder.name} has no ${FILE}`, { file: FILE });
+    if (bytes === undefined) throw await missing(folder, FILE);
+    refuseForeign(bytes, `${folder.name}/${FILE}`);
     const config = parseJson(bytes, { file: FILE, code: 'CONFIG' });
     if (typeof config !== 'object' || config === null || Array.isArray(config)) {
       throw new MobileNetError('CONFIG', `${FILE}: expected an object, got ${show(config)}`, { file: FILE });

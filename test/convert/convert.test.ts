@@ -312,7 +312,11 @@ describe('refuses', () => {
       file: 'bert',
       says: ['encoder.layer.0'],
     });
-    await expectError(() => convert(utf8('hello'), { file: 'x' }), { code: 'TRUNCATED' });
+    await expectError(() => convert(utf8('hello'), { file: 'x' }), {
+      code: 'UNSUPPORTED',
+      says: ['.h5', 'model.json'],
+    });
+    await expectError(() => convert(utf8('hello'), { file: 'x.safetensors' }), { code: 'TRUNCATED' });
     await expectError(() => convert('/no/such/model.h5'), { code: 'NOT_FOUND' });
     await expectError(() => convert(`${temporaryFolder()}/absent.h5`), { code: 'NOT_FOUND', says: ['absent.h5'] });
   });

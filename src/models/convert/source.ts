@@ -5,7 +5,7 @@
 import { asBytes } from '../../base/brands.js';
 import { type Folder, openFolder, readModelFile, requirePlatform } from '../../base/env.js';
 import { listNames, MobileNetError, show } from '../../base/errors.js';
-import { refuseForeign } from '../../base/foreign.js';
+import { aboutUnread, refuseForeign } from '../../base/foreign.js';
 import { isJsonObject, type JsonObject, parseJson, showJson } from '../../base/json.js';
 import { prefixOf } from '../mobilenet-v2/weights.js';
 import { isHdf5 } from '../weights/hdf5.js';
@@ -40,7 +40,8 @@ type Named =
     };
 
 /** Endings by which a path names a file, and not a folder. */
-const FILE = /\.(?:h5|hdf5|keras|safetensors|pth|pt|ckpt|bin|json|tar)$/i;
+const FILE =
+  /\.(?:h5|hdf5|keras|safetensors|pth|pt|ckpt|bin|json|tar|zip|gz|tgz|onnx|tflite|lite|pb|mlmodel|engine|msgpack|html?|txt|pkl|pickle)$/i;
 const TFJS_FILE = 'model.json';
 
 /**
@@ -55,6 +56,7 @@ export async function openSource(where: string | Folder | Uint8Array | ArrayBuff
     const at = Math.max(where.lastIndexOf('/'), where.lastIndexOf('\\'));
     const folder = at < 0 ? '.' : where.slice(0, Math.max(at, 1));
     const name = where.slice(at + 1);
+    if (/^(?:preprocessor_)?config\.json$|\.index\.json$/.test(name)) return openSource(folder);
     return openSource(await requirePlatform('openFolder', where)(folder, { named: name }), name);
   }
   const folder = await openFolder(where as string | Folder);
@@ -75,15 +77,20 @@ async function read(bytes: Uint8Array, file: string, folder: Folder | undefined)
   refuseForeign(bytes, file);
   if (isHdf5(bytes)) return fromKeras('keras', await readKerasH5(bytes, file), file);
   if (isSafetensors(bytes)) return fromTensors(readSafetensors(bytes, { file }), file, folder);
-  const isZip = bytes[0] === 0x50 && bytes[1] === 0x4b; // "PK"
-  if (isZip) {
+  if (bytes[0] === 0x50 && bytes[1] === 0x4b /* "PK" */) {
     const zip = new Zip(bytes, file);
     if (isKerasZip(zip)) return fromKeras('keras', await readKerasZip(zip, file), file);
-  }
-  if (isZip || bytes[0] === 0x80 /* PROTO, how every binary pickle begins */) {
+    const names = [...zip.entries.keys()];
+    if (!names.some((name) => /(?:^|\/)data\.pkl$/.test(name)))
+      refuseKind(file, `a zip of ${listNames(names, 4, 100)}; unpack it and name what is in it`);
     return fromTensors(readPytorch(bytes, { file }), file, folder);
   }
-  if (bytes[0] !== 0x7b /* { */) return fromTensors(readSafetensors(bytes, { file }), file, folder);
+  // PROTO, how every binary pickle begins.
+  if (bytes[0] === 0x80) return fromTensors(readPytorch(bytes, { file }), file, folder);
+  if (bytes[0] !== 0x7b /* { */) {
+    if (/\.safetensors$/i.test(file)) return fromTensors(readSafetensors(bytes, { file }), file, folder);
+    return refuseKind(file, aboutUnread(file) ?? kindOf(bytes));
+  }
   if (folder === undefined) {
     throw new MobileNetError('ARG', `${file}: a TensorFlow.js model needs the folder of its shards; pass a Folder`, {
       file,
@@ -145,6 +152,24 @@ async function readJson(folder: Folder | undefined, file: string): Promise<JsonO
   const value = parseJson(bytes, { file, code: 'CONFIG' });
   if (isJsonObject(value)) return value;
   throw new MobileNetError('CONFIG', `${file}: expected an object, got ${showJson(value)}`, { file });
+}
+
+export const READS =
+  'Keras (.h5, .keras), PyTorch or safetensors (.pth, .pt, .bin, .safetensors) of torchvision, timm or Hugging Face, TensorFlow.js (model.json)';
+
+function refuseKind(file: string, got: string): never {
+  throw new MobileNetError('UNSUPPORTED', `${file}: expected a model of ${READS}, got ${got}`, { file });
+}
+
+/** What a file is that no reader knows, by its first bytes. */
+function kindOf(bytes: Uint8Array): string {
+  const text = (from: number, to: number) => new TextDecoder('latin1').decode(bytes.subarray(from, to));
+  if (bytes.length === 0) return 'an empty file';
+  if (text(4, 8) === 'TFL3') return aboutUnread('.tflite')!;
+  if (text(0, 40).includes('onnx') || text(0, 40).includes('pytorch')) return aboutUnread('.onnx')!;
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return 'a gzip archive; unpack it';
+  if (text(257, 262) === 'ustar') return 'a tar archive; unpack it';
+  return bytes.length < 9 ? `${bytes.length} bytes` : 'a file that is none of these, or is damaged';
 }
 
 function refuse(file: string, names: string[]): never {

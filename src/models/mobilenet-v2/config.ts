@@ -4,6 +4,7 @@
  */
 import { env, type Folder, type HubOptions, openFolder, requirePlatform, withoutHubOptions } from '../../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
+import { missing, refuseForeign } from '../../base/foreign.js';
 import { isJsonObject, parseJson, showJson } from '../../base/json.js';
 import { checkTypos, knownOptions, type UnusedOptions } from '../../base/options.js';
 
@@ -212,11 +213,8 @@ export class MobileNetV2Config {
     const folder = await openFolder(where, options);
     const file = `${folder.name}/config.json`;
     const bytes = await folder.read('config.json', options.signal, env.limits.jsonBytes);
-    if (bytes === undefined) {
-      throw new MobileNetError('NOT_FOUND', `config.json: not in ${folder.name}; is this the folder of a model?`, {
-        file,
-      });
-    }
+    if (bytes === undefined) throw await missing(folder, file, 'config.json');
+    refuseForeign(bytes, file);
     const fields = parseJson(bytes, { file, code: 'CONFIG' });
     if (!isJsonObject(fields)) {
       throw new MobileNetError('CONFIG', `${file}: expected an object, got ${showJson(fields)}`, { file });

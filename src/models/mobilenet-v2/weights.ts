@@ -193,9 +193,10 @@ function refuseOther(
   file: string | undefined,
 ): never {
   const names = [...sources.keys()];
+  const framework = frameworkOf(names) ?? 'another framework';
   throw new MobileNetError(
     'WEIGHTS',
-    `${file ?? 'weights'}: ${missing.length} of ${all} weights are missing (${listNames(missing, 2)}), which strict: false does not allow; got ${listNames(names, 3, 150)}; is it a MobileNetV2 with Hugging Face's names? convert reads those of other frameworks`,
+    `${file ?? 'weights'}: ${missing.length} of ${all} weights are missing (${listNames(missing, 2)}), which strict: false does not allow; got ${listNames(names, 3, 150)}; expected the names of Hugging Face; npx mobilenet-v2 convert reads those of ${framework}`,
     { file, tensor: missing[0], names: missing },
   );
 }
@@ -214,6 +215,12 @@ function checkHead(wanted: Iterable<string>, found: Iterable<string>, file: stri
 }
 
 const OTHER_SHAPES = 'ignore_mismatched_sizes: true begins those of another shape at random';
+
+/** Whose names they are, where it is a framework that `convert` reads. */
+function frameworkOf(names: readonly string[]): string | undefined {
+  if (names.some((name) => /(?:^|\.)blocks\.0\.0\.conv_dw\.weight$/.test(name))) return 'timm';
+  return names.some((name) => /(?:^|\.)features\.0\.0\.weight$/.test(name)) ? 'torchvision' : undefined;
+}
 
 function refuse(
   missing: string[],
@@ -246,11 +253,16 @@ function refuse(
     parts.push(`${misshapen.length} of a wrong shape (${listNames(misshapen.map(describe), 20, 150)})`);
   if (missing.length > 0) parts.push(`${missing.length} missing (${listNames(missing, 20, 130)})`);
   if (extra.length > 0) parts.push(`${extra.length} not expected (${listNames(extra, 20, 80)})`);
+  const framework = frameworkOf(extra);
   const remedies = missing.length + extra.length > 0 ? ['strict: false allows missing and unexpected ones'] : [];
   if (misshapen.length > 0) remedies.push(OTHER_SHAPES);
-  throw new MobileNetError(
-    'WEIGHTS',
-    `${file ?? 'weights'}: ${parts.join('; ')}; is it this model's file? ${remedies.join(', ')}`,
-    { file, tensor: names[0], names },
-  );
+  const remedy =
+    framework === undefined
+      ? `is it this model's file? ${remedies.join(', ')}`
+      : `these are ${framework}'s names; npx mobilenet-v2 convert MODEL NEW_FOLDER makes a model of it`;
+  throw new MobileNetError('WEIGHTS', `${file ?? 'weights'}: ${parts.join('; ')}; ${remedy}`, {
+    file,
+    tensor: names[0],
+    names,
+  });
 }

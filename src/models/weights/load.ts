@@ -1,6 +1,7 @@
 /** Finds the weights of a model in its folder, whatever format they are in. */
 import { type Folder, readModelFile } from '../../base/env.js';
 import { MobileNetError, show } from '../../base/errors.js';
+import { missing } from '../../base/foreign.js';
 import { firstNonFinite } from '../../tensor/finite.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { readPytorch } from './pytorch.js';
@@ -34,13 +35,7 @@ export async function loadWeights(folder: Folder, signal?: AbortSignal): Promise
   }
   const other = await folder.alternative?.(signal);
   if (other) return loadWeights(other, signal);
-  throw new MobileNetError(
-    'NOT_FOUND',
-    `${folder.name}: expected weights in one of ${FILES.join(', ')}, got none of them`,
-    {
-      file: FILES[0],
-    },
-  );
+  throw await missing(folder, FILES[0], `weights: expected one of ${FILES.join(', ')}, got none of them`);
 }
 
 /**

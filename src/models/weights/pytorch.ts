@@ -176,6 +176,13 @@ class TorchReader implements PickleHost {
   global(name: string, offset: number): PickleObject {
     const known = torchGlobal(name);
     if (known !== undefined) return known;
+    if (name.startsWith('__torch__.')) {
+      return this.#fail(
+        'PICKLE',
+        offset,
+        'is a TorchScript program, nothing was run; save model.state_dict() in Python',
+      );
+    }
     const remedy =
       "nothing was run. torch's weights_only reader refuses it too: load the file in Python and save model.state_dict() alone";
     return this.#fail('PICKLE', offset, `expected weights, but the pickle asks for ${show(name)}; ${remedy}`);
