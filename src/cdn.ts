@@ -10,8 +10,7 @@ function weightsBeside(url: string): string {
   return `${origin}${pathname.replace(/\/dist\/[^/]*$|\/$/, '')}/weights/`;
 }
 
-env.platform.openShippedFolder = (name = 'mobilenet_v2_1.0_160_dogs') =>
-  env.platform.openFolder!(`${weightsBeside(import.meta.url)}${name}/`);
+env.platform.openShippedFolder = (name) => env.platform.openFolder!(`${weightsBeside(import.meta.url)}${name}/`);
 
 export * from './hub-web.js';
 export * from './web.js';

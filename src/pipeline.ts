@@ -381,7 +381,7 @@ export type PipelineOf<T extends Task> = InstanceType<(typeof TASKS)[T][1]>;
  *     const classify = await pipeline('image-classification');
  *     await classify('cat.png', { top_k: 3 });   // [{ label, score }, …]
  *
- * @param where a model's folder, or its name on the hub; the checkpoint that ships with the package when left out (not for segmentation)
+ * @param where a model's folder, or its name on the hub; the one of the two that ship with the package when left out, in Node
  */
 export async function pipeline<T extends Task>(
   task: T,
@@ -391,15 +391,12 @@ export async function pipeline<T extends Task>(
   if (!Object.hasOwn(TASKS, task)) {
     throw new MobileNetError('ARG', `task: expected ${Object.keys(TASKS).join(', ')}, got ${show(task)}`);
   }
-  if (task === 'image-segmentation' && (where === undefined || where === null)) {
-    throw new MobileNetError('ARG', 'image-segmentation: name a model; the one that ships with the package classifies');
-  }
   const [Model, TaskPipeline] = TASKS[task];
   checkOptions(options, FROM_PRETRAINED_OPTIONS, 'pipeline');
   const { signal } = options;
   checkSignal(signal);
   signal?.throwIfAborted();
-  const folder = await unlessAborted(openFolder(where, options), signal);
+  const folder = await unlessAborted(openFolder(where, options, Model.shipped), signal);
   const processor = await unlessAborted(MobileNetV2ImageProcessor.from_pretrained(folder), signal);
   const model = await (Model as typeof MobileNetV2Model).from_pretrained(folder, {
     ...options,

@@ -18,12 +18,15 @@ const outdir = arguments_.find((word) => !word.startsWith('--')) ?? join(here, '
 rmSync(outdir, { recursive: true, force: true });
 mkdirSync(join(outdir, 'samples'), { recursive: true });
 for (const file of ['index.html', 'style.css', 'icon.svg']) cpSync(join(here, file), join(outdir, file));
-for (const file of ['husky.png', 'dog.jpg', 'LICENSES.md']) {
+for (const file of ['husky.png', 'dog.jpg', 'cat.jpg', 'coffee.jpg', 'LICENSES.md']) {
   cpSync(join(root, 'examples', file), join(outdir, 'samples', file));
 }
-for (const file of ['config.json', 'preprocessor_config.json', 'model.safetensors', 'LICENSE']) {
-  cpSync(join(root, 'weights/mobilenet_v2_1.0_160_dogs', file), join(outdir, 'model', file));
+for (const model of ['mobilenet_v2_1.0_224', 'deeplabv3_mobilenet_v2_0.5_513']) {
+  for (const file of ['config.json', 'preprocessor_config.json', 'model.safetensors', 'LICENSE']) {
+    cpSync(join(root, 'weights', model, file), join(outdir, 'models', model, file));
+  }
 }
+cpSync(join(root, 'NOTICE'), join(outdir, 'models/NOTICE'));
 
 const script = (entry, define = {}) =>
   build({

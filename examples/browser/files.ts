@@ -5,7 +5,7 @@
 import type { Folder } from 'mobilenet-v2';
 import type { ModelFiles } from './protocol.js';
 
-export async function folderOf(files: NonNullable<ModelFiles>): Promise<Folder> {
+export async function folderOf(files: ModelFiles): Promise<Folder> {
   const config = files
     .filter(({ path }) => /(^|\/)config\.json$/.test(path))
     .sort((a, b) => a.path.split('/').length - b.path.split('/').length)[0];
@@ -37,7 +37,7 @@ const preprocessing = (size: number): Uint8Array =>
     crop_size: { height: size, width: size },
   });
 
-async function aloneFolder(files: NonNullable<ModelFiles>): Promise<Folder> {
+async function aloneFolder(files: ModelFiles): Promise<Folder> {
   const weights = files.find(({ path }) => path.endsWith('.safetensors'));
   if (weights === undefined) {
     throw new Error('A model is a folder with config.json and weights, or one .safetensors file; neither is here.');

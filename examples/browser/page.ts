@@ -16,6 +16,8 @@ const legend = element('legend', HTMLUListElement);
 const why = element('why', HTMLSelectElement);
 const whyRow = element('why-row', HTMLDivElement);
 const threads = element('threads', HTMLSelectElement);
+/** The models that come with the page. */
+const shipped = [...document.querySelectorAll<HTMLButtonElement>('button[data-model]')];
 const camera = element('camera', HTMLButtonElement);
 const status = element('status', HTMLParagraphElement);
 const ms = element('ms', HTMLElement);
@@ -57,10 +59,10 @@ function settings(): Settings {
   return { device, threads: wantedThreads };
 }
 
-async function loadModel(files: ModelFiles): Promise<void> {
+async function loadModel(model: string | ModelFiles): Promise<void> {
   status.textContent = 'Loading the model…';
-  describeModel(await client.load(files, settings()));
-  element('shipped', HTMLButtonElement).hidden = files === undefined;
+  describeModel(await client.load(model, settings()));
+  for (const button of shipped) button.ariaPressed = String(button.dataset.model === model);
   status.textContent = '';
   explained = null;
   await lookAgain();
@@ -266,7 +268,7 @@ const asModel = (files: FileList) =>
 choose('choose', 'file', ([file]) => lookAt(file));
 choose('own', 'model-files', asModel);
 choose('own-folder', 'model-folder', asModel);
-element('shipped', HTMLButtonElement).addEventListener('click', () => act(() => loadModel(undefined)));
+for (const button of shipped) button.addEventListener('click', () => act(() => loadModel(button.dataset.model!)));
 
 for (const sample of document.querySelectorAll<HTMLButtonElement>('.sample')) {
   sample.addEventListener('click', () =>
@@ -290,7 +292,7 @@ document.addEventListener('drop', (event) => {
   if (event.dataTransfer !== null) act(() => take(droppedFiles(event.dataTransfer!)));
 });
 
-type Dropped = NonNullable<ModelFiles>[number];
+type Dropped = ModelFiles[number];
 
 /** A picture, or what makes up a model. */
 async function take(dropping: Promise<Dropped[]>): Promise<void> {
@@ -324,6 +326,6 @@ async function filesIn(entry: FileSystemEntry): Promise<Dropped[]> {
   }
 }
 
-act(() => loadModel(undefined));
+act(() => loadModel(shipped[0].dataset.model!));
 // For the next visit, without a network too. Where it is refused (a private window), the page does without.
 navigator.serviceWorker?.register('sw.js').catch(() => {});

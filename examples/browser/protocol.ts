@@ -5,8 +5,8 @@ export interface Settings {
   threads: number | 'auto';
 }
 
-/** Undefined is the checkpoint that comes with the page; files are those of a folder, or a single .safetensors. */
-export type ModelFiles = readonly { path: string; file: File }[] | undefined;
+/** Those of a folder, or a single .safetensors. */
+export type ModelFiles = readonly { path: string; file: File }[];
 
 export interface ModelInfo {
   name: string;
@@ -87,7 +87,8 @@ export interface Tiles {
 
 /** The worker's calls. */
 export interface Calls {
-  load(files: ModelFiles, settings: Settings): ModelInfo;
+  /** @param model files, or the folder of a model that comes with the page */
+  load(model: string | ModelFiles, settings: Settings): ModelInfo;
   configure(settings: Settings): ModelInfo;
   look(image: Blob | ImageBitmap): Look;
   /** The median time of the network over some more passes of the last picture. */

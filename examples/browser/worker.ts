@@ -22,7 +22,7 @@ import { median, timesByLayer } from './timing.js';
 type Promised = { [Name in keyof Calls]: (...args: Parameters<Calls[Name]>) => Promise<ReturnType<Calls[Name]>> };
 type Loaded = PipelineOf<'image-classification'> | PipelineOf<'image-segmentation'>;
 
-let folder: string | Folder = 'model';
+let folder: string | Folder;
 let loaded: Loaded | undefined;
 /** The picture that was looked at last, and what the network was given of it. */
 let picture: RawImage | undefined;
@@ -53,7 +53,7 @@ async function open(where: string | Folder, { device, threads }: Settings): Prom
   const { engine } = next.model.plan([1, config.num_channels, height, width]);
   const mostThreads = self.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
   return {
-    name: typeof where === 'string' ? '19 breeds of dogs' : where.name,
+    name: typeof where === 'string' ? where.replace(/.*\//, '') : where.name,
     task,
     labels: Array.from({ length: config.num_labels }, (_, id) => config.id2label[id] ?? `LABEL_${id}`),
     ...{ height, width, engine, mostThreads },
@@ -94,8 +94,8 @@ async function describe(map: Tensor, labels: Record<number, string>) {
 }
 
 const calls: Promised = {
-  async load(files, settings) {
-    return open(files === undefined ? 'model' : await folderOf(files), settings);
+  async load(model, settings) {
+    return open(typeof model === 'string' ? model : await folderOf(model), settings);
   },
 
   configure: (settings) => open(folder, settings),

@@ -112,6 +112,12 @@ export interface HubSettings {
  */
 export const MODEL_NAME = /^\w[\w.-]*\/\w[\w.-]*$/;
 
+/** The checkpoints that ship with the package, by the task that takes them where no model is named: folders of weights/. */
+export const SHIPPED = {
+  classification: 'mobilenet_v2_1.0_224',
+  segmentation: 'deeplabv3_mobilenet_v2_0.5_513',
+} as const;
+
 /** A thread that was started. */
 export interface WorkerHandle {
   /** Ends it; resolves when it runs no more. */
@@ -125,8 +131,8 @@ export interface Platform {
    * that the caller chose himself, so that it is a folder.
    */
   openFolder?(path: string, options?: HubOptions & { named?: string }): Promise<Folder>;
-  /** The folder of the checkpoint that ships with the package. */
-  openShippedFolder?(name?: string): Promise<Folder>;
+  /** The folder of a checkpoint that ships with the package, by its name in `SHIPPED`. */
+  openShippedFolder?(name: string): Promise<Folder>;
   /** Bytes of a picture by path or URL. */
   readFile?(path: string, limit: number): Promise<Uint8Array>;
   /** Writes files into a folder, each whole or not at all. */
@@ -286,12 +292,19 @@ export function requirePlatform<K extends keyof Platform>(service: K, wanted: st
   return found;
 }
 
-/** A model's folder: opened by the platform if named, the checkpoint that ships with the package if not. */
-export async function openFolder(where?: string | Folder | null, given: HubOptions = {}): Promise<Folder> {
+/**
+ * A model's folder: opened by the platform if named, a checkpoint that ships with the package if not.
+ * @param shipped the one to take
+ */
+export async function openFolder(
+  where?: string | Folder | null,
+  given: HubOptions = {},
+  shipped: string = SHIPPED.classification,
+): Promise<Folder> {
   // transformers.js says null for what is not given.
   const options: HubOptions = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
   if (where === undefined || where === null) {
-    return withProgress(await requirePlatform('openShippedFolder', 'the shipped checkpoint')(), options);
+    return withProgress(await requirePlatform('openShippedFolder', 'the shipped checkpoint')(shipped), options);
   }
   if (typeof where === 'string') return requirePlatform('openFolder', where)(where, options);
   if (typeof where?.read === 'function') return withProgress(where, options);

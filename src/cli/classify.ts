@@ -60,7 +60,7 @@ export function addClassify(program: Command, session: Session): void {
     'find . -name "*.jpg" -print0 | mobilenet-v2 classify --files-from - -f lines',
     'classify - < dog.jpg',
     'classify dog.jpg --explain why.jpg',
-    "classify photos --explain why --label 'Siberian husky'",
+    "classify photos --explain why --label 'Egyptian cat'",
     'classify cat.jpg --model google/mobilenet_v2_1.4_224 --json',
   ]);
 }

@@ -42,8 +42,9 @@ export function examples(command: Command, lines: readonly string[]): void {
   );
 }
 
-/** The model of a command where none is named. */
-export const SHIPPED_MODEL = 'the one shipped';
+/** The models of commands where none is named. */
+export const SHIPPED_MODEL = 'the classifier shipped';
+export const SHIPPED_SEGMENTER = 'the segmenter shipped';
 
 export const modelOption = (description: string): Option => new Option('-m, --model <model>', description);
 

@@ -27,6 +27,7 @@ import {
   modelOption,
   outputPath,
   type PictureFlags,
+  SHIPPED_SEGMENTER,
   thresholdOption,
 } from './options.js';
 import type { Result } from './output.js';
@@ -37,7 +38,6 @@ import { writeWhole } from './temporary-file.js';
 import { colored, percent, plural, printable } from './text.js';
 
 interface SegmentFlags extends PictureFlags {
-  model: string;
   out: string;
   overlay: boolean;
   opacity: number;
@@ -59,7 +59,7 @@ export function addSegment(program: Command, session: Session): void {
         'NAME.overlay.png, the picture with the classes in colour. Prints the share of the picture each class has.',
     )
     .addArgument(picturesArgument())
-    .addOption(modelOption('folder, or name on the hub (required)').makeOptionMandatory())
+    .addOption(modelOption(`folder, or name on the hub (default: ${SHIPPED_SEGMENTER})`))
     .option('-o, --out <dir>', 'folder for the masks', outputPath, 'masks')
     .addOption(thresholdOption('pixels less certain have no class, 255 in the mask').default(0))
     .option('--min-share <0-1>', 'leave smaller classes out of the list', fraction, 0)
@@ -70,10 +70,7 @@ export function addSegment(program: Command, session: Session): void {
     .addOption(new Option('--whole-image', 'what is done anyway').hideHelp().conflicts('centerCrop'))
     .action((inputs: string[], flags: SegmentFlags) => segment(inputs, flags, session));
   addCommonOptions(command);
-  examples(command, [
-    'segment dog.jpg --model google/deeplabv3_mobilenet_v2_1.0_513',
-    'segment photos -m deeplabv3_mobilenet_v2_1.0_513 -f csv',
-  ]);
+  examples(command, ['segment dog.jpg', 'segment photos -m google/deeplabv3_mobilenet_v2_1.0_513 -f csv']);
 }
 
 async function segment(inputs: string[], flags: SegmentFlags, session: Session): Promise<void> {

@@ -16,7 +16,7 @@ const openHub = async (name: string, options: HubOptions) => (await import('./hu
 
 export const nodePlatform: Platform = {
   openFolder: (path, options = {}) => openByName(path, options, { open: openLocal, isFolder, host, openHub }),
-  openShippedFolder: () => openShippedFolder(),
+  openShippedFolder,
   readFile: readPicture,
   writeFolder,
   decodePng: async (bytes, file, options) =>

@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import nodeModule from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Folder } from '../base/env.js';
+import { type Folder, SHIPPED } from '../base/env.js';
 import { MobileNetError } from '../base/errors.js';
 import { openLocalFolder, readWhole, systemError } from './files.js';
 
@@ -17,11 +17,18 @@ import { openLocalFolder, readWhole, systemError } from './files.js';
  * dist/node and dist/bundle.
  */
 const WEIGHTS: Record<string, Record<string, () => URL>> = {
-  'mobilenet_v2_1.0_160_dogs': {
-    'config.json': () => new URL('../../weights/mobilenet_v2_1.0_160_dogs/config.json', import.meta.url),
+  [SHIPPED.classification]: {
+    'config.json': () => new URL('../../weights/mobilenet_v2_1.0_224/config.json', import.meta.url),
     'preprocessor_config.json': () =>
-      new URL('../../weights/mobilenet_v2_1.0_160_dogs/preprocessor_config.json', import.meta.url),
-    'model.safetensors': () => new URL('../../weights/mobilenet_v2_1.0_160_dogs/model.safetensors', import.meta.url),
+      new URL('../../weights/mobilenet_v2_1.0_224/preprocessor_config.json', import.meta.url),
+    'model.safetensors': () => new URL('../../weights/mobilenet_v2_1.0_224/model.safetensors', import.meta.url),
+  },
+  [SHIPPED.segmentation]: {
+    'config.json': () => new URL('../../weights/deeplabv3_mobilenet_v2_0.5_513/config.json', import.meta.url),
+    'preprocessor_config.json': () =>
+      new URL('../../weights/deeplabv3_mobilenet_v2_0.5_513/preprocessor_config.json', import.meta.url),
+    'model.safetensors': () =>
+      new URL('../../weights/deeplabv3_mobilenet_v2_0.5_513/model.safetensors', import.meta.url),
   },
 };
 
@@ -37,7 +44,7 @@ const KERNELS: Record<string, () => URL> = {
  * The folder of a checkpoint that ships with the package.
  * @throws MobileNetError NOT_FOUND, with what to copy, in a bundle that has left it behind
  */
-export async function openShippedFolder(name = 'mobilenet_v2_1.0_160_dogs'): Promise<Folder> {
+export async function openShippedFolder(name: string): Promise<Folder> {
   const files = WEIGHTS[name]!;
   const config = placeOf(files['config.json']!);
   if (config !== undefined) {
@@ -49,7 +56,7 @@ export async function openShippedFolder(name = 'mobilenet_v2_1.0_160_dogs'): Pro
   if (folder !== undefined) return openLocalFolder(folder);
   throw new MobileNetError(
     'NOT_FOUND',
-    `${name}, the checkpoint that ships with mobilenet-v2, is not beside this bundle${running ? ` (${running})` : ''}, ` +
+    `${name}, a checkpoint that ships with mobilenet-v2, is not beside this bundle${running ? ` (${running})` : ''}, ` +
       'and the package is not installed here; copy the folder node_modules/mobilenet-v2/weights beside the bundle, or give ' +
       'the path of a checkpoint as the model',
     { file: name },

@@ -135,7 +135,7 @@ export class MobileNetV2ImageProcessor extends Callable<
   }
 
   /**
-   * @param where a folder's path, a hub name or a `Folder`; the checkpoint that ships with the package without it
+   * @param where a folder's path, a hub name or a `Folder`; the classifier that ships with the package without it
    * @param options those that replace the file's, and how to find a model of the hub
    * @throws MobileNetError NOT_FOUND without preprocessor_config.json; CONFIG, naming field and file, for a bad one; ARG
    *   for a bad override

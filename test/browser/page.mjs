@@ -16,7 +16,7 @@ const allowed = (action) => {
 
 async function work() {
   const { pipeline } = await import(query.get('module'));
-  const classify = await pipeline('image-classification', '/weights/mobilenet_v2_1.0_160_dogs', {
+  const classify = await pipeline('image-classification', '/weights/mobilenet_v2_1.0_224', {
     device: query.get('device'),
     threads: Number(query.get('threads')),
   });
@@ -29,7 +29,7 @@ async function work() {
     }
     show(picture, scores[picture].slice(0, 5));
   }
-  const { engine } = classify.model.plan([1, 3, 160, 160]);
+  const { engine } = classify.model.plan([1, 3, 224, 224]);
   classify.dispose();
   return { engine, scores };
 }

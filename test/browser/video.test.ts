@@ -110,7 +110,7 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
     const got = await page.evaluate(async () => {
       const { video, stop } = await film(10);
       const picture = await lib.load_image(video);
-      const classify = await lib.pipeline('image-classification', '/weights/mobilenet_v2_1.0_160_dogs', { threads: 1 });
+      const classify = await lib.pipeline('image-classification', '/examples/dogs', { threads: 1 });
       const [byVideo] = await classify(video, { top_k: 1 });
       const bitmap = await createImageBitmap(new ImageData(new Uint8ClampedArray(picture.rgba().data), 64, 48));
       const [byBitmap] = await classify(bitmap, { top_k: 1 });

@@ -4,6 +4,7 @@ import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
 import { classColor } from '../../src/processors/colorize.js';
 import { cli, ROOT, temporaryFolder } from '../helpers/cli.js';
+import { DOGS } from '../helpers/models.js';
 import { saveTinySegmenter, writeStripes } from '../helpers/tiny.js';
 
 async function folderWithModel(): Promise<string> {
@@ -143,8 +144,7 @@ describe('segment', () => {
 
   it('refuses a model that does not segment, and classify one that does; one line says what it is for', async () => {
     const out = temporaryFolder();
-    const dogs = 'weights/mobilenet_v2_1.0_160_dogs';
-    const segment = await cli(['segment', 'examples/husky.png', '--model', dogs, '--out', `${out}/masks`]);
+    const segment = await cli(['segment', 'examples/husky.png', '--model', DOGS, '--out', `${out}/masks`]);
     expect({ ...segment, stderr: '' }).toEqual({ code: 1, stdout: '', stderr: '' });
     expect(segment.stderr).toMatch(/^mobilenet-v2: model\.safetensors: .*it is for image-classification.*\n$/);
     expect(readdirSync(out)).toEqual([]);

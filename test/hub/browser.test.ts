@@ -5,7 +5,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { env, HubOptions, pipeline } from '../../src/index.js';
 import { type Server, serve } from '../browser/server.js';
-import { type Hub, shippedFiles, startHub } from './server.mjs';
+import { dogsFiles, type Hub, startHub } from './server.mjs';
 
 const executablePath = (process.env.PATH ?? '')
   .split(delimiter)
@@ -114,7 +114,7 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
   });
 
   it('refuses what is not what the hub’s list says', async () => {
-    const wrong = Buffer.from(shippedFiles()['model.safetensors']).fill(1, 100_000, 100_001);
+    const wrong = Buffer.from(dogsFiles()['model.safetensors']).fill(1, 100_000, 100_001);
     hub.fault = ({ host, method }, _, response) =>
       host === 'second' && method === 'GET' && response.writeHead(200).end(wrong);
     expect(await classify({ force_download: true })).toMatchObject({ code: 'HASH' });
@@ -147,10 +147,7 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
       const { fetch } = globalThis;
       // As if the model lay there.
       globalThis.fetch = (url, ...rest) =>
-        fetch(
-          String(url).replace(/.*\/test\/browser\/models\/org\/dogs/, '/weights/mobilenet_v2_1.0_160_dogs'),
-          ...rest,
-        );
+        fetch(String(url).replace(/.*\/test\/browser\/models\/org\/dogs/, '/examples/dogs'), ...rest);
     });
     expect(await classify()).toMatchObject({ label: 'Siberian husky' });
     expect(hub.requests).toEqual([]);

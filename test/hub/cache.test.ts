@@ -15,9 +15,9 @@ import {
 import { MobileNetV2ForImageClassification } from '../../src/node.js';
 import { CLI, cli, ROOT } from '../helpers/cli.js';
 import { filesBelow, leftovers, refusal, testHub } from './helpers.js';
-import { COMMIT, type Hub, shippedFiles } from './server.mjs';
+import { COMMIT, dogsFiles, type Hub } from './server.mjs';
 
-const files = shippedFiles();
+const files = dogsFiles();
 const REPO = 'org/dogs';
 const WEIGHTS = 'model.safetensors';
 const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');

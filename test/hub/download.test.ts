@@ -14,9 +14,9 @@ import {
 } from '../../src/node.js';
 import { ROOT, temporaryFolder } from '../helpers/cli.js';
 import { filesBelow, leftovers, refusal, testHub } from './helpers.js';
-import { COMMIT, shippedFiles } from './server.mjs';
+import { COMMIT, dogsFiles } from './server.mjs';
 
-const files = shippedFiles();
+const files = dogsFiles();
 const REPO = 'org/dogs';
 const WEIGHTS = 'model.safetensors';
 const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');

@@ -10,11 +10,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { COMMIT, shippedFiles, startHub } from './server.mjs';
+import { COMMIT, dogsFiles, startHub } from './server.mjs';
 
 const kills = Number(process.argv[2] ?? 200);
 const seed = Number(process.argv[3] ?? Math.floor(Math.random() * 2 ** 31));
-const files = shippedFiles();
+const files = dogsFiles();
 const CHILD = fileURLToPath(new URL('child.mjs', import.meta.url));
 
 /** mulberry32 */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { hf_hub_download, hubFolder, scan_cache, snapshot_download } from '../../src/node/hub.js';
 import { leftovers, testHub } from './helpers.js';
-import { shippedFiles } from './server.mjs';
+import { dogsFiles } from './server.mjs';
 
 vi.mock('node:fs/promises', async (original) => ({
   ...(await original<typeof import('node:fs/promises')>()),
@@ -15,7 +15,7 @@ vi.mock('node:fs/promises', async (original) => ({
 
 it('keeps copies, and finds them', async () => {
   const { hub, cache } = await testHub();
-  const files = shippedFiles();
+  const files = dogsFiles();
   const path = await snapshot_download('org/dogs');
   for (const [file, bytes] of Object.entries(files)) {
     expect(lstatSync(join(path, file)).isSymbolicLink()).toBe(false);

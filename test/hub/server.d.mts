@@ -26,5 +26,5 @@ export interface Hub {
 }
 
 export const COMMIT: string;
-export function shippedFiles(): Files;
+export function dogsFiles(): Files;
 export function startHub(options?: { repos?: Record<string, Files> }): Promise<Hub>;

@@ -12,15 +12,15 @@ const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const gitHash = (bytes) => createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 const isLarge = (file) => /\.(safetensors|bin)$/.test(file);
 
-/** The checkpoint that ships with the package. */
-export function shippedFiles() {
-  const folder = fileURLToPath(new URL('../../weights/mobilenet_v2_1.0_160_dogs/', import.meta.url));
+/** The checkpoint of examples/dogs. */
+export function dogsFiles() {
+  const folder = fileURLToPath(new URL('../../examples/dogs/', import.meta.url));
   return Object.fromEntries(readdirSync(folder).map((file) => [file, readFileSync(folder + file)]));
 }
 
 export const COMMIT = 'a'.repeat(40);
 
-export async function startHub({ repos = { 'org/dogs': shippedFiles() } } = {}) {
+export async function startHub({ repos = { 'org/dogs': dogsFiles() } } = {}) {
   const hub = {
     /** { 'org/name': { file: bytes } } */
     repos,

@@ -12,6 +12,7 @@ import {
 } from '../../src/node.js';
 import { ImageClassificationPipeline as Pipeline } from '../../src/pipeline.js';
 import { heatmap, layOver } from '../../src/processors/heatmap.js';
+import { DOGS } from '../helpers/models.js';
 import { shared, withoutShared } from '../helpers/shared.js';
 
 const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
@@ -33,7 +34,7 @@ async function expectSums(classify: ImageClassificationPipeline, file: string, l
 describe.each(['wasm', 'js', 'reference'] as const)('explain, %s', (device) => {
   let classify: ImageClassificationPipeline;
   beforeAll(async () => {
-    classify = await pipeline('image-classification', undefined, { device });
+    classify = await pipeline('image-classification', DOGS, { device });
   });
   afterAll(() => classify.dispose());
 

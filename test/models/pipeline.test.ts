@@ -15,6 +15,7 @@ import {
 import { temporaryFolder } from '../helpers/cli.js';
 import { saveTinyClassifier, saveTinySegmenter, stripes } from '../helpers/tiny.js';
 
+const MALAMUTE = 'malamute, malemute, Alaskan malamute';
 const HUSKY = fileURLToPath(new URL('../../examples/husky.png', import.meta.url));
 
 async function codeOf(call: () => unknown): Promise<string> {
@@ -32,12 +33,12 @@ describe('image-classification', () => {
     const classify = await pipeline('image-classification');
     const one = await classify(HUSKY);
     expect(one).toHaveLength(5);
-    expect(one[0]).toEqual({ label: 'Siberian husky', score: expect.closeTo(0.994, 2) });
+    expect(one[0]).toEqual({ label: MALAMUTE, score: expect.closeTo(0.823, 2) });
     const bytes = new Uint8Array(readFileSync(HUSKY));
     const forms = [HUSKY, bytes, new Blob([bytes]), await RawImage.read(bytes)];
     for (const form of forms) expect(await classify(form)).toEqual(one);
     const many = await classify(forms, { top_k: 1 });
-    expect(many.map((labels) => labels.map(({ label }) => label))).toEqual(forms.map(() => ['Siberian husky']));
+    expect(many.map((labels) => labels.map(({ label }) => label))).toEqual(forms.map(() => [MALAMUTE]));
     classify.dispose();
     classify.dispose();
     expect(await codeOf(() => classify(HUSKY))).toBe('DISPOSED');
@@ -114,10 +115,10 @@ describe('image-classification', () => {
     const data = Float32Array.from({ length: 3 * 256 * 256 }, (_, i) => Math.sin(i * 0.37));
     const pixel_values = new Tensor('float32', data, [1, 3, 256, 256]);
     const { logits } = await classify.model({ pixel_values });
-    expect(logits.dims).toEqual([1, 19, 2, 2]);
+    expect(logits.dims).toEqual([1, 1001, 2, 2]);
     const all = logits.softmax(1).data;
     const means = Array.from(
-      { length: 19 },
+      { length: 1001 },
       (_, k) => (all[4 * k] + all[4 * k + 1] + all[4 * k + 2] + all[4 * k + 3]) / 4,
     );
     const [labels] = await classify.classify(pixel_values, { top_k: null });
@@ -192,8 +193,7 @@ describe('image-segmentation', () => {
     expect(await codeOf(() => segment(stripes(1), { whole: true } as never))).toBe('ARG');
   });
 
-  it('needs a model, and one that segments', async () => {
-    expect(await codeOf(() => pipeline('image-segmentation'))).toBe('ARG');
+  it('needs a model that segments', async () => {
     await expect(pipeline('image-classification', folder)).rejects.toMatchObject({
       code: 'WEIGHTS',
       message: expect.stringContaining('image-segmentation'),

@@ -202,7 +202,7 @@ export class MobileNetV2Config {
 
   /**
    * Reads config.json of a model's folder.
-   * @param where a folder's path, a hub name or an opened Folder; the checkpoint that ships when left out
+   * @param where a folder's path, a hub name or an opened Folder; the classifier that ships when left out
    * @param options fields that replace those of the file, and how to find a model of the hub
    * @throws MobileNetError NOT_FOUND, CONFIG, UNSUPPORTED; ARG for an unknown option
    */

@@ -5,7 +5,7 @@
 import { checkSignal, unlessAborted } from '../../base/abort.js';
 import { isMap, isShared } from '../../base/brands.js';
 import { Callable } from '../../base/callable.js';
-import { type Folder, HUB_OPTIONS, type HubOptions, openFolder, requirePlatform } from '../../base/env.js';
+import { type Folder, HUB_OPTIONS, type HubOptions, openFolder, requirePlatform, SHIPPED } from '../../base/env.js';
 import { listNames, MobileNetError, show } from '../../base/errors.js';
 import { checkOptions, pick, type UnusedOptions } from '../../base/options.js';
 import type { Graph } from '../../graph/nodes.js';
@@ -157,6 +157,8 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
 > {
   /** The configuration that its graph was built from. */
   readonly config: MobileNetV2Config;
+  /** The folder of weights/ that `from_pretrained` takes where no model is named. @internal */
+  static readonly shipped: string = SHIPPED.classification;
   /** The engine that was asked for; a plan says which it became. */
   readonly device: Device;
   /** Tensors that the checkpoint did not hold; they are random, or what they were before `load_state_dict`. */
@@ -191,15 +193,15 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
 
   /**
    * Loads a model: config.json, and weights from model.safetensors, its shards, or pytorch_model.bin.
-   * @param where a folder's path, `org/name` on the hub or an opened Folder; the checkpoint that ships when left out
+   * @param where a folder's path, `org/name` on the hub or an opened Folder; the checkpoint that ships for the task when left out
    * @throws MobileNetError NOT_FOUND, AUTH, OFFLINE, IO, HASH, CONFIG, WEIGHTS, SHAPE, DTYPE, NONFINITE and the codes of
    *   damaged files; the signal's reason, at once
    */
   static async from_pretrained<M extends MobileNetV2PreTrainedModel<unknown>>(
-    this: new (
+    this: { readonly shipped: string } & (new (
       config: MobileNetV2Config,
       options: ModelOptions & { state?: State },
-    ) => M,
+    ) => M),
     where?: string | Folder | null,
     options: FromPretrainedOptions = {},
   ): Promise<M> {
@@ -209,7 +211,8 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     checkDtype('torch_dtype', options.torch_dtype);
     checkSignal(signal);
     signal?.throwIfAborted();
-    const folder = await unlessAborted(openFolder(where, options), signal);
+    // biome-ignore lint/complexity/noThisInStatic: the class that was called, such as the segmenter
+    const folder = await unlessAborted(openFolder(where, options, this.shipped), signal);
     // All at once: kernels are compiled and weights are read while the configuration is looked at.
     const modelOptions: ModelOptions = pick(options, MODEL_OPTIONS);
     const kernels = prepareEngine(deviceOf(options.device), modelOptions);
@@ -641,6 +644,9 @@ export interface SemanticSegmenterOutput {
 
 /** The network with the head of DeepLabV3+. */
 export class MobileNetV2ForSemanticSegmentation extends MobileNetV2PreTrainedModel<SemanticSegmenterOutput> {
+  /** @internal */
+  static override readonly shipped: string = SHIPPED.segmentation;
+
   constructor(config: MobileNetV2Config, options: ModelOptions & { state?: State } = {}) {
     if (config.num_labels < 1) {
       throw new MobileNetError('CONFIG', 'num_labels: segmentation needs at least one class, got 0');
