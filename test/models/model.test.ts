@@ -312,7 +312,9 @@ describe('state', () => {
       expect([...other.state_dict().keys()]).toEqual([...state.keys()]);
     }
     const base = new MobileNetV2Model(config);
-    base.load_state_dict(wrapped('module.'));
+    base.load_state_dict(
+      new Map<string, Tensor>([...wrapped('module.'), ['n_averaged', new Tensor('int64', [4n], [])]]),
+    );
     expect(base.newly_initialized).toEqual([]);
   });
 

@@ -94,6 +94,10 @@ describe('files that torch wrote', () => {
     expect(read(fixture('ema.bin')).notes).toBeUndefined();
     expect(read(fixture('training.bin')).notes).toBeUndefined();
   });
+  test('a state dict in a list', () => {
+    const { tensors } = read(archive(tuple(number(3), dict(text('t'), tensor()))));
+    expect([...tensors.keys()]).toEqual(['t']);
+  });
   test('tensors that share a storage share it here', () => {
     const { tensors } = read(fixture('shared.bin'));
     expect(tensors.get('again')!.offset).toBe(tensors.get('all')!.offset);

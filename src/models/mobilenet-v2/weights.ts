@@ -55,6 +55,8 @@ const HEADS: Record<string, [kind: string, use: string]> = {
 };
 /** Batch norm counts its training steps. Nothing reads it; checkpoints may leave it out. */
 const COUNTER = 'num_batches_tracked';
+/** torch's AveragedModel counts what it is the average of. */
+const AVERAGED = 'n_averaged';
 
 /** All names in the order of state_dict, with their shapes; counters have none. */
 function expected(graph: Graph): { parameters: Map<string, Parameter>; names: string[]; optional: Set<string> } {
@@ -157,7 +159,8 @@ export function matchWeights(
   for (const name of replaced) renamed.delete(name);
   const missing = names.filter((name) => !renamed.has(name) && !optional.has(name));
   const fatal = strict ? missing.filter((name) => !(headless && HEAD.test(name)) && !replaced.has(name)) : [];
-  const unexpected = [...renamed.keys()].filter((name) => !parameters.has(name) && !name.endsWith(COUNTER));
+  const isCounter = (name: string) => name.endsWith(COUNTER) || name === AVERAGED;
+  const unexpected = [...renamed.keys()].filter((name) => !parameters.has(name) && !isCounter(name));
   if (strict) checkHead(names, sources.keys(), file);
   else {
     const found = [...parameters.keys()].filter((name) => renamed.has(name)).length;

@@ -29,10 +29,15 @@ export function findStateDict(
 ): { dict: PickleDict; note: string | undefined } | undefined {
   const all: StateDict[] = [];
   // A pickle may have one dict in many places, and in itself.
-  const seen = new Set<PickleDict>();
+  const seen = new Set<PickleValue>();
   const look = (value: PickleValue, path: string[]): void => {
-    if (!(value instanceof Map) || seen.has(value)) return;
+    if (seen.has(value)) return;
     seen.add(value);
+    // Some save [state dict, optimizer].
+    if (Array.isArray(value) && path.length < 2) {
+      for (const [i, inner] of value.entries()) look(inner, [...path, `${i}`]);
+    }
+    if (!(value instanceof Map)) return;
     let tensors = 0;
     for (const [key, inner] of value) {
       if (typeof key !== 'string') continue;
