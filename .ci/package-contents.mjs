@@ -18,18 +18,26 @@ function faultsOfFiles(packed) {
   const sources = list('src');
   const built = sources
     .map((file) => file.replace(/^src/, 'dist').replace(/\.ts$/, ''))
-    .flatMap((file) => [`${file}.js`, `${file}.js.map`, `${file}.d.ts`]);
+    .flatMap((file) => [`${file}.js`, `${file}.d.ts`]);
   const kernels = ['', '-relaxed', '-shared', '-shared-relaxed'].map((form) => `dist/kernels${form}.wasm`);
   kernels.push('dist/kernels.wasm.d.ts', 'dist/mobilenet-v2.min.js');
-  const texts = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE'];
+  const texts = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE', 'SECURITY.md'];
   const entries = ['node', 'cli', 'convert', 'hub', 'image', 'ndarray', 'picture-worker'];
   const loadedLater = ['codecs-jpeg', 'node-hub-folder', 'node-inflate', 'node-png', 'node-workers'];
   const bundle = ['core', ...entries, ...loadedLater].map((name) => `dist/bundle/${name}`);
-  const bundled = bundle.flatMap((file) => [`${file}.js`, `${file}.js.map`]);
-  const expected = new Set([...texts, ...sources, ...built, ...kernels, ...bundled, ...list('weights')]);
+  const bundled = bundle.map((file) => `${file}.js`);
+  const expected = new Set([
+    ...texts,
+    ...sources,
+    ...built,
+    ...kernels,
+    ...bundled,
+    ...list('weights'),
+    ...list('docs').filter((file) => !file.startsWith('docs/reference/')),
+  ]);
   return [
     ...packed
-      .filter((file) => !/^dist\/bundle\/chunk-\w+\.js(\.map)?$/.test(file))
+      .filter((file) => !/^dist\/bundle\/chunk-\w+\.js$/.test(file))
       .filter((file) => !expected.delete(file))
       .map((file) => `${file} is packed and has no business there`),
     ...[...expected].map((file) => `${file} is not packed`),

@@ -27,8 +27,6 @@ const options = {
   // Node prints the line of an error that nobody catches, and without a limit a line has up to 88 KB.
   lineLimit: 160,
   minifySyntax: true,
-  sourcemap: true,
-  sourcesContent: false,
   logLevel: 'warning',
 };
 const split = { ...options, outdir, splitting: true, chunkNames: 'chunk-[hash]' };
