@@ -68,7 +68,8 @@ export async function whenLoaded(source: DrawableLike): Promise<string | undefin
   try {
     await image.decode?.();
   } catch (cause) {
-    const file = typeof image.currentSrc === 'string' ? image.currentSrc.slice(0, 200) : 'image';
+    const file =
+      typeof image.currentSrc === 'string' && image.currentSrc !== '' ? image.currentSrc.slice(0, 200) : 'image';
     throw new MobileNetError(
       'IO',
       `${file}: the image element has no picture (${(cause as Error)?.message ?? cause})`,

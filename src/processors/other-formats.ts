@@ -81,15 +81,36 @@ async function withColours(blob: Blob, drawn: DecodedImage): Promise<DecodedImag
     const { width, height } = drawn;
     // A frame that the canvas has turned is left to it.
     if (image.codedWidth !== width || image.codedHeight !== height) return undefined;
+    // As stored: copied into another format, Chromium's frames lose what the canvas loses.
+    const blueFirst = image.format === 'BGRA';
     const data = new Uint8Array(width * height * 4);
-    await image.copyTo(data, { format: 'RGBA' });
+    if (!(blueFirst || image.format === 'RGBA') || image.allocationSize() !== data.length) return undefined;
+    await image.copyTo(data);
     image.close();
+    if (blueFirst) for (let at = 0; at < data.length; at += 4) [data[at], data[at + 2]] = [data[at + 2], data[at]];
+    if (!isStraight(data, drawn.data)) return undefined;
     return { data, width, height, channels: 4 };
   } catch {
     return undefined; // a browser that does not know the type, or not this form of copyTo
   } finally {
     decoder?.close();
   }
+}
+
+/**
+ * Whether colors are there where the canvas has none, and where it has them are the same: Firefox gives frames whose colors
+ * are multiplied by alpha.
+ */
+function isStraight(data: Uint8Array, drawn: ArrayLike<number>): boolean {
+  let black = true;
+  let clear = false;
+  for (let at = 0; at < data.length; at += 4) {
+    const alpha = data[at + 3];
+    clear ||= alpha === 0;
+    if (alpha === 0) black &&= data[at] + data[at + 1] + data[at + 2] === 0;
+    for (let c = 0; alpha > 100 && c < 3; c++) if (Math.abs(data[at + c] - drawn[at + c]) > 4) return false;
+  }
+  return !(clear && black);
 }
 
 function withoutColours(drawn: DecodedImage): DecodedImage {

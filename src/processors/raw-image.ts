@@ -7,6 +7,7 @@ import { env, requirePlatform } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { checkOptions } from '../base/options.js';
 import { Tensor } from '../tensor/tensor.js';
+import { canvasState } from './canvas.js';
 import { decodeImage } from './decode.js';
 import {
   type CanvasLike,
@@ -91,18 +92,20 @@ export class RawImage implements Pixels {
     if (looksLikePixels(input)) {
       return new RawImage(input.data, input.width, input.height, ('channels' in input ? input.channels : 4) as 4);
     }
-    if (isDrawable(input)) {
-      const address = await whenLoaded(input);
-      const image = RawImage.fromDrawable(input);
-      // A canvas loses the colors under transparency, the file that an image element shows has them.
-      const file =
-        address !== undefined && isTransparent(image) ? await RawImage.fromURL(address).catch(() => null) : null;
-      return file ?? image;
-    }
+    if (isDrawable(input)) return RawImage.#fromElement(input);
     throw new MobileNetError(
       'ARG',
       `image: expected a path, URL, Response, Blob, bytes of an encoded picture, RawImage, canvas, ImageData, bitmap or video, got ${show(input)}`,
     );
+  }
+
+  /** An image element shows a file, which has the colors that a canvas loses under transparency, or changes. */
+  static async #fromElement(source: DrawableLike): Promise<RawImage> {
+    const address = await whenLoaded(source);
+    const fromFile = () => (address === undefined ? null : RawImage.fromURL(address).catch(() => null));
+    if (canvasState() === 'useless') return (await fromFile()) ?? RawImage.fromDrawable(source);
+    const image = RawImage.fromDrawable(source);
+    return (isTransparent(image) && (await fromFile())) || image;
   }
 
   /** From a path (Node) or URL. */

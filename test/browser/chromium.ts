@@ -1,10 +1,9 @@
-/** Finds the browser that the tests of this folder drive. */
+/** Finds the browsers that the tests of this folder drive. */
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** The path of a Chromium in PATH; undefined without one, which is said. */
-export function findChromium(): string | undefined {
-  const names = ['chromium', 'chromium-browser', 'google-chrome'];
+/** The path of a program in PATH, by one of its names; undefined without one, which is said. */
+export function findBrowser(...names: string[]): string | undefined {
   const files = (process.env.PATH ?? '').split(delimiter).flatMap((folder) => names.map((name) => join(folder, name)));
   const found = files.find((file) => {
     try {
@@ -14,6 +13,8 @@ export function findChromium(): string | undefined {
       return false;
     }
   });
-  if (found === undefined) console.log('no chromium in PATH: the browser tests are left out');
+  if (found === undefined) console.log(`no ${names[0]} in PATH: the tests in it are left out`);
   return found;
 }
+
+export const findChromium = (): string | undefined => findBrowser('chromium', 'chromium-browser', 'google-chrome');

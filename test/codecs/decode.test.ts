@@ -2,7 +2,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type DecodedImage, env, type Platform } from '../../src/base/env.js';
 import { nodePlatform } from '../../src/node/platform.js';
-import { decodeImage } from '../../src/processors/decode.js';
+import { decodeImage, loadCodec } from '../../src/processors/decode.js';
 import { detectFormat } from '../../src/processors/sniff.js';
 import { expectRefusal, expectRefused, pixelsOf } from './helpers.js';
 import { jpeg, text } from './jpeg-files.js';
@@ -121,5 +121,28 @@ describe('the codec of a platform', () => {
     expect(await pixelsOf(GREY)).toEqual({ width: 2, height: 1, channels: 1, data: [1, 4] });
     codec(async () => ({ data: Uint8Array.of(8, 9), width: 2, height: 1, channels: 1 }));
     expect((await pixelsOf(FILE)).data).toEqual([8, 8, 8, 9, 9, 9]);
+  });
+});
+
+describe('a codec that is not installed', () => {
+  it.each([
+    ['PNG', 'pngjs', () => simplePng({}, [[7]])],
+    ['JPEG', 'jpeg-js', () => jpeg()],
+  ])('%s: named, with what installs it, and the picture is not called damaged', async (format, name, file) => {
+    const missing = Object.assign(new Error(`Cannot find package '${name}' imported from x.js`), {
+      code: 'ERR_MODULE_NOT_FOUND',
+    });
+    const decode = async (_: Uint8Array, path: string) => loadCodec<never>(Promise.reject(missing), format, name, path);
+    env.platform = { ...nodePlatform, decodePng: decode, decodeJpeg: decode };
+    onTestFinished(() => {
+      env.platform = nodePlatform;
+    });
+    const error = await expectRefusal(
+      () => decodeImage(file(), { file: 'photo' }),
+      'UNSUPPORTED',
+      `npm install ${name}`,
+    );
+    expect(error.message).toContain(`photo: the codec for ${format}, ${name}, cannot be loaded`);
+    expect(error.message).not.toContain('damaged');
   });
 });
