@@ -24,7 +24,11 @@ function pageOf(remote) {
 
 function origin() {
   try {
-    return execFileSync('git', ['remote', 'get-url', 'origin'], { cwd: folder, encoding: 'utf8' }).trim();
+    return execFileSync('git', ['remote', 'get-url', 'origin'], {
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
   } catch {
     return '';
   }
