@@ -156,6 +156,18 @@ describe('convert says what it reads', () => {
     expect((await convert(join(folder, 'model.safetensors'))).from).toBe('huggingface');
   });
 
+  it('a file whose name tells nothing', async () => {
+    const folder = temporaryFolder();
+    writeFileSync(
+      join(folder, 'checkpoint'),
+      gunzipSync(readFileSync(new URL('../goldens/convert/torchvision.pth.gz', import.meta.url))),
+    );
+    expect((await convert(join(folder, 'checkpoint'))).from).toBe('torchvision');
+    writeFileSync(join(folder, 'notes'), 'hello, world');
+    await expectError(() => convert(join(folder, 'notes')), { code: 'UNSUPPORTED', says: ['.h5', 'timm'] });
+    await expectError(() => convert(join(folder, 'absent')), { code: 'NOT_FOUND', says: ['absent'] });
+  });
+
   it('a folder without weights', async () => {
     await expectError(() => convert(memoryFolder({ 'saved_model.pb': utf8('x') })), {
       code: 'NOT_FOUND',

@@ -52,19 +52,32 @@ const TFJS_FILE = 'model.json';
 export async function openSource(where: string | Folder | Uint8Array | ArrayBuffer, file?: string): Promise<Source> {
   const bytes = asBytes(where);
   if (bytes !== undefined) return read(bytes, file ?? 'model', undefined);
-  if (typeof where === 'string' && file === undefined && FILE.test(where)) {
-    const at = Math.max(where.lastIndexOf('/'), where.lastIndexOf('\\'));
-    const folder = at < 0 ? '.' : where.slice(0, Math.max(at, 1));
-    const name = where.slice(at + 1);
-    if (/^(?:preprocessor_)?config\.json$|\.index\.json$/.test(name)) return openSource(folder);
-    return openSource(await requirePlatform('openFolder', where)(folder, { named: name }), name);
+  if (typeof where === 'string' && file === undefined && FILE.test(where)) return openFile(where);
+  let folder: Folder;
+  try {
+    folder = await openFolder(where as string | Folder);
+  } catch (error) {
+    // What is no folder may be a file whose name tells nothing.
+    const isPath = typeof where === 'string' && file === undefined && /[^/\\]$/.test(where);
+    if (!isPath || !(error instanceof MobileNetError) || error.code !== 'NOT_FOUND') throw error;
+    return openFile(where).catch((cause) => {
+      throw cause instanceof MobileNetError && cause.code === 'NOT_FOUND' ? error : cause;
+    });
   }
-  const folder = await openFolder(where as string | Folder);
   if (file !== undefined) return read(await need(folder, file), file, folder);
   const tfjs = await readModelFile(folder, TFJS_FILE);
   if (tfjs !== undefined) return read(tfjs, TFJS_FILE, folder);
   const { file: found, ...stored } = await loadWeights(folder);
   return fromTensors(stored, found, folder);
+}
+
+async function openFile(path: string): Promise<Source> {
+  const at = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\'));
+  const place = at < 0 ? '.' : path.slice(0, Math.max(at, 1));
+  const name = path.slice(at + 1);
+  if (/^(?:preprocessor_)?config\.json$|\.index\.json$/.test(name)) return openSource(place);
+  const folder = await requirePlatform('openFolder', path)(place, { named: name });
+  return read(await need(folder, name), name, folder);
 }
 
 async function need(folder: Folder, file: string): Promise<Uint8Array> {
