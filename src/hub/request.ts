@@ -145,6 +145,7 @@ function refuse(what: string, got: string): never {
 /** What a failed fetch or read throws: only the host is named, as the rest of an address may be secret. */
 export function failed(cause: unknown, watch: Watch, url?: URL): never {
   if (watch.signal.aborted) throw watch.signal.reason;
+  if (cause instanceof MobileNetError) throw cause;
   const { message, cause: reason } = cause as Error;
   const why = reason instanceof Error ? reason.message || (reason as { code?: string }).code : message;
   throw new Passing(`${url === undefined ? '' : `${url.host}: `}${why}`, { cause });

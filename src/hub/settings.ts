@@ -15,7 +15,7 @@ const DEFAULTS: HubSettings = {
   network: { attempts: 5, backoff: 500, timeout: 10_000 },
 };
 
-/** To be called before any of them is read; what is set already stays. */
-export function settle(): void {
-  Object.assign(env, { ...DEFAULTS, ...env });
+/** To be called before any of them is read; what is set already stays. `own` are the defaults of a platform. */
+export function settle(own: Partial<HubSettings> = {}): void {
+  Object.assign(env, { ...DEFAULTS, ...own, ...env });
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { checkFileBytes, type Folder } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { aboutFile } from '../base/foreign.js';
+import { fetchHere } from './fetch.js';
 
 export async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
@@ -160,7 +161,7 @@ function pathOf(url: string): string {
 async function readUrl(url: string, limit: number): Promise<Uint8Array> {
   const name = url.length > 200 ? `${url.slice(0, 200)}…` : url; // data: holds the whole picture
   try {
-    const response = await fetch(url);
+    const response = await fetchHere(url);
     if (!response.ok) {
       const code = response.status === 404 || response.status === 410 ? 'NOT_FOUND' : 'IO';
       throw new MobileNetError(code, `${name}: the server answers ${response.status} ${response.statusText}`, {
