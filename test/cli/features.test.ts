@@ -77,7 +77,7 @@ describe('features', () => {
     const extract = await pipeline('image-feature-extraction');
     const expected = await extract(PICTURES, { layer });
     const { shape, data } = readNpy(`${folder}/layer.npy`);
-    expect(shape).toEqual([2, 192, 20, 20]);
+    expect(shape).toEqual([2, 192, 28, 28]);
     expect(expected.dims).toEqual(shape);
     expectClose(data, expected.data as Float32Array);
     const none = await cli(['features', PICTURES[0], '--layer', 'layer.16.add']);
