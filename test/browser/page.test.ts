@@ -13,7 +13,6 @@ import { findChromium } from './chromium.js';
 
 const executablePath = findChromium();
 const HUSKY = join(ROOT, 'examples/husky.png');
-const CAT = join(ROOT, 'examples/cat.jpg');
 const MALAMUTE = 'malamute, malemute, Alaskan malamute';
 
 const CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
@@ -370,11 +369,11 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     const page = await open();
     await page.locator('button[data-model]').nth(1).click();
     await modelIs(page, 'deeplabv3_mobilenet_v2_0.5_513: segments 21 classes at 513 × 513');
-    await page.locator('#file').setInputFiles(CAT);
-    await expect.poll(() => page.locator('#headline').textContent(), { timeout: 60_000 }).toBe('cat');
+    await page.locator('#file').setInputFiles(HUSKY);
+    await expect.poll(() => page.locator('#headline').textContent(), { timeout: 60_000 }).toMatch(/^dog\b/);
     await settled(page);
     const segment = await pipeline('image-segmentation');
-    const masks = await segment(CAT, { whole_image: true });
+    const masks = await segment(HUSKY, { whole_image: true });
     segment.dispose();
     const expected = masks
       .map(({ label, mask }) => ({ label, share: mask.data.filter((value) => value > 0).length / mask.data.length }))
