@@ -2,7 +2,8 @@
  * `mobilenet-v2/hub` outside Node. Importing it is enough for `pipeline(task, 'org/name')`; it is an entry of its own,
  * as an application that hosts its model does without it.
  */
-import { env, type Folder, type HubOptions } from './base/env.js';
+import { env, type Folder, HUB_OPTIONS, type HubOptions } from './base/env.js';
+import { checkOptions } from './base/options.js';
 import { responseFolder } from './hub/folder.js';
 import { openByName, within } from './hub/open.js';
 import { settle } from './hub/settings.js';
@@ -20,6 +21,7 @@ const host = (): string => env.remoteHost ?? 'https://huggingface.co/';
  * @throws MobileNetError ARG for a name or revision that cannot be; reading throws NOT_FOUND, AUTH, IO, HASH
  */
 export async function hubFolder(repo: string, options: HubOptions = {}, local?: Folder): Promise<Folder> {
+  checkOptions(options, HUB_OPTIONS, 'hubFolder');
   const folder = await responseFolder(repo, options, host(), local);
   return within(folder, options.subfolder);
 }

@@ -301,8 +301,9 @@ export async function openFolder(
   given: HubOptions = {},
   shipped: string = SHIPPED.classification,
 ): Promise<Folder> {
-  // transformers.js says null for what is not given.
-  const options: HubOptions = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
+  // Callers hand in all that they were given; transformers.js says null for what is not.
+  const entries = Object.entries(given).filter(([name, value]) => HUB_OPTIONS.includes(name) && value !== null);
+  const options: HubOptions = Object.fromEntries(entries);
   if (where === undefined || where === null) {
     return withProgress(await requirePlatform('openShippedFolder', 'the shipped checkpoint')(shipped), options);
   }

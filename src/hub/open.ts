@@ -25,7 +25,8 @@ export async function openByName(name: string, options: OpenOptions, places: Pla
   const place = hubPlace(name, places.host());
   if (place !== undefined && !(await isFolder?.(name))) {
     const { repo, ...where } = place;
-    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    const said = Object.entries(options).filter(([option, value]) => value !== undefined && option !== 'named');
+    const given = Object.fromEntries(said);
     const subfolder = [where.subfolder, options.subfolder].filter(Boolean).join('/');
     return openHub(repo, { ...where, ...given, ...(subfolder !== '' && { subfolder }) });
   }

@@ -1,6 +1,7 @@
 /** `mobilenet-v2/hub` in Node: models of the hub as files. Names of functions are those of Python's huggingface_hub. */
-import type { HubOptions } from '../base/env.js';
+import { HUB_OPTIONS, type HubOptions } from '../base/env.js';
 import { listNames, MobileNetError } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 import { checkFile } from '../hub/names.js';
 import { HubModel } from './hub/model.js';
 
@@ -17,6 +18,7 @@ export interface SnapshotOptions extends HubOptions {
  * @throws MobileNetError NOT_FOUND, AUTH, OFFLINE, IO, HASH, ARG, PATH_ESCAPE
  */
 export async function hf_hub_download(repo: string, file: string, options: HubOptions = {}): Promise<string> {
+  checkOptions(options, HUB_OPTIONS, 'hf_hub_download');
   const name = options.subfolder ? `${options.subfolder}/${file}` : file;
   checkFile(name);
   const model = new HubModel(repo, options);
@@ -32,6 +34,7 @@ export async function hf_hub_download(repo: string, file: string, options: HubOp
  * @throws MobileNetError as `hf_hub_download`; OFFLINE lists what is missing
  */
 export async function snapshot_download(repo: string, options: SnapshotOptions = {}): Promise<string> {
+  checkOptions(options, [...HUB_OPTIONS, 'allow_patterns', 'ignore_patterns'], 'snapshot_download');
   const { allow_patterns = ['*'], ignore_patterns = [], subfolder, signal } = options;
   const model = new HubModel(repo, options);
   const listing = await model.list().catch((error) => {

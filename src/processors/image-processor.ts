@@ -23,7 +23,7 @@ import {
   type Size,
 } from './options.js';
 import { post_process_semantic_segmentation } from './postprocess.js';
-import { batchOf, type ImageInput, makeLabels, type Prepared, preparePictures } from './preprocess.js';
+import { batchOf, type ImageInput, isInput, makeLabels, type Prepared, preparePictures } from './preprocess.js';
 import type { ResamplingNumber } from './resize.js';
 
 export type { ImageInput, ImageProcessorOptions };
@@ -65,6 +65,8 @@ const CALL_OPTIONS = [...OPTION_NAMES, 'segmentation_maps', 'signal'];
 /** An instance is called like a function: `await processor(images, options)`. */
 export interface MobileNetV2ImageProcessor {
   (images: ImageInput, options?: ProcessOptions): Promise<ProcessorOutput>;
+  /** Masks in second place, as transformers takes them. */
+  (images: ImageInput, segmentation_maps: ImageInput | null, options?: ProcessOptions): Promise<ProcessorOutput>;
 }
 
 /**
@@ -75,7 +77,7 @@ export interface MobileNetV2ImageProcessor {
  * true (transparency is laid over white) or false (channels stay). Tensors are taken as they are unless it is true.
  */
 export class MobileNetV2ImageProcessor extends Callable<
-  [images: ImageInput, options?: ProcessOptions],
+  [images: ImageInput, second?: ProcessOptions | ImageInput | null, third?: ProcessOptions],
   Promise<ProcessorOutput>
 > {
   do_resize: boolean;
@@ -185,11 +187,18 @@ export class MobileNetV2ImageProcessor extends Callable<
   /**
    * @param images one or more pictures, each a path (Node), a URL, a file's bytes, pixels, whatever `load_image` reads, or
    *   a tensor; floats in tensors are from 0 to 1, or whole numbers from 0 to 255
-   * @param options `segmentation_maps`, and any field to be different for this call
+   * @param second options: `segmentation_maps`, and any field to be different for this call; or the maps by themselves
+   * @param third the options where maps came second
    * @throws MobileNetError ARG for inputs that do not fit, LIMIT for results above `env.limits.imagePixels`, and what
    *   `load_image` throws
    */
-  override async forward(images: ImageInput, options: ProcessOptions = {}): Promise<ProcessorOutput> {
+  override async forward(
+    images: ImageInput,
+    second?: ProcessOptions | ImageInput | null,
+    third?: ProcessOptions,
+  ): Promise<ProcessorOutput> {
+    const mapsFirst = second === null || isInput(second);
+    const options: ProcessOptions = mapsFirst ? { ...third, segmentation_maps: second } : (second ?? {});
     const prepared: Prepared[] = [];
     const settings = this.#settings(options);
     for await (const each of preparePictures(images, settings, options.signal)) prepared.push(each);
@@ -201,8 +210,12 @@ export class MobileNetV2ImageProcessor extends Callable<
   }
 
   /** `processor(images, options)` under the name that transformers has for it. */
-  preprocess(images: ImageInput, options?: ProcessOptions): Promise<ProcessorOutput> {
-    return this.forward(images, options);
+  preprocess(
+    images: ImageInput,
+    second?: ProcessOptions | ImageInput | null,
+    third?: ProcessOptions,
+  ): Promise<ProcessorOutput> {
+    return this.forward(images, second, third);
   }
 
   /**

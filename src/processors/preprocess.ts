@@ -9,7 +9,7 @@ import { type Geometry, planGeometry } from './geometry.js';
 import type { ResolvedOptions } from './options.js';
 import { dropAlpha, mapsOfTensor, type Picture, pictureOfPixels, picturesOfTensor, toBytes, toRgb } from './picture.js';
 import { looksLikePixels, type Pixels } from './pixels.js';
-import { load_image, type ImageInput as PictureInput } from './raw-image.js';
+import { load_image, type ImageInput as PictureInput, type ReadOptions } from './raw-image.js';
 import { Resampling, type ResamplingNumber, resize } from './resize.js';
 
 /** A picture wherever it is, or a batch in one tensor [N, …]. */
@@ -50,9 +50,17 @@ export async function* preparePictures(
 }
 
 /** Pixels and tensors are at hand, everything else is read. */
-async function load(input: OneInput): Promise<Pixels | Tensor> {
+async function load(input: OneInput, options?: ReadOptions): Promise<Pixels | Tensor> {
   const atHand = input instanceof Tensor || (looksLikePixels(input) && 'channels' in input);
-  return atHand ? (input as Pixels | Tensor) : load_image(input as PictureInput);
+  return atHand ? (input as Pixels | Tensor) : load_image(input as PictureInput, options);
+}
+
+/** Whether a second argument is maps, as transformers takes them, and not options. */
+export function isInput(value: unknown): value is ImageInput {
+  if (typeof value !== 'object' || value === null) return typeof value === 'string';
+  const prototype = Object.getPrototypeOf(value);
+  const plain = prototype === null || Object.getPrototypeOf(prototype) === null; // of whichever realm
+  return !plain || looksLikePixels(value);
 }
 
 function listOf(input: ImageInput, where: string): readonly OneInput[] {
@@ -115,7 +123,7 @@ export async function makeLabels(
   count: number,
   settings: ResolvedOptions,
 ): Promise<Tensor<'int64'>> {
-  const loaded = await Promise.all(listOf(input, 'segmentation_maps').map(load));
+  const loaded = await Promise.all(listOf(input, 'segmentation_maps').map((map) => load(map, { indices: true })));
   const maps = loaded.flatMap((map, i) => readMap(map, `segmentation_maps[${i}]`));
   if (maps.length !== count) {
     throw new MobileNetError('ARG', `segmentation_maps: expected one for each of ${count} images, got ${maps.length}`);

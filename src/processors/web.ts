@@ -140,7 +140,8 @@ async function requestFile(url: URL, file: string, signal?: AbortSignal): Promis
 
 /** Undefined, for a file that is not there, unless nothing is there and the folder has the name of a model of the hub. */
 async function checkName(path: string, file: string, base: URL, signal?: AbortSignal): Promise<undefined> {
-  if (!MODEL_NAME.test(path) || !/^(preprocessor_)?config\.json$/.test(file)) return;
+  const named = MODEL_NAME.test(path) || /^https?:\/\/(www\.)?(huggingface\.co|hf\.co)\//.test(path);
+  if (!named || !/^(preprocessor_)?config\.json$/.test(file)) return;
   const config = file === 'config.json' ? undefined : await requestFile(new URL('config.json', base), file, signal);
   config?.body?.cancel().catch(() => {});
   if (config !== undefined) return;

@@ -1,6 +1,7 @@
 /** Options by their names: what transformers and transformers.js say is taken, what nobody knows is refused. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
+  env,
   MobileNetError,
   MobileNetV2Config,
   MobileNetV2ForImageClassification,
@@ -17,8 +18,9 @@ beforeEach(async () => {
   folder = temporaryFolder();
   await saveTinyClassifier(folder); // ant, bee, cat
 });
+const { onWarning } = env;
 afterEach(() => {
-  vi.restoreAllMocks();
+  env.onWarning = onWarning;
 });
 
 const load = (options: object) =>
@@ -147,7 +149,8 @@ describe('another number of labels', () => {
   });
 
   it('begins a new head, listed and said in words', async () => {
-    const words = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    const words = vi.fn();
+    env.onWarning = words;
     const model = await load({ num_labels: 7, ignore_mismatched_sizes: true, seed: 3 });
     expect(model.newly_initialized).toEqual(['classifier.weight', 'classifier.bias']);
     expect(words.mock.calls.flat().join()).toMatch(/classifier\.weight, classifier\.bias/);

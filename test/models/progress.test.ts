@@ -104,6 +104,8 @@ describe('a page without the hub', () => {
     const message = expect.stringContaining("import 'mobilenet-v2/hub' first");
     await expect(pipeline('image-classification', name)).rejects.toMatchObject({ code: 'NOT_FOUND', message });
     await expect(MobileNetV2Config.from_pretrained(name)).rejects.toMatchObject({ code: 'NOT_FOUND', message });
+    const address = pipeline('image-classification', `https://huggingface.co/${name}`);
+    await expect(address).rejects.toMatchObject({ code: 'NOT_FOUND', message });
     const other = expect.not.stringContaining('hub');
     await expect(pipeline('image-classification', 'models/a/b')).rejects.toMatchObject({ message: other });
     there.add(`/app/${name}/config.json`);

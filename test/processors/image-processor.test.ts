@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { PNG } from 'pngjs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { env, type Folder } from '../../src/base/env.js';
+import { nodePlatform } from '../../src/node/platform.js';
+import { encodePalettePng } from '../../src/node/png.js';
 import {
   type ImageInput,
   MobileNetV2FeatureExtractor,
@@ -9,6 +12,7 @@ import {
   type ProcessOptions,
 } from '../../src/processors/image-processor.js';
 import type { Pixels } from '../../src/processors/pixels.js';
+import { RawImage } from '../../src/processors/raw-image.js';
 import { resize } from '../../src/processors/resize.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { float32Golden, maxDifference, readGoldens } from '../helpers/goldens.js';
@@ -171,6 +175,41 @@ describe('null', () => {
   });
 });
 
+describe('what transformers takes', () => {
+  const processor = new MobileNetV2ImageProcessor({ size: 20, crop_size: 16 });
+  const image = makePixels('noise', 40, 30);
+  const map = makePixels('labels', 40, 30, 1);
+
+  test('preprocess, and maps in second place', async () => {
+    const output = await processor(image, { segmentation_maps: map, do_reduce_labels: true });
+    expect(output.labels?.dims).toEqual([1, 16, 16]);
+    expect(await processor(image, map, { do_reduce_labels: true })).toEqual(output);
+    expect(await processor.preprocess([image], [map], { do_reduce_labels: true })).toEqual(output);
+    expect(await processor.preprocess(image, { segmentation_maps: map, do_reduce_labels: true })).toEqual(output);
+    expect(await processor(image, null, { return_tensors: 'pt' })).toEqual(await processor(image));
+  });
+
+  test('paths, URLs and files', async () => {
+    const { platform } = env;
+    env.platform = nodePlatform;
+    try {
+      const url = new URL('../../examples/husky.png', import.meta.url);
+      const read = await processor(await RawImage.read(fileURLToPath(url)));
+      for (const input of [fileURLToPath(url), url, new Uint8Array(readFileSync(url))]) {
+        expect(await processor(input)).toEqual(read);
+      }
+      await expect(processor([image, 'no/such.png'])).rejects.toMatchObject({ code: 'NOT_FOUND' });
+      // A palette's indices are the classes.
+      const palette = Uint8Array.from({ length: 768 }, (_, i) => 255 - i);
+      const png = await encodePalettePng({ data: new Uint8Array(map.data), width: 40, height: 30, palette });
+      const labels = (await processor(image, { segmentation_maps: map })).labels;
+      expect((await processor(image, new Blob([new Uint8Array(png)]))).labels).toEqual(labels);
+    } finally {
+      env.platform = platform;
+    }
+  });
+});
+
 describe('many pictures', () => {
   test('come in batches, which end where sizes change', async () => {
     const processor = new MobileNetV2ImageProcessor({ size: 20, do_center_crop: false });
@@ -280,7 +319,7 @@ describe('refusals', () => {
     ['different channels', [image, makePixels('noise', 9, 9, 1)], { do_convert_rgb: false, do_normalize: false }],
     ['unknown option', image, { do_resise: false } as ProcessOptions],
     ['channels last', image, { return_dict: false } as ProcessOptions],
-    ['options that are none', image, null as unknown as ProcessOptions],
+    ['options that are none', image, 7 as unknown as ProcessOptions],
     ['a map too few', [image, image], { segmentation_maps: makePixels('labels', 9, 9, 1) }],
     ['a map in colour', image, { segmentation_maps: makePixels('labels', 9, 9, 3) }],
     ['a map of floats', image, { segmentation_maps: float(1) }],

@@ -5,7 +5,15 @@
 import { checkSignal, unlessAborted } from '../../base/abort.js';
 import { isMap, isShared } from '../../base/brands.js';
 import { Callable } from '../../base/callable.js';
-import { type Folder, HUB_OPTIONS, type HubOptions, openFolder, requirePlatform, SHIPPED } from '../../base/env.js';
+import {
+  type Folder,
+  HUB_OPTIONS,
+  type HubOptions,
+  openFolder,
+  requirePlatform,
+  SHIPPED,
+  warn,
+} from '../../base/env.js';
 import { listNames, MobileNetError, show } from '../../base/errors.js';
 import { checkOptions, pick, type UnusedOptions } from '../../base/options.js';
 import type { Graph } from '../../graph/nodes.js';
@@ -421,10 +429,10 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
   ): void {
     const { state, newly_initialized, notes } = matchWeights(sources, this.#graph, { config: this.config, ...how });
     (this as { newly_initialized: readonly string[] }).newly_initialized = newly_initialized;
-    for (const note of [...more, ...notes]) console.warn(note);
+    for (const note of [...more, ...notes]) warn(note);
     if (how.present === undefined && newly_initialized.length > 0) {
       const names = listNames(newly_initialized, 10);
-      console.warn(`${how.file}: no weights in the file for these, which are random now; train before use: ${names}`);
+      warn(`${how.file}: no weights in the file for these, which are random now; train before use: ${names}`);
     }
     this.#use(state);
   }

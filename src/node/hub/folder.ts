@@ -1,5 +1,6 @@
 /** A model of the hub as a folder, in Node. */
-import { env, type Folder, type HubOptions } from '../../base/env.js';
+import { env, type Folder, HUB_OPTIONS, type HubOptions } from '../../base/env.js';
+import { checkOptions } from '../../base/options.js';
 import { conversionOf } from '../../hub/download.js';
 import { responseFolder } from '../../hub/folder.js';
 import { within } from '../../hub/open.js';
@@ -13,6 +14,7 @@ import { HubModel } from './model.js';
  * @throws MobileNetError ARG for a name or revision that cannot be; reading throws NOT_FOUND, AUTH, IO, HASH
  */
 export async function hubFolder(repo: string, options: HubOptions = {}): Promise<Folder> {
+  checkOptions(options, HUB_OPTIONS, 'hubFolder');
   return within(await openModel(repo, options), options.subfolder);
 }
 
