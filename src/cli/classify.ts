@@ -41,7 +41,7 @@ export function addClassify(program: Command, session: Session): void {
     .command('classify')
     .description('Name what pictures show.')
     .addArgument(picturesArgument())
-    .addOption(modelOption(`folder, or name on the hub (default: ${SHIPPED_MODEL})`))
+    .addOption(modelOption(`folder or hub name (default: ${SHIPPED_MODEL})`))
     .addOption(topKOption('labels a picture (default: 5; 1 with --format lines)'))
     .addOption(thresholdOption('leave out labels with a lower score'))
     .addOption(batchSizeOption())

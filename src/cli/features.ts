@@ -39,7 +39,7 @@ export function addFeatures(program: Command, session: Session): void {
     .summary('Turn pictures into features for other programs.')
     .description('Turn pictures into features: a list of numbers each, alike for pictures that look alike.')
     .addArgument(picturesArgument())
-    .addOption(modelOption(`folder, or name on the hub (default: ${SHIPPED_MODEL})`))
+    .addOption(modelOption(`folder or hub name (default: ${SHIPPED_MODEL})`))
     .option(
       '-o, --out <file>',
       'write .safetensors, or .npy and NAME.rows.csv, which names the picture of each row',

@@ -34,7 +34,7 @@ export function addInspect(program: Command, session: Session): void {
     .command('inspect')
     .summary('Show the layers of a model.')
     .description('Show the layers of a model: shapes, parameters, multiply-adds.')
-    .argument('[model]', `folder, or name on the hub (default: ${SHIPPED_MODEL})`)
+    .argument('[model]', `folder or hub name (default: ${SHIPPED_MODEL})`)
     .addOption(modelOption('the same as the argument'))
     .addOption(sizeOption())
     .option('--json', 'print a JSON object')

@@ -25,7 +25,7 @@ export interface PlannedFlags extends CommonFlags {
 /** @param own adds the options that a command alone has */
 export function addPlannedOptions(command: Command, own: (command: Command) => void = () => {}): Command {
   command
-    .argument('[model]', `folder, or name on the hub (default: ${SHIPPED_MODEL})`)
+    .argument('[model]', `folder or hub name (default: ${SHIPPED_MODEL})`)
     .addOption(modelOption('the same as the argument'))
     .addOption(sizeOption())
     .option('--batch <n>', 'pictures at once', wholeNumber(1, 1024), 1)

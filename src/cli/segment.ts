@@ -59,9 +59,9 @@ export function addSegment(program: Command, session: Session): void {
         'NAME.overlay.png, the picture with the classes in colour. Prints the share of the picture each class has.',
     )
     .addArgument(picturesArgument())
-    .addOption(modelOption(`folder, or name on the hub (default: ${SHIPPED_SEGMENTER})`))
+    .addOption(modelOption(`folder or hub name (default: ${SHIPPED_SEGMENTER})`))
     .option('-o, --out <dir>', 'folder for the masks', outputPath, 'masks')
-    .addOption(thresholdOption('pixels less certain have no class, 255 in the mask').default(0))
+    .addOption(thresholdOption('pixels less certain get no class: 255 in masks').default(0))
     .option('--min-share <0-1>', 'leave smaller classes out of the list', fraction, 0)
     .option('--overlay', 'write the picture with its classes in colour (default)', true)
     .option('--no-overlay', 'write masks alone')

@@ -38,7 +38,7 @@ export function addSimilar(program: Command, session: Session): void {
     )
     .argument('<query>', 'picture to compare with: file, URL, or - for stdin')
     .addArgument(picturesArgument('where to look: files, folders, globs in quotes, URLs'))
-    .addOption(modelOption(`folder, or name on the hub (default: ${SHIPPED_MODEL})`))
+    .addOption(modelOption(`folder or hub name (default: ${SHIPPED_MODEL})`))
     .addOption(topKOption('pictures to find').default(5))
     .addOption(thresholdOption('leave out pictures that are less similar'))
     .option('--features <file>', 'look in a file that the features command wrote')
