@@ -4,7 +4,8 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import type { Prepared } from '../node/prepare.js';
-import { Tensor } from '../node.js';
+import { env, Tensor } from '../node.js';
+import { inFlags } from './language.js';
 import { type LookAhead, type Outcome, settle } from './look-ahead.js';
 import { formatOf, type PictureFlags } from './options.js';
 import { Output, type Result } from './output.js';
@@ -34,6 +35,8 @@ export async function runJob(job: Job): Promise<void> {
   const { pictures, lookAhead, batchSize, flags, session, columns, work, finish } = job;
   const progress = new Progress(pictures.length, flags.quiet !== true);
   const output = new Output(progress, { ...flags, format: formatOf(flags), columns });
+  const { onWarning } = env;
+  env.onWarning = (message) => output.note(inFlags(message));
   try {
     for (let at = 0; at < pictures.length; at += batchSize) {
       const batch = pictures.slice(at, at + batchSize);
@@ -52,6 +55,7 @@ export async function runJob(job: Job): Promise<void> {
     output.noteFailures(pictures.length);
     session.exitCode = output.exitCode;
   } finally {
+    env.onWarning = onWarning;
     lookAhead.close();
     progress.hide();
     await output.end();

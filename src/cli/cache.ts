@@ -20,7 +20,7 @@ export function addCache(program: Command, session: Session): void {
     return addLastOptions(command.addOption(cacheDirOption()).option('--json', 'print JSON'));
   };
   add('list', 'Show the models in the cache, largest first.').action(list);
-  add('verify', 'Compare the files of a model, or of all, with their hashes.', '[model]').action(
+  add('verify', 'Compare files of models with their hashes.', '[model]').action(
     (model: string | undefined, flags: Flags) => verify(session, model, flags),
   );
   add('remove', 'Remove models from the cache.', '<models...>').action(remove);

@@ -100,6 +100,22 @@ describe('a picture that fails', () => {
   });
 });
 
+describe('a damaged picture that can be read all the same', () => {
+  it('has its result, and a warning on standard error, once, unless --quiet', async () => {
+    await saveTinyClassifier(folder);
+    for (let n = 0; n < 5; n++) writeFileSync(`${photos}/${n}.png`, stripes(1)); // enough for threads
+    writeFileSync(`${photos}/2.png`, Buffer.concat([stripes(1), Buffer.from('surplus')]));
+    for (const threads of ['1', '2']) {
+      const args = ['classify', photos, '--model', folder, '--ndjson', '--threads', threads];
+      const { code, stdout, stderr } = await cli(args);
+      expect(code).toBe(0);
+      expect(linesOf(stdout).filter(({ labels }) => labels?.length === 3)).toHaveLength(5);
+      expect(stderr).toMatch(/^mobilenet-v2: \S+2\.png: read although [^\n]+\n$/);
+      expect((await cli([...args, '--quiet'])).stderr).toBe('');
+    }
+  });
+});
+
 describe('globs', () => {
   it('match like a shell, and a file of that very name comes first', async () => {
     await saveTinyClassifier(folder);
