@@ -16,7 +16,9 @@ const kilobytes = (bytes) => `${(bytes / 1024).toFixed(1)} KiB`;
 
 function faultsOfFiles(packed) {
   const sources = list('src');
+  // The command line runs from dist/bundle; its modules would be there twice.
   const built = sources
+    .filter((file) => !file.startsWith('src/cli/'))
     .map((file) => file.replace(/^src/, 'dist').replace(/\.ts$/, ''))
     .flatMap((file) => [`${file}.js`, `${file}.d.ts`]);
   const kernels = ['', '-relaxed', '-shared', '-shared-relaxed'].map((form) => `dist/kernels${form}.wasm`);
