@@ -1,4 +1,5 @@
 /** One network, made faster one idea at a time. */
+import * as library from 'mobilenet-v2';
 import { IMPLEMENTATIONS, optionsApart, optionsOf } from './implementations.mjs';
 import { stepsRunner } from './layers.mjs';
 import { closeAll, rowOf } from './models.mjs';
@@ -31,7 +32,7 @@ export async function ablationRows(network) {
       rows.push(apartRow(common, implementation));
       continue;
     }
-    const made = makeNetwork(network, optionsOf(implementation, options));
+    const made = makeNetwork(library, network, optionsOf(implementation, options));
     rows.push(rowOf(common, made, made.plan()));
   }
   return { rows, close: () => closeAll(rows) };
@@ -39,7 +40,7 @@ export async function ablationRows(network) {
 
 /** One thread, one convolution after the other. */
 function apartRow(common, implementation) {
-  const { model, plan, pixel_values } = makeNetwork(common.network, optionsApart(implementation));
+  const { model, plan, pixel_values } = makeNetwork(library, common.network, optionsApart(implementation));
   const { steps, write } = plan();
   const runSteps = stepsRunner(steps);
   const run = () => {
@@ -51,7 +52,7 @@ function apartRow(common, implementation) {
 
 /** The plain loops without SIMD, from the same pixels. */
 function scalarRow(network) {
-  const { model, pixel_values } = makeNetwork(network, { device: 'js' });
+  const { model, pixel_values } = makeNetwork(library, network, { device: 'js' });
   const { plan, run } = scalarNetwork(model, pixel_values.dims);
   const { multiplyAdds: macs, arenaBytes } = plan;
   return {

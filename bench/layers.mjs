@@ -1,9 +1,14 @@
-/** Every different convolution of a network, and every different block, in every implementation. */
+/**
+ * Every different convolution of a network, and every different block, in every implementation; and beside them, for every
+ * engine, the network as users get it.
+ */
+import * as library from 'mobilenet-v2';
 import { shapeOf } from '../dist/cli/shape.js';
 import { NONE } from '../dist/layers/kernel.js';
 import { findKernel } from '../dist/layers/kernels.js';
 import { kernelName, multiplyAdds } from '../dist/layers/spec.js';
 import { optionsApart, optionsOf } from './implementations.mjs';
+import { MOST, rowOf } from './models.mjs';
 import { makeNetwork } from './networks.mjs';
 import { bytesOf } from './roofline.mjs';
 import { scalarKernel } from './scalar.mjs';
@@ -70,12 +75,16 @@ function distinct(steps) {
  */
 export async function layerRows(network, implementations, threads) {
   const models = [];
+  const make = (options) => {
+    const made = makeNetwork(library, network, options);
+    models.push(made.model);
+    return made;
+  };
   /** An engine's plan, its memory filled as a run leaves it. */
   const planOf = async (implementation, { threads, memory }) => {
     const apart = implementation.device === 'wasm' && memory === 'fast';
     const options = apart ? optionsApart(implementation, threads) : optionsOf(implementation, { threads, memory });
-    const made = makeNetwork(network, options);
-    models.push(made.model);
+    const made = make(options);
     await made.run();
     if (threads > 1) await made.run(); // threads start with the second
     return made.plan();
@@ -92,8 +101,8 @@ export async function layerRows(network, implementations, threads) {
     } else variants.push({ implementation, threads: 1 });
   }
   const { fast, low } = variants.find((variant) => variant.fast !== undefined) ?? {
-    fast: makeNetwork(network, { device: 'js' }).plan(),
-    low: makeNetwork(network, { device: 'js', memory: 'low' }).plan(),
+    fast: make({ device: 'js' }).plan(),
+    low: make({ device: 'js', memory: 'low' }).plan(),
   };
 
   const convolutions = fast.steps.filter(({ spec }) => spec.op !== 'inverted_residual' && multiplyAdds(spec) > 0);
@@ -119,6 +128,15 @@ export async function layerRows(network, implementations, threads) {
       }
     }
   }
+  for (const { implementation, threads } of variants) {
+    if (implementation.device === undefined) continue;
+    const made = make(optionsOf(implementation, { threads }));
+    const plan = made.plan();
+    if (plan.multiplyAdds > (MOST[implementation.id] ?? Infinity)) continue;
+    const own = { part: 'layers', network, batch: 1, op: 'network', implementation: implementation.id, threads };
+    const { model, ...row } = rowOf({ ...own, memory: 'fast' }, made, plan);
+    rows.push(row);
+  }
   return {
     rows,
     close() {
@@ -136,8 +154,12 @@ function stepsOf({ steps }, name) {
   return from < 0 ? null : steps.slice(from, from + 3);
 }
 
-/** Sums over the network: for each operation and each variant of an implementation, and over all convolutions. */
-export function totals(rows) {
+/**
+ * Sums over the network: for each operation and each variant of an implementation, and over all convolutions. After those
+ * comes the network as shipped: it has a few other steps too, and is slower than its sum by what the rows do not show.
+ */
+export function totals(all) {
+  const rows = all.filter(({ op }) => op !== 'network');
   const by = (key, some) => [...new Set(some.map(key))].map((value) => some.filter((row) => key(row) === value));
   const sum = (some, kernel) => {
     const of = (key) => some.reduce((total, row) => total + row[key] * row.count, 0);
@@ -149,6 +171,11 @@ export function totals(rows) {
   const convolutions = rows.filter(({ op }) => op !== 'inverted_residual');
   return [
     ...by(({ op }) => op, rows).flatMap((some) => by(variant, some).map((own) => sum(own, `all ${own[0].op}`))),
-    ...by(variant, convolutions).map((own) => sum(own, 'all convolutions')),
+    ...by(variant, convolutions).flatMap((own) => [
+      sum(own, 'all convolutions'),
+      ...all
+        .filter((row) => row.op === 'network' && variant(row) === variant(own[0]))
+        .map((row) => ({ ...row, kernel: 'network as shipped' })),
+    ]),
   ];
 }

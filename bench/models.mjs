@@ -1,10 +1,11 @@
-/** Whole networks, from pixels to logits, as `model(inputs)` does them. */
+/** Whole networks, from pixels to logits, as `model(inputs)` does them in what users import. */
+import * as library from 'mobilenet-v2';
 import { optionsOf } from './implementations.mjs';
 import { makeNetwork } from './networks.mjs';
 import { bytesOfPlan } from './roofline.mjs';
 
 /** Multiply-adds of one picture above which plain implementations are left out: a run would take half a minute. */
-const MOST = { reference: 0.4e9, js: 1e9 };
+export const MOST = { reference: 0.4e9, js: 1e9 };
 
 /** Rows for `interleave`: a network at a batch, in every implementation that has engines, threads and memory modes. */
 export async function modelRows(network, batch, implementations, threads) {
@@ -15,7 +16,7 @@ export async function modelRows(network, batch, implementations, threads) {
     const fast = device === 'wasm';
     for (const count of fast ? threads : [1]) {
       for (const memory of fast && batch === 1 ? ['fast', 'low'] : ['fast']) {
-        const made = makeNetwork(network, optionsOf(implementation, { threads: count, memory }), batch);
+        const made = makeNetwork(library, network, optionsOf(implementation, { threads: count, memory }), batch);
         const plan = made.plan();
         if (plan.multiplyAdds > (MOST[id] ?? Infinity)) continue;
         rows.push(rowOf({ part: 'models', network, batch, implementation: id, threads: count, memory }, made, plan));

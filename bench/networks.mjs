@@ -1,10 +1,7 @@
-/** Networks with seeded weights. What they are made of comes from the library's own architecture and plan. */
-import {
-  MobileNetV2Config,
-  MobileNetV2ForImageClassification,
-  MobileNetV2ForSemanticSegmentation,
-  Tensor,
-} from '../dist/node.js';
+/**
+ * Networks with seeded weights. What they are made of comes from the library's own architecture and plan; the library is
+ * given, as there are several builds of it to compare.
+ */
 
 export const NETWORKS = {
   '0.35-96': { depth_multiplier: 0.35, size: 96 },
@@ -16,17 +13,21 @@ export const NETWORKS = {
   'deeplab-1.0-513-os8': { depth_multiplier: 1.0, size: 513, output_stride: 8 },
 };
 
-/** @param options of the model: device, threads, memory */
-export function makeNetwork(name, options, batch = 1) {
+/**
+ * @param library what `mobilenet-v2` exports
+ * @param options of the model: device, threads, memory
+ */
+export function makeNetwork(library, name, options, batch = 1) {
   const { depth_multiplier, size, output_stride } = NETWORKS[name];
-  const Model = output_stride === undefined ? MobileNetV2ForImageClassification : MobileNetV2ForSemanticSegmentation;
+  const Model =
+    library[`MobileNetV2For${output_stride === undefined ? 'ImageClassification' : 'SemanticSegmentation'}`];
   const num_labels = output_stride === undefined ? 1001 : 21;
-  const config = new MobileNetV2Config({ depth_multiplier, num_labels, output_stride: output_stride ?? 32 });
+  const config = new library.MobileNetV2Config({ depth_multiplier, num_labels, output_stride: output_stride ?? 32 });
   const model = new Model(config, { seed: 1, ...options });
   liven(model);
   const dims = [batch, 3, size, size];
   const pixels = Float32Array.from({ length: batch * 3 * size * size }, (_, i) => Math.sin(i * 0.37));
-  const pixel_values = new Tensor('float32', pixels, dims);
+  const pixel_values = new library.Tensor('float32', pixels, dims);
   return { model, pixel_values, plan: () => model.plan(dims), run: () => model({ pixel_values }) };
 }
 

@@ -23,7 +23,8 @@ function figureCells(row, roofs) {
 
 export function layersTable(rows, sums, roofs) {
   const header = ['kernel', 'shape', 'by', '×', 'MMAC', 'MB', ...figureColumns];
-  const body = [...rows, ...sums].map((row) => [
+  const single = rows.filter(({ op }) => op !== 'network'); // that is among the sums
+  const body = [...single, ...sums].map((row) => [
     row.kernel,
     row.shape ?? '',
     variant(row),

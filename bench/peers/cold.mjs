@@ -3,7 +3,8 @@
  * picture read from disk.
  */
 import { spawn } from 'node:child_process';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
+import { shippedIn } from '../shipped.mjs';
 import { median } from '../support.mjs';
 import { compare } from './files.mjs';
 
@@ -34,12 +35,13 @@ function start(node, task) {
 /** @returns `{ engine, ms, rss }` of each, medians, in milliseconds and MiB, or `{ engine, error }` */
 export async function benchCold(network, engines, { node, ours, rounds, report }) {
   const { folder, dims, channels, reference } = network;
+  const url = shippedIn(ours, node);
   const rows = engines.map((engine) => ({ engine, times: [], sizes: [] }));
   for (let round = 0; round < rounds; round++) {
     report(`${network.name}: cold start, round ${round + 1} of ${rounds}`);
     for (const row of rows.filter(({ error }) => error === undefined)) {
       try {
-        const place = { folder, dims, channels, ours: pathToFileURL(`${ours}/bundle/node.js`).href };
+        const place = { folder, dims, channels, ours: url };
         const { ms, rss, output } = await start(node, { ...row.engine, ...place });
         if (!compare(reference, output).agrees) throw new Error('outputs differ');
         row.times.push(ms);

@@ -2,17 +2,18 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { shippedIn } from '../shipped.mjs';
 import { writeOnnx } from './formats/onnx.mjs';
 import { writeTfjs } from './formats/tfjs.mjs';
 import { writeTflite } from './formats/tflite.mjs';
 import { makeNetwork } from './networks.mjs';
 import { stepsOf } from './steps.mjs';
 
-/** The modules of a build of ours. */
-export async function loadOurs(dist) {
-  const module = (file) => import(pathToFileURL(join(dist, file)));
+/** Our package, and modules of it that the writers of files start from. */
+export async function loadOurs(folder) {
+  const module = (file) => import(pathToFileURL(join(folder, 'dist', file)));
   return {
-    library: await module('node.js'),
+    library: await import(shippedIn(folder)),
     graph: await module('graph/nodes.js'),
     norm: await module('layers/batch-norm/fold.js'),
     kernel: await module('layers/kernel.js'),

@@ -1,11 +1,12 @@
 /** Processes of Node as places for engines. */
 import { fork } from 'node:child_process';
-import { pathToFileURL } from 'node:url';
+import { shippedIn } from '../shipped.mjs';
 
-/** @param node the binary; @param ours a folder with a build of ours */
+/** @param node the binary; @param ours the folder of our package */
 export function processes(node, ours) {
+  const url = shippedIn(ours, node);
   return async ({ folder }) => ({
-    start: async () => new Child(node, { folder, ours: pathToFileURL(`${ours}/node.js`).href }),
+    start: async () => new Child(node, { folder, ours: url }),
     leave: async () => {},
   });
 }

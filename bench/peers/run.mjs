@@ -32,13 +32,13 @@ const { values: options } = parseArgs({
     browser: { type: 'boolean' },
     node: { type: 'string', default: process.execPath },
     chromium: { type: 'string', default: '/usr/bin/chromium' },
-    ours: { type: 'string', default: join(here, '../../dist') },
+    ours: { type: 'string', default: join(here, '../..') },
     json: { type: 'string' },
   },
 });
 const ours = resolve(options.ours);
-if (!existsSync(join(ours, 'node.js'))) {
-  console.error(`bench:peers: no build in ${ours}; run \`npm run build\` first`);
+if (!existsSync(join(ours, 'dist/node.js'))) {
+  console.error(`bench:peers: no built package in ${ours}; run \`npm run build\` first`);
   process.exit(1);
 }
 const parts = ['times', 'cold', 'sizes', 'browser'];

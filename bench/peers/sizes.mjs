@@ -10,10 +10,10 @@ const modules = join(here, 'node_modules');
 
 const CLASSIFY = `export { MobileNetV2ForImageClassification, MobileNetV2ForSemanticSegmentation, Tensor }`;
 
-/** Source of an entry, and files fetched at run time beside the bundle. */
+/** Source of an entry that imports a package by its name, and files fetched at run time beside the bundle. */
 const PACKAGES = [
-  { title: 'mobilenet-v2, models alone', source: (ours) => `${CLASSIFY} from '${ours}/index.js'`, files: [] },
-  { title: 'mobilenet-v2, all of it', source: (ours) => `export * from '${ours}/index.js'`, files: [] },
+  { title: 'mobilenet-v2, models alone', ours: true, source: () => `${CLASSIFY} from 'mobilenet-v2'`, files: [] },
+  { title: 'mobilenet-v2, all of it', ours: true, source: () => `export * from 'mobilenet-v2'`, files: [] },
   {
     title: 'onnxruntime-web, wasm alone',
     source: () => `export * from 'onnxruntime-web/wasm'`,
@@ -41,9 +41,9 @@ const gzipped = (bytes) => gzipSync(bytes, { level: 9 }).length;
 /** @returns `{ title, js, fetched }` of each package, bytes */
 export async function measureSizes(ours) {
   const rows = [];
-  for (const { title, source, files } of PACKAGES) {
+  for (const { title, ours: own, source, files } of PACKAGES) {
     const { outputFiles } = await build({
-      stdin: { contents: source(ours), resolveDir: here },
+      stdin: { contents: source(), resolveDir: own ? ours : here },
       bundle: true,
       minify: true,
       write: false,

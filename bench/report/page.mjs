@@ -62,7 +62,9 @@ const one = (rows) => rows.filter(({ threads }) => threads === 1);
 
 /** @param options.id by which picture.mjs finds it; @param options.ablation HTML that stands below the roofline */
 function layersSection(group, rows, { id, ablation }) {
-  const alone = one(rows).filter(({ op, memory }) => op !== 'inverted_residual' || memory === 'low');
+  const alone = one(rows).filter(
+    ({ op, memory }) => SHAPES[op] !== undefined && (op !== 'inverted_residual' || memory === 'low'),
+  );
   const best = alone.some(({ implementation }) => implementation === 'relaxed') ? 'relaxed' : 'simd';
   // In bands only the fast one: five points for a block would hide each other.
   const points = alone.filter(({ memory, implementation }) => memory !== 'low' || implementation === best);

@@ -9,10 +9,14 @@
  *   lengths into the code, and of reads at the same index checks the bounds of only the first: five reads, two checks.
  *   This tile takes 86 ms over arrays that come as parameters, 43 over lanes. An exported array is no constant
  *   (importers could see it change, for all V8 knows): 127 ms. So lanes are private, and only a list of them is exported.
- * - **Lanes are constants of a function that is called once**, not of the file. Bundlers (esbuild, Vite and Turbopack
+ * - **Lanes are constants of a constructor that is called once**, not of the file. Bundlers (esbuild, Vite and Turbopack
  *   among them) turn a file's `const` into `var`, which could change at any time, for all V8 knows: the whole network
  *   took 256 ms instead of 104. Inside a function they leave `const` alone, or make it `let`, which V8 treats alike.
- *   Nor will parameters of that function do: Node 20 takes 221 ms. `npm run bench:bundles` shows each bundler.
+ *   Parameters of that function are no constants (221 ms in Node 20), and a plain function will not do: Turbopack puts its
+ *   body in the place of its only call, its constants among the file's variables (353 ms). No bundler does that with a
+ *   constructor. `npm run bench:bundles` shows each.
+ * - **Lanes are parts of one buffer.** In a process that has ever detached a buffer, as servers have, V8 looks at each read
+ *   whether the buffer is still there. One buffer for all costs Node 24 1 % instead of 5, Node 20 a third either way.
  * - **Lanes hold float64.** JavaScript multiplies in float64, so a value is converted once instead of once a product.
  *   Rounding products to float32 by Math.fround, in the hope of float32 arithmetic, takes 204 ms.
  * - **A tile is 3 pixels × 2 channels.** V8 puts all products of a loop's body before all sums, so a tile of n needs 2·n
@@ -30,52 +34,21 @@ export function blockPixels(C: number): number {
   return 3 * Math.min(64, Math.floor(LANE / C));
 }
 
-/** The lanes and what computes on them. To be called once: V8 knows the constants of a function by that. */
-function makeProduct() {
-  const x0 = new Float64Array(LANE);
-  const x1 = new Float64Array(LANE);
-  const x2 = new Float64Array(LANE);
-  const w0 = new Float64Array(LANE);
-  const w1 = new Float64Array(LANE);
-  const start = new Float64Array(2);
-  const sums = new Float64Array(6);
-
-  /** Six dot products: three rows of pixels, from index `at` of their lanes, with the two rows of weights. */
-  function tile(at: number, C: number): void {
-    let sum00 = start[0];
-    let sum01 = start[1];
-    let sum10 = start[0];
-    let sum11 = start[1];
-    let sum20 = start[0];
-    let sum21 = start[1];
-    for (let c = 0; c < C; c++) {
-      const a0 = x0[at];
-      const a1 = x1[at];
-      const a2 = x2[at];
-      const b0 = w0[c];
-      const b1 = w1[c];
-      sum00 += a0 * b0;
-      sum01 += a0 * b1;
-      sum10 += a1 * b0;
-      sum11 += a1 * b1;
-      sum20 += a2 * b0;
-      sum21 += a2 * b1;
-      at = (at + 1) | 0;
-    }
-    sums[0] = sum00;
-    sums[1] = sum01;
-    sums[2] = sum10;
-    sums[3] = sum11;
-    sums[4] = sum20;
-    sums[5] = sum21;
-  }
-
+/** The lanes and what computes on them. */
+class Product {
+  /** The lanes of a block of pixels, which the caller fills, a third of the block into each (see multiplyBlock). */
+  readonly PIXEL_LANES: readonly Float64Array[];
+  /**
+   * Six dot products, three rows of pixels from index `at` of their lanes with the two rows of weights. A property, as
+   * Turbopack puts the body of a function in the place of its only call, and then makes a function of it in every turn.
+   */
+  readonly tile: (at: number, C: number) => void;
   /**
    * All K outputs of a block of pixels, `first` to first + count − 1, that lies in the lanes: a third of them, ⌈count / 3⌉,
    * in lane 0, the next third in lane 1, the rest in lane 2. The K biases start at bias[biasAt]. An empty residual adds
    * nothing.
    */
-  function multiplyBlock(
+  readonly multiplyBlock: (
     first: number,
     count: number,
     C: number,
@@ -86,42 +59,79 @@ function makeProduct() {
     residual: Float32Array,
     y: Float32Array,
     activation: FusedActivation,
-  ): void {
-    const third = Math.ceil(count / 3);
-    for (let k = 0; k < K; k += 2) {
-      // After an odd K, the last tile's second channel is computed from what is left in the lane, and not stored.
-      const pair = k + 1 < K;
-      for (let c = 0, i = k * C; c < C; c++, i = (i + 1) | 0) w0[c] = w[i];
-      start[0] = bias[biasAt + k];
-      if (pair) {
-        for (let c = 0, i = (k + 1) * C; c < C; c++, i = (i + 1) | 0) w1[c] = w[i];
-        start[1] = bias[biasAt + k + 1];
-      }
-      for (let t = 0; t < third; t++) {
-        tile((t * C) | 0, C);
-        const at = ((first + t) * K + k) | 0;
-        const next = (at + 1) | 0;
-        y[at] = sums[0];
-        if (pair) y[next] = sums[1];
-        if (t + third < count) {
-          y[(at + third * K) | 0] = sums[2];
-          if (pair) y[(next + third * K) | 0] = sums[3];
-        }
-        if (t + 2 * third < count) {
-          y[(at + 2 * third * K) | 0] = sums[4];
-          if (pair) y[(next + 2 * third * K) | 0] = sums[5];
-        }
-      }
-    }
-    if (residual.length > 0) for (let i = first * K; i < (first + count) * K; i++) y[i] += residual[i];
-    clampRange(y, first * K, (first + count) * K, activation);
-  }
+  ) => void;
 
-  return { PIXEL_LANES: [x0, x1, x2] as const, multiplyBlock };
+  constructor() {
+    const buffer = new ArrayBuffer((5 * LANE + 8) * Float64Array.BYTES_PER_ELEMENT);
+    const part = (at: number, length = LANE) => new Float64Array(buffer, at * Float64Array.BYTES_PER_ELEMENT, length);
+    const x0 = part(0);
+    const x1 = part(LANE);
+    const x2 = part(2 * LANE);
+    const w0 = part(3 * LANE);
+    const w1 = part(4 * LANE);
+    const start = part(5 * LANE, 2);
+    const sums = part(5 * LANE + 2, 6);
+
+    this.PIXEL_LANES = [x0, x1, x2];
+    this.tile = (at, C) => {
+      let sum00 = start[0];
+      let sum01 = start[1];
+      let sum10 = start[0];
+      let sum11 = start[1];
+      let sum20 = start[0];
+      let sum21 = start[1];
+      for (let c = 0; c < C; c++) {
+        const a0 = x0[at];
+        const a1 = x1[at];
+        const a2 = x2[at];
+        const b0 = w0[c];
+        const b1 = w1[c];
+        sum00 += a0 * b0;
+        sum01 += a0 * b1;
+        sum10 += a1 * b0;
+        sum11 += a1 * b1;
+        sum20 += a2 * b0;
+        sum21 += a2 * b1;
+        at = (at + 1) | 0;
+      }
+      sums[0] = sum00;
+      sums[1] = sum01;
+      sums[2] = sum10;
+      sums[3] = sum11;
+      sums[4] = sum20;
+      sums[5] = sum21;
+    };
+    this.multiplyBlock = (first, count, C, K, w, bias, biasAt, residual, y, activation) => {
+      const third = Math.ceil(count / 3);
+      for (let k = 0; k < K; k += 2) {
+        // After an odd K, the last tile's second channel is computed from what is left in the lane, and not stored.
+        const pair = k + 1 < K;
+        for (let c = 0, i = k * C; c < C; c++, i = (i + 1) | 0) w0[c] = w[i];
+        start[0] = bias[biasAt + k];
+        if (pair) {
+          for (let c = 0, i = (k + 1) * C; c < C; c++, i = (i + 1) | 0) w1[c] = w[i];
+          start[1] = bias[biasAt + k + 1];
+        }
+        for (let t = 0; t < third; t++) {
+          this.tile((t * C) | 0, C);
+          const at = ((first + t) * K + k) | 0;
+          const next = (at + 1) | 0;
+          y[at] = sums[0];
+          if (pair) y[next] = sums[1];
+          if (t + third < count) {
+            y[(at + third * K) | 0] = sums[2];
+            if (pair) y[(next + third * K) | 0] = sums[3];
+          }
+          if (t + 2 * third < count) {
+            y[(at + 2 * third * K) | 0] = sums[4];
+            if (pair) y[(next + 2 * third * K) | 0] = sums[5];
+          }
+        }
+      }
+      if (residual.length > 0) for (let i = first * K; i < (first + count) * K; i++) y[i] += residual[i];
+      clampRange(y, first * K, (first + count) * K, activation);
+    };
+  }
 }
 
-/**
- * `PIXEL_LANES` are the lanes of a block of pixels, which the caller fills, a third of the block into each;
- * `multiplyBlock` computes on them.
- */
-export const { PIXEL_LANES, multiplyBlock } = makeProduct();
+export const { PIXEL_LANES, multiplyBlock } = new Product();

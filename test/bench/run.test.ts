@@ -27,7 +27,7 @@ describe('npm run bench', () => {
     const folder = temporaryFolder();
     const [json, html] = [join(folder, 'bench.json'), join(folder, 'bench.html')];
     const small = ['--layers', '0.35-96', '--ablation', '0.35-96', '--networks', '0.35-96', '--batch', '1'];
-    const { status, stderr } = bench(...small, '--rounds', '1', '--json', json, '--html', html);
+    const { status, stdout, stderr } = bench(...small, '--rounds', '1', '--json', json, '--html', html);
     expect(status, stderr).toBe(0);
     const result = JSON.parse(readFileSync(json, 'utf8'));
     const rows: Row[] = result.rows;
@@ -38,7 +38,7 @@ describe('npm run bench', () => {
 
     const config = new MobileNetV2Config({ depth_multiplier: 0.35, num_labels: 1001 });
     const plan = new MobileNetV2ForImageClassification(config).plan([1, 3, 96, 96]);
-    const layers = rows.filter(({ part, op }) => part === 'layers' && op !== 'inverted_residual');
+    const layers = rows.filter(({ part, op }) => part === 'layers' && op !== 'inverted_residual' && op !== 'network');
     for (const [implementation, threads] of [
       ['reference', 1],
       ['js', 1],
@@ -49,6 +49,16 @@ describe('npm run bench', () => {
       const own = layers.filter((row) => row.implementation === implementation && row.threads === threads);
       const sum = own.reduce((total, { macs, count }) => total + macs * count, 0);
       expect(sum, `${implementation}, ${threads} threads`).toBe(plan.multiplyAdds);
+    }
+    // Beside the sum of its rows, every engine as users get it.
+    const networks = rows.filter(({ part, op }) => part === 'layers' && op === 'network');
+    const engines = networks.map(({ implementation, threads }) => `${implementation} ${threads}`);
+    expect(engines).toEqual(expect.arrayContaining(['reference 1', 'js 1', 'simd 1', 'simd 2']));
+    for (const { macs } of networks) expect(macs).toBe(plan.multiplyAdds);
+    const lines = stdout.split('\n');
+    for (const [at, line] of lines.entries()) {
+      if (!line.startsWith('all convolutions ') || line.includes(' scalar ')) continue;
+      expect(lines[at + 1]).toMatch(/^network as shipped /);
     }
     const blocks = rows.filter(({ op, implementation }) => op === 'inverted_residual' && implementation === 'simd');
     expect(new Set(blocks.map(({ memory }) => memory))).toEqual(new Set(['fast', 'low']));
