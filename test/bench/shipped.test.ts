@@ -8,7 +8,7 @@ import { shippedIn } from '../../bench/shipped.mjs';
 import { ROOT } from '../helpers/cli.js';
 
 const read = (...path: string[]) => readFileSync(join(ROOT, ...path), 'utf8');
-const { exports } = JSON.parse(read('package.json'));
+const { exports, unpkg, jsdelivr } = JSON.parse(read('package.json'));
 
 /** Kernels alone, what plans are made of, and how figures are shown. Nothing that makes or loads a network. */
 const INTERNAL = /^(layers|tensor|cli|graph|runtime)\//;
@@ -57,8 +57,8 @@ describe('benches', () => {
     expect(script).not.toMatch(/^\/\/ .*dist\/(bundle|node)\b/m);
   });
 
-  it('sizes: every file is one that `exports` names', () => {
-    const named = JSON.stringify(exports);
+  it('sizes: every file is one that `exports` or a CDN’s field names', () => {
+    const named = JSON.stringify([exports, unpkg, jsdelivr]).replaceAll('"dist/', '"./dist/');
     const limits: { path: string }[] = JSON.parse(read('.size-limit.json'));
     for (const { path } of limits) expect(named).toContain(`"./${path}"`);
     const sources = read('bench/peers/sizes.mjs').match(/from '[^']+'/g)!;
