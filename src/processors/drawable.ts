@@ -60,7 +60,7 @@ interface Loading {
 /**
  * Waits for an image element that is still being loaded.
  * @returns where its file is; undefined for what is no image element
- * @throws MobileNetError IO where it cannot be loaded
+ * @throws MobileNetError IO where it cannot be loaded, ARG for an element without a source
  */
 export async function whenLoaded(source: DrawableLike): Promise<string | undefined> {
   if (!('naturalWidth' in source)) return undefined;
@@ -68,13 +68,11 @@ export async function whenLoaded(source: DrawableLike): Promise<string | undefin
   try {
     await image.decode?.();
   } catch (cause) {
-    const file =
-      typeof image.currentSrc === 'string' && image.currentSrc !== '' ? image.currentSrc.slice(0, 200) : 'image';
-    throw new MobileNetError(
-      'IO',
-      `${file}: the image element has no picture (${(cause as Error)?.message ?? cause})`,
-      { file, cause },
-    );
+    const file = typeof image.currentSrc === 'string' ? image.currentSrc.slice(0, 200) : '';
+    if (file === '')
+      throw new MobileNetError('ARG', 'image: the image element has no source; set its src first', { cause });
+    const message = `${file}: the image element has no picture (${(cause as Error)?.message ?? cause})`;
+    throw new MobileNetError('IO', message, { file, cause });
   }
   return typeof image.currentSrc === 'string' && image.currentSrc !== '' ? image.currentSrc : undefined;
 }

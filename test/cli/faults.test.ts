@@ -148,7 +148,6 @@ describe('wrong usage', () => {
     [['classify', 'a.png', '--json', '--ndjson'], 'cannot be used'],
     [['classify', '-', '-'], 'can be given once'],
     [['classify', 'a.png', '--wrong'], "unknown option '--wrong'"],
-    [['segment', 'a.png', '--out', 'x'], '--model'],
     [['segment', 'a.png', '--model', 'x', '--out', 'y', '--opacity', '1.5'], 'from 0 to 1'],
     [['inspect', '--size', '0x5'], '224x320'],
     [['plan', '--hidden-states', '9,16'], '9,12'],

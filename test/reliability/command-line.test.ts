@@ -151,7 +151,7 @@ function someArguments(below: Below): string[] {
   const args = [below(10) === 0 ? pick(ODD) : pick(COMMANDS)];
   for (let n = below(4); n > 0; n--) args.push(below(4) === 0 ? pick(ODD) : path());
   // Without one the large model that ships would be loaded, which takes most of the time.
-  if (below(20) > 0) args.push('--model', sensible['--model']());
+  if (args[0] === 'segment' || below(20) > 0) args.push('--model', sensible['--model']());
   for (let n = below(5); n > 0; n--) {
     const option = pick(OPTIONS);
     args.push(option);
