@@ -25,7 +25,10 @@ function faultsOfFiles(packed) {
   kernels.push('dist/kernels.wasm.d.ts', 'dist/mobilenet-v2.min.js');
   const texts = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE', 'SECURITY.md'];
   const entries = ['node', 'cli', 'convert', 'hub', 'image', 'ndarray', 'picture-worker'];
-  const loadedLater = ['codecs-jpeg', 'node-hub-folder', 'node-inflate', 'node-png', 'node-proxy', 'node-workers'];
+  const loadedLater = [
+    'images-jpeg-decode',
+    ...['hub-folder', 'inflate', 'png', 'proxy', 'workers'].map((name) => `platforms-node-${name}`),
+  ];
   const bundle = ['core', ...entries, ...loadedLater].map((name) => `dist/bundle/${name}`);
   const bundled = bundle.map((file) => `${file}.js`);
   const expected = new Set([

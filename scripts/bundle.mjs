@@ -4,8 +4,8 @@
  *
  *     node scripts/bundle.mjs [dist]
  *
- * All that `import 'mobilenet-v2'` loads is core.js. It exports whatever its modules do, and the other files have theirs
- * from there, so that a Tensor is a Tensor in all of them. No two modules in it may therefore export the same name.
+ * All that `import 'mobilenet-v2'` loads is core.js. It exports whatever its modules do, with the module's number after each
+ * name, and the other files have theirs from there, so that a Tensor is a Tensor in all of them.
  */
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -62,63 +62,65 @@ const leaveForLater = {
     });
   },
 };
+const entry = (name) => join(dist, 'entries', `${name}.js`);
 const modulesOfCore = async () => {
-  const entry = { entryPoints: [join(dist, 'node.js')], outdir, write: false, metafile: true };
-  const { metafile } = await build({ ...options, ...entry, plugins: [leaveForLater] });
+  const all = { entryPoints: [entry('main-node')], outdir, write: false, metafile: true };
+  const { metafile } = await build({ ...options, ...all, plugins: [leaveForLater] });
   // Not what picks the public names.
-  const surface = ['node.js', 'index.js', 'image/index.js'].map((name) => join(dist, name));
+  const surface = ['main-node', 'main', 'image'].map(entry);
   return Object.keys(metafile.inputs)
     .map((input) => resolve(input))
     .filter((module) => !surface.includes(module));
 };
 
-async function checkNames(modules) {
-  const owners = new Map();
-  for (const module of modules) {
-    for (const [name, value] of Object.entries(await import(pathToFileURL(module).href))) {
-      const other = owners.get(name);
-      if (other !== undefined && other.value !== value) {
-        throw new Error(`bundle.mjs: ${module} and ${other.module} both export ${name}; rename one`);
-      }
-      owners.set(name, { value, module });
-    }
-  }
-}
+/** `fold as fold_12` for each export of module 12: modules may give one name to different things. */
+const namesOf = async (module, number) =>
+  Object.keys(await import(pathToFileURL(module).href)).map((name) => [name, `${name}_${number}`]);
 
 const core = await modulesOfCore();
-await checkNames(core);
+const names = await Promise.all(core.map(namesOf));
+const exported = core.map((module, number) => {
+  const list = names[number].map(([name, own]) => `${name} as ${own}`).join(', ');
+  return `export { ${list} } from ${JSON.stringify(module)};`;
+});
 await build({
   ...options,
-  stdin: { contents: core.map((module) => `export * from ${JSON.stringify(module)};`).join('\n'), resolveDir: dist },
+  stdin: { contents: exported.join('\n'), resolveDir: dist },
   outfile: join(outdir, 'core.js'),
   plugins: [leaveForLater],
 });
 
 const entries = {
-  node: join(dist, 'node.js'),
-  cli: join(dist, 'cli.js'),
-  convert: join(dist, 'convert-node.js'),
-  hub: join(dist, 'node/hub.js'),
-  image: join(dist, 'image/node.js'),
-  ndarray: join(dist, 'tensor/ndarray.js'),
+  node: entry('main-node'),
+  cli: join(dist, 'cli/bin.js'),
+  convert: entry('convert-node'),
+  hub: entry('hub-node'),
+  image: entry('image-node'),
+  ndarray: entry('ndarray'),
 };
 const takeFromCore = {
   name: 'take from core',
-  setup({ onResolve }) {
+  setup({ onResolve, onLoad }) {
     onResolve({ filter: /^\./ }, ({ path, resolveDir, kind }) => {
       const module = join(resolveDir, path);
-      return core.includes(module) && kind !== 'entry-point' ? { path: './core.js', external: true } : undefined;
+      const isCore = core.includes(module) && kind !== 'entry-point';
+      return isCore ? { path: module, namespace: 'core' } : undefined;
+    });
+    onResolve({ filter: /^core$/, namespace: 'core' }, () => ({ path: './core.js', external: true }));
+    onLoad({ filter: /./, namespace: 'core' }, ({ path }) => {
+      const list = names[core.indexOf(path)].map(([name, own]) => `${own} as ${name}`).join(', ');
+      return { contents: `export { ${list} } from 'core';` };
     });
   },
 };
 await build({ ...split, entryPoints: { ...entries, ...later }, plugins: [takeFromCore, pngjsInside] });
 
 // A thread of its own, which needs little of core.js and shares nothing with it.
-await build({ ...split, entryPoints: [join(dist, 'node/picture-worker.js')], plugins: [pngjsInside] });
+await build({ ...split, entryPoints: [join(dist, 'platforms/node/picture-worker.js')], plugins: [pngjsInside] });
 
 // All of it for a page that has no bundler, from a CDN. Not split: one request, and nothing to be found later.
 await build({
-  entryPoints: [join(dist, 'cdn.js')],
+  entryPoints: [entry('main-cdn')],
   outfile: join(dist, 'mobilenet-v2.min.js'),
   bundle: true,
   minify: true,

@@ -7,6 +7,7 @@ import { Callable } from './base/callable.js';
 import { type Folder, openFolder } from './base/env.js';
 import { listNames, MobileNetError, show } from './base/errors.js';
 import { checkOptions } from './base/options.js';
+import { type ImageInput, load_image, RawImage } from './images/raw-image.js';
 import { classActivationMap } from './models/mobilenet-v2/class-activation.js';
 import type { MobileNetV2Config } from './models/mobilenet-v2/config.js';
 import {
@@ -19,7 +20,6 @@ import {
 import { heatmap, layOver } from './processors/heatmap.js';
 import { MobileNetV2ImageProcessor, type ProcessOptions } from './processors/image-processor.js';
 import { classMaps } from './processors/postprocess.js';
-import { type ImageInput, load_image, RawImage } from './processors/raw-image.js';
 import { cat } from './tensor/operations.js';
 import { Tensor } from './tensor/tensor.js';
 

@@ -31,33 +31,35 @@ function importsOf(file: string, when: 'at once' | 'ever' = 'ever'): { ours: str
 
 const room = (file: string): string => (file.includes('/') ? file.slice(0, file.indexOf('/')) : file);
 
-/** Each room and the rooms it may import besides itself. Files at the top join everything and are not listed. */
+/** Each room and the rooms it may import besides itself. pipeline.ts joins everything below the entries and is not listed. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   base: [],
   tensor: ['base'],
-  layers: ['base', 'tensor'],
-  graph: ['base', 'tensor'],
-  runtime: ['base', 'tensor', 'layers', 'graph'],
-  models: ['base', 'tensor', 'layers', 'graph', 'runtime'],
-  processors: ['base', 'tensor'],
   hub: ['base'],
-  codecs: ['base', 'processors'],
-  node: ['base', 'tensor', 'processors', 'codecs', 'hub'],
+  formats: ['base', 'tensor'],
+  images: ['base', 'tensor'],
+  graph: ['base', 'tensor'],
+  layers: ['base', 'tensor'],
+  processors: ['base', 'tensor', 'images'],
+  runtime: ['base', 'tensor', 'layers', 'graph'],
+  platforms: ['base', 'tensor', 'images', 'processors', 'hub'],
+  models: ['base', 'tensor', 'formats', 'layers', 'graph', 'runtime'],
+  convert: ['base', 'tensor', 'formats', 'graph', 'models'],
 };
 
 /** Packages, and the only places that import them. */
 const PACKAGES: Record<string, RegExp> = {
   ndarray: /^tensor\/ndarray\.ts$/,
   'ndarray-ops': /^tensor\/ndarray\.ts$/,
-  pngjs: /^node\/png\.ts$/,
-  'jpeg-js': /^codecs\/jpeg\.ts$/,
-  commander: /^cli(\.ts$|\/)/,
-  'cli-progress': /^cli(\.ts$|\/)/,
-  tinyglobby: /^cli(\.ts$|\/)/,
+  pngjs: /^platforms\/node\/png\.ts$/,
+  'jpeg-js': /^images\/jpeg\/decode\.ts$/,
+  commander: /^cli\//,
+  'cli-progress': /^cli\//,
+  tinyglobby: /^cli\//,
 };
-const NODE_ONLY = /^(node\.ts|image\/node\.ts|cli\.ts|convert-node\.ts|node\/|cli\/)/;
+const NODE_ONLY = /^(entries\/[a-z]+-node\.ts|platforms\/(node\/|shipped\.ts)|cli\/)/;
 /** The public surfaces, and what puts a platform beneath them. */
-const ENTRY = /^(index|node|web|hub-web|cdn|edge|cli|convert|convert-node|image\/(index|node|web|edge))\.ts$/;
+const ENTRY = /^(entries\/[\w-]+|cli\/bin)\.ts$/;
 
 /** A file and all that it imports, at once or later too. */
 function reachedFrom(entry: string, when: 'at once' | 'ever' = 'ever'): string[] {
@@ -107,30 +109,38 @@ describe('the house', () => {
     }
   });
 
-  it.each(['web.ts', 'hub-web.ts', 'cdn.ts', 'convert.ts', 'image/web.ts'])(
+  it.each(['main-web', 'hub-web', 'main-cdn', 'convert-web', 'image-web'].map((name) => `entries/${name}.ts`))(
     'nothing in %s reaches Node or the command line, and jpeg-js only later',
     (entry) => {
       const reached = reachedFrom(entry, 'at once');
       expect(
-        reached.filter((file) => NODE_ONLY.test(file) || /^(codecs\/jpeg|tensor\/ndarray\.ts$)/.test(file)),
+        reached.filter(
+          (file) => NODE_ONLY.test(file) || /^(images\/jpeg\/(decode|repair)|tensor\/ndarray\.ts$)/.test(file),
+        ),
       ).toEqual([]);
       // Where a canvas cannot be trusted, and not before.
       const later = reachedFrom(entry).filter((file) => !reached.includes(file));
-      expect(later.filter((file) => !/^codecs\/jpeg/.test(file))).toEqual([]);
+      expect(later.filter((file) => !/^images\/jpeg\//.test(file))).toEqual([]);
     },
   );
 
-  it.each(['edge.ts', 'image/edge.ts'])('nothing in %s reaches Node, or imports anything later', (entry) => {
-    const reached = reachedFrom(entry);
-    expect(reached).toContain('codecs/jpeg.ts');
-    expect(reached.filter((file) => NODE_ONLY.test(file) || file === 'tensor/ndarray.ts')).toEqual([]);
-    const late = reached.filter((file) => /\bimport\(/.test(readFileSync(join(SRC, file), 'utf8')));
-    expect(late).toEqual([]);
-  });
+  it.each(['entries/main-edge.ts', 'entries/image-edge.ts'])(
+    'nothing in %s reaches Node, or imports anything later',
+    (entry) => {
+      const reached = reachedFrom(entry);
+      expect(reached).toContain('images/jpeg/decode.ts');
+      expect(reached.filter((file) => NODE_ONLY.test(file) || file === 'tensor/ndarray.ts')).toEqual([]);
+      const late = reached.filter((file) => /\bimport\(/.test(readFileSync(join(SRC, file), 'utf8')));
+      expect(late).toEqual([]);
+    },
+  );
 
-  it.each(['image/web.ts', 'image/edge.ts', 'image/node.ts'])('nothing in %s reaches a network', (entry) => {
-    expect(reachedFrom(entry).filter((file) => /^(layers|graph|runtime|models)\//.test(file))).toEqual([]);
-  });
+  it.each(['web', 'edge', 'node'].map((place) => `entries/image-${place}.ts`))(
+    'nothing in %s reaches a network',
+    (entry) => {
+      expect(reachedFrom(entry).filter((file) => /^(layers|graph|runtime|models)\//.test(file))).toEqual([]);
+    },
+  );
 
   it('the page knows the package by its name, and nothing inside it', () => {
     const page = join(SRC, '../examples/browser');
@@ -150,14 +160,14 @@ describe('the house', () => {
   });
 
   it('nothing but the converters and the command line reaches the converters', () => {
-    expect(reachedFrom('convert.ts')).toContain('models/weights/hdf5.ts');
-    for (const entry of ['web.ts', 'node.ts']) {
-      expect(reachedFrom(entry).filter((file) => /^models\/convert\/|hdf5|tfjs/.test(file))).toEqual([]);
+    expect(reachedFrom('entries/convert-web.ts')).toContain('formats/hdf5.ts');
+    for (const entry of ['entries/main-web.ts', 'entries/main-node.ts']) {
+      expect(reachedFrom(entry).filter((file) => /^convert\/|hdf5|tfjs/.test(file))).toEqual([]);
     }
   });
 
   it('a page without the hub carries none of it', () => {
-    expect(reachedFrom('hub-web.ts')).toContain('hub/folder.ts');
-    expect(reachedFrom('web.ts').filter((file) => room(file) === 'hub')).toEqual([]);
+    expect(reachedFrom('entries/hub-web.ts')).toContain('hub/folder.ts');
+    expect(reachedFrom('entries/main-web.ts').filter((file) => room(file) === 'hub')).toEqual([]);
   });
 });

@@ -8,7 +8,7 @@ import {
   MobileNetV2ForSemanticSegmentation,
   MobileNetV2ImageProcessor,
   RawImage,
-} from '../src/node.js';
+} from '../src/entries/main-node.js';
 import { ROOT, temporaryFolder } from './helpers/cli.js';
 
 /** Lines that an example prints; from the repository, where the package's name means itself. */

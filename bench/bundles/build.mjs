@@ -77,10 +77,10 @@ export const NEXT = join(HERE, 'node_modules/next/dist/bin/next');
  * that `exports` gives to browsers, and are run by Node all the same: the engine is the same.
  */
 export const BUILDS = {
-  modules: { title: 'modules, unbundled', at: join(PACKAGE, 'dist/node.js') },
+  modules: { title: 'modules, unbundled', at: join(PACKAGE, 'dist/entries/main-node.js') },
   'modules-detached': {
     title: 'modules, in a process like a server’s',
-    at: join(PACKAGE, 'dist/node.js'),
+    at: join(PACKAGE, 'dist/entries/main-node.js'),
     detached: true,
   },
   ours: { title: 'dist/bundle, by the package’s name', at: ENTRY },

@@ -37,7 +37,7 @@ const { values: options } = parseArgs({
   },
 });
 const ours = resolve(options.ours);
-if (!existsSync(join(ours, 'dist/node.js'))) {
+if (!existsSync(join(ours, 'dist/entries/main-node.js'))) {
   console.error(`bench:peers: no built package in ${ours}; run \`npm run build\` first`);
   process.exit(1);
 }

@@ -1,5 +1,5 @@
 /**
- * What the library needs from the place it runs in. `src/node.ts` fills it with files and codecs; in a browser the
+ * What the library needs from the place it runs in. `src/entries/main-node.ts` fills it with files and codecs; in a browser the
  * defaults of this file hold. Nothing of `node:*` is imported here, so the browser's import graph stays free of it.
  */
 import { asBytes } from './brands.js';

@@ -3,8 +3,8 @@
  * memory than a folder of ten; results in the order of the pictures; a picture that fails alone.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { Prepared } from '../node/prepare.js';
-import { env, Tensor } from '../node.js';
+import { env, Tensor } from '../entries/main-node.js';
+import type { Prepared } from '../platforms/node/prepare.js';
 import { inFlags } from './language.js';
 import { type LookAhead, type Outcome, settle } from './look-ahead.js';
 import { formatOf, type PictureFlags } from './options.js';

@@ -1,6 +1,6 @@
 /** `mobilenet-v2 cache`: the models that were downloaded, by this program and by Python's huggingface_hub. */
 import type { Command } from 'commander';
-import { cache_folder, remove_from_cache, scan_cache, verify_cache } from '../node/hub.js';
+import { cache_folder, remove_from_cache, scan_cache, verify_cache } from '../entries/hub-node.js';
 import { EXIT } from './errors.js';
 import { addLastOptions, cacheDirOption, examples } from './options.js';
 import type { Session } from './session.js';

@@ -6,7 +6,7 @@ import {
   MobileNetV2ForImageClassification,
   MobileNetV2ForSemanticSegmentation,
   MobileNetV2Model,
-} from '../node.js';
+} from '../entries/main-node.js';
 import { UsageError } from './errors.js';
 import type { CommonFlags } from './options.js';
 

@@ -2,7 +2,12 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname, extname } from 'node:path';
 import type { Command } from 'commander';
-import { type ClassificationResult, type ImageClassificationPipeline, pipeline, type RawImage } from '../node.js';
+import {
+  type ClassificationResult,
+  type ImageClassificationPipeline,
+  pipeline,
+  type RawImage,
+} from '../entries/main-node.js';
 import { runJob, together } from './batches.js';
 import { loadOptions, warnOfRandomWeights } from './checkpoint.js';
 import { withDownloads } from './downloads.js';

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
-import { type CheckpointDtype, type Converted, convert, parseLabels } from '../convert-node.js';
+import { type CheckpointDtype, type Converted, convert, parseLabels } from '../entries/convert-node.js';
 import { EXIT, unreadable } from './errors.js';
 import { inFlags } from './language.js';
 import { addLastOptions, examples, heightWidth, wholeNumber } from './options.js';

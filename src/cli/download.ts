@@ -1,6 +1,6 @@
 /** `mobilenet-v2 download`: a model of the hub into the cache, where every command and Python's transformers find it. */
 import type { Command } from 'commander';
-import { snapshot_download } from '../node/hub.js';
+import { snapshot_download } from '../entries/hub-node.js';
 import { withDownloads } from './downloads.js';
 import { addLastOptions, cacheDirOption, examples, type ModelFlags, revisionOption } from './options.js';
 import type { Session } from './session.js';

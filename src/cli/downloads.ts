@@ -1,6 +1,6 @@
 /** A bar on standard error while files of a model are downloaded: only on a terminal, and only if it takes a while. */
 import type { SingleBar } from 'cli-progress';
-import type { HubOptions, ProgressInfo } from '../node.js';
+import type { HubOptions, ProgressInfo } from '../entries/main-node.js';
 import type { ModelFlags } from './options.js';
 import type { Session } from './session.js';
 import { megabytes } from './text.js';

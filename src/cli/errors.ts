@@ -1,5 +1,5 @@
 /** What the command line says about an error, and which exit code it ends with. */
-import { MobileNetError } from '../node.js';
+import { MobileNetError } from '../entries/main-node.js';
 import { inFlags } from './language.js';
 import { printable } from './text.js';
 

@@ -1,8 +1,8 @@
 /** Reads the files that `mobilenet-v2 features` writes: pooled features and the names of their pictures. */
 import { readFileSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
-import { readSafetensors } from '../models/weights/safetensors.js';
-import { env, MobileNetError } from '../node.js';
+import { env, MobileNetError } from '../entries/main-node.js';
+import { readSafetensors } from '../formats/safetensors.js';
 import { parseCsv } from './cells.js';
 import { UsageError, unreadable } from './errors.js';
 import { FEATURE_EXTENSIONS, rowsFile } from './feature-file.js';

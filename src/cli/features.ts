@@ -2,7 +2,7 @@
 import { extname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { show } from '../base/errors.js';
-import { MobileNetError, type MobileNetV2Model, pipeline, type Tensor } from '../node.js';
+import { MobileNetError, type MobileNetV2Model, pipeline, type Tensor } from '../entries/main-node.js';
 import { runJob, together, unstack } from './batches.js';
 import { loadOptions } from './checkpoint.js';
 import { withDownloads } from './downloads.js';

@@ -1,6 +1,6 @@
 /** `mobilenet-v2 inspect`: a checkpoint's layers, what they make, how many weights they hold and what they cost. */
 import type { Command } from 'commander';
-import { MobileNetV2Config } from '../node.js';
+import { MobileNetV2Config } from '../entries/main-node.js';
 import { architectureOf, folderOf, imageSize, modelClass } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
 import {

@@ -1,6 +1,6 @@
 /** `--limit name=value`: one flag for every limit in env.limits, which protect memory from damaged and hostile files. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { env, type Limits } from '../node.js';
+import { env, type Limits } from '../entries/main-node.js';
 
 export interface LimitFlags {
   limit?: Partial<Limits>;

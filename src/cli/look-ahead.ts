@@ -1,7 +1,7 @@
 /** Pictures on their way to the network: decoded and preprocessed ahead of it by other threads, where that pays. */
 import { availableParallelism } from 'node:os';
-import { PictureThreads } from '../node/picture-threads.js';
-import { type Preparation, type Prepared, prepare } from '../node/prepare.js';
+import { PictureThreads } from '../platforms/node/picture-threads.js';
+import { type Preparation, type Prepared, prepare } from '../platforms/node/prepare.js';
 import type { Picture } from './pictures.js';
 
 /** What became of a picture. */

@@ -1,6 +1,6 @@
 /** Pictures that the command line writes, by the extension of their name. */
 import { extname } from 'node:path';
-import type { RawImage } from '../node.js';
+import type { RawImage } from '../entries/main-node.js';
 
 const TYPES: Record<string, string> = { '.png': 'image/png', '.jpg': 'image/jpeg', '.jpeg': 'image/jpeg' };
 

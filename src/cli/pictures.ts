@@ -6,7 +6,7 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import { Argument } from 'commander';
 import { listNames, show } from '../base/errors.js';
-import { env, load_image, MobileNetError, type RawImage } from '../node.js';
+import { env, load_image, MobileNetError, type RawImage } from '../entries/main-node.js';
 import { UsageError, unreadable } from './errors.js';
 import { plural, printable } from './text.js';
 

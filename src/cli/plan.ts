@@ -1,7 +1,7 @@
 /** `mobilenet-v2 plan`: the steps a model really runs for an input, with their kernels and their place in memory. */
 import type { Command } from 'commander';
+import { describePlan, type Plan } from '../entries/main-node.js';
 import { multiplyAdds } from '../layers/spec.js';
-import { describePlan, type Plan } from '../node.js';
 import { examples } from './options.js';
 import { addPlannedOptions, loadPlanned, type PlannedFlags } from './planned-model.js';
 import type { Session } from './session.js';

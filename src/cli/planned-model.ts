@@ -1,6 +1,6 @@
 /** What `plan` and `profile` share: a model, and the size of the input that its steps are looked at with. */
 import type { Command } from 'commander';
-import { type InputDims, MobileNetV2Config } from '../node.js';
+import { type InputDims, MobileNetV2Config } from '../entries/main-node.js';
 import { architectureOf, folderOf, imageSize, loadOptions, modelClass } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
 import {

@@ -1,7 +1,7 @@
 /** `mobilenet-v2 profile`: what each step of a model takes on this machine, and how near its limit that is. */
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { type Profile, type ProfileRow, Tensor } from '../node.js';
+import { type Profile, type ProfileRow, Tensor } from '../entries/main-node.js';
 import { examples, outputPath, wholeNumber } from './options.js';
 import { addPlannedOptions, loadPlanned, type PlannedFlags } from './planned-model.js';
 import { profilePage, profileText } from './profile-page.js';

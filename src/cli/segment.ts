@@ -1,8 +1,5 @@
 /** `mobilenet-v2 segment`: a mask of classes for every picture, and the picture with the classes laid over it. */
 import { type Command, Option } from 'commander';
-import { makeFolder } from '../node/files.js';
-import { encodePalettePng, encodePng } from '../node/png.js';
-import type { Prepared } from '../node/prepare.js';
 import {
   colorize,
   type ImageSegmentationPipeline,
@@ -13,8 +10,11 @@ import {
   pipeline,
   type RawImage,
   Tensor,
-} from '../node.js';
+} from '../entries/main-node.js';
 import { segmentationProcessing } from '../pipeline.js';
+import { makeFolder } from '../platforms/node/files.js';
+import { encodePalettePng, encodePng } from '../platforms/node/png.js';
+import type { Prepared } from '../platforms/node/prepare.js';
 import { runJob } from './batches.js';
 import { loadOptions, warnOfRandomWeights } from './checkpoint.js';
 import { withDownloads } from './downloads.js';

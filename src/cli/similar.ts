@@ -1,7 +1,7 @@
 /** `mobilenet-v2 similar`: the pictures that look most like a given one, by the cosine of their features. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { MobileNetError, pipeline } from '../node.js';
+import { MobileNetError, pipeline } from '../entries/main-node.js';
 import { runJob, together, unstack } from './batches.js';
 import { loadOptions } from './checkpoint.js';
 import { withDownloads } from './downloads.js';

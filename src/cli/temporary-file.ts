@@ -5,7 +5,7 @@
  */
 import { closeSync, openSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { MobileNetError } from '../node.js';
+import { MobileNetError } from '../entries/main-node.js';
 
 const unfinished = new Set<string>();
 process.on('exit', () => {

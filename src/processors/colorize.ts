@@ -1,9 +1,9 @@
 /** Maps of classes in colour: as a picture, over a picture, and with a legend. The same class has the same colour everywhere. */
 import { MobileNetError, show } from '../base/errors.js';
 import { checkOptions } from '../base/options.js';
+import { RawImage } from '../images/raw-image.js';
 import { Tensor } from '../tensor/tensor.js';
 import { layOver } from './heatmap.js';
-import { RawImage } from './raw-image.js';
 
 /** [red, green, blue], 0 to 255. */
 export type Color = readonly [red: number, green: number, blue: number];

@@ -3,9 +3,9 @@
  * everything the image processor did, so that what lies under a colour is what the number is about.
  */
 import { MobileNetError, show } from '../base/errors.js';
+import { RawImage } from '../images/raw-image.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Geometry } from './geometry.js';
-import { RawImage } from './raw-image.js';
 
 /** Along one axis: the middle of what value `i` of the map sees is `start + i · stride`, in pixels of the network's input. */
 export interface Grid {

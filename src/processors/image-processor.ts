@@ -9,6 +9,7 @@ import { MobileNetError, show } from '../base/errors.js';
 import { missing, refuseForeign } from '../base/foreign.js';
 import { parseJson } from '../base/json.js';
 import { checkTypos, knownOptions, type UnusedOptions } from '../base/options.js';
+import type { ResamplingNumber } from '../images/resize.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { type Geometry, planGeometry } from './geometry.js';
 import {
@@ -24,7 +25,6 @@ import {
 } from './options.js';
 import { post_process_semantic_segmentation } from './postprocess.js';
 import { batchOf, type ImageInput, isInput, makeLabels, type Prepared, preparePictures } from './preprocess.js';
-import type { ResamplingNumber } from './resize.js';
 
 export type { ImageInput, ImageProcessorOptions };
 

@@ -4,7 +4,7 @@
  */
 import { env } from '../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../base/errors.js';
-import { Resampling, type ResamplingName, type ResamplingNumber, resamplingNumber } from './resize.js';
+import { Resampling, type ResamplingName, type ResamplingNumber, resamplingNumber } from '../images/resize.js';
 
 /** How large a picture becomes, in pixels. The last two forms keep its proportions, as `shortest_edge` does. */
 export type Size =

@@ -4,10 +4,10 @@
  * image_transforms.py (`convert_to_rgb`, `to_pil_image`, `resize`), Pillow's AlphaComposite.c.
  */
 import { MobileNetError, show } from '../base/errors.js';
+import { checkPixels, type Pixels } from '../images/pixels.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { roundHalfEven } from './geometry.js';
 import type { ChannelFormat } from './options.js';
-import { checkPixels, type Pixels } from './pixels.js';
 
 /** A picture of any numbers. */
 export interface Picture {

@@ -4,13 +4,13 @@
  */
 import { heed, unlessAborted } from '../base/abort.js';
 import { MobileNetError } from '../base/errors.js';
+import { looksLikePixels, type Pixels } from '../images/pixels.js';
+import { load_image, type ImageInput as PictureInput, type ReadOptions } from '../images/raw-image.js';
+import { Resampling, type ResamplingNumber, resize } from '../images/resize.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type Geometry, planGeometry } from './geometry.js';
 import type { ResolvedOptions } from './options.js';
 import { dropAlpha, mapsOfTensor, type Picture, pictureOfPixels, picturesOfTensor, toBytes, toRgb } from './picture.js';
-import { looksLikePixels, type Pixels } from './pixels.js';
-import { load_image, type ImageInput as PictureInput, type ReadOptions } from './raw-image.js';
-import { Resampling, type ResamplingNumber, resize } from './resize.js';
 
 /** A picture wherever it is, or a batch in one tensor [N, …]. */
 export type OneInput = PictureInput | Pixels | Tensor;

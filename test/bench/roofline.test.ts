@@ -1,8 +1,8 @@
 /** The arithmetic behind the benchmark's charts. */
 import { describe, expect, it } from 'vitest';
 import { attainable, bytesOf, bytesOfPlan, figuresOf, intensityOf } from '../../bench/roofline.mjs';
+import { MobileNetV2Config, MobileNetV2ForImageClassification } from '../../src/entries/main-node.js';
 import { multiplyAdds } from '../../src/layers/spec.js';
-import { MobileNetV2Config, MobileNetV2ForImageClassification } from '../../src/node.js';
 import { CONV3X3, DEPTHWISE, OTHERS, POINTWISE, sizes } from '../layers/cases.js';
 
 describe('bytes', () => {

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { MobileNetV2Config, MobileNetV2ForImageClassification } from '../../src/node.js';
+import { MobileNetV2Config, MobileNetV2ForImageClassification } from '../../src/entries/main-node.js';
 import { ROOT, temporaryFolder } from '../helpers/cli.js';
 
 const bench = (...args: string[]) =>

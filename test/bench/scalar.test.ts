@@ -1,8 +1,8 @@
 /** The scalar loops of the ablation are right, or their times mean nothing. */
 import { describe, expect, it } from 'vitest';
 import { scalarKernel, scalarNetwork } from '../../bench/scalar.mjs';
+import { MobileNetV2Config, MobileNetV2ForImageClassification, Tensor } from '../../src/entries/main-node.js';
 import type { Spec } from '../../src/layers/spec.js';
-import { MobileNetV2Config, MobileNetV2ForImageClassification, Tensor } from '../../src/node.js';
 import { CONV3X3, compare, DEPTHWISE, type Operands, POINTWISE, sizes } from '../layers/cases.js';
 
 function run(spec: Spec, given: Operands): Float32Array {

@@ -25,7 +25,9 @@ function deepImports(): [string, string][] {
       .map(([, specifier]) => specifier!)
       .filter(
         (specifier) =>
-          /(^|\/)(dist|src)\//.test(specifier) || /^(models|processors)\//.test(specifier) || INTERNAL.test(specifier),
+          /(^|\/)(dist|src)\//.test(specifier) ||
+          /^(models|processors|formats|images|platforms|convert|entries)\//.test(specifier) ||
+          INTERNAL.test(specifier),
       )
       .map((specifier): [string, string] => [file, specifier.replace(/^.*\b(dist|src)\//, '')]);
   });

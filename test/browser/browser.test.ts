@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ClassificationResult, type Device, type EngineName, pipeline } from '../../src/node.js';
+import { type ClassificationResult, type Device, type EngineName, pipeline } from '../../src/entries/main-node.js';
 import { ROOT } from '../helpers/cli.js';
 import { findChromium } from './chromium.js';
 import { type PAGES, type Server, serve } from './server.js';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { serve } from '../../examples/browser/serve.mjs';
-import { type ImageClassificationPipeline, pipeline } from '../../src/node.js';
+import { type ImageClassificationPipeline, pipeline } from '../../src/entries/main-node.js';
 import { ROOT } from '../helpers/cli.js';
 import { DOGS } from '../helpers/models.js';
 import { findChromium } from './chromium.js';
@@ -178,7 +178,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await layer.locator('summary').click();
     await layer.locator('canvas').waitFor();
     const { processor, model } = classify;
-    const { load_image } = await import('../../src/node.js');
+    const { load_image } = await import('../../src/entries/main-node.js');
     const { pixel_values } = await processor(await load_image(HUSKY));
     const values = (await model.activations(pixel_values, ['layer.1.conv_3x3'])).get('layer.1.conv_3x3')!;
     const zeros = values.data.filter((value) => value === 0).length / values.size;

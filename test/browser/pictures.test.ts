@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { RawImage } from '../../src/node.js';
+import { RawImage } from '../../src/entries/main-node.js';
 import { ROOT } from '../helpers/cli.js';
 import { findBrowser } from './chromium.js';
 

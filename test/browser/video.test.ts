@@ -1,7 +1,7 @@
 /** Films and all that a browser can draw, as pictures: in a real browser, from its own classes. */
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type * as Library from '../../src/web.js';
+import type * as Library from '../../src/entries/main-web.js';
 import { findChromium } from './chromium.js';
 import { type Server, serve } from './server.js';
 

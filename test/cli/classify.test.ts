@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type ClassificationResult, load_image, pipeline } from '../../src/node.js';
+import { type ClassificationResult, load_image, pipeline } from '../../src/entries/main-node.js';
 import { cli, ROOT, temporaryFolder } from '../helpers/cli.js';
 import { saveTinyClassifier, stripes, writeStripes } from '../helpers/tiny.js';
 

@@ -1,7 +1,13 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { load_image, MobileNetV2ImageProcessor, MobileNetV2Model, pipeline, type Tensor } from '../../src/node.js';
+import {
+  load_image,
+  MobileNetV2ImageProcessor,
+  MobileNetV2Model,
+  pipeline,
+  type Tensor,
+} from '../../src/entries/main-node.js';
 import { cli, ROOT, temporaryFolder } from '../helpers/cli.js';
 import { maxDifference, readGoldens } from '../helpers/goldens.js';
 import { saveTinyClassifier, writeStripes } from '../helpers/tiny.js';

@@ -4,7 +4,7 @@ import {
   MobileNetV2Config,
   MobileNetV2ForImageClassification,
   MobileNetV2Model,
-} from '../../src/node.js';
+} from '../../src/entries/main-node.js';
 import { cli, temporaryFolder } from '../helpers/cli.js';
 import { saveTinyClassifier, saveTinySegmenter } from '../helpers/tiny.js';
 

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { shapeOf } from '../../src/cli/shape.js';
-import { MobileNetV2Config, MobileNetV2ForImageClassification } from '../../src/node.js';
+import { MobileNetV2Config, MobileNetV2ForImageClassification } from '../../src/entries/main-node.js';
 import { CLI, cli, temporaryFolder } from '../helpers/cli.js';
 import { saveTinyClassifier } from '../helpers/tiny.js';
 

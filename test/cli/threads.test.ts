@@ -6,8 +6,8 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { env } from '../../src/base/env.js';
-import type * as Threads from '../../src/node/picture-threads.js';
-import type * as Package from '../../src/node.js';
+import type * as Package from '../../src/entries/main-node.js';
+import type * as Threads from '../../src/platforms/node/picture-threads.js';
 import { cli, ROOT, temporaryFolder } from '../helpers/cli.js';
 import { readGoldens } from '../helpers/goldens.js';
 import { saveTinyClassifier, saveTinySegmenter, stripes, writeStripes } from '../helpers/tiny.js';
@@ -98,8 +98,8 @@ describe('threads themselves', () => {
 
   it('that die leave their pictures to the main thread', async () => {
     // From the sources there is no worker to load, so every thread dies at once.
-    const { PictureThreads } = await import('../../src/node/picture-threads.js');
-    const { MobileNetV2ImageProcessor } = await import('../../src/node.js');
+    const { PictureThreads } = await import('../../src/platforms/node/picture-threads.js');
+    const { MobileNetV2ImageProcessor } = await import('../../src/entries/main-node.js');
     const threads = new PictureThreads(2);
     threads.configure({ processor: new MobileNetV2ImageProcessor(), options: {}, keepImage: false });
     const all = Array.from({ length: 9 }, (_, n) => threads.prepare(`${photos}/${n}.png`).catch(({ code }) => code));

@@ -4,10 +4,15 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type Converted, type ConvertOptions, convert, parseLabels } from '../../src/convert-node.js';
-import { MobileNetV2ForImageClassification, MobileNetV2ImageProcessor, RawImage, Tensor } from '../../src/node.js';
+import { type Converted, type ConvertOptions, convert, parseLabels } from '../../src/entries/convert-node.js';
+import {
+  MobileNetV2ForImageClassification,
+  MobileNetV2ImageProcessor,
+  RawImage,
+  Tensor,
+} from '../../src/entries/main-node.js';
+import { expectError, memoryFolder } from '../formats/helpers.js';
 import { shared, withoutShared } from '../helpers/shared.js';
-import { expectError, memoryFolder } from '../weights/helpers.js';
 
 const absent = withoutShared('cases of files that people brought');
 const at = (path: string) => shared(`cases/${path}`);

@@ -9,22 +9,22 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { env, type Folder } from '../../src/base/env.js';
-import { type Converted, convert } from '../../src/convert-node.js';
-import { readSafetensors, writeSafetensors } from '../../src/models/weights/safetensors.js';
-import { toFloat32 } from '../../src/models/weights/stored.js';
-import { Zip } from '../../src/models/weights/zip.js';
+import { type Converted, convert } from '../../src/entries/convert-node.js';
 import {
   load_image,
   MobileNetV2ForImageClassification,
   MobileNetV2ImageProcessor,
   MobileNetV2Model,
   Tensor,
-} from '../../src/node.js';
+} from '../../src/entries/main-node.js';
+import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors.js';
+import { toFloat32 } from '../../src/formats/stored.js';
+import { Zip } from '../../src/formats/zip.js';
 import { float16ToFloat32, float32ToFloat16 } from '../../src/tensor/half.js';
+import { expectError, memoryFolder, utf8 } from '../formats/helpers.js';
 import { temporaryFolder } from '../helpers/cli.js';
 import { float32Golden, maxDifference, readGoldens } from '../helpers/goldens.js';
 import { saveTinyClassifier } from '../helpers/tiny.js';
-import { expectError, memoryFolder, utf8 } from '../weights/helpers.js';
 
 const goldenUrl = (name: string) => new URL(`../goldens/convert/${name}`, import.meta.url);
 const bytesOf = (name: string): Uint8Array => {

@@ -1,7 +1,7 @@
 /** What a Keras graph may say around a MobileNetV2, and what is refused by name. Graphs here have no weights. */
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src/base/json.js';
-import { readGraph } from '../../src/models/convert/keras-graph.js';
+import { readGraph } from '../../src/convert/keras-graph.js';
 
 type Layer = [kind: string, name: string, config?: object, inbound?: unknown];
 

@@ -10,7 +10,7 @@ import {
   MobileNetV2ForSemanticSegmentation,
   MobileNetV2ImageProcessor,
   Tensor,
-} from '../../src/node.js';
+} from '../../src/entries/main-node.js';
 import { temporaryFolder } from '../helpers/cli.js';
 
 const file = (path: string, name = path.replace(/.*\//, '')) => ({

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { RawImage } from '../../src/node.js';
+import { RawImage } from '../../src/entries/main-node.js';
 import { ROOT, temporaryFolder } from '../helpers/cli.js';
 import { writeStripes } from '../helpers/tiny.js';
 

@@ -3,7 +3,7 @@
  * makes of one differs from 5e-7 of its largest value to 3e-4, so it is asked: by an input that is off by as much.
  */
 import { expect } from 'vitest';
-import { Tensor } from '../../src/index.js';
+import { Tensor } from '../../src/entries/main.js';
 import { maxDifference } from './goldens.js';
 
 /** Every value off by one unit in its last place, or by none. */

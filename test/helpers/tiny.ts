@@ -6,7 +6,7 @@ import {
   MobileNetV2ForImageClassification,
   MobileNetV2ForSemanticSegmentation,
   MobileNetV2ImageProcessor,
-} from '../../src/node.js';
+} from '../../src/entries/main-node.js';
 
 const SMALL = { depth_multiplier: 0.1, image_size: 32, finegrained_output: false };
 /** The default initialisation is so small that untrained networks see no difference between pictures. */

@@ -3,12 +3,12 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { convert } from '../../src/convert-node.js';
+import { convert } from '../../src/entries/convert-node.js';
+import { MobileNetV2Config, MobileNetV2ForImageClassification, pipeline } from '../../src/entries/main-node.js';
 import { hubPlace } from '../../src/hub/names.js';
-import { MobileNetV2Config, MobileNetV2ForImageClassification, pipeline } from '../../src/node.js';
+import { expectError, memoryFolder, utf8 } from '../formats/helpers.js';
 import { ROOT, temporaryFolder } from '../helpers/cli.js';
 import { saveTinyClassifier } from '../helpers/tiny.js';
-import { expectError, memoryFolder, utf8 } from '../weights/helpers.js';
 import { refusal, testHub } from './helpers.js';
 
 describe('an address of the hub', () => {

@@ -3,7 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { env, HubOptions, pipeline } from '../../src/index.js';
+import type { env, HubOptions, pipeline } from '../../src/entries/main.js';
 import { type Server, serve } from '../browser/server.js';
 import { dogsFiles, type Hub, startHub } from './server.mjs';
 

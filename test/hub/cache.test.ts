@@ -11,8 +11,8 @@ import {
   scan_cache,
   snapshot_download,
   verify_cache,
-} from '../../src/node/hub.js';
-import { MobileNetV2ForImageClassification } from '../../src/node.js';
+} from '../../src/entries/hub-node.js';
+import { MobileNetV2ForImageClassification } from '../../src/entries/main-node.js';
 import { CLI, cli, ROOT } from '../helpers/cli.js';
 import { filesBelow, leftovers, refusal, testHub } from './helpers.js';
 import { COMMIT, dogsFiles, type Hub } from './server.mjs';

@@ -5,13 +5,13 @@ import type { ServerResponse } from 'node:http';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { env, type ProgressInfo } from '../../src/base/env.js';
-import { hf_hub_download, hubFolder, scan_cache, snapshot_download, verify_cache } from '../../src/node/hub.js';
+import { hf_hub_download, hubFolder, scan_cache, snapshot_download, verify_cache } from '../../src/entries/hub-node.js';
 import {
   MobileNetV2Config,
   MobileNetV2ForImageClassification,
   MobileNetV2ImageProcessor,
   pipeline,
-} from '../../src/node.js';
+} from '../../src/entries/main-node.js';
 import { ROOT, temporaryFolder } from '../helpers/cli.js';
 import { filesBelow, leftovers, refusal, testHub } from './helpers.js';
 import { COMMIT, dogsFiles } from './server.mjs';

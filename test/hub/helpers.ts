@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, onTestFinished, vi } from 'vitest';
 import { env } from '../../src/base/env.js';
-import { MobileNetError } from '../../src/node.js';
+import { MobileNetError } from '../../src/entries/main-node.js';
 import { temporaryFolder } from '../helpers/cli.js';
 import { type Files, type Hub, startHub } from './server.mjs';
 

@@ -2,7 +2,7 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
-import { hf_hub_download, hubFolder, scan_cache, snapshot_download } from '../../src/node/hub.js';
+import { hf_hub_download, hubFolder, scan_cache, snapshot_download } from '../../src/entries/hub-node.js';
 import { leftovers, testHub } from './helpers.js';
 import { dogsFiles } from './server.mjs';
 

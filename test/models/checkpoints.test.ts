@@ -9,7 +9,7 @@ import {
   MobileNetV2Model,
   RawImage,
   type Tensor,
-} from '../../src/node.js';
+} from '../../src/entries/main-node.js';
 import { readGoldens } from '../helpers/goldens.js';
 import { shared, withoutShared } from '../helpers/shared.js';
 

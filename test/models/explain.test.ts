@@ -9,7 +9,7 @@ import {
   pipeline,
   RawImage,
   Tensor,
-} from '../../src/node.js';
+} from '../../src/entries/main-node.js';
 import { ImageClassificationPipeline as Pipeline } from '../../src/pipeline.js';
 import { heatmap, layOver } from '../../src/processors/heatmap.js';
 import { DOGS } from '../helpers/models.js';

@@ -1,9 +1,9 @@
 /** Loading models from folders of files: the faults that only show where files, links and weights come together. */
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { readSafetensors, writeSafetensors } from '../../src/models/weights/safetensors.js';
-import { toFloat32, toInt64 } from '../../src/models/weights/stored.js';
-import { type FromPretrainedOptions, MobileNetV2ForImageClassification, Tensor } from '../../src/node.js';
+import { type FromPretrainedOptions, MobileNetV2ForImageClassification, Tensor } from '../../src/entries/main-node.js';
+import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors.js';
+import { toFloat32, toInt64 } from '../../src/formats/stored.js';
 import { temporaryFolder } from '../helpers/cli.js';
 import { saveTinyClassifier } from '../helpers/tiny.js';
 

@@ -9,7 +9,7 @@ import {
   MobileNetV2Model,
   pipeline,
   Tensor,
-} from '../../src/node.js';
+} from '../../src/entries/main-node.js';
 import { temporaryFolder } from '../helpers/cli.js';
 import { saveTinyClassifier } from '../helpers/tiny.js';
 

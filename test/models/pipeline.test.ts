@@ -11,7 +11,7 @@ import {
   RawImage,
   type SegmentationOptions,
   Tensor,
-} from '../../src/node.js';
+} from '../../src/entries/main-node.js';
 import { temporaryFolder } from '../helpers/cli.js';
 import { saveTinyClassifier, saveTinySegmenter, stripes } from '../helpers/tiny.js';
 

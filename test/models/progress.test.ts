@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { env, type Folder, MobileNetV2Config, type ProgressInfo, pipeline } from '../../src/node.js';
-import { webPlatform } from '../../src/processors/web.js';
+import { env, type Folder, MobileNetV2Config, type ProgressInfo, pipeline } from '../../src/entries/main-node.js';
+import { webPlatform } from '../../src/platforms/web.js';
 import { saveTinyClassifier } from '../helpers/tiny.js';
 
 const FILES = ['config.json', 'model.safetensors', 'preprocessor_config.json'];

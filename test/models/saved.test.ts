@@ -6,7 +6,6 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { writeSafetensors } from '../../src/models/weights/safetensors.js';
 import {
   MobileNetV2Config,
   type MobileNetV2ConfigOptions,
@@ -15,7 +14,8 @@ import {
   MobileNetV2Model,
   type SavePretrainedOptions,
   Tensor,
-} from '../../src/node.js';
+} from '../../src/entries/main-node.js';
+import { writeSafetensors } from '../../src/formats/safetensors.js';
 import { temporaryFolder } from '../helpers/cli.js';
 import { formulaTensor } from '../helpers/formula.js';
 import { shared, withoutShared } from '../helpers/shared.js';

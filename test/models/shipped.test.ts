@@ -10,7 +10,7 @@ import {
   MobileNetV2ImageProcessor,
   MobileNetV2Model,
   pipeline,
-} from '../../src/node.js';
+} from '../../src/entries/main-node.js';
 import { ROOT } from '../helpers/cli.js';
 import { float32Golden, maxDifference, readGoldens } from '../helpers/goldens.js';
 import { SEGMENTER } from '../helpers/models.js';

@@ -9,7 +9,7 @@ import {
   MobileNetV2ForSemanticSegmentation,
   type ModelOptions,
 } from '../../src/models/mobilenet-v2/model.js';
-import { nodePlatform } from '../../src/node/platform.js';
+import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 
 const before = env.platform;

@@ -8,7 +8,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { RawImage } from '../../src/node.js';
+import { RawImage } from '../../src/entries/main-node.js';
 import { ROOT, temporaryFolder } from '../helpers/cli.js';
 import { CLASSIFIER, SEGMENTER } from '../helpers/models.js';
 import { startHub } from '../hub/server.mjs';

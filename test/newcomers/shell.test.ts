@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { load_image, RawImage } from '../../src/node.js';
+import { load_image, RawImage } from '../../src/entries/main-node.js';
 import { CLI, ROOT } from '../helpers/cli.js';
 
 let folder: string;

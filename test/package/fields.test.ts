@@ -32,7 +32,7 @@ describe('package.json', () => {
   it('old bundlers take the right one for each place', async () => {
     expect(await entryOf('node')).toContain('dist/bundle/core.js');
     const inBrowser = await entryOf('browser');
-    expect(inBrowser).toContain('dist/web.js');
+    expect(inBrowser).toContain('dist/entries/main-web.js');
     expect(inBrowser.filter((file) => /^dist\/(bundle|node)\b/.test(file))).toEqual([]);
   });
 

@@ -45,7 +45,7 @@ describe('every exported class has the name of its export', () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
     const pages: string[] = SUBPATHS.map((subpath) => exports[subpath].default).filter((file) => !/bundle/.test(file));
-    expect(pages).toContain('./dist/web.js');
+    expect(pages).toContain('./dist/entries/main-web.js');
     const outfiles = pages.map((_, i) => join(folder, `${i}.js`));
     for (const [i, file] of pages.entries()) {
       const options = { bundle: true, format: 'esm', logLevel: 'error' } as const;

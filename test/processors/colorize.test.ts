@@ -1,6 +1,6 @@
 /** Masks in colour: what every pixel gets, and whether people can tell the colours apart. */
 import { describe, expect, it } from 'vitest';
-import { colorize, legend, overlay, RawImage, Tensor } from '../../src/index.js';
+import { colorize, legend, overlay, RawImage, Tensor } from '../../src/entries/main.js';
 import { classColor } from '../../src/processors/colorize.js';
 import { post_process_semantic_segmentation } from '../../src/processors/postprocess.js';
 import { ciede2000, labOf } from '../helpers/color-distance.js';

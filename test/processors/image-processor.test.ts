@@ -3,17 +3,17 @@ import { fileURLToPath } from 'node:url';
 import { PNG } from 'pngjs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { env, type Folder } from '../../src/base/env.js';
-import { nodePlatform } from '../../src/node/platform.js';
-import { encodePalettePng } from '../../src/node/png.js';
+import type { Pixels } from '../../src/images/pixels.js';
+import { RawImage } from '../../src/images/raw-image.js';
+import { resize } from '../../src/images/resize.js';
+import { nodePlatform } from '../../src/platforms/node/platform.js';
+import { encodePalettePng } from '../../src/platforms/node/png.js';
 import {
   type ImageInput,
   MobileNetV2FeatureExtractor,
   MobileNetV2ImageProcessor,
   type ProcessOptions,
 } from '../../src/processors/image-processor.js';
-import type { Pixels } from '../../src/processors/pixels.js';
-import { RawImage } from '../../src/processors/raw-image.js';
-import { resize } from '../../src/processors/resize.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { float32Golden, maxDifference, readGoldens } from '../helpers/goldens.js';
 import { withoutShared } from '../helpers/shared.js';

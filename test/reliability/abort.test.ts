@@ -1,7 +1,12 @@
 /** Row R2: an abort before, during and after a call ends it with the signal's reason, and the next result is the same. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Folder, openFolder } from '../../src/base/env.js';
-import { MobileNetV2ForImageClassification, MobileNetV2Model, type ModelOptions, pipeline } from '../../src/node.js';
+import {
+  MobileNetV2ForImageClassification,
+  MobileNetV2Model,
+  type ModelOptions,
+  pipeline,
+} from '../../src/entries/main-node.js';
 import { temporaryFolder } from '../helpers/cli.js';
 import { saveTinyClassifier, saveTinySegmenter, stripes } from '../helpers/tiny.js';
 import { Ledger, timed } from './ledger.js';

@@ -2,7 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { MobileNetV2ForImageClassification, RawImage } from '../../src/node.js';
+import { MobileNetV2ForImageClassification, RawImage } from '../../src/entries/main-node.js';
 import { CLI, cli, ROOT, temporaryFolder } from '../helpers/cli.js';
 import { readGoldens } from '../helpers/goldens.js';
 import { saveTinyClassifier, saveTinySegmenter, stripes } from '../helpers/tiny.js';

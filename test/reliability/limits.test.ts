@@ -2,11 +2,16 @@
 import { copyFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { env, type Limits } from '../../src/base/env.js';
-import { load_image, MobileNetV2ForImageClassification, MobileNetV2ImageProcessor, pipeline } from '../../src/node.js';
-import { jpeg } from '../codecs/jpeg-files.js';
+import {
+  load_image,
+  MobileNetV2ForImageClassification,
+  MobileNetV2ImageProcessor,
+  pipeline,
+} from '../../src/entries/main-node.js';
+import { fixture, memoryFolder, utf8 } from '../formats/helpers.js';
 import { temporaryFolder } from '../helpers/cli.js';
 import { saveTinyClassifier, stripes } from '../helpers/tiny.js';
-import { fixture, memoryFolder, utf8 } from '../weights/helpers.js';
+import { jpeg } from '../images/jpeg-files.js';
 import { Ledger, resident, timed } from './ledger.js';
 
 const ledger = new Ledger('limits', 'npx vitest run test/reliability/limits.test.ts');

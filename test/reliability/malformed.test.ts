@@ -11,9 +11,9 @@ import {
   MobileNetError,
   MobileNetV2ForImageClassification,
   MobileNetV2ImageProcessor,
-} from '../../src/node.js';
+} from '../../src/entries/main-node.js';
+import { memoryFolder } from '../formats/helpers.js';
 import { saveTinyClassifier } from '../helpers/tiny.js';
-import { memoryFolder } from '../weights/helpers.js';
 import { Ledger, resident, timed } from './ledger.js';
 import { type Malformed, malformed, TAKEN } from './malformed.js';
 import { picture } from './models.js';

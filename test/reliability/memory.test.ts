@@ -1,6 +1,6 @@
 /** Row R3: memory that cannot be had ends one call with OUT_OF_MEMORY, costs no memory for good, and the model goes on. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { MobileNetV2ForImageClassification, ModelOptions } from '../../src/node.js';
+import type { MobileNetV2ForImageClassification, ModelOptions } from '../../src/entries/main-node.js';
 import { Ledger, timed } from './ledger.js';
 import { classifier, type Dims, picture } from './models.js';
 

@@ -1,5 +1,10 @@
 /** Models for faults to happen to: small, with weights large enough that results differ from input to input. */
-import { MobileNetV2Config, MobileNetV2ForImageClassification, type ModelOptions, Tensor } from '../../src/node.js';
+import {
+  MobileNetV2Config,
+  MobileNetV2ForImageClassification,
+  type ModelOptions,
+  Tensor,
+} from '../../src/entries/main-node.js';
 
 const SMALL = { depth_multiplier: 0.35, num_labels: 21, initializer_range: 0.2 };
 

@@ -14,7 +14,7 @@ import {
   type ModelOptions,
   RawImage,
   Tensor,
-} from '../../src/node.js';
+} from '../../src/entries/main-node.js';
 import { byAnUlp, expectAsClose } from '../helpers/close.js';
 import { SEED } from '../helpers/seed.js';
 import { Ledger, resident } from './ledger.js';

@@ -2,8 +2,8 @@
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { env, type Platform, type WorkerHandle } from '../../src/base/env.js';
-import { nodePlatform } from '../../src/node/platform.js';
-import type { ModelOptions } from '../../src/node.js';
+import type { ModelOptions } from '../../src/entries/main-node.js';
+import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { SEED } from '../helpers/seed.js';
 import { Ledger, timed } from './ledger.js';
 import { classifier, type Dims, picture, randomOf } from './models.js';

@@ -4,12 +4,12 @@
  * of work and each reading, as a graphics card would.
  */
 import { describe, expect, it } from 'vitest';
+import { MobileNetV2Config, MobileNetV2ForSemanticSegmentation, Tensor } from '../../src/entries/main-node.js';
 import { FUSED } from '../../src/graph/passes/passes.js';
 import type { Operands } from '../../src/layers/kernel.js';
 import { findKernel } from '../../src/layers/kernels.js';
 import { ELEMENT_BYTES, type ElementType, type Spec } from '../../src/layers/spec.js';
 import { segmentationGraph } from '../../src/models/mobilenet-v2/architecture.js';
-import { MobileNetV2Config, MobileNetV2ForSemanticSegmentation, Tensor } from '../../src/node.js';
 import type { BoundKernel, Engine, Region } from '../../src/runtime/engines/engine.js';
 import { placeWeights } from '../../src/runtime/engines/plain.js';
 import { Network } from '../../src/runtime/network.js';

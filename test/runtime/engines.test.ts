@@ -6,7 +6,7 @@ import { env } from '../../src/base/env.js';
 import { emitKernels, KERNEL_FORMS, kernelsFile, relaxedProbe } from '../../src/layers/wasm-module.js';
 import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
 import { MobileNetV2ForImageClassification, type ModelOptions } from '../../src/models/mobilenet-v2/model.js';
-import { nodePlatform } from '../../src/node/platform.js';
+import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { makeEngine } from '../../src/runtime/engines/make.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { ROOT } from '../helpers/cli.js';

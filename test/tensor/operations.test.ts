@@ -27,7 +27,7 @@ import {
   topk,
   zeros,
   zeros_like,
-} from '../../src/index.js';
+} from '../../src/entries/main.js';
 
 const DATA = [3.5, -1.25, 2, 0.5, -4, 7.75, 1, 2.5, -0.5, 6, -3, 0];
 /** [2,3,2] */

@@ -17,7 +17,7 @@ import {
   type RawImage,
   type SegmentationResult,
   Tensor,
-} from '../../src/index.js';
+} from '../../src/entries/main.js';
 
 /** Fails to compile where the types are not the same. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;

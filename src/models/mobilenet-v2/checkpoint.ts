@@ -1,7 +1,7 @@
 /** The files of a checkpoint: what `save_pretrained` and the converters write and Python's transformers reads. */
 import { listNames, MobileNetError } from '../../base/errors.js';
+import { writeSafetensors } from '../../formats/safetensors.js';
 import type { Graph } from '../../graph/nodes.js';
-import { writeSafetensors } from '../weights/safetensors.js';
 import { baseGraph, classificationGraph, segmentationGraph } from './architecture.js';
 import { MobileNetV2Config } from './config.js';
 import type { State } from './weights.js';

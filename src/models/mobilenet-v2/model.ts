@@ -16,6 +16,7 @@ import {
 } from '../../base/env.js';
 import { listNames, MobileNetError, show } from '../../base/errors.js';
 import { checkOptions, pick, type UnusedOptions } from '../../base/options.js';
+import { loadWeights } from '../../formats/load.js';
 import type { Graph } from '../../graph/nodes.js';
 import { activationFunction } from '../../layers/activation/plain.js';
 import type { InputDims, Plan } from '../../runtime/compile/plan.js';
@@ -26,7 +27,6 @@ import { Network } from '../../runtime/network.js';
 import type { Profile } from '../../runtime/profile.js';
 import { firstNonFinite } from '../../tensor/finite.js';
 import { Tensor } from '../../tensor/tensor.js';
-import { loadWeights } from '../weights/load.js';
 import { baseGraph, classificationGraph, segmentationGraph } from './architecture.js';
 import { type CheckpointDtype, checkpointFiles } from './checkpoint.js';
 import { CONFIG_FIELDS, MobileNetV2Config, type MobileNetV2ConfigOptions } from './config.js';

@@ -3,12 +3,12 @@
  * anything is computed, and every fault is named.
  */
 import { listNames, MobileNetError } from '../../base/errors.js';
+import { checkFinite } from '../../formats/load.js';
+import { withoutPrefix } from '../../formats/prefixes.js';
+import { type StoredTensor, toCounter, toFloat32 } from '../../formats/stored.js';
 import { type Graph, type Parameter, parametersOf } from '../../graph/nodes.js';
 import { type Dims, sameDims } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
-import { checkFinite } from '../weights/load.js';
-import { withoutPrefix } from '../weights/prefixes.js';
-import { type StoredTensor, toCounter, toFloat32 } from '../weights/stored.js';
 import type { MobileNetV2Config } from './config.js';
 import { normal, uniform } from './random.js';
 

@@ -1,5 +1,0 @@
-#!/usr/bin/env node
-/** The command line. What it does is in cli/. */
-import { main } from './cli/main.js';
-
-await main(process.argv.slice(2));

@@ -1,7 +1,0 @@
-/** What `mobilenet-v2/convert` is in Node: the converters, with files and zlib in place. */
-import { env } from './base/env.js';
-import { nodePlatform } from './node/platform.js';
-
-env.platform = nodePlatform;
-
-export * from './models/convert/convert.js';

@@ -1,7 +1,0 @@
-/** What `mobilenet-v2/convert` is outside Node: the converters, with fetch and the browser's unpacking in place. */
-import { env } from './base/env.js';
-import { webPlatform } from './processors/web.js';
-
-env.platform = { ...webPlatform, ...env.platform }; // what another entry has put there stays
-
-export * from './models/convert/convert.js';

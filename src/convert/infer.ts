@@ -1,0 +1,58 @@
+/** The depth multiplier of a network, from the channels that its weights have. */
+
+import { MobileNetError, show } from '../base/errors.js';
+import { parametersOf } from '../graph/nodes.js';
+import { baseGraph } from '../models/mobilenet-v2/architecture.js';
+import { MobileNetV2Config, type MobileNetV2ConfigOptions } from '../models/mobilenet-v2/config.js';
+import type { WeightSource } from '../models/mobilenet-v2/weights.js';
+import { PREFIX } from '../models/mobilenet-v2/weights.js';
+
+/** Those of published checkpoints come first, so that one of several that fit is the one meant. */
+const PUBLISHED = [1.0, 1.4, 1.3, 0.75, 0.5, 0.35, 0.25, 0.1, 1.2, 1.1, 2.0];
+/** Then every twentieth, then every hundredth. */
+const OTHERS = [20, 100].flatMap((parts) => Array.from({ length: 4 * parts }, (_, i) => (i + 1) / parts));
+
+const OUT = '.convolution.weight';
+
+export interface Width {
+  depth_multiplier: number;
+  /** False: a network narrower than 1 whose last convolution is narrower than 1280 too. */
+  finegrained_output: boolean;
+}
+
+/**
+ * Finds the multiplier under which every convolution has the channels that it has.
+ * @throws MobileNetError SHAPE when there is none; WEIGHTS when a convolution is missing
+ */
+export function inferWidth(
+  weights: ReadonlyMap<string, WeightSource>,
+  options: MobileNetV2ConfigOptions,
+  file: string,
+): Width {
+  const found = new Map<string, number>();
+  for (const [name, { dims }] of weights) {
+    if (name.startsWith(PREFIX) && name.endsWith(OUT)) found.set(name.slice(PREFIX.length), dims[0]);
+  }
+  for (const depth_multiplier of [...PUBLISHED, ...OTHERS]) {
+    for (const finegrained_output of depth_multiplier < 1 ? [true, false] : [true]) {
+      const width = { depth_multiplier, finegrained_output };
+      if (fits(found, new MobileNetV2Config({ ...options, ...width }))) return width;
+    }
+  }
+  const channels = [...found]
+    .filter(([name]) => /first_conv|reduce_1x1|^conv_1x1/.test(name))
+    .map(([, count]) => count);
+  throw new MobileNetError(
+    'SHAPE',
+    `${file}: no depth multiplier gives these channels: ${show(channels, 120)}; expected those of the paper's table, scaled`,
+    { file },
+  );
+}
+
+/** What is missing is for a later check to name; what is there has to fit. */
+function fits(found: ReadonlyMap<string, number>, config: MobileNetV2Config): boolean {
+  return parametersOf(baseGraph(config, null).nodes).every(({ name, dims }) => {
+    const channels = found.get(name);
+    return channels === undefined || channels === dims[0];
+  });
+}

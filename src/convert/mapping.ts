@@ -1,0 +1,143 @@
+/**
+ * What every name map gives: the weights of a framework's checkpoint under our names, what is left over, and what its files
+ * say about network and pictures. Only shapes are looked at here; numbers are read when all is known to fit.
+ */
+
+import type { StoredTensor } from '../formats/stored.js';
+import { toRowMajor } from '../formats/strided.js';
+import type { MobileNetV2ConfigOptions } from '../models/mobilenet-v2/config.js';
+import { type WeightSource, weightSource } from '../models/mobilenet-v2/weights.js';
+import { rowMajorStrides } from '../tensor/shape.js';
+import { Tensor } from '../tensor/tensor.js';
+
+export interface Mapping {
+  /** By the names of Hugging Face's classifier, with `mobilenet_v2.` before the backbone's. */
+  weights: Map<string, WeightSource>;
+  /** Names of the source, as it has them, that stand for nothing in a MobileNetV2. */
+  unmapped: string[];
+  /** Those of a head that is more than one linear layer: without them its results would be others. */
+  needed: string[];
+  /** Fields of config.json that the source decides. */
+  config: MobileNetV2ConfigOptions;
+  /** preprocessor_config.json, as far as the source decides it. */
+  preprocessor: Preprocessor;
+  /** What was assumed, in whole sentences. */
+  notes: string[];
+}
+
+/** How pictures become pixel values: the fields of preprocessor_config.json that differ between frameworks. */
+export interface Preprocessor {
+  do_resize: boolean;
+  size: { shortest_edge: number } | { height: number; width: number };
+  /** Pillow's number of the filter: 0 nearest, 2 bilinear, 3 bicubic. */
+  resample: number;
+  do_center_crop: boolean;
+  crop_size: { height: number; width: number };
+  do_rescale: boolean;
+  rescale_factor: number;
+  do_normalize: boolean;
+  image_mean: number[];
+  image_std: number[];
+}
+
+/** Our names of a batch norm's parts, in the order of every framework: scale, shift, mean, variance. */
+export const NORM_PARTS = ['weight', 'bias', 'running_mean', 'running_var'] as const;
+
+/** A tensor as it is. */
+export const same = (stored: StoredTensor): WeightSource => weightSource(stored, false);
+
+/** A tensor with its dimensions in another order: dimension d of the result is `order[d]` of the source. */
+export function permuted(stored: StoredTensor, order: readonly number[]): WeightSource {
+  const plain = same(stored);
+  const strides = rowMajorStrides(stored.dims);
+  const dims = order.map((d) => stored.dims[d]);
+  return {
+    ...plain,
+    dims,
+    read() {
+      const { data } = plain.read();
+      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      const moved = toRowMajor(
+        bytes,
+        dims,
+        order.map((d) => strides[d]),
+        bytes.length,
+        Float32Array.BYTES_PER_ELEMENT,
+      );
+      return new Tensor('float32', new Float32Array(moved.buffer), dims);
+    },
+  };
+}
+
+/** Zeros, for a bias that the source does without. */
+export function zeros(dims: readonly number[]): WeightSource {
+  const read = () => new Tensor('float32', new Float32Array(dims.reduce((product, size) => product * size, 1)), dims);
+  return { dims, dtype: 'F32', read, readCounter: () => new Tensor('int64', [0n], []) };
+}
+
+/** A row of zeros before the others: the other class of a classifier that has one output and a sigmoid. */
+export function zeroFirst(source: WeightSource): WeightSource {
+  const dims = [source.dims[0] + 1, ...source.dims.slice(1)];
+  return {
+    ...source,
+    dims,
+    read() {
+      const { data } = source.read();
+      const out = new Float32Array((data.length / source.dims[0]) * dims[0]);
+      out.set(data as Float32Array, out.length - data.length);
+      return new Tensor('float32', out, dims);
+    },
+  };
+}
+
+/** A batch norm's vectors; a scale or shift that it does without is undefined. */
+export interface Norm {
+  scale: StoredTensor | undefined;
+  shift: StoredTensor | undefined;
+  mean: StoredTensor;
+  variance: StoredTensor;
+  epsilon: number;
+}
+
+/**
+ * A linear layer with the batch norm before it: W(s(x − mean) + shift) + b is (Ws)x + (b + W(shift − s·mean)), where s is
+ * scale / √(variance + epsilon).
+ * @param weight [K, C]
+ * @param bias [K]
+ * @returns both, computed when they are read
+ */
+export function withNormBefore(weight: WeightSource, bias: WeightSource, norm: Norm): [WeightSource, WeightSource] {
+  const factors = (): [Float64Array, Float64Array] => {
+    const [scale, shift, mean, variance] = [norm.scale, norm.shift, norm.mean, norm.variance].map(
+      (stored) => stored && same(stored).read().data,
+    );
+    const factor = Float64Array.from(
+      variance!,
+      (one, c) => Number(scale?.[c] ?? 1) / Math.sqrt(Number(one) + norm.epsilon),
+    );
+    return [factor, factor.map((one, c) => Number(shift?.[c] ?? 0) - one * Number(mean![c]))];
+  };
+  const read = (isBias: boolean) => (): Tensor<'float32'> => {
+    const { data: matrix, dims } = weight.read();
+    const [rows, columns] = dims;
+    const [factor, offset] = factors();
+    if (factor.length !== columns) return weight.read(); // its shape is at fault too, and named
+    if (!isBias)
+      return new Tensor(
+        'float32',
+        Float32Array.from(matrix, (one, i) => one * factor[i % columns]),
+        dims,
+      );
+    const { data: before } = bias.read();
+    const sum = (k: number) => offset.reduce((total, one, c) => total + one * matrix[k * columns + c], before[k]);
+    return new Tensor(
+      'float32',
+      Float32Array.from({ length: rows }, (_, k) => sum(k)),
+      [rows],
+    );
+  };
+  return [
+    { ...weight, read: read(false) },
+    { ...bias, read: read(true) },
+  ];
+}

@@ -1,0 +1,14 @@
+/** `mobilenet-v2/hub` in Node: models of the hub as files, and what is kept of them. */
+export type { HubOptions, HubSettings, ProgressInfo, ResponseCache } from '../base/env.js';
+export { cacheFolder as cache_folder } from '../platforms/node/hub/environment.js';
+export { hubFolder } from '../platforms/node/hub/folder.js';
+export {
+  type CachedFile,
+  type CachedModel,
+  type CachedRevision,
+  remove_from_cache,
+  scan_cache,
+  type Verdict,
+  verify_cache,
+} from '../platforms/node/hub/manage.js';
+export { hf_hub_download, type SnapshotOptions, snapshot_download } from '../platforms/node/hub/snapshot.js';

@@ -1,0 +1,7 @@
+/** What `mobilenet-v2` is outside Node and edge runtimes: the public surface, with fetch and the browser's codecs in place. */
+import { env } from '../base/env.js';
+import { browserPlatform } from '../platforms/web-codecs.js';
+
+Object.assign(env.platform, browserPlatform);
+
+export * from './main.js';

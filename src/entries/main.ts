@@ -1,0 +1,80 @@
+/**
+ * The public surface. `mobilenet-v2` resolves to node.ts in Node, to edge.ts on edge runtimes and to web.ts elsewhere: the
+ * same, with files and codecs in place.
+ *
+ * To read the network, begin with models/mobilenet-v2/architecture.ts, the paper's table; graph/passes/passes.ts folds batch
+ * norm (layers/batch-norm) and fuses; layers/kernels.ts says which kernel computes a step, and
+ * `mobilenet-v2 plan` which it was: `depthwise3x3_…__wasm` is layers/depthwise/wasm.ts.
+ */
+// For `Symbol.dispose` in the declarations, where a project's own `lib` is older.
+/// <reference lib="esnext.disposable" preserve="true" />
+export type { HubOptions, HubSettings, ProgressInfo, ResponseCache, WorkerHandle } from '../base/env.js';
+export type {
+  ActivationNode,
+  AddNode,
+  BatchNormNode,
+  ConcatNode,
+  ConvNode,
+  Graph,
+  LinearNode,
+  Node as GraphNode,
+  PoolNode,
+  ResizeNode,
+} from '../graph/nodes.js';
+export type { EngineName } from '../layers/spec.js';
+export {
+  MobileNetV2Config,
+  MobileNetV2Config as AutoConfig,
+  type MobileNetV2ConfigFields,
+  type MobileNetV2ConfigOptions,
+  type ProblemType,
+} from '../models/mobilenet-v2/config.js';
+export {
+  type BaseModelOutput,
+  type Dtype,
+  type ForwardOptions,
+  type FromPretrainedOptions,
+  type ImageClassifierOutput,
+  MobileNetV2ForImageClassification,
+  MobileNetV2ForImageClassification as AutoModelForImageClassification,
+  MobileNetV2ForSemanticSegmentation,
+  MobileNetV2ForSemanticSegmentation as AutoModelForSemanticSegmentation,
+  MobileNetV2Model,
+  MobileNetV2Model as AutoModel,
+  MobileNetV2PreTrainedModel,
+  type ModelInputs,
+  type ModelOptions,
+  type ProfileOptions,
+  type SavePretrainedOptions,
+  type SemanticSegmenterOutput,
+} from '../models/mobilenet-v2/model.js';
+export type { State } from '../models/mobilenet-v2/weights.js';
+export {
+  type CallOptions,
+  type ClassificationOptions,
+  type ClassificationResult,
+  type Explanation,
+  type FeatureOptions,
+  ImageClassificationPipeline,
+  ImageFeatureExtractionPipeline,
+  ImageSegmentationPipeline,
+  type PipelineOf,
+  type PipelineOptions,
+  pipeline,
+  type ScoreFunction,
+  type SegmentationOptions,
+  type SegmentationResult,
+  type Task,
+} from '../pipeline.js';
+export {
+  describePlan,
+  type InputDims,
+  type Plan,
+  type PlanOutput,
+  type Step,
+} from '../runtime/compile/plan.js';
+export type { Layer, ReceptiveField } from '../runtime/describe-layers.js';
+export type { MemoryMode } from '../runtime/engines/engine.js';
+export type { Device } from '../runtime/engines/make.js';
+export type { Profile, ProfileRow, ProfileStep } from '../runtime/profile.js';
+export * from './image.js';

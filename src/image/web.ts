@@ -1,7 +1,0 @@
-/** What `mobilenet-v2/image` is in a browser. */
-import { env } from '../base/env.js';
-import { browserPlatform } from '../codecs/web.js';
-
-Object.assign(env.platform, browserPlatform);
-
-export * from './index.js';

@@ -1,0 +1,214 @@
+/**
+ * From the bytes of a file to pixels. What a file is and whether it is sound is decided here, before a codec runs, and so
+ * is what the pixels mean; the codec is the platform's. The outcome is PIL's `Image.open(…)`, then
+ * `ImageOps.exif_transpose`, then `convert('RGB')`, as transformers opens pictures:
+ *
+ * - alpha and tRNS are dropped, not blended: what lies behind transparency shows;
+ * - palettes and grey of 1, 2 and 4 bits are expanded; grey stays one channel;
+ * - samples of 16 bits keep their upper 8 (of grey, PIL clips at 255 instead, which makes almost everything white);
+ * - CMYK and YCCK become RGB as PIL does it, without a colour profile;
+ * - gamma, ICC profiles and chromaticities are ignored;
+ * - EXIF's orientation is applied, that in XMP is not.
+ */
+import { asBytes } from '../base/brands.js';
+import { type DecodedImage, env, type Platform, requirePlatform, warn } from '../base/env.js';
+import { MobileNetError, show } from '../base/errors.js';
+import { applyOrientation, exifOrientation } from './exif.js';
+import { type JpegLayout, readJpeg } from './jpeg/header.js';
+import { checkNotShared, checkPixels, type Pixels } from './pixels.js';
+import { asGreyPng, type PngLayout, readPng } from './png/header.js';
+import { detectFormat, MEDIA_TYPES } from './sniff.js';
+
+export interface DecodedPixels extends Pixels {
+  /** 1 grey, 3 RGB. */
+  readonly channels: 1 | 3;
+}
+
+export interface DecodeOptions {
+  /** What errors call the picture. */
+  file?: string;
+  /**
+   * Pixels as they are stored, for a mask of classes: palette indices in place of their colors, black and white as 0 and 1,
+   * 16 bits where they are below 256. What NumPy makes of a picture that Pillow opens.
+   */
+  indices?: boolean;
+}
+
+/**
+ * Decodes a PNG or JPEG, and other formats where the place can.
+ *
+ * @returns [H,W,1] for grey pictures, [H,W,3] for all others, upright
+ * @throws MobileNetError, with `file`: IMAGE for a damaged file, UNSUPPORTED for another format, LIMIT above
+ *   `env.limits.imageBytes`, `imagePixels` or `jpegScans`, OUT_OF_MEMORY when the codec gets none, ARG for no bytes
+ */
+export async function decodeImage(
+  encoded: Uint8Array,
+  { file = 'image', indices = false }: DecodeOptions = {},
+): Promise<DecodedPixels> {
+  const bytes = asBytes(encoded);
+  if (bytes === undefined) {
+    throw new MobileNetError('ARG', `${file}: expected the bytes of a picture in a Uint8Array, got ${show(encoded)}`, {
+      file,
+    });
+  }
+  checkNotShared(bytes, file);
+  if (bytes.length > env.limits.imageBytes) {
+    throw new MobileNetError(
+      'LIMIT',
+      `${file}: ${bytes.length} bytes exceed env.limits.imageBytes (${env.limits.imageBytes}); raise it to read larger files`,
+      { file },
+    );
+  }
+  if (bytes.length === 0) {
+    throw new MobileNetError('IMAGE', `${file}: expected a picture, got an empty file`, { file, offset: 0 });
+  }
+  const format = detectFormat(bytes);
+  switch (format) {
+    case 'PNG': {
+      const layout = readPng(bytes, file);
+      const decodePng = requirePlatform('decodePng', file);
+      const decoded = indices
+        ? await decodeIndices(decodePng, bytes, layout, file)
+        : await runCodec(decodePng, bytes, layout, file);
+      const grey = isGreyPng(layout) || (indices && layout.colourType === 3);
+      return upright(decoded, grey, bytes, layout);
+    }
+    case 'JPEG': {
+      const layout = readJpeg(bytes, file);
+      const decoded = await runCodec(requirePlatform('decodeJpeg', file), bytes, layout, file);
+      return upright(decoded, layout.colours === 'grey', bytes, layout);
+    }
+    case 'damaged PNG':
+      throw new MobileNetError('IMAGE', `${file}: expected PNG's signature, got a damaged one (was it sent as text?)`, {
+        file,
+        offset: 0,
+      });
+    default: {
+      const { decodeOther } = env.platform;
+      if (decodeOther !== undefined && MEDIA_TYPES[format] !== undefined) {
+        const decoded = await decodeOther(bytes, format, file);
+        checkPixels(decoded, file);
+        tell(decoded.warnings, file);
+        return keepChannels(decoded, 3);
+      }
+      const remedy =
+        MEDIA_TYPES[format] === undefined ? '' : '; convert it to one of them, or hand in its pixels as a RawImage';
+      throw new MobileNetError('UNSUPPORTED', `${file}: expected a PNG or JPEG picture, got ${format}${remedy}`, {
+        file,
+        offset: 0,
+      });
+    }
+  }
+}
+
+/** One message about a file, however much is wrong with it. */
+function tell(warnings: readonly string[] | undefined, file: string): void {
+  if (warnings?.length) warn(`${file}: read although ${warnings.join('; ')}`);
+}
+
+/**
+ * A PNG's pixels as they are stored. Palette indices lie in a file as grey does, so they are decoded as grey, which spreads
+ * fewer than 8 bits over 0 to 255.
+ */
+async function decodeIndices(
+  decodePng: NonNullable<Platform['decodePng']>,
+  bytes: Uint8Array,
+  layout: PngLayout,
+  file: string,
+): Promise<DecodedImage> {
+  const { colourType, depth, width, height } = layout;
+  if (colourType === 3) {
+    const decoded = keepChannels(await runCodec(decodePng, asGreyPng(bytes, layout), layout, file), 1);
+    return {
+      ...decoded,
+      data: depth < 8 ? decoded.data.map((value) => value / (255 / (2 ** depth - 1))) : decoded.data,
+    };
+  }
+  const decoded = await runCodec(decodePng, bytes, layout, file);
+  if (!isGreyPng(layout)) return decoded;
+  const grey = keepChannels(decoded, 1);
+  if (depth === 1) return { ...grey, data: grey.data.map((value) => value & 1) };
+  if (depth < 16) return grey;
+  if (grey.data.some((value) => value > 0)) {
+    throw new MobileNetError(
+      'UNSUPPORTED',
+      `${file}: expected class indices up to 255, got a 16-bit picture with larger ones`,
+      { file },
+    );
+  }
+  const { data } = await decodePng(bytes, file, { lowerBytes: true });
+  return { data, width, height, channels: 1 };
+}
+
+export function isGreyPng({ colourType }: PngLayout): boolean {
+  return colourType === 0 || colourType === 4;
+}
+
+async function runCodec(
+  decode: (bytes: Uint8Array, file: string) => Promise<DecodedImage>,
+  bytes: Uint8Array,
+  { width, height, warnings }: PngLayout | JpegLayout,
+  file: string,
+): Promise<DecodedImage> {
+  let image: DecodedImage;
+  try {
+    image = await decode(bytes, file);
+  } catch (cause) {
+    throw codecError(cause, file);
+  }
+  checkPixels(image, file);
+  tell([...warnings, ...(image.warnings ?? [])], file);
+  if (image.width !== width || image.height !== height) {
+    throw new MobileNetError(
+      'IMAGE',
+      `${file}: the header says ${width}×${height} pixels, the codec made ${image.width}×${image.height}`,
+      { file },
+    );
+  }
+  return image;
+}
+
+/** A codec that is loaded when it is first needed. @throws MobileNetError UNSUPPORTED, naming it, where it is not there */
+export async function loadCodec<T>(codec: Promise<T>, format: string, packageName: string, file: string): Promise<T> {
+  return codec.catch((cause) => {
+    throw new MobileNetError(
+      'UNSUPPORTED',
+      `${file}: the codec for ${format}, ${packageName}, cannot be loaded; install it (npm install ${packageName}) or, in a page, bundle it (${(cause as Error)?.message ?? cause})`,
+      { file, cause },
+    );
+  });
+}
+
+/** A codec throws what it likes, a bare TypeError too. It means that the file is damaged, unless memory ran out. */
+export function codecError(cause: unknown, file: string): MobileNetError {
+  if (cause instanceof MobileNetError) return cause;
+  const { message: reason = String(cause), name } = (cause ?? {}) as Partial<Error>;
+  const place = { file, cause };
+  if (name === 'RangeError' && /allocat|memory|array length/i.test(reason)) {
+    const remedy = 'env.limits.imagePixels can be lowered';
+    return new MobileNetError('OUT_OF_MEMORY', `${file}: no memory for its pixels (${reason}); ${remedy}`, place);
+  }
+  return new MobileNetError('IMAGE', `${file}: the picture is damaged (${reason})`, place);
+}
+
+function upright(
+  decoded: DecodedImage,
+  grey: boolean,
+  bytes: Uint8Array,
+  { exif }: { exif?: PngLayout['exif'] },
+): DecodedPixels {
+  const image = keepChannels(decoded, grey ? 1 : 3);
+  return exif === undefined ? image : applyOrientation(image, exifOrientation(bytes.subarray(exif.start, exif.end)));
+}
+
+/** The first channels of every pixel: a canvas gives RGBA whatever the picture has. */
+export function keepChannels({ data, width, height, channels }: DecodedImage, kept: 1 | 3): DecodedPixels {
+  if (channels === kept) return { data, width, height, channels: kept };
+  const out = new Uint8Array(width * height * kept);
+  // Of grey, which a codec may give as one channel even when asked about colours, all three are the same.
+  const last = channels === 1 ? 0 : kept - 1;
+  for (let from = 0, to = 0; to < out.length; from += channels) {
+    for (let c = 0; c < kept; c++) out[to++] = data[from + Math.min(c, last)];
+  }
+  return { data: out, width, height, channels: kept };
+}

@@ -1,0 +1,64 @@
+/** What the environment says of the hub: the variables of Python's huggingface_hub, read when they are needed. */
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { env, type HubOptions } from '../../../base/env.js';
+import { MobileNetError } from '../../../base/errors.js';
+import { settle } from '../../../hub/settings.js';
+import { fetchHere } from '../fetch.js';
+
+settle({ fetch: fetchHere });
+
+const variable = (...names: string[]): string | undefined =>
+  names.map((name) => process.env[name]).find((value) => value !== undefined && value !== '');
+
+const isTrue = (value = ''): boolean => /^(1|on|yes|true)$/i.test(value);
+
+/** `~` and `$NAME` as a shell would have them. */
+const path = (text: string): string =>
+  resolve(
+    text.replace(/^~(?=$|[/\\])/, homedir()).replace(/\$(\w+)|\$\{(\w+)\}/g, (all, a, b) => process.env[a ?? b] ?? all),
+  );
+
+function home(): string {
+  const given = variable('HF_HOME');
+  return given === undefined ? join(path(variable('XDG_CACHE_HOME') ?? '~/.cache'), 'huggingface') : path(given);
+}
+
+/** Where files are kept. */
+export function cacheFolder({ cache_dir }: HubOptions = {}): string {
+  const given = cache_dir ?? env.cacheDir ?? variable('HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE');
+  return given === undefined ? join(home(), 'hub') : path(given);
+}
+
+export function endpoint(): string {
+  return env.remoteHost ?? variable('HF_ENDPOINT') ?? 'https://huggingface.co/';
+}
+
+/** The reason for which nobody may be asked; undefined where asking is allowed. */
+export function whyOffline({ local_files_only }: HubOptions): string | undefined {
+  if (local_files_only) return 'local_files_only is set';
+  if (!env.allowRemoteModels) return 'env.allowRemoteModels is false';
+  const name = ['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE'].find((each) => isTrue(process.env[each]));
+  return name && `${name} is set`;
+}
+
+/** @throws MobileNetError AUTH when a token is demanded and there is none */
+export function tokenOf({ token }: HubOptions): string | undefined {
+  if (typeof token === 'string') return token;
+  if (token === false || (token === undefined && isTrue(process.env.HF_HUB_DISABLE_IMPLICIT_TOKEN))) return undefined;
+  const found = variable('HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN')?.trim() || storedToken();
+  if (found) return found;
+  if (token === true)
+    throw new MobileNetError('AUTH', 'token: there is none; set HF_TOKEN, or log in with hf auth login');
+  return undefined;
+}
+
+/** What `hf auth login` leaves behind. */
+function storedToken(): string | undefined {
+  try {
+    return readFileSync(path(variable('HF_TOKEN_PATH') ?? join(home(), 'token')), 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,51 @@
+/** A decoding thread: is told once how to prepare pictures, then prepares those it is sent. See picture-threads.ts. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { env } from '../../base/env.js';
+import { MobileNetError } from '../../base/errors.js';
+import { load_image } from '../../images/raw-image.js';
+import { MobileNetV2ImageProcessor } from '../../processors/image-processor.js';
+import type { Answer, Order, WorkerStart } from './picture-threads.js';
+import { nodePlatform } from './platform.js';
+import { type Preparation, prepare } from './prepare.js';
+
+const { limits } = workerData as WorkerStart;
+env.platform = nodePlatform;
+Object.assign(env.limits, limits);
+env.onWarning = (warning) => parentPort!.postMessage({ warning } satisfies Answer);
+
+let preparation: Preparation;
+
+/** One after another: decoding is not sped up by having many files in memory. */
+let turn = Promise.resolve();
+parentPort!.on('message', (order: Order) => {
+  if ('processor' in order) {
+    preparation = { ...order, processor: MobileNetV2ImageProcessor.from_dict(order.processor) };
+  } else {
+    turn = turn.then(() => answer(order.id, order.file));
+  }
+});
+
+async function answer(id: number, file: string): Promise<void> {
+  try {
+    const { pixel_values, image } = await prepare(await load_image(file), preparation);
+    const { data, dims } = pixel_values;
+    const pixels = image && { ...image }; // a class would arrive without its methods
+    const prepared: Answer = { id, pixel_values: { data, dims }, image: pixels };
+    parentPort!.postMessage(prepared, [data.buffer as ArrayBuffer, ...(image ? owned(image.data) : [])]);
+  } catch (error) {
+    parentPort!.postMessage({ id, error: describe(error) } satisfies Answer);
+  }
+}
+
+/** The buffer of an array that has it to itself, and may be moved in place of copied. */
+function owned({ buffer, byteLength }: Uint8Array | Uint8ClampedArray): ArrayBuffer[] {
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [];
+}
+
+/** An error as plain data: cloning would keep neither its class nor its fields. */
+function describe(error: unknown) {
+  const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error));
+  if (!(error instanceof MobileNetError)) return { name, message, stack };
+  const { code, file, tensor, offset, names } = error;
+  return { name, message, stack, code, place: { file, tensor, offset, names } };
+}

@@ -1,0 +1,33 @@
+/** What Node has to offer. The codecs are loaded when first used: pngjs, jpeg-js and ndarray take 25 ms together. */
+import { availableParallelism } from 'node:os';
+import { env, type HubOptions, type Platform } from '../../base/env.js';
+import { withProgress } from '../../base/progress.js';
+import { type OpenOptions, openByName, within } from '../../hub/open.js';
+import { loadCodec } from '../../images/decode.js';
+import { openShippedFolder, readKernels } from '../shipped.js';
+import { isFolder, openLocalFolder, readPicture, writeFolder } from './files.js';
+
+const openLocal = async (path: string, options: OpenOptions) =>
+  withProgress(within(await openLocalFolder(path, options.named), options.subfolder), options);
+
+const host = (): string => env.remoteHost ?? process.env.HF_ENDPOINT ?? '';
+
+const openHub = async (name: string, options: HubOptions) => (await import('./hub/folder.js')).hubFolder(name, options);
+
+export const nodePlatform: Platform = {
+  openFolder: (path, options = {}) => openByName(path, options, { open: openLocal, isFolder, host, openHub }),
+  openShippedFolder,
+  readFile: readPicture,
+  writeFolder,
+  decodePng: async (bytes, file, options) =>
+    (await loadCodec(import('./png.js'), 'PNG', 'pngjs', file)).decodePng(bytes, file, options),
+  decodeJpeg: async (bytes, file) =>
+    (await loadCodec(import('../../images/jpeg/decode.js'), 'JPEG', 'jpeg-js', file)).decodeJpeg(bytes, file),
+  inflate: async (bytes, format, most) => (await import('./inflate.js')).inflate(bytes, format, most),
+  readKernels,
+  parallelism: availableParallelism,
+  startWorker: async (source, task, onExit) => (await import('./workers.js')).startWorker(source, task, onExit),
+  encodePng: async (image) => (await loadCodec(import('./png.js'), 'PNG', 'pngjs', 'image')).encodePng(image),
+  encodeJpeg: async (image, quality) =>
+    (await loadCodec(import('../../images/jpeg/decode.js'), 'JPEG', 'jpeg-js', 'image')).encodeJpeg(image, quality),
+};

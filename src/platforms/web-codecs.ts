@@ -1,0 +1,37 @@
+/**
+ * What a page and its workers have to offer: files by `fetch`, pictures by the browser's decoders, and by our own where the
+ * browser's pixels are not those of the file.
+ */
+import type { Platform } from '../base/env.js';
+import { canvasState } from '../images/canvas.js';
+import { loadCodec } from '../images/decode.js';
+import { decodePng, encodePng } from '../images/png/decode.js';
+import { type PngLayout, paletteColours, readPng } from '../images/png/header.js';
+import { canDecode, webPlatform } from './web.js';
+
+export const browserPlatform: Platform = {
+  ...webPlatform,
+  decodePng: async (bytes, file, options) =>
+    isForCanvas(readPng(bytes, file)) && trustsCanvas()
+      ? webPlatform.decodePng(bytes, file)
+      : decodePng(bytes, file, options),
+  decodeJpeg: async (bytes, file) => {
+    if (trustsCanvas()) return webPlatform.decodeJpeg(bytes, file);
+    // 11 KiB that few pages need.
+    const { decodeJpeg } = await loadCodec(import('../images/jpeg/decode.js'), 'JPEG', 'jpeg-js', file);
+    return decodeJpeg(bytes, file);
+  },
+  encodePng, // a canvas would blacken what lies under transparency here too
+};
+
+/**
+ * A canvas blackens what lies under full transparency, rounds 16 bits as the browser likes, and shows faults without a word:
+ * a palette index without a color, missing rows.
+ */
+function isForCanvas(layout: PngLayout): boolean {
+  const { colourType, depth, transparent, warnings } = layout;
+  if (transparent || colourType === 4 || colourType === 6 || depth === 16 || warnings.length > 0) return false;
+  return colourType !== 3 || paletteColours(layout) === 2 ** depth;
+}
+
+const trustsCanvas = (): boolean => canDecode() && canvasState() === 'sound';

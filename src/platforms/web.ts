@@ -1,0 +1,194 @@
+/**
+ * What a browser and its workers have to offer: `env.platform = webPlatform`. Pictures are decoded by
+ * `createImageBitmap`, files come by `fetch`, nothing can be written.
+ */
+import { join, transformed } from '../base/bytes.js';
+import { type DecodedImage, type Folder, type HubOptions, MODEL_NAME, type Platform } from '../base/env.js';
+import { MobileNetError, show } from '../base/errors.js';
+import { FileProgress } from '../base/progress.js';
+import { hasCanvas, newContext } from '../images/canvas.js';
+import { checkPixelLimit } from '../images/header.js';
+import { essentialJpeg, readJpeg } from '../images/jpeg/header.js';
+import { decodeOther } from '../images/other-formats.js';
+import { essentialPng, readPng } from '../images/png/header.js';
+import { readStream } from '../images/source.js';
+
+export const webPlatform = {
+  openFolder,
+  readFile,
+  decodePng: (bytes, file) => decode(essentialPng(bytes, readPng(bytes, file)), 'image/png', file),
+  decodeJpeg: (bytes, file) => decode(essentialJpeg(bytes, readJpeg(bytes, file)), 'image/jpeg', file),
+  decodeOther,
+  encodePng: (image) => encode(image, 'image/png'),
+  encodeJpeg: (image, quality) => encode(image, 'image/jpeg', quality),
+  offerFile,
+  inflate,
+} satisfies Platform;
+
+async function inflate(bytes: Uint8Array, format: 'deflate' | 'deflate-raw', most: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of transformed(bytes as Uint8Array<ArrayBuffer>, new DecompressionStream(format))) {
+    size += chunk.length;
+    if (size > most) throw new RangeError(`more than ${most} bytes`);
+    chunks.push(chunk);
+  }
+  return join(chunks);
+}
+
+/**
+ * `bytes` hold no EXIF block and no color profile. Whether 'none' as an imageOrientation means "ignore EXIF" or "do not
+ * flip" has changed over the years, so the browser is given nothing to turn; the caller turns the picture. The other options
+ * keep the browser from changing values. Pictures with transparency do not come here: a canvas keeps colors premultiplied, so
+ * where alpha is below 255 they come back rounded, and black where it is 0.
+ */
+async function decode(bytes: Uint8Array<ArrayBuffer>, type: string, file: string): Promise<DecodedImage> {
+  if (!canDecode()) {
+    const lacks = hasCanvas() ? 'createImageBitmap' : 'OffscreenCanvas';
+    const remedy = "hand in a RawImage, or bundle for 'workerd'";
+    throw new MobileNetError('UNSUPPORTED', `${file}: no decoder here, for lack of ${lacks}; ${remedy}`, { file });
+  }
+  const bitmap = await createImageBitmap(new Blob([bytes], { type }), {
+    premultiplyAlpha: 'none',
+    colorSpaceConversion: 'none',
+  });
+  const { width, height } = bitmap;
+  try {
+    checkPixelLimit(width, height, file);
+    const context = newContext(width, height);
+    context.drawImage(bitmap, 0, 0);
+    return { data: context.getImageData(0, 0, width, height).data, width, height, channels: 4 };
+  } finally {
+    bitmap.close();
+  }
+}
+
+/** Whether this place decodes pictures by itself. */
+export const canDecode = (): boolean => hasCanvas() && typeof createImageBitmap !== 'undefined';
+
+async function encode(
+  { data, width, height, channels }: DecodedImage,
+  type: string,
+  quality?: number,
+): Promise<Uint8Array> {
+  const context = newContext(width, height);
+  const pixels = context.createImageData(width, height);
+  for (let from = 0, to = 0; from < data.length; from += channels, to += 4) {
+    for (let c = 0; c < 3; c++) pixels.data[to + c] = data[channels === 1 ? from : from + c];
+    // JPEG has no alpha. Left in, it would darken the colours where codecs elsewhere drop it.
+    pixels.data[to + 3] = channels === 4 && type === 'image/png' ? data[from + 3] : 255;
+  }
+  context.putImageData(pixels, 0, 0);
+  const blob = await context.canvas.convertToBlob({ type, ...(quality !== undefined && { quality }) });
+  return new Uint8Array(await blob.arrayBuffer());
+}
+
+/** A download, as a click on a link is one. */
+async function offerFile(name: string, bytes: Uint8Array, type: string): Promise<void> {
+  if (typeof document === 'undefined') {
+    const remedy = 'send the Blob of toBlob() to the page, or store it';
+    throw new MobileNetError('UNSUPPORTED', `${name}: a worker cannot offer a download; ${remedy}`, { file: name });
+  }
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([bytes as Uint8Array<ArrayBuffer>], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // Safari reads it later than at the click
+}
+
+/** A folder of model files behind a URL, absolute or relative to the page. */
+async function openFolder(path: string, options: HubOptions = {}): Promise<Folder> {
+  const base = absolute(path.endsWith('/') ? path : `${path}/`);
+  const progress = new FileProgress(path, options);
+  return {
+    name: path,
+    async read(file, signal, most = Number.POSITIVE_INFINITY) {
+      const url = new URL(file, base);
+      if (!url.href.startsWith(base.href)) {
+        throw new MobileNetError('PATH_ESCAPE', `expected the name of a file inside ${path}, got ${show(file)}`, {
+          file,
+        });
+      }
+      const response = await requestFile(url, file, signal);
+      if (response === undefined) return checkName(path, file, base, signal);
+      progress.step('initiate', file);
+      progress.step('download', file);
+      // What is told of a compressed answer is how long it is compressed.
+      const { headers } = response;
+      const total = headers.has('content-encoding') ? Number.NaN : Number(headers.get('content-length') ?? Number.NaN);
+      const limitName = 'weightsBytes, or jsonBytes for a configuration,';
+      let told = -1;
+      const onChunk = (loaded: number) => {
+        told = Math.max(loaded, total || 0);
+        progress.update(file, loaded, total);
+      };
+      const bytes = await bodyOf(response, file, most, limitName, { signal, onChunk });
+      if (told !== bytes.length) progress.update(file, bytes.length, bytes.length);
+      progress.step('done', file);
+      return bytes;
+    },
+  };
+}
+
+/** A file of a model. Servers of single-page applications answer with their page where there is none; no model file is HTML. */
+async function requestFile(url: URL, file: string, signal?: AbortSignal): Promise<Response | undefined> {
+  const response = await request(url, file, signal);
+  if (!response?.headers.get('content-type')?.startsWith('text/html')) return response;
+  response.body?.cancel().catch(() => {});
+  return undefined;
+}
+
+/** Undefined, for a file that is not there, unless nothing is there and the folder has the name of a model of the hub. */
+async function checkName(path: string, file: string, base: URL, signal?: AbortSignal): Promise<undefined> {
+  const named = MODEL_NAME.test(path) || /^https?:\/\/(www\.)?(huggingface\.co|hf\.co)\//.test(path);
+  if (!named || !/^(preprocessor_)?config\.json$/.test(file)) return;
+  const config = file === 'config.json' ? undefined : await requestFile(new URL('config.json', base), file, signal);
+  config?.body?.cancel().catch(() => {});
+  if (config !== undefined) return;
+  throw new MobileNetError(
+    'NOT_FOUND',
+    `${path}: no config.json in ${base.href.slice(0, 150)}; for a model of the Hugging Face hub, import 'mobilenet-v2/hub' first`,
+    { file },
+  );
+}
+
+async function readFile(path: string, limit: number): Promise<Uint8Array> {
+  const response = await request(absolute(path), path);
+  if (response === undefined) {
+    throw new MobileNetError('NOT_FOUND', `${path}: the server has no such file (404)`, { file: path });
+  }
+  return bodyOf(response, path, limit, 'imageBytes');
+}
+
+function absolute(path: string): URL {
+  try {
+    return new URL(path, globalThis.location?.href);
+  } catch (cause) {
+    throw new MobileNetError('ARG', `expected a URL, got ${show(path)}`, { file: path, cause });
+  }
+}
+
+/** The answer to a request; undefined where there is no such file. */
+async function request(url: URL, file: string, signal?: AbortSignal): Promise<Response | undefined> {
+  const response = await fetch(url, signal ? { signal } : {}).catch((cause) => refuseConnection(cause, file, signal));
+  if (response.ok) return response;
+  if (response.status === 404 || response.status === 410) return undefined;
+  throw new MobileNetError('IO', `${file}: the server answers ${response.status} ${response.statusText}`, { file });
+}
+
+function bodyOf(
+  response: Response,
+  file: string,
+  limit: number,
+  limitName: string,
+  options: { signal?: AbortSignal | undefined; onChunk?: (loaded: number) => void } = {},
+): Promise<Uint8Array> {
+  return response.body === null
+    ? Promise.resolve(new Uint8Array())
+    : readStream(response.body, file, limit, limitName, options);
+}
+
+function refuseConnection(cause: unknown, file: string, signal: AbortSignal | undefined): never {
+  if (signal?.aborted) throw cause;
+  throw new MobileNetError('IO', `${file}: ${(cause as Error).message}`, { file, cause });
+}

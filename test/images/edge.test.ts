@@ -1,0 +1,33 @@
+/** The tests of PNG and JPEG once more, with the codecs of edge runtimes; and their writer, read back by pngjs. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { env } from '../../src/base/env.js';
+import { decodePng, encodePng } from '../../src/images/png/decode.js';
+import { edgePlatform } from '../../src/platforms/edge.js';
+import { nodePlatform } from '../../src/platforms/node/platform.js';
+import { decodePng as decodeWithPngjs } from '../../src/platforms/node/png.js';
+import { chunk, IEND, idat, ihdr, png } from './png-files.js';
+import './png.test.js';
+import './jpeg.test.js';
+
+beforeEach(() => {
+  env.platform = { ...edgePlatform, readFile: nodePlatform.readFile! }; // some tests read files by path
+});
+
+describe('the codecs of edge runtimes', () => {
+  it.each([1, 3, 4] as const)('write %i channels that pngjs reads', async (channels) => {
+    const data = Uint8Array.from({ length: 7 * 5 * channels }, (_, i) => (i * 89) & 255);
+    const bytes = await encodePng({ data, width: 7, height: 5, channels });
+    const theirs = await decodeWithPngjs(bytes, 'written');
+    const ours = await decodePng(bytes, 'written');
+    expect(Array.from(ours.data)).toEqual(Array.from(theirs.data));
+    expect(Array.from(ours.data)).toEqual(Array.from(data).filter((_, i) => channels !== 4 || i % 4 !== 3));
+  });
+
+  it('take a palette beside RGB for the suggestion that it is', async () => {
+    const { data } = await decodePng(
+      png(ihdr({ colourType: 2 }), chunk('PLTE', [7, 7, 7]), idat([0, 1, 2, 3]), IEND),
+      'rgb',
+    );
+    expect(Array.from(data)).toEqual([1, 2, 3]);
+  });
+});

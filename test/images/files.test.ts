@@ -1,0 +1,292 @@
+/** Folders, pictures from paths and URLs, and files that appear whole or not at all. */
+import { chmodSync, mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { SHIPPED } from '../../src/base/env.js';
+import { openLocalFolder, readPicture, writeFolder } from '../../src/platforms/node/files.js';
+import { openShippedFolder } from '../../src/platforms/shipped.js';
+import { webPlatform } from '../../src/platforms/web.js';
+import { ROOT, temporaryFolder } from '../helpers/cli.js';
+import { expectRefusal } from './helpers.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = temporaryFolder();
+});
+
+const LIMIT = 1000;
+
+describe('openLocalFolder', () => {
+  it('reads what is there and says undefined of what is not', async () => {
+    writeFileSync(join(folder, 'config.json'), '{}');
+    mkdirSync(join(folder, 'sub'));
+    writeFileSync(join(folder, 'sub/a.bin'), 'a');
+    const opened = await openLocalFolder(folder);
+    expect(opened.name).toBe(folder);
+    expect(Buffer.from((await opened.read('config.json'))!).toString()).toBe('{}');
+    expect(Buffer.from((await opened.read('sub/a.bin'))!).toString()).toBe('a');
+    expect(await opened.read('none.json')).toBeUndefined();
+    expect(await opened.read('config.json/none')).toBeUndefined();
+    expect(await opened.read('none/config.json')).toBeUndefined();
+  });
+
+  it('is refused where there is none', async () => {
+    const none = await expectRefusal(() => openLocalFolder(join(folder, 'none')), 'NOT_FOUND', /no such folder/);
+    expect(none.file).toBe(join(folder, 'none'));
+    writeFileSync(join(folder, 'file'), '');
+    await expectRefusal(() => openLocalFolder(join(folder, 'file')), 'NOT_FOUND', /got a file/);
+  });
+
+  it('follows links, as a cache of Hugging Face needs', async () => {
+    mkdirSync(join(folder, 'blobs'));
+    mkdirSync(join(folder, 'snapshots/1'), { recursive: true });
+    writeFileSync(join(folder, 'blobs/abc'), 'weights');
+    symlinkSync('../../blobs/abc', join(folder, 'snapshots/1/model.safetensors'));
+    symlinkSync('loop', join(folder, 'snapshots/1/loop'));
+    const snapshot = await openLocalFolder(join(folder, 'snapshots/1'));
+    expect(Buffer.from((await snapshot.read('model.safetensors'))!).toString()).toBe('weights');
+    await expectRefusal(() => snapshot.read('loop'), 'IO', /ELOOP/);
+  });
+
+  // Row S14: such names come from the index of a checkpoint.
+  it('follows no link out of the folder for a name that is not our own, but for the blobs of a cache', async () => {
+    const hash = 'ab'.repeat(32);
+    for (const sub of ['blobs', 'model/parts', 'model-2']) mkdirSync(join(folder, sub), { recursive: true });
+    for (const file of ['secret', 'model/inside', `blobs/${hash}`, 'model-2/beside'])
+      writeFileSync(join(folder, file), file);
+    const link = (name: string, target: string) => symlinkSync(target, join(folder, 'model', name));
+    link('out.safetensors', '../secret');
+    link('far.safetensors', join(folder, 'secret'));
+    link('twice.safetensors', 'out.safetensors');
+    link('beside.safetensors', '../model-2/beside');
+    link('away', '..');
+    link('in.safetensors', 'inside');
+    link('blob.safetensors', `../blobs/${hash}`);
+    const opened = await openLocalFolder(join(folder, 'model'));
+    for (const name of ['out', 'far', 'twice', 'beside']) {
+      const error = await expectRefusal(() => opened.read(`${name}.safetensors`), 'PATH_ESCAPE', /nothing was opened/);
+      expect(error.file).toBe(join(folder, 'model', `${name}.safetensors`));
+    }
+    await expectRefusal(() => opened.read('away/secret'), 'PATH_ESCAPE', /nothing was opened/);
+    expect(Buffer.from((await opened.read('in.safetensors'))!).toString()).toBe('model/inside');
+    expect(Buffer.from((await opened.read('blob.safetensors'))!).toString()).toBe(`blobs/${hash}`);
+    expect(await opened.read('none.safetensors')).toBeUndefined();
+    // Also through a folder that is itself a link.
+    symlinkSync('model', join(folder, 'alias'));
+    const alias = await openLocalFolder(join(folder, 'alias'));
+    expect(Buffer.from((await alias.read('in.safetensors'))!).toString()).toBe('model/inside');
+    await expectRefusal(() => alias.read('out.safetensors'), 'PATH_ESCAPE');
+  });
+
+  it.each([
+    '../x',
+    'a/../../x',
+    '/etc/passwd',
+    '..',
+    '.',
+    '',
+    'a//b',
+    'a/',
+    '\\x',
+    '..\\x',
+    'C:\\x',
+    'c:x',
+    'a\0b',
+    './a',
+  ])('opens nothing for the name %j', async (name) => {
+    const opened = await openLocalFolder(folder);
+    await expectRefusal(() => opened.read(name), 'PATH_ESCAPE', /nothing was opened/);
+  });
+
+  it('has errors of the system with their file', async () => {
+    mkdirSync(join(folder, 'config.json'));
+    const opened = await openLocalFolder(folder);
+    const error = await expectRefusal(() => opened.read('config.json'), 'IO', /is a folder \(EISDIR\)/);
+    expect(error.file).toBe(join(folder, 'config.json'));
+  });
+
+  it('has no permission where there is none', async () => {
+    writeFileSync(join(folder, 'secret'), '');
+    chmodSync(join(folder, 'secret'), 0);
+    const opened = await openLocalFolder(folder);
+    // Nothing is forbidden to root.
+    if (process.getuid?.() === 0) expect(await opened.read('secret')).toHaveLength(0);
+    else await expectRefusal(() => opened.read('secret'), 'IO', /no permission/);
+  });
+
+  it('can be aborted', async () => {
+    writeFileSync(join(folder, 'a'), '');
+    const opened = await openLocalFolder(folder);
+    await expect(opened.read('a', AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
+  it.each(Object.values(SHIPPED))('of the package: %s', async (name) => {
+    const shipped = await openShippedFolder(name);
+    expect(await shipped.read('config.json')).toBeDefined();
+    expect(realpathSync(shipped.name)).toBe(realpathSync(join(ROOT, 'weights', name)));
+  });
+});
+
+describe('readPicture from files', () => {
+  it('takes paths and file: URLs, odd names too', async () => {
+    const path = join(folder, 'two\nlines %20 #1.png');
+    writeFileSync(path, 'abc');
+    expect(Buffer.from(await readPicture(path, LIMIT)).toString()).toBe('abc');
+    expect(Buffer.from(await readPicture(pathToFileURL(path).href, LIMIT)).toString()).toBe('abc');
+  });
+
+  it('refuses what is no file', async () => {
+    const error = await expectRefusal(() => readPicture(join(folder, 'none.png'), LIMIT), 'NOT_FOUND', /no such file/);
+    expect(error.file).toBe(join(folder, 'none.png'));
+    await expectRefusal(() => readPicture(folder, LIMIT), 'IO', /got a folder/);
+    await expectRefusal(() => readPicture('', LIMIT), 'NOT_FOUND');
+    await expectRefusal(() => readPicture('file://elsewhere/x.png', LIMIT), 'ARG');
+    await expectRefusal(() => readPicture('a\0b', LIMIT), 'IO');
+    symlinkSync('nowhere', join(folder, 'link.png'));
+    await expectRefusal(() => readPicture(join(folder, 'link.png'), LIMIT), 'NOT_FOUND');
+  });
+
+  it('stops at the limit', async () => {
+    const path = join(folder, 'large');
+    writeFileSync(path, new Uint8Array(LIMIT));
+    expect(await readPicture(path, LIMIT)).toHaveLength(LIMIT);
+    await expectRefusal(() => readPicture(path, LIMIT - 1), 'LIMIT', /env\.limits\.imageBytes/);
+    // A device has no size, but it has an end all the same.
+    if (process.platform !== 'win32') await expectRefusal(() => readPicture('/dev/zero', LIMIT), 'LIMIT');
+  });
+
+  it('takes data: URLs and shortens them in messages', async () => {
+    expect(Buffer.from(await readPicture(`data:;base64,${btoa('abc')}`, LIMIT)).toString()).toBe('abc');
+    const error = await expectRefusal(() => readPicture(`data:;base64,${'A'.repeat(4000)}`, LIMIT), 'LIMIT');
+    expect(error.file!.length).toBeLessThan(300);
+  });
+});
+
+/** A server on this computer; the answer to every path is `handler`'s. */
+async function serve(handler: (path: string, response: ServerResponse) => void): Promise<string> {
+  const server = createServer((request, response) => handler(request.url!, response));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
+
+const files: Record<string, (response: ServerResponse) => void> = {
+  '/cat.png': (response) => response.end('abc'),
+  '/folder/config.json': (response) => response.end('{}'),
+  '/long': (response) => response.end(Buffer.alloc(LIMIT + 1)),
+  '/endless': (response) => {
+    const more = () => {
+      while (!response.destroyed && response.write(Buffer.alloc(10_000)));
+      if (!response.destroyed) response.once('drain', more);
+    };
+    more();
+  },
+  '/cut': (response) => {
+    response.writeHead(200, { 'content-length': '10' });
+    response.write('abc');
+    setTimeout(() => response.destroy(), 20);
+  },
+  '/loop': (response) => response.writeHead(302, { location: '/loop' }).end(),
+  '/forbidden': (response) => response.writeHead(403).end(),
+  '/broken': (response) => response.writeHead(500).end(),
+  '/folder/page.json': (response) =>
+    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end('<html>'),
+};
+const answer = (path: string, response: ServerResponse) =>
+  files[path] ? files[path](response) : response.writeHead(404).end();
+
+const readers = { 'in Node': readPicture, 'in a browser': webPlatform.readFile! };
+
+describe.each(Object.entries(readers))('a picture by URL %s', (_, read) => {
+  it('is read', async () => {
+    const base = await serve(answer);
+    expect(Buffer.from(await read(`${base}cat.png`, LIMIT)).toString()).toBe('abc');
+  });
+
+  it.each([
+    ['none.png', 'NOT_FOUND', /404/],
+    ['forbidden', 'IO', /403/],
+    ['broken', 'IO', /500/],
+    ['long', 'LIMIT', /imageBytes/],
+    ['endless', 'LIMIT', /imageBytes/],
+    ['loop', 'IO', /redirect|fetch failed/],
+  ] as const)('%s is %s', async (path, code, message) => {
+    const base = await serve(answer);
+    const error = await expectRefusal(() => read(base + path, LIMIT), code, message);
+    expect(error.file).toBe(base + path);
+  });
+
+  it('from nowhere is IO', async () => {
+    await expectRefusal(() => read('http://127.0.0.1:1/x.png', LIMIT), 'IO', /127\.0\.0\.1/);
+  });
+
+  it('that breaks off is IO', async () => {
+    const base = await serve(answer);
+    await expectRefusal(() => read(`${base}cut`, LIMIT), 'IO');
+  });
+});
+
+describe('a folder by URL', () => {
+  it('has files, and undefined where the server has none', async () => {
+    const opened = await webPlatform.openFolder!(`${await serve(answer)}folder`);
+    expect(Buffer.from((await opened.read('config.json'))!).toString()).toBe('{}');
+    expect(await opened.read('model.safetensors')).toBeUndefined();
+    // The page of an application in place of a file.
+    expect(await opened.read('page.json')).toBeUndefined();
+  });
+
+  it('is not left', async () => {
+    const opened = await webPlatform.openFolder!(`${await serve(answer)}folder/`);
+    for (const name of ['../cat.png', '/cat.png', 'http://127.0.0.1:1/x']) {
+      await expectRefusal(() => opened.read(name), 'PATH_ESCAPE');
+    }
+  });
+
+  it('can be aborted, and must be a URL', async () => {
+    const opened = await webPlatform.openFolder!(`${await serve(answer)}folder`);
+    await expect(opened.read('config.json', AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
+    await expectRefusal(() => webPlatform.openFolder!('no url'), 'ARG', /URL/);
+  });
+});
+
+describe('writeFolder', () => {
+  const content = (...names: string[]) => new Map(names.map((name) => [name, Buffer.from(name)]));
+
+  it('makes the folder and writes all files, over earlier ones', async () => {
+    const target = join(folder, 'a/b');
+    await writeFolder(target, content('config.json', 'model.safetensors'));
+    await writeFolder(target, new Map([['config.json', Buffer.from('new')]]));
+    expect(readdirSync(target).sort()).toEqual(['config.json', 'model.safetensors']);
+    expect(readFileSync(join(target, 'config.json'), 'utf8')).toBe('new');
+  });
+
+  it('replaces a link and not what it leads to', async () => {
+    writeFileSync(join(folder, 'blob'), 'old');
+    symlinkSync('blob', join(folder, 'config.json'));
+    await writeFolder(folder, content('config.json'));
+    expect(readFileSync(join(folder, 'blob'), 'utf8')).toBe('old');
+    expect(readFileSync(join(folder, 'config.json'), 'utf8')).toBe('config.json');
+  });
+
+  it('leaves nothing of its own behind when it fails', async () => {
+    mkdirSync(join(folder, 'b'));
+    await expectRefusal(() => writeFolder(folder, content('a', 'b')), 'IO');
+    expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+    writeFileSync(join(folder, 'file'), 'old');
+    await expectRefusal(() => writeFolder(join(folder, 'file'), content('a')), 'IO');
+    await expectRefusal(() => writeFolder(folder, content('c', 'x'.repeat(300))), 'IO', /too long/);
+    expect(readdirSync(folder).sort()).toEqual(['a', 'b', 'c', 'file']);
+    expect(readFileSync(join(folder, 'file'), 'utf8')).toBe('old');
+  });
+
+  it.each(['../a', '/a', 'a/b', 'a\\b', '..', ''])('writes nothing for the name %j', async (name) => {
+    await expectRefusal(() => writeFolder(join(folder, 'new'), content('good', name)), 'PATH_ESCAPE');
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
