@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import commonjs from '@rollup/plugin-commonjs';
 import nodeResolve from '@rollup/plugin-node-resolve';
 import terser from '@rollup/plugin-terser';
 import { build as esbuild } from 'esbuild';
@@ -26,7 +27,7 @@ const esbuildAs = (folder, options) =>
   });
 
 async function rollupPage(folder) {
-  const plugins = [nodeResolve({ browser: true }), terser({ module: true })];
+  const plugins = [nodeResolve({ browser: true }), commonjs(), terser({ module: true })];
   const bundle = await rollup({ input: ENTRY, plugins, onwarn() {} });
   await bundle.write({ dir: folder, format: 'es' });
 }
