@@ -1,13 +1,13 @@
-/** Abort signals: promises that end early, and long work that gets to hear of an abort at all. */
+/** Abort signals: promises that end early, and long computations that let the event loop deliver an abort. */
 import { MobileNetError, show } from './errors.js';
 
 /**
- * The promise's result, or the signal's reason as soon as it is aborted. Whatever stands behind the promise goes on, unless
- * it heeds the signal itself.
+ * The promise's result, or the signal's reason as soon as it is aborted. The work of the promise goes on, unless it looks
+ * at the signal itself.
  */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
-  promise.catch(() => {}); // an error behind an abort is nobody's
+  promise.catch(() => {}); // nobody waits for an error after the abort
   signal.throwIfAborted();
   let stop!: () => void;
   const aborted = new Promise<never>((_, reject) => {
@@ -23,14 +23,14 @@ export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal 
 
 /** Milliseconds that work with a signal may hold the thread. A 1.0 at 224 takes 10. */
 const MOST_HELD = 25;
-/** When events were last let in. One thread has one event loop, so this is no one's own. */
+/** When the event loop last had a turn. A thread has one event loop, so all calls share this. */
 let lastTurn = 0;
 
 /**
  * To be called between pieces of work. Throws the signal's reason where it is aborted; now and then lets the event loop
- * turn first, without which no abort would come in while a thread computes.
+ * turn first. Without that, an abort would not be seen while the thread computes.
  */
-export function heed(signal: AbortSignal): void | Promise<void> {
+export function yieldToEvents(signal: AbortSignal): void | Promise<void> {
   if (performance.now() - lastTurn < MOST_HELD) signal.throwIfAborted();
   else return turn(signal);
 }
@@ -45,7 +45,7 @@ async function turn(signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
 }
 
-/** @throws MobileNetError ARG for what is no AbortSignal */
+/** @throws MobileNetError ARG for anything but an AbortSignal */
 export function checkSignal(signal: unknown): void {
   if (signal === undefined || typeof (signal as AbortSignal | null)?.throwIfAborted === 'function') return;
   throw new MobileNetError('ARG', `signal: expected an AbortSignal, got ${show(signal)}`);

@@ -6,7 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { env, Tensor } from '../entries/main-node.js';
 import type { Prepared } from '../platforms/node/prepare.js';
 import { inFlags } from './language.js';
-import { type LookAhead, type Outcome, settle } from './look-ahead.js';
+import { type LookAhead, type Outcome, outcomeOf } from './look-ahead.js';
 import { formatOf, type PictureFlags } from './options.js';
 import { Output, type Result } from './output.js';
 import type { Picture } from './pictures.js';
@@ -85,7 +85,7 @@ export async function together<T>(
   for (const members of groups.values()) {
     const pixels = stack(members.map((member) => member.pixels));
     const group = members.map(({ index }) => batch[index]);
-    const computed = await settle(compute(pixels, group));
+    const computed = await outcomeOf(compute(pixels, group));
     for (const [n, { index }] of members.entries()) {
       outcomes[index] = 'error' in computed ? computed : { value: computed.value[n] };
     }

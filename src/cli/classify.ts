@@ -12,7 +12,7 @@ import { runJob, together } from './batches.js';
 import { loadOptions, warnOfRandomWeights } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
 import { UsageError } from './errors.js';
-import { LookAhead, type Outcome, settle } from './look-ahead.js';
+import { LookAhead, type Outcome, outcomeOf } from './look-ahead.js';
 import {
   addCommonOptions,
   batchSizeOption,
@@ -101,7 +101,7 @@ async function classify(inputs: string[], flags: ClassifyFlags, session: Session
         const own = prepared[n];
         if ('error' in outcome || 'error' in own) continue;
         const path = why!.paths.get(batch[n])!;
-        outcomes[n] = await settle(explain(classifier, own.value.image!, path, outcome.value, flags));
+        outcomes[n] = await outcomeOf(explain(classifier, own.value.image!, path, outcome.value, flags));
       }
       return outcomes;
     },

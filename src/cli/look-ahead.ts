@@ -8,7 +8,7 @@ import type { Picture } from './pictures.js';
 export type Outcome<T> = { value: T } | { error: unknown };
 
 /** A promise's result or error as a value. */
-export async function settle<T>(promise: Promise<T>): Promise<Outcome<T>> {
+export async function outcomeOf<T>(promise: Promise<T>): Promise<Outcome<T>> {
   try {
     return { value: await promise };
   } catch (error) {
@@ -67,7 +67,7 @@ export class LookAhead {
 
   #begin(): Promise<Outcome<Prepared>> {
     const picture = this.#pictures[this.#begun++];
-    if (picture.anywhere) return settle(this.#threads.prepare(picture.file));
-    return settle(picture.load().then((image) => prepare(image, this.#preparation)));
+    if (picture.anywhere) return outcomeOf(this.#threads.prepare(picture.file));
+    return outcomeOf(picture.load().then((image) => prepare(image, this.#preparation)));
   }
 }

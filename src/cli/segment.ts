@@ -18,7 +18,7 @@ import type { Prepared } from '../platforms/node/prepare.js';
 import { runJob } from './batches.js';
 import { loadOptions, warnOfRandomWeights } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
-import { LookAhead, settle } from './look-ahead.js';
+import { LookAhead, outcomeOf } from './look-ahead.js';
 import {
   addCommonOptions,
   examples,
@@ -105,7 +105,7 @@ async function segment(inputs: string[], flags: SegmentFlags, session: Session):
     async work([picture], [prepared]) {
       if ('error' in prepared) return [prepared];
       if (centerCrop && crops(processor, prepared.value.image!)) cropped++;
-      return [await settle(segmentOne(picture.file, prepared.value, paths.get(picture)!, segmenter, flags))];
+      return [await outcomeOf(segmentOne(picture.file, prepared.value, paths.get(picture)!, segmenter, flags))];
     },
     async finish(output) {
       if (cropped > 0 && formatOf(flags) === 'table') {

@@ -6,10 +6,10 @@ import { env, type Folder, HUB_OPTIONS, type HubOptions } from '../base/env.js';
 import { checkOptions } from '../base/options.js';
 import { responseFolder } from '../hub/folder.js';
 import { openByName, within } from '../hub/open.js';
-import { settle } from '../hub/settings.js';
+import { installHubSettings } from '../hub/settings.js';
 import './main-web.js';
 
-settle();
+installHubSettings();
 
 const host = (): string => env.remoteHost ?? 'https://huggingface.co/';
 

@@ -4,7 +4,7 @@ import { env } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { isJsonObject, type JsonValue, parseJson } from '../base/json.js';
 import { fileUrl, isCommit, type Remote } from './names.js';
-import { accept, discard, failed, get, Passing, type Watch, withTries } from './request.js';
+import { accept, discard, failed, get, type IdleTimeout, RetryableError, withTries } from './request.js';
 
 /** What is known of a file before its first byte. */
 export interface FileFacts {
@@ -61,17 +61,17 @@ export async function download({
 }: Download): Promise<boolean> {
   const what = `${remote.repo}/${file}`;
   let begun = first;
-  return withTries(what, signal, async (watch) => {
+  return withTries(what, signal, async (timer) => {
     const from = begun === undefined ? sink.length : 0;
     const range: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {};
-    const response = begun ?? (await get(remote, fileUrl(remote, file, revision), what, watch, { ...PLAIN, ...range }));
+    const response = begun ?? (await get(remote, fileUrl(remote, file, revision), what, timer, { ...PLAIN, ...range }));
     begun = undefined;
     if (response.status === 416) await startAgain(response, sink);
     if (!accept(response, remote, what, revision)) return false;
     if (sink.length > 0 && !continues(response, sink.length)) await sink.restart();
     const left = Number(response.headers.get('content-length') ?? Number.NaN);
     const total = size ?? (response.headers.has('content-encoding') ? Number.NaN : sink.length + left);
-    for await (const chunk of chunksOf(response, watch)) {
+    for await (const chunk of chunksOf(response, timer)) {
       await sink.write(chunk);
       if (size !== undefined && sink.length > size) {
         discard(response);
@@ -79,7 +79,8 @@ export async function download({
       }
       onProgress?.(sink.length, total);
     }
-    if (size !== undefined && sink.length < size) throw new Passing(`ended after ${sink.length} of ${size} bytes`);
+    if (size !== undefined && sink.length < size)
+      throw new RetryableError(`ended after ${sink.length} of ${size} bytes`);
     return true;
   });
 }
@@ -90,20 +91,20 @@ export const PLAIN = { 'accept-encoding': 'identity' };
 async function startAgain(response: Response, sink: Sink): Promise<never> {
   discard(response);
   await sink.restart();
-  throw new Passing('the rest cannot be had');
+  throw new RetryableError('the rest cannot be had');
 }
 
 const continues = (response: Response, from: number): boolean =>
   response.status === 206 && response.headers.get('content-range')?.startsWith(`bytes ${from}-`) === true;
 
-async function* chunksOf(response: Response, watch: Watch): AsyncGenerator<Uint8Array> {
+async function* chunksOf(response: Response, timer: IdleTimeout): AsyncGenerator<Uint8Array> {
   const reader = response.body?.getReader();
   try {
     while (reader !== undefined) {
       // By hand, as the body may belong to a request that another try began.
-      const { done, value } = await unlessAborted(reader.read(), watch.signal).catch((cause) => failed(cause, watch));
+      const { done, value } = await unlessAborted(reader.read(), timer.signal).catch((cause) => failed(cause, timer));
       if (done) return;
-      watch.touch();
+      timer.touch();
       yield value;
     }
   } finally {
@@ -111,7 +112,7 @@ async function* chunksOf(response: Response, watch: Watch): AsyncGenerator<Uint8
   }
 }
 
-/** The hash of that kind; undefined where an etag is none, or where a page without https may compute none. */
+/** The hash of that kind; undefined where an etag is not a hash, or where a page without https cannot compute one. */
 export async function hashLike(etag: string, bytes: Uint8Array): Promise<string | undefined> {
   const length = /^[0-9a-f]+$/.test(etag) ? etag.length : 0;
   const { subtle } = globalThis.crypto ?? {};
@@ -188,14 +189,14 @@ async function ask(
 ): Promise<JsonValue | undefined> {
   const what = `${remote.repo} (${show(path.replace(/\?.*/, ''))})`;
   const url = new URL(`api/models/${remote.repo}/${path}`, remote.host);
-  return withTries(what, signal, async (watch) => {
-    const response = await get(remote, url, what, watch);
+  return withTries(what, signal, async (timer) => {
+    const response = await get(remote, url, what, timer);
     // A static server answers with its own page where there is nothing.
     if (response.ok && !/json/.test(response.headers.get('content-type') ?? '')) return void discard(response);
     if (!accept(response, remote, what, revision)) return undefined;
     let size = 0;
     const chunks: Uint8Array<ArrayBuffer>[] = [];
-    for await (const chunk of chunksOf(response, watch)) {
+    for await (const chunk of chunksOf(response, timer)) {
       size += chunk.length;
       if (size > env.limits.jsonBytes)
         throw new MobileNetError('LIMIT', `${what}: more than ${env.limits.jsonBytes} bytes`);

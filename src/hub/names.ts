@@ -6,7 +6,7 @@ import { MobileNetError, show } from '../base/errors.js';
 const NAME = /^(?=.{1,96}$)(?!.*(--|\.\.))[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?$/;
 const isName = (text: string): boolean => NAME.test(text) && !text.endsWith('.git');
 
-/** @throws MobileNetError ARG for what is no name of a model on the hub */
+/** @throws MobileNetError ARG unless it is a name of a model on the hub */
 export function checkModelName(repo: unknown): asserts repo is string {
   const parts = typeof repo === 'string' ? repo.split('/') : [];
   if (parts.length >= 1 && parts.length <= 2 && parts.every(isName)) return;
@@ -21,7 +21,7 @@ export function checkRevision(revision: unknown): asserts revision is string {
 }
 const REF = /^(?!\.)[\w.+@#=-]+(?<!\.|\.lock)$/;
 
-/** @throws MobileNetError PATH_ESCAPE for what is no plain relative path */
+/** @throws MobileNetError PATH_ESCAPE unless it is a plain relative path */
 export function checkFile(file: unknown): asserts file is string {
   if (typeof file === 'string' && file.length <= 1000 && file.split('/').every((part) => PART.test(part))) return;
   throw new MobileNetError(
@@ -96,7 +96,7 @@ export function hubPlace(text: string, host: string): HubPlace | undefined {
   if (/^(?:datasets|spaces)$/.test(parts[0] ?? '')) {
     throw new MobileNetError(
       'ARG',
-      `model: ${show(text)} is no model but one of the hub's ${parts[0]}; expected org/name`,
+      `model: ${show(text)} is one of the hub's ${parts[0]}, not a model; expected org/name`,
     );
   }
   if (parts[0] === 'models') parts.shift();

@@ -39,7 +39,7 @@ export async function openByName(name: string, options: OpenOptions, places: Pla
   return (await isFolder(beside)) ? open(beside, options) : openHub(name, options);
 }
 
-/** A folder in a folder. @throws MobileNetError ARG for what is no plain relative path */
+/** A folder in a folder. @throws MobileNetError ARG unless it is a plain relative path */
 export function within(folder: Folder, subfolder: string | undefined): Folder {
   if (subfolder === undefined || subfolder === '') return folder;
   if (typeof subfolder !== 'string' || subfolder.split('/').some((part) => /^(|\.|\.\.)$|[\\:]/.test(part))) {

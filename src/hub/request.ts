@@ -1,11 +1,11 @@
-/** Requests to a hub: redirects, tokens, patience and tries. What an answer means for a file is in download.ts. */
+/** Requests to a hub: redirects, tokens, timeouts and retries. What an answer means for a file is in download.ts. */
 import { unlessAborted } from '../base/abort.js';
 import { env } from '../base/env.js';
 import { MobileNetError } from '../base/errors.js';
 import type { Remote } from './names.js';
 
-/** A failure that may pass: worth another try. */
-export class Passing extends Error {
+/** A failure that may not happen again: worth another try. */
+export class RetryableError extends Error {
   /** Milliseconds the server asks us to wait. */
   readonly after: number | undefined;
 
@@ -15,8 +15,8 @@ export class Passing extends Error {
   }
 }
 
-/** Ends a try when its caller gives up, or when nothing has come for a while. */
-export class Watch {
+/** Ends a try when its caller aborts, or when nothing has come for `env.network.timeout`. */
+export class IdleTimeout {
   readonly #abort = new AbortController();
   readonly #caller: AbortSignal | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -34,11 +34,14 @@ export class Watch {
     return this.#abort.signal;
   }
 
-  /** Something has come. */
+  /** Something has come: the time starts anew. */
   touch(): void {
     clearTimeout(this.#timer);
     const { timeout } = env.network;
-    this.#timer = setTimeout(() => this.#abort.abort(new Passing(`nothing came for ${timeout / 1000} s`)), timeout);
+    this.#timer = setTimeout(
+      () => this.#abort.abort(new RetryableError(`nothing came for ${timeout / 1000} s`)),
+      timeout,
+    );
   }
 
   close(): void {
@@ -51,22 +54,22 @@ export class Watch {
 const LONGEST_WAIT_MS = 60_000;
 
 /**
- * Tries, with growing pauses, as long as failures may pass.
- * @throws MobileNetError IO behind the last try; the caller's reason when it aborts
+ * Tries again after a RetryableError, with growing pauses.
+ * @throws MobileNetError IO after the last try; the caller's reason when it aborts
  */
 export async function withTries<T>(
   what: string,
   caller: AbortSignal | undefined,
-  work: (watch: Watch) => Promise<T>,
+  work: (timer: IdleTimeout) => Promise<T>,
   attempts = env.network.attempts,
 ): Promise<T> {
   for (let n = 1; ; n++) {
-    const watch = new Watch(caller);
+    const timer = new IdleTimeout(caller);
     try {
-      return await work(watch);
+      return await work(timer);
     } catch (error) {
       caller?.throwIfAborted();
-      if (!(error instanceof Passing)) throw error;
+      if (!(error instanceof RetryableError)) throw error;
       const pause = error.after ?? env.network.backoff * 2 ** (n - 1) * (0.75 + Math.random() / 2);
       if (n >= attempts || pause > LONGEST_WAIT_MS) {
         const wait = error.after === undefined ? '' : `; it asks to wait ${Math.ceil(error.after / 1000)} s`;
@@ -75,10 +78,10 @@ export async function withTries<T>(
           cause: error.cause,
         });
       }
-      watch.close();
+      timer.close();
       await sleep(pause, caller);
     } finally {
-      watch.close();
+      timer.close();
     }
   }
 }
@@ -109,7 +112,7 @@ export async function get(
   { host, token }: Remote,
   start: URL,
   what: string,
-  watch: Watch,
+  timer: IdleTimeout,
   headers: Record<string, string> = {},
   enough: (redirect: Response) => boolean = () => false,
 ): Promise<Response> {
@@ -120,10 +123,10 @@ export async function get(
     seen.add(url.href);
     const own: Record<string, string> = { ...headers };
     if (token !== undefined && url.origin === host.origin) own.authorization = `Bearer ${token}`;
-    const { signal } = watch;
+    const { signal } = timer;
     const asked = env.fetch(url.href, { headers: own, redirect, signal });
-    const response = await unlessAborted(asked, signal).catch((cause) => failed(cause, watch, url));
-    watch.touch();
+    const response = await unlessAborted(asked, signal).catch((cause) => failed(cause, timer, url));
+    timer.touch();
     if (response.type === 'opaqueredirect') {
       redirect = 'follow';
       seen.clear();
@@ -143,25 +146,25 @@ function refuse(what: string, got: string): never {
 }
 
 /** What a failed fetch or read throws: only the host is named, as the rest of an address may be secret. */
-export function failed(cause: unknown, watch: Watch, url?: URL): never {
-  if (watch.signal.aborted) throw watch.signal.reason;
+export function failed(cause: unknown, timer: IdleTimeout, url?: URL): never {
+  if (timer.signal.aborted) throw timer.signal.reason;
   if (cause instanceof MobileNetError) throw cause;
   const { message, cause: reason } = cause as Error;
   const why = reason instanceof Error ? reason.message || (reason as { code?: string }).code : message;
-  throw new Passing(`${url === undefined ? '' : `${url.host}: `}${why}`, { cause });
+  throw new RetryableError(`${url === undefined ? '' : `${url.host}: `}${why}`, { cause });
 }
 
-/** Gives a connection back whose answer is not wanted. */
+/** Gives back the connection of an answer that is not wanted. */
 export function discard(response: Response | undefined): void {
   response?.body?.cancel().catch(() => {});
 }
 
-/** What may be otherwise in a moment. */
-const PASSING_STATUS = new Set([408, 429, 500, 502, 503, 504]);
+/** Answers that may be different a moment later. */
+const RETRYABLE_STATUS = new Set([408, 429, 500, 502, 503, 504]);
 
 /**
  * Whether the answer holds what was asked for; false where the model has no such file.
- * @throws MobileNetError AUTH, NOT_FOUND (no such model or revision), IO; Passing
+ * @throws MobileNetError AUTH, NOT_FOUND (no such model or revision), IO; RetryableError
  */
 export function accept(response: Response, { repo, host, token }: Remote, what: string, revision: string): boolean {
   const { status, headers } = response;
@@ -170,9 +173,9 @@ export function accept(response: Response, { repo, host, token }: Remote, what: 
   discard(response);
   if (response.ok) refuse(what, 'a web page in place of the file; is this network behind a login?');
   const error = headers.get('x-error-code');
-  if (PASSING_STATUS.has(status)) {
+  if (RETRYABLE_STATUS.has(status)) {
     const after = Number(headers.get('retry-after') ?? Number.NaN);
-    throw new Passing(`the hub answers ${status}`, Number.isFinite(after) ? { after: after * 1000 } : {});
+    throw new RetryableError(`the hub answers ${status}`, Number.isFinite(after) ? { after: after * 1000 } : {});
   }
   const remedy =
     token === undefined ? 'a private or gated model needs a token (HF_TOKEN)' : 'or the token may not read it';

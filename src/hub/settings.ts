@@ -1,4 +1,4 @@
-/** What the settings of the hub are where nobody has set them. */
+/** The default settings of the hub. */
 import { env, type HubSettings } from '../base/env.js';
 
 const DEFAULTS: HubSettings = {
@@ -15,7 +15,7 @@ const DEFAULTS: HubSettings = {
   network: { attempts: 5, backoff: 500, timeout: 10_000 },
 };
 
-/** To be called before any of them is read; what is set already stays. `own` are the defaults of a platform. */
-export function settle(own: Partial<HubSettings> = {}): void {
+/** Called before any setting is read; what is set already stays. `own` are the defaults of a platform. */
+export function installHubSettings(own: Partial<HubSettings> = {}): void {
   Object.assign(env, { ...DEFAULTS, ...own, ...env });
 }

@@ -1,4 +1,4 @@
-/** The one list of kernels. Adding a kernel edits this list alone; tests and benches iterate it. */
+/** The lists of kernels: one of loops in JavaScript, one of emitted code. Tests and benches go through both. */
 import { MobileNetError } from '../base/errors.js';
 import { activation } from './activation/plain.js';
 import { add } from './add/plain.js';
@@ -22,7 +22,7 @@ import { resizeBilinear } from './resize/plain.js';
 import { resizeWasm } from './resize/wasm.js';
 import { kernelName, type Spec } from './spec.js';
 
-/** Bound by memory or done once a picture: the plain loop is already as fast as it gets. */
+/** One plain loop serves both engines: these run once a picture, or wait for memory more than they compute. */
 const PLAIN: readonly PlainKernel<Spec>[] = [averagePool, resizeBilinear, add, concat, batchNorm, activation];
 
 export const KERNELS: readonly Kernel[] = [
@@ -37,7 +37,7 @@ export const KERNELS: readonly Kernel[] = [
   ...PLAIN.map((kernel) => ({ ...kernel, engine: 'js' }) as const),
 ];
 
-/** What they leave, the js kernels do on the same memory. */
+/** An operation that no kernel here supports is computed by the js kernels on the same memory. */
 export const WASM_KERNELS: readonly WasmKernel[] = [
   conv3x3Wasm,
   depthwiseWasm,

@@ -2,7 +2,7 @@
  * The steps of the image processor, in transformers' order and with NumPy's rounding: resize, crop to the centre,
  * multiply, normalise. Source: transformers' image_processing_pil_mobilenet_v2.py and image_transforms.py.
  */
-import { heed, unlessAborted } from '../base/abort.js';
+import { unlessAborted, yieldToEvents } from '../base/abort.js';
 import { MobileNetError } from '../base/errors.js';
 import { looksLikePixels, type Pixels } from '../images/pixels.js';
 import { load_image, type ImageInput as PictureInput, type ReadOptions } from '../images/raw-image.js';
@@ -38,7 +38,7 @@ export async function* preparePictures(
   const inputs = listOf(images, 'images');
   const begun: Promise<Pixels | Tensor>[] = [];
   for (const i of inputs.keys()) {
-    if (signal) await heed(signal); // decoding holds the thread
+    if (signal) await yieldToEvents(signal); // decoding holds the thread
     while (begun.length < (signal ? 1 : 2) && i + begun.length < inputs.length) {
       const loading = load(inputs[i + begun.length]);
       loading.catch(() => {}); // of one that comes later, unless an earlier one fails

@@ -27,7 +27,7 @@ export interface Layer {
   op: Node['op'];
   /** `depthwise 3×3, stride 2, norm, relu6` */
   description: string;
-  /** [N,C,h,w], [N,C] behind global pooling; null for a layer that the task does not use. */
+  /** [N,C,h,w], [N,C] after global pooling; null for a layer that the task does not use. */
   dims: number[] | null;
   /** What can be learnt by training. The mean and variance of a batch norm are measured, and not counted. */
   parameters: number;

@@ -1,7 +1,7 @@
 /**
  * A network ready to run: a graph, its weights and the plans made so far. Running a plan is a loop over frozen steps.
  */
-import { heed, unlessAborted } from '../base/abort.js';
+import { unlessAborted, yieldToEvents } from '../base/abort.js';
 import type { Graph } from '../graph/nodes.js';
 import { nhwcToNchw } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -102,7 +102,7 @@ export class Network {
     plan.write(pixels);
     for (const [index, step] of plan.steps.entries()) {
       for (const work of step.work) {
-        const pause = signal && heed(signal);
+        const pause = signal && yieldToEvents(signal);
         if (pause !== undefined) await pause;
         const pending = work();
         if (pending !== undefined) await pending;

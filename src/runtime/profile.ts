@@ -3,7 +3,7 @@
  * leaves ordinary runs alone. What the machine could do at most is measured between the runs, so that a share holds even
  * where the clock of the processor changes.
  */
-import { heed } from '../base/abort.js';
+import { yieldToEvents } from '../base/abort.js';
 import { multiplyAdds } from '../layers/spec.js';
 import { type PeakLoop, peakLoops } from '../tensor/wasm/peak.js';
 import type { InputDims, Plan, Step } from './compile/plan.js';
@@ -64,7 +64,7 @@ export async function profilePlan(plan: Plan, engine: Engine, { pixels, runs, si
     plan.write(pixels); // its place in the arena has other values by now
     let total = 0;
     for (const [index, { work }] of plan.steps.entries()) {
-      const pause = signal && heed(signal);
+      const pause = signal && yieldToEvents(signal);
       if (pause !== undefined) await pause;
       const start = performance.now();
       for (const piece of work) {

@@ -1,9 +1,9 @@
 /**
  * 3×3 convolution over all channels in plain JavaScript: the 9·C taps of a pixel are gathered into a row of the lanes
- * of product.ts, and the convolution is a 1×1 convolution of those. Gathering costs a quarter of the time.
+ * of matrix-product.ts, and the convolution is a 1×1 convolution of those. Gathering costs a quarter of the time.
  */
 import { type Kernel, NONE, scaled } from '../kernel.js';
-import { blockPixels, LANE, multiplyBlock, PIXEL_LANES } from '../product.js';
+import { blockPixels, LANE, multiplyBlock, PIXEL_LANES } from '../matrix-product.js';
 import type { Conv3x3Spec } from '../spec.js';
 
 /** The taps of one output pixel, in the order of the weights [C,3,3], to lane[at …]; outside the picture 0. */

@@ -14,7 +14,7 @@ import {
 } from '../../tensor/wasm/assembler.js';
 import { callOf, scaled, type WasmKernel } from '../kernel.js';
 import { type Conv3x3Spec, clampBounds } from '../spec.js';
-import { clamp, storeLanes } from '../wasm-store.js';
+import { clamp, storeLanes } from '../wasm-vectors.js';
 
 const PANEL = 16;
 

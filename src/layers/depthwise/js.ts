@@ -1,7 +1,7 @@
 /**
  * 3×3 depthwise convolution in plain JavaScript, a row of the output at a time.
  *
- * The three input rows that an output row needs lie in lanes, like the operands of product.ts and for the same reason:
+ * The three input rows that an output row needs lie in lanes, like the operands of matrix-product.ts and for the same reason:
  * of reads at the same index in constant arrays of one length V8 checks the bounds once. The lanes bring the zeros left
  * and right of the picture with them, and a lane of zeros stands for a row above or below it, so that no tap asks
  * whether it is inside.
@@ -43,7 +43,7 @@ function fillLane(
   lane.fill(0, (to - left) * C, columns * C);
 }
 
-/** Made once; product.ts explains why in a constructor. */
+/** Made once; matrix-product.ts explains why in a constructor. */
 class Lanes {
   /** A row of the input each. */
   readonly rows: readonly Float32Array[];

@@ -21,7 +21,7 @@ import {
 } from '../../tensor/wasm/assembler.js';
 import { callOf, scaled, type WasmKernel } from '../kernel.js';
 import { clampBounds, type DepthwiseSpec } from '../spec.js';
-import { clamp, vectorAt } from '../wasm-store.js';
+import { clamp, vectorAt } from '../wasm-vectors.js';
 
 const PARAMS = {
   ...typed('i32', 'x', 'w', 'bias', 'y'), // one image

@@ -1,6 +1,6 @@
-/** 1×1 convolution in plain JavaScript: blocks of pixels go through the lanes of product.ts. */
+/** 1×1 convolution in plain JavaScript: blocks of pixels go through the lanes of matrix-product.ts. */
 import { type Kernel, NONE, scaled } from '../kernel.js';
-import { blockPixels, LANE, multiplyBlock, PIXEL_LANES } from '../product.js';
+import { blockPixels, LANE, multiplyBlock, PIXEL_LANES } from '../matrix-product.js';
 import type { PointwiseSpec } from '../spec.js';
 
 const ZERO = new Float32Array(1);

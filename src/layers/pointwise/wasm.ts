@@ -16,7 +16,7 @@ import {
 } from '../../tensor/wasm/assembler.js';
 import { callOf, type WasmKernel } from '../kernel.js';
 import { clampBounds, type PointwiseSpec } from '../spec.js';
-import { clamp, storeLanes } from '../wasm-store.js';
+import { clamp, storeLanes } from '../wasm-vectors.js';
 
 /** Output channels of a panel. */
 const PANEL = 16;

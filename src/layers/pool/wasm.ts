@@ -2,7 +2,7 @@
 import { type Expr, f32x4, f64, f64x2, i32, type ModuleBuilder, typed, v128 } from '../../tensor/wasm/assembler.js';
 import { callOf, type WasmKernel } from '../kernel.js';
 import type { AveragePoolSpec } from '../spec.js';
-import { vectorAt } from '../wasm-store.js';
+import { vectorAt } from '../wasm-vectors.js';
 
 const LANES = 4;
 /** Channels of a cache line, below which threads would read the same ones. */

@@ -17,7 +17,7 @@ import {
 } from '../../tensor/wasm/assembler.js';
 import { callOf, type WasmKernel } from '../kernel.js';
 import type { ResizeSpec } from '../spec.js';
-import { vectorAt } from '../wasm-store.js';
+import { vectorAt } from '../wasm-vectors.js';
 import { resizeStep } from './plain.js';
 
 const LANES = 4;

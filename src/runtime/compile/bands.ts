@@ -1,11 +1,12 @@
 /**
- * The memory argument of the paper (section 5.1): the wide tensors in the middle of an inverted residual need never
- * exist. Its three convolutions are done for a band of output rows at a time: of the expanded tensor there is a ring of
+ * The memory argument of the paper (section 5.1): the wide tensors in the middle of an inverted residual never have
+ * to exist. Its three convolutions are done for a band of output rows at a time: of the expanded tensor there is a ring of
  * the rows that the band's windows see, of the filtered one the band itself. Bands follow each other downwards, so a
  * row is expanded once. The same goes for the first three convolutions of the network, whose wide tensor comes from
  * the picture.
  *
- * Kernels know nothing of this: a band is a spec like any other, with fewer rows and an offset in its padding.
+ * A band is a spec like any other, with fewer rows and an offset in its padding. Only the depthwise kernels have to know
+ * more: they read their rows from the ring (`rowsHeld` in layers/spec.ts).
  */
 import type { DepthwiseSpec, InvertedResidualSpec, Spec } from '../../layers/spec.js';
 import type { Lowered, LoweredStep, StepValues } from './lower.js';
@@ -26,7 +27,7 @@ export type PlannedStep =
 const BAND_BYTES = 256 * 1024;
 
 /**
- * Puts together what can be and pays: three steps in a row whose values in between nobody else wants.
+ * Puts together what can be and pays: three steps in a row whose intermediate values nobody else reads.
  * @param kept values that are outputs of the network
  */
 export function formBlocks(

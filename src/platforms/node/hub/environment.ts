@@ -4,10 +4,10 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { env, type HubOptions } from '../../../base/env.js';
 import { MobileNetError } from '../../../base/errors.js';
-import { settle } from '../../../hub/settings.js';
+import { installHubSettings } from '../../../hub/settings.js';
 import { fetchHere } from '../fetch.js';
 
-settle({ fetch: fetchHere });
+installHubSettings({ fetch: fetchHere });
 
 const variable = (...names: string[]): string | undefined =>
   names.map((name) => process.env[name]).find((value) => value !== undefined && value !== '');

@@ -105,7 +105,7 @@ export class WasmEngine implements Engine {
     return new Float32Array(this.#memory.buffer, address(region), region.length);
   }
 
-  /** Shows a region. A memory that grows leaves its old views behind. */
+  /** Gives a view of a region. When a memory grows, its old views become empty, so the view is then made anew. */
   #viewer(region: Region): () => Float32Array {
     let view = this.read(region);
     return () => {

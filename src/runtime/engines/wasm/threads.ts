@@ -91,7 +91,7 @@ export class Team {
       try {
         const worker = await env.platform.startWorker!(WORKER_SOURCE(), this.#task, (clean) => {
           const ours = this.#workers.delete(worker);
-          if (!clean) this.#mourn();
+          if (!clean) this.#onWorkerDeath();
           else if (ours) Atomics.sub(this.#share.words, GONE, 1);
         });
         if (this.#stops === stops) this.#workers.add(worker);
@@ -104,7 +104,7 @@ export class Team {
   }
 
   /** A worker died. Whether it had joined is not known, so all go; new ones come with the next run. */
-  #mourn(): void {
+  #onWorkerDeath(): void {
     this.#deaths++;
     void this.stop();
   }
