@@ -4,8 +4,8 @@
  */
 import { checkSignal, unlessAborted } from './base/abort.js';
 import { Callable } from './base/callable.js';
-import { type Folder, openFolder } from './base/env.js';
 import { listNames, MobileNetError, show } from './base/errors.js';
+import { type Folder, openFolder } from './base/folder.js';
 import { checkOptions } from './base/options.js';
 import { type ImageInput, load_image, RawImage } from './images/raw-image.js';
 import { classActivationMap } from './models/mobilenet-v2/class-activation.js';

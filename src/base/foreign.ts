@@ -2,8 +2,9 @@
  * Things that are given as a model, or lie where a file of one should, and are something else: each is recognised, and the
  * message says what helps.
  */
-import type { Folder } from './env.js';
+
 import { MobileNetError, show } from './errors.js';
+import type { Folder } from './folder.js';
 
 const LFS = /^version https:\/\/git-lfs\.github\.com\//;
 const PAGE = /^\s*(?:<!--[^>]*-->\s*)*<(?:!doctype\s+html|html|head|body)\b/i;

@@ -1,5 +1,6 @@
 /** Tells a caller how far files have come, in the events of transformers.js. */
-import type { Folder, HubOptions } from './env.js';
+import type { Folder } from './folder.js';
+import type { HubOptions } from './hub-options.js';
 
 export class FileProgress {
   readonly #name: string;

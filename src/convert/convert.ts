@@ -5,8 +5,9 @@
  *     await converted.save_pretrained('mobilenet_v2');
  */
 
-import { type Folder, requirePlatform } from '../base/env.js';
+import { requirePlatform } from '../base/env.js';
 import { listNames, MobileNetError, show } from '../base/errors.js';
+import type { Folder } from '../base/folder.js';
 import { type Architecture, type CheckpointDtype, checkpointFiles, GRAPHS } from '../models/mobilenet-v2/checkpoint.js';
 import { MobileNetV2Config, type MobileNetV2ConfigOptions } from '../models/mobilenet-v2/config.js';
 import { matchWeights, PREFIX, type State } from '../models/mobilenet-v2/weights.js';
@@ -18,8 +19,8 @@ import { mapTfjsGraph } from './tfjs-graph.js';
 import { mapTimm } from './timm.js';
 import { mapTorchvision } from './torchvision.js';
 
-export type { Folder } from '../base/env.js';
 export { type ErrorCode, MobileNetError } from '../base/errors.js';
+export type { Folder } from '../base/folder.js';
 export { MobileNetV2Config } from '../models/mobilenet-v2/config.js';
 export type { State } from '../models/mobilenet-v2/weights.js';
 export { parseLabels } from './labels.js';

@@ -3,8 +3,9 @@
  * PyTorch, a pickle, safetensors, TensorFlow.js, or a folder of Hugging Face's hub.
  */
 import { asBytes } from '../base/brands.js';
-import { type Folder, openFolder, readModelFile, requirePlatform } from '../base/env.js';
+import { requirePlatform } from '../base/env.js';
 import { listNames, MobileNetError, show } from '../base/errors.js';
+import { type Folder, openFolder, readModelFile } from '../base/folder.js';
 import { aboutUnread, refuseForeign } from '../base/foreign.js';
 import { isJsonObject, type JsonObject, parseJson, showJson } from '../base/json.js';
 import { isHdf5 } from '../formats/hdf5.js';

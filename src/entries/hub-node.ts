@@ -1,5 +1,10 @@
 /** `mobilenet-v2/hub` in Node: models of the hub as files, and what is kept of them. */
-export type { HubOptions, HubSettings, ProgressInfo, ResponseCache } from '../base/env.js';
+import { env } from '../base/env.js';
+import { fetchHere } from '../platforms/node/fetch.js';
+
+env.platform.fetch ??= fetchHere; // proxies, where no other entry has put the platform in place
+
+export type { HubOptions, HubSettings, ProgressInfo, ResponseCache } from '../base/hub-options.js';
 export { cacheFolder as cache_folder } from '../platforms/node/hub/environment.js';
 export { hubFolder } from '../platforms/node/hub/folder.js';
 export {

@@ -2,8 +2,11 @@
  * `mobilenet-v2/image`: pictures without a network. They are read, resized as Pillow does it and made into tensors, and
  * segmentations are made into masks; no kernel is in its import graph.
  */
-export { type DecodedImage, env, type Folder, type Limits, type Platform } from '../base/env.js';
+export { env } from '../base/env.js';
 export { type ErrorCode, type ErrorPlace, MobileNetError } from '../base/errors.js';
+export type { Folder } from '../base/folder.js';
+export type { Limits } from '../base/limits.js';
+export type { DecodedImage, Platform } from '../base/platform.js';
 export type { CanvasLike, DrawableLike, ImageDataLike } from '../images/drawable.js';
 export { type EveryFrameOptions, every_frame, type VideoLike } from '../images/every-frame.js';
 export type { Pixels } from '../images/pixels.js';

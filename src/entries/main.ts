@@ -8,7 +8,8 @@
  */
 // For `Symbol.dispose` in the declarations, where a project's own `lib` is older.
 /// <reference lib="esnext.disposable" preserve="true" />
-export type { HubOptions, HubSettings, ProgressInfo, ResponseCache, WorkerHandle } from '../base/env.js';
+export type { HubOptions, HubSettings, ProgressInfo, ResponseCache } from '../base/hub-options.js';
+export type { WorkerHandle } from '../base/platform.js';
 export type {
   ActivationNode,
   AddNode,

@@ -1,6 +1,7 @@
 /** Finds the weights of a model in its folder, whatever format they are in. */
-import { type Folder, readModelFile } from '../base/env.js';
+
 import { MobileNetError, show } from '../base/errors.js';
+import { type Folder, readModelFile } from '../base/folder.js';
 import { missing } from '../base/foreign.js';
 import { firstNonFinite } from '../tensor/finite.js';
 import type { Tensor } from '../tensor/tensor.js';

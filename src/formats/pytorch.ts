@@ -9,8 +9,9 @@
  * Source: torch/serialization.py and torch/_utils.py of PyTorch 2.13. A pickle may name what torch's reader of weights
  * allows (torch-globals.ts); anything else is refused, and nothing in it is executed.
  */
-import { checkTensorCount, env } from '../base/env.js';
+import { env } from '../base/env.js';
 import { type ErrorCode, listNames, MobileNetError, show } from '../base/errors.js';
+import { checkTensorCount } from '../base/limits.js';
 import { kindOf, type PickleHost, PickleObject, type PickleValue, readPickle } from './pickle.js';
 import { findStateDict } from './state-dicts.js';
 import { type StoredDtype, type StoredTensor, type StoredTensors, storedBytes } from './stored.js';
@@ -256,7 +257,7 @@ class TorchReader implements PickleHost {
       return this.#fail('PICKLE', 0, `expected a state dict, got ${describeRoot(root)}`);
     }
     const { dict, note } = found;
-    checkTensorCount(dict.size, this.#file);
+    checkTensorCount(dict.size, env.limits.tensors, this.#file);
     for (const [name, value] of dict) {
       if (typeof name !== 'string') continue; // beside the weights, as an epoch is
       if (value instanceof TorchTensor) tensors.set(name, this.#store(name, value));

@@ -8,9 +8,10 @@
  * The rules are those of the Rust library (safetensors 0.8, src/tensor.rs): data ranges lie side by side from 0 to the
  * end of the file, and shape times element size is the range's length. Nothing is allocated before its size is checked.
  */
-import { checkTensorCount, env } from '../base/env.js';
+import { env } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson, showJson } from '../base/json.js';
+import { checkTensorCount } from '../base/limits.js';
 import { float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from '../tensor/half.js';
 import type { Tensor, TensorType } from '../tensor/tensor.js';
 import { DTYPES, isDtype, type StoredDtype, type StoredTensor, type StoredTensors, storedBytes } from './stored.js';
@@ -37,7 +38,7 @@ export function readSafetensors(bytes: Uint8Array, { file }: { file: string }): 
   const dataStart = LENGTH_BYTES + headerLength(bytes, file);
   const header = readHeader(bytes.subarray(LENGTH_BYTES, dataStart), file);
   const names = Object.keys(header);
-  checkTensorCount(names.length - Number(METADATA in header), file);
+  checkTensorCount(names.length - Number(METADATA in header), env.limits.tensors, file);
   const entries: Entry[] = [];
   for (const name of names) {
     if (name !== METADATA) entries.push(readEntry(name, header[name]!, file));

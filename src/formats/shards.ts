@@ -5,9 +5,11 @@
  *
  * The index is a stranger's list of files to open, so every name in it is checked before any is opened.
  */
-import { checkTensorCount, env, type Folder, readModelFile } from '../base/env.js';
+import { env } from '../base/env.js';
 import { listNames, MobileNetError, show } from '../base/errors.js';
+import { type Folder, readModelFile } from '../base/folder.js';
 import { isJsonObject, type JsonValue, parseJson, showJson } from '../base/json.js';
+import { checkTensorCount } from '../base/limits.js';
 import { readPytorch } from './pytorch.js';
 import { readSafetensors } from './safetensors.js';
 import type { StoredTensor, StoredTensors } from './stored.js';
@@ -31,7 +33,7 @@ export function readShardIndex(bytes: Uint8Array, { file }: { file: string }): S
   if (!isJsonObject(map)) return refuse(file, 'weight_map', 'an object', map);
 
   const extension = file.endsWith('.bin.index.json') ? '.bin' : '.safetensors';
-  checkTensorCount(Object.keys(map).length, file);
+  checkTensorCount(Object.keys(map).length, env.limits.tensors, file);
   const weightMap = new Map<string, string>();
   for (const [tensor, shard] of Object.entries(map)) {
     if (typeof shard !== 'string') return refuse(file, `weight_map.${tensor}`, 'a file name', shard);

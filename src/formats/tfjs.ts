@@ -10,8 +10,9 @@
  * A quantised value q stands for q · scale + min. Source: tfjs-core 4.22, src/io/types.ts and io_utils.ts.
  */
 import { join } from '../base/bytes.js';
-import { env, type Folder, readModelFile } from '../base/env.js';
+import { env } from '../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../base/errors.js';
+import { type Folder, readModelFile } from '../base/folder.js';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson, showJson } from '../base/json.js';
 import { insidePath } from './shards.js';
 import { type StoredDtype, type StoredTensor, storedBytes } from './stored.js';

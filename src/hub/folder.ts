@@ -2,8 +2,11 @@
  * A model of a hub as a folder, for places without files: answers are kept in the browser's Cache, or where
  * `env.customCache` says. What is kept carries its commit, so that files of one model are never of two.
  */
-import { checkFileBytes, env, type Folder, type HubOptions, type ResponseCache } from '../base/env.js';
+import { env } from '../base/env.js';
 import { listNames, MobileNetError } from '../base/errors.js';
+import type { Folder } from '../base/folder.js';
+import type { HubOptions, ResponseCache } from '../base/hub-options.js';
+import { checkFileBytes } from '../base/limits.js';
 import { FileProgress } from '../base/progress.js';
 import { conversionOf, download, type FileFacts, hashLike, type Listing, list, wrongHash } from './download.js';
 import { checkFile, checkRevision, fileUrl, isCommit, isOptional, makeRemote, type Remote } from './names.js';

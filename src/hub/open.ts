@@ -1,6 +1,9 @@
 /** From a name to a folder: which names are those of models on the hub, and what comes before the hub. */
-import { env, type Folder, type HubOptions, MODEL_NAME, type Platform } from '../base/env.js';
+import { env } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
+import type { Folder } from '../base/folder.js';
+import { type HubOptions, MODEL_NAME } from '../base/hub-options.js';
+import type { Platform } from '../base/platform.js';
 import { hubPlace } from './names.js';
 
 export type OpenOptions = NonNullable<Parameters<NonNullable<Platform['openFolder']>>[1]>;

@@ -11,8 +11,9 @@
  * - EXIF's orientation is applied, that in XMP is not.
  */
 import { asBytes } from '../base/brands.js';
-import { type DecodedImage, env, type Platform, requirePlatform, warn } from '../base/env.js';
+import { env, requirePlatform, warn } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
+import type { DecodedImage, Platform } from '../base/platform.js';
 import { applyOrientation, exifOrientation } from './exif.js';
 import { type JpegLayout, readJpeg } from './jpeg/header.js';
 import { checkNotShared, checkPixels, type Pixels } from './pixels.js';

@@ -1,6 +1,7 @@
 /** Pictures that are neither PNG nor JPEG, by the decoders of a browser. */
-import type { DecodedImage } from '../base/env.js';
+
 import { MobileNetError } from '../base/errors.js';
+import type { DecodedImage } from '../base/platform.js';
 import { checkCanvas, newContext } from './canvas.js';
 import { checkPixelLimit } from './header.js';
 import { MEDIA_TYPES } from './sniff.js';

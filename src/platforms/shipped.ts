@@ -7,8 +7,8 @@ import { readFile } from 'node:fs/promises';
 import nodeModule from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Folder, SHIPPED } from '../base/env.js';
 import { MobileNetError } from '../base/errors.js';
+import { type Folder, SHIPPED } from '../base/folder.js';
 import { openLocalFolder, readWhole, systemError } from './node/files.js';
 
 /**

@@ -2,7 +2,7 @@
  * What a page and its workers have to offer: files by `fetch`, pictures by the browser's decoders, and by our own where the
  * browser's pixels are not those of the file.
  */
-import type { Platform } from '../base/env.js';
+import type { Platform } from '../base/platform.js';
 import { canvasState } from '../images/canvas.js';
 import { loadCodec } from '../images/decode.js';
 import { decodePng, encodePng } from '../images/png/decode.js';

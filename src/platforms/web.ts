@@ -3,8 +3,10 @@
  * `createImageBitmap`, files come by `fetch`, nothing can be written.
  */
 import { join, transformed } from '../base/bytes.js';
-import { type DecodedImage, type Folder, type HubOptions, MODEL_NAME, type Platform } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
+import type { Folder } from '../base/folder.js';
+import { type HubOptions, MODEL_NAME } from '../base/hub-options.js';
+import type { DecodedImage, Platform } from '../base/platform.js';
 import { FileProgress } from '../base/progress.js';
 import { hasCanvas, newContext } from '../images/canvas.js';
 import { checkPixelLimit } from '../images/header.js';

@@ -4,9 +4,11 @@
  */
 import { checkSignal } from '../base/abort.js';
 import { Callable } from '../base/callable.js';
-import { env, type Folder, type HubOptions, openFolder, requirePlatform, withoutHubOptions } from '../base/env.js';
+import { env, requirePlatform } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
+import { type Folder, openFolder } from '../base/folder.js';
 import { missing, refuseForeign } from '../base/foreign.js';
+import { type HubOptions, withoutHubOptions } from '../base/hub-options.js';
 import { parseJson } from '../base/json.js';
 import { checkTypos, knownOptions, type UnusedOptions } from '../base/options.js';
 import type { ResamplingNumber } from '../images/resize.js';

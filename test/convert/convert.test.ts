@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { env, type Folder } from '../../src/base/env.js';
+import { env } from '../../src/base/env.js';
+import type { Folder } from '../../src/base/folder.js';
 import { type Converted, convert } from '../../src/entries/convert-node.js';
 import {
   load_image,

@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { crc32, join } from '../../src/base/bytes.js';
-import type { Folder } from '../../src/base/env.js';
 import { type ErrorCode, MobileNetError } from '../../src/base/errors.js';
+import type { Folder } from '../../src/base/folder.js';
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 

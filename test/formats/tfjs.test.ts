@@ -1,6 +1,6 @@
 /** model.json and its shards, as they should be and otherwise. */
 import { describe, expect, test } from 'vitest';
-import type { Folder } from '../../src/base/env.js';
+import type { Folder } from '../../src/base/folder.js';
 import { toFloat32 } from '../../src/formats/stored.js';
 import { readTfjs } from '../../src/formats/tfjs.js';
 import { expectError, fuzzAsync, memoryFolder, utf8 } from './helpers.js';

@@ -1,6 +1,6 @@
 /** Models of the repository for tests: those that ship are weights/, the dogs are an example of a model of one's own. */
 import { join } from 'node:path';
-import { SHIPPED } from '../../src/base/env.js';
+import { SHIPPED } from '../../src/base/folder.js';
 import { ROOT } from './cli.js';
 
 export const CLASSIFIER = join(ROOT, 'weights', SHIPPED.classification);

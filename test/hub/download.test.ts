@@ -4,7 +4,8 @@ import { readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { env, type ProgressInfo } from '../../src/base/env.js';
+import { env } from '../../src/base/env.js';
+import type { ProgressInfo } from '../../src/base/hub-options.js';
 import { hf_hub_download, hubFolder, scan_cache, snapshot_download, verify_cache } from '../../src/entries/hub-node.js';
 import {
   MobileNetV2Config,

@@ -1,6 +1,7 @@
 /** What is told apart by its first bytes, and codecs that misbehave. */
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type DecodedImage, env, type Platform } from '../../src/base/env.js';
+import { env } from '../../src/base/env.js';
+import type { DecodedImage, Platform } from '../../src/base/platform.js';
 import { decodeImage, loadCodec } from '../../src/images/decode.js';
 import { detectFormat } from '../../src/images/sniff.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { SHIPPED } from '../../src/base/env.js';
+import { SHIPPED } from '../../src/base/folder.js';
 import { openLocalFolder, readPicture, writeFolder } from '../../src/platforms/node/files.js';
 import { openShippedFolder } from '../../src/platforms/shipped.js';
 import { webPlatform } from '../../src/platforms/web.js';

@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
-import { SHIPPED } from '../../src/base/env.js';
+import { SHIPPED } from '../../src/base/folder.js';
 import { KERNEL_FORMS, kernelsFile } from '../../src/layers/wasm-module.js';
 import { openShippedFolder } from '../../src/platforms/shipped.js';
 import { ROOT, temporaryFolder } from '../helpers/cli.js';

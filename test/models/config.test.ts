@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Folder } from '../../src/base/env.js';
 import { MobileNetError } from '../../src/base/errors.js';
+import type { Folder } from '../../src/base/folder.js';
 import { MobileNetV2Config, type MobileNetV2ConfigOptions } from '../../src/models/mobilenet-v2/config.js';
 import { shared, withoutShared } from '../helpers/shared.js';
 

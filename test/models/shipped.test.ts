@@ -1,7 +1,7 @@
 /** The checkpoints that ship: what they say of pictures, and that it is what Python's transformers computes with them. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { SHIPPED } from '../../src/base/env.js';
+import { SHIPPED } from '../../src/base/folder.js';
 import {
   load_image,
   MobileNetV2Config,

@@ -2,7 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { env, type Platform } from '../../src/base/env.js';
+import { env } from '../../src/base/env.js';
+import type { Platform } from '../../src/base/platform.js';
 import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
 import {
   MobileNetV2ForImageClassification,

@@ -1,6 +1,6 @@
 /** Row R2: an abort before, during and after a call ends it with the signal's reason, and the next result is the same. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Folder, openFolder } from '../../src/base/env.js';
+import { type Folder, openFolder } from '../../src/base/folder.js';
 import {
   MobileNetV2ForImageClassification,
   MobileNetV2Model,

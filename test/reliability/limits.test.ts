@@ -1,7 +1,8 @@
 /** Every limit of env.limits: refused above it by name, before memory is taken; read again where it is raised. */
 import { copyFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { env, type Limits } from '../../src/base/env.js';
+import { env } from '../../src/base/env.js';
+import type { Limits } from '../../src/base/limits.js';
 import {
   load_image,
   MobileNetV2ForImageClassification,

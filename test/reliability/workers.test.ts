@@ -1,7 +1,8 @@
 /** Rows R1, K1 to K4: threads that die at any moment, overlapping calls, models side by side. See models/threads.test.ts. */
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { env, type Platform, type WorkerHandle } from '../../src/base/env.js';
+import { env } from '../../src/base/env.js';
+import type { Platform, WorkerHandle } from '../../src/base/platform.js';
 import type { ModelOptions } from '../../src/entries/main-node.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { SEED } from '../helpers/seed.js';

@@ -1,7 +1,8 @@
 /** JPEG without a browser: jpeg-js, told what the colours are, with libjpeg's conversion of YCbCr in place of its own. */
 import jpeg from 'jpeg-js';
-import { type DecodedImage, env } from '../../base/env.js';
+import { env } from '../../base/env.js';
 import { MobileNetError } from '../../base/errors.js';
+import type { DecodedImage } from '../../base/platform.js';
 import { codecError } from '../decode.js';
 import { essentialJpeg, type JpegLayout, readJpeg } from './header.js';
 import { repairJpeg } from './repair.js';

@@ -5,7 +5,7 @@
  * those of the PNG specification, third edition (www.w3.org/TR/png-3); what `readPng` has checked is not checked again.
  */
 import { join, transformed } from '../../base/bytes.js';
-import type { DecodedImage } from '../../base/env.js';
+import type { DecodedImage } from '../../base/platform.js';
 import { isGreyPng } from '../decode.js';
 import { refuse } from '../header.js';
 import { adler32, type Inflated, inflateInto } from '../inflate.js';

@@ -2,9 +2,11 @@
  * `MobileNetV2Config`: every field, default and rule of transformers' configuration_mobilenet_v2.py and of its base
  * class, plus range checks of our own, so that a broken config.json is refused here and not deep in a kernel.
  */
-import { env, type Folder, type HubOptions, openFolder, requirePlatform, withoutHubOptions } from '../../base/env.js';
+import { env, requirePlatform } from '../../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
+import { type Folder, openFolder } from '../../base/folder.js';
 import { missing, refuseForeign } from '../../base/foreign.js';
+import { type HubOptions, withoutHubOptions } from '../../base/hub-options.js';
 import { isJsonObject, parseJson, showJson } from '../../base/json.js';
 import { checkTypos, knownOptions, type UnusedOptions } from '../../base/options.js';
 

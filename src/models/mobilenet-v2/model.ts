@@ -5,16 +5,10 @@
 import { checkSignal, unlessAborted } from '../../base/abort.js';
 import { isMap, isShared } from '../../base/brands.js';
 import { Callable } from '../../base/callable.js';
-import {
-  type Folder,
-  HUB_OPTIONS,
-  type HubOptions,
-  openFolder,
-  requirePlatform,
-  SHIPPED,
-  warn,
-} from '../../base/env.js';
+import { requirePlatform, warn } from '../../base/env.js';
 import { listNames, MobileNetError, show } from '../../base/errors.js';
+import { type Folder, openFolder, SHIPPED } from '../../base/folder.js';
+import { HUB_OPTIONS, type HubOptions } from '../../base/hub-options.js';
 import { checkOptions, pick, type UnusedOptions } from '../../base/options.js';
 import { loadWeights } from '../../formats/load.js';
 import type { Graph } from '../../graph/nodes.js';

@@ -3,9 +3,10 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { isAbsolute, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { checkFileBytes, type Folder } from '../../base/env.js';
 import { MobileNetError, show } from '../../base/errors.js';
+import type { Folder } from '../../base/folder.js';
 import { aboutFile } from '../../base/foreign.js';
+import { checkFileBytes } from '../../base/limits.js';
 import { fetchHere } from './fetch.js';
 
 export async function isFolder(path: string): Promise<boolean> {

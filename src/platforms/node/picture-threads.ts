@@ -3,8 +3,9 @@
  * main thread, errors too. A thread that dies leaves its pictures to the main thread, so no picture is lost to it.
  */
 import { Worker } from 'node:worker_threads';
-import { env, type Limits, warn } from '../../base/env.js';
+import { env, warn } from '../../base/env.js';
 import { type ErrorCode, type ErrorPlace, MobileNetError } from '../../base/errors.js';
+import type { Limits } from '../../base/limits.js';
 import { load_image, RawImage } from '../../images/raw-image.js';
 import type { ProcessOptions } from '../../processors/image-processor.js';
 import { Tensor } from '../../tensor/tensor.js';

@@ -1,10 +1,13 @@
 /** What Node has to offer. The codecs are loaded when first used: pngjs, jpeg-js and ndarray take 25 ms together. */
 import { availableParallelism } from 'node:os';
-import { env, type HubOptions, type Platform } from '../../base/env.js';
+import { env } from '../../base/env.js';
+import type { HubOptions } from '../../base/hub-options.js';
+import type { Platform } from '../../base/platform.js';
 import { withProgress } from '../../base/progress.js';
 import { type OpenOptions, openByName, within } from '../../hub/open.js';
 import { loadCodec } from '../../images/decode.js';
 import { openShippedFolder, readKernels } from '../shipped.js';
+import { fetchHere } from './fetch.js';
 import { isFolder, openLocalFolder, readPicture, writeFolder } from './files.js';
 
 const openLocal = async (path: string, options: OpenOptions) =>
@@ -17,6 +20,7 @@ const openHub = async (name: string, options: HubOptions) => (await import('./hu
 export const nodePlatform: Platform = {
   openFolder: (path, options = {}) => openByName(path, options, { open: openLocal, isFolder, host, openHub }),
   openShippedFolder,
+  fetch: fetchHere,
   readFile: readPicture,
   writeFolder,
   decodePng: async (bytes, file, options) =>

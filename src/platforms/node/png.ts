@@ -1,8 +1,8 @@
 /** PNG in Node: pngjs, behind checks that it lacks, and a writer of palette pictures, which it cannot do. */
 import { deflateSync, inflateSync } from 'node:zlib';
 import { PNG } from 'pngjs';
-import type { DecodedImage } from '../../base/env.js';
 import { MobileNetError, show } from '../../base/errors.js';
+import type { DecodedImage } from '../../base/platform.js';
 import { codecError, isGreyPng, keepChannels } from '../../images/decode.js';
 import { checkPixels, type Pixels } from '../../images/pixels.js';
 import {

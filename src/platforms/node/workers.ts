@@ -1,6 +1,6 @@
 /** Threads in Node. */
 import { Worker } from 'node:worker_threads';
-import type { WorkerHandle } from '../../base/env.js';
+import type { WorkerHandle } from '../../base/platform.js';
 
 export async function startWorker(
   source: string,

@@ -2,12 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { env, type HubOptions } from '../../../base/env.js';
+import { env } from '../../../base/env.js';
 import { MobileNetError } from '../../../base/errors.js';
-import { installHubSettings } from '../../../hub/settings.js';
-import { fetchHere } from '../fetch.js';
-
-installHubSettings({ fetch: fetchHere });
+import type { HubOptions } from '../../../base/hub-options.js';
 
 const variable = (...names: string[]): string | undefined =>
   names.map((name) => process.env[name]).find((value) => value !== undefined && value !== '');

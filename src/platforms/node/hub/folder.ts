@@ -1,5 +1,7 @@
 /** A model of the hub as a folder, in Node. */
-import { env, type Folder, HUB_OPTIONS, type HubOptions } from '../../../base/env.js';
+import { env } from '../../../base/env.js';
+import type { Folder } from '../../../base/folder.js';
+import { HUB_OPTIONS, type HubOptions } from '../../../base/hub-options.js';
 import { checkOptions } from '../../../base/options.js';
 import { conversionOf } from '../../../hub/download.js';
 import { responseFolder } from '../../../hub/folder.js';

@@ -1,8 +1,8 @@
 /** What is in the cache, whether it is sound, and how it gets out again. */
 import { lstat, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { HubOptions } from '../../../base/env.js';
 import { MobileNetError, show } from '../../../base/errors.js';
+import type { HubOptions } from '../../../base/hub-options.js';
 import { hashLike } from '../../../hub/download.js';
 import { checkModelName } from '../../../hub/names.js';
 import { readWhole, systemError } from '../files.js';

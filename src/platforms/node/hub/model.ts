@@ -1,6 +1,7 @@
 /** A model of the hub in the cache: where a file of it lies, downloaded if it must be. */
-import type { HubOptions } from '../../../base/env.js';
+
 import { listNames, MobileNetError } from '../../../base/errors.js';
+import type { HubOptions } from '../../../base/hub-options.js';
 import { isJsonObject, parseJson } from '../../../base/json.js';
 import { FileProgress } from '../../../base/progress.js';
 import { factsOf, hashLike, type Listing, list, PLAIN, wrongHash } from '../../../hub/download.js';

@@ -1,6 +1,7 @@
 /** Models of the hub as files. Names of functions are those of Python's huggingface_hub. */
-import { HUB_OPTIONS, type HubOptions } from '../../../base/env.js';
+
 import { listNames, MobileNetError } from '../../../base/errors.js';
+import { HUB_OPTIONS, type HubOptions } from '../../../base/hub-options.js';
 import { checkOptions } from '../../../base/options.js';
 import { checkFile } from '../../../hub/names.js';
 import { HubModel } from './model.js';

@@ -3,7 +3,8 @@
  * who does, and it never needs a worker: calls are computed by those who are there. A worker that dies takes a chunk
  * with it; its call is then computed anew by the main thread, alone.
  */
-import { env, type WorkerHandle } from '../../../base/env.js';
+import { env } from '../../../base/env.js';
+import type { WorkerHandle } from '../../../base/platform.js';
 import type { Call } from '../../../layers/kernel.js';
 import {
   ARGUMENTS_AT,

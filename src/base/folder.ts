@@ -1,0 +1,66 @@
+/** A model's files: the folder they are read from, wherever it lies, and what is checked of each. */
+import { asBytes } from './brands.js';
+import { env, requirePlatform } from './env.js';
+import { MobileNetError, show } from './errors.js';
+import { refuseForeign } from './foreign.js';
+import { HUB_OPTIONS, type HubOptions } from './hub-options.js';
+import { checkFileBytes } from './limits.js';
+import { withProgress } from './progress.js';
+
+/** A folder of model files: reading only what is asked for. */
+export interface Folder {
+  /** How the caller named it; used in messages. */
+  readonly name: string;
+  /**
+   * The bytes of a file, or undefined when there is no such file. `file` is a plain relative path. Of a file with more
+   * than `most` bytes nothing need be read: it is refused whatever is given for it.
+   */
+  read(file: string, signal?: AbortSignal, most?: number): Promise<Uint8Array | undefined>;
+  /** Where else the weights of this model may lie, when it holds none: its conversion to safetensors. */
+  alternative?(signal?: AbortSignal): Promise<Folder | undefined>;
+}
+
+/** The checkpoints that ship with the package, by the task that takes them where no model is named: folders of weights/. */
+export const SHIPPED = {
+  classification: 'mobilenet_v2_1.0_224',
+  segmentation: 'deeplabv3_mobilenet_v2_0.5_513',
+} as const;
+
+/**
+ * A file of a model, within the limit for its kind whether the folder heeds that or not.
+ * @param most bytes that it may have
+ * @throws MobileNetError LIMIT, BAD_HEADER for what git or a server left in its place, and what the folder throws
+ */
+export async function readModelFile(
+  folder: Folder,
+  file: string,
+  signal?: AbortSignal,
+  most = file.endsWith('.json') ? env.limits.jsonBytes : env.limits.weightsBytes,
+): Promise<Uint8Array | undefined> {
+  const bytes = asBytes(await folder.read(file, signal, most)); // a folder of the caller's may give those of another realm
+  if (bytes !== undefined) {
+    checkFileBytes(bytes.length, most, file);
+    refuseForeign(bytes, file);
+  }
+  return bytes;
+}
+
+/**
+ * A model's folder: opened by the platform if named, a checkpoint that ships with the package if not.
+ * @param shipped the one to take
+ */
+export async function openFolder(
+  where?: string | Folder | null,
+  given: HubOptions = {},
+  shipped: string = SHIPPED.classification,
+): Promise<Folder> {
+  // Callers hand in all that they were given; transformers.js says null for what is not.
+  const entries = Object.entries(given).filter(([name, value]) => HUB_OPTIONS.includes(name) && value !== null);
+  const options: HubOptions = Object.fromEntries(entries);
+  if (where === undefined || where === null) {
+    return withProgress(await requirePlatform('openShippedFolder', 'the shipped checkpoint')(shipped), options);
+  }
+  if (typeof where === 'string') return requirePlatform('openFolder', where)(where, options);
+  if (typeof where?.read === 'function') return withProgress(where, options);
+  throw new MobileNetError('ARG', `model: expected a folder's path or a Folder, got ${show(where)}`);
+}

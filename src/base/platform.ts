@@ -1,0 +1,92 @@
+/** What the library needs from the place it runs in. src/platforms has an answer for each; nothing of `node:*` is here. */
+import type { Folder } from './folder.js';
+import type { HubOptions } from './hub-options.js';
+
+/** Pixels as a codec gives them: interleaved rows, `channels` bytes a pixel (1 grey, 3 RGB, 4 RGBA). */
+export interface DecodedImage {
+  data: Uint8Array | Uint8ClampedArray;
+  width: number;
+  height: number;
+  channels: 1 | 3 | 4;
+  /** What was wrong with the file and did not keep it from being decoded. */
+  warnings?: readonly string[];
+}
+
+/** A thread that was started. */
+export interface WorkerHandle {
+  /** Ends it; resolves when it runs no more. */
+  terminate(): Promise<unknown>;
+}
+
+/** The services of a platform. Every method may be missing: what needs it then throws UNSUPPORTED. */
+export interface Platform {
+  /**
+   * Opens a model's folder by path (Node), by URL, or by its name on the hub where that is known. `named`: a file in it
+   * that the caller chose himself, so that it is a folder.
+   */
+  openFolder?(path: string, options?: HubOptions & { named?: string }): Promise<Folder>;
+  /** The folder of a checkpoint that ships with the package, by its name in `SHIPPED`. */
+  openShippedFolder?(name: string): Promise<Folder>;
+  /** Asks for a URL where a place has a way of its own, by a proxy; `fetch` where this is missing. */
+  fetch?: typeof fetch;
+  /** Bytes of a picture by path or URL. */
+  readFile?(path: string, limit: number): Promise<Uint8Array>;
+  /** Writes files into a folder, each whole or not at all. */
+  writeFolder?(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<void>;
+  /**
+   * Pixels of a PNG; the file is sound and within the limits. `lowerBytes`: of 16-bit samples the lower byte in place of the
+   * upper one.
+   */
+  decodePng?(bytes: Uint8Array, file: string, options?: { lowerBytes?: boolean }): Promise<DecodedImage>;
+  /** Pixels of a JPEG, not turned by EXIF. */
+  decodeJpeg?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
+  /**
+   * Pixels of a picture of another format, upright, where the place can decode it.
+   * @param format as the first bytes say it: 'WebP', 'GIF', 'AVIF', 'SVG'
+   */
+  decodeOther?(bytes: Uint8Array, format: string, file: string): Promise<DecodedImage>;
+  /** A PNG file of pixels. */
+  encodePng?(image: DecodedImage): Promise<Uint8Array>;
+  /** A JPEG file of pixels; quality from 0 to 1. */
+  encodeJpeg?(image: DecodedImage, quality: number): Promise<Uint8Array>;
+  /** Gives the user a file where none can be written: a download of a page. */
+  offerFile?(name: string, bytes: Uint8Array, type: string): Promise<void>;
+  /**
+   * Unpacks zlib's format or bare deflate. Rejects what is damaged, and anything above `most` bytes before it is all in
+   * memory.
+   */
+  inflate?(bytes: Uint8Array, format: 'deflate' | 'deflate-raw', most: number): Promise<Uint8Array>;
+  /** The emitted kernels from a file of the package; undefined where there is none, and they are emitted anew. */
+  readKernels?(file: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Threads that run at once. */
+  parallelism?(): number;
+  /**
+   * Starts a thread that calls a function, given as text, with `task`. It must not keep the program alive. `onExit` is
+   * told when the thread has ended, and whether it did so by itself and without an error.
+   */
+  startWorker?(source: string, task: unknown, onExit: (clean: boolean) => void): Promise<WorkerHandle>;
+}
+
+/** What every place has: threads, where there are any, are those of a page. */
+export const basicPlatform: Platform = {
+  parallelism: () => globalThis.navigator?.hardwareConcurrency ?? 1,
+  startWorker: startWebWorker,
+};
+
+async function startWebWorker(source: string, task: unknown, onExit: (clean: boolean) => void): Promise<WorkerHandle> {
+  const text = `onmessage = ({ data }) => { (${source})(data); postMessage('done'); close(); };`;
+  const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+  const worker = new Worker(url);
+  worker.onmessage = () => onExit(true);
+  worker.onerror = (event) => {
+    event.preventDefault(); // not the page's error: the network computes on without this thread
+    onExit(false);
+  };
+  worker.postMessage(task);
+  return {
+    async terminate() {
+      worker.terminate();
+      URL.revokeObjectURL(url);
+    },
+  };
+}
