@@ -60,7 +60,7 @@ function difference(got: readonly ClassificationResult[], expected: readonly Cla
   return Math.max(...expected.map(({ label, score }) => Math.abs(score - (scores.get(label) ?? Number.NaN))));
 }
 
-const WEB = '/dist/web.js';
+const WEB = '/dist/entries/main-web.js';
 const BUNDLE = '/dist/bundle.js';
 const README_PAGE = '/test/browser/readme.html';
 

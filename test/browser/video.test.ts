@@ -8,7 +8,7 @@ import { type Server, serve } from './server.js';
 const executablePath = findChromium();
 const PAGE = '/test/browser/library.html';
 const HTML =
-  '<!doctype html><script type="module">import * as lib from "/dist/web.js"; Object.assign(window, { lib });</script>';
+  '<!doctype html><script type="module">import * as lib from "/dist/entries/main-web.js"; Object.assign(window, { lib });</script>';
 
 /** What the scripts in the page find there. */
 declare global {

@@ -22,8 +22,8 @@ if (executablePath === undefined) console.log('no chromium in PATH: the hub in a
 
 const PAGE = '/test/browser/hub.html';
 const HTML = `<!doctype html><script type="module">
-  globalThis.library = await import('/dist/web.js');
-  await import('/dist/hub-web.js');
+  globalThis.library = await import('/dist/entries/main-web.js');
+  await import('/dist/entries/hub-web.js');
   document.title = 'ready';
 </script>`;
 
