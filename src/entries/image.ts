@@ -41,7 +41,7 @@ export {
   type ProcessOptions,
   type ProcessorOutput,
 } from '../processors/image-processor.js';
-export type { ChannelFormat, Size } from '../processors/options.js';
+export type { ChannelFormat, Size } from '../processors/option-values.js';
 export type { SegmentationOutput, TargetSizes } from '../processors/postprocess.js';
 export { cos_sim, dot, log_softmax, magnitude, softmax, type Vector } from '../tensor/maths.js';
 export {

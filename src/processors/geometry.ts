@@ -5,7 +5,8 @@
 import { env } from '../base/env.js';
 import { MobileNetError } from '../base/errors.js';
 import type { Window } from '../images/resize.js';
-import type { ResolvedOptions, Size } from './options.js';
+import type { Size } from './option-values.js';
+import type { ResolvedOptions } from './options.js';
 
 /** How one picture is placed; all in pixels. */
 export interface Geometry {

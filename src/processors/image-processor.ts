@@ -11,19 +11,18 @@ import { missing, refuseForeign } from '../base/foreign.js';
 import { type HubOptions, withoutHubOptions } from '../base/hub-options.js';
 import { parseJson } from '../base/json.js';
 import { checkTypos, knownOptions, type UnusedOptions } from '../base/options.js';
-import type { ResamplingNumber } from '../images/resize.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { type Geometry, planGeometry } from './geometry.js';
 import {
-  type ChannelFormat,
   completeOptions,
+  fieldsOf,
+  fieldsToWrite,
   type ImageProcessorOptions,
   OPTION_NAMES,
   type OptionSource,
   type ProcessorFields,
   type ResolvedOptions,
   resolveOptions,
-  type Size,
 } from './options.js';
 import { post_process_semantic_segmentation } from './postprocess.js';
 import { batchOf, type ImageInput, isInput, makeLabels, type Prepared, preparePictures } from './preprocess.js';
@@ -64,8 +63,8 @@ const TYPE_FIELDS = ['image_processor_type', 'feature_extractor_type', 'processo
 
 const CALL_OPTIONS = [...OPTION_NAMES, 'segmentation_maps', 'signal'];
 
-/** An instance is called like a function: `await processor(images, options)`. */
-export interface MobileNetV2ImageProcessor {
+/** An instance has the fields of {@link ImageProcessorOptions} and is called like a function: `await processor(images, options)`. */
+export interface MobileNetV2ImageProcessor extends ProcessorFields {
   (images: ImageInput, options?: ProcessOptions): Promise<ProcessorOutput>;
   /** Masks in second place, as transformers takes them. */
   (images: ImageInput, segmentation_maps: ImageInput | null, options?: ProcessOptions): Promise<ProcessorOutput>;
@@ -82,19 +81,6 @@ export class MobileNetV2ImageProcessor extends Callable<
   [images: ImageInput, second?: ProcessOptions | ImageInput | null, third?: ProcessOptions],
   Promise<ProcessorOutput>
 > {
-  do_resize: boolean;
-  size: Size | null;
-  resample: ResamplingNumber | null;
-  do_center_crop: boolean;
-  crop_size: { height: number; width: number } | null;
-  do_rescale: boolean;
-  rescale_factor: number | null;
-  do_normalize: boolean;
-  image_mean: number | readonly number[] | null;
-  image_std: number | readonly number[] | null;
-  do_reduce_labels: boolean;
-  do_convert_rgb: boolean | null;
-  input_data_format: ChannelFormat | null;
   /** The function of that name, where those who know transformers look for it. */
   readonly post_process_semantic_segmentation = post_process_semantic_segmentation;
   /** Fields without a meaning here, kept for `to_dict`. */
@@ -119,20 +105,7 @@ export class MobileNetV2ImageProcessor extends Callable<
     if (typeof type !== 'string' || !KNOWN_TYPES.test(type)) {
       throw new MobileNetError('UNSUPPORTED', `${source.name}: expected a ${TYPE}, got ${show(type)}`, { file });
     }
-    const resolved = resolveOptions(fields, source);
-    this.do_resize = resolved.do_resize;
-    this.size = resolved.size;
-    this.resample = resolved.resample;
-    this.do_center_crop = resolved.do_center_crop;
-    this.crop_size = resolved.crop_size;
-    this.do_rescale = resolved.do_rescale;
-    this.rescale_factor = resolved.rescale_factor;
-    this.do_normalize = resolved.do_normalize;
-    this.image_mean = resolved.image_mean;
-    this.image_std = resolved.image_std;
-    this.do_reduce_labels = resolved.do_reduce_labels;
-    this.do_convert_rgb = resolved.do_convert_rgb;
-    this.input_data_format = resolved.input_data_format;
+    Object.assign(this, resolveOptions(fields, source));
     this.#others = Object.fromEntries(
       Object.entries(options).filter(([name]) => !OPTION_NAMES.includes(name) && !TYPE_FIELDS.includes(name)),
     );
@@ -169,14 +142,7 @@ export class MobileNetV2ImageProcessor extends Callable<
 
   /** The content of preprocessor_config.json, as transformers writes it. */
   to_dict(): Record<string, unknown> {
-    const { do_convert_rgb, input_data_format, ...always } = this.#options();
-    return {
-      ...this.#others,
-      ...always,
-      ...(do_convert_rgb === null ? {} : { do_convert_rgb }),
-      ...(input_data_format === null ? {} : { input_data_format }),
-      image_processor_type: TYPE,
-    };
+    return { ...this.#others, ...fieldsToWrite(this), image_processor_type: TYPE };
   }
 
   /** Writes preprocessor_config.json into a folder; `from_pretrained` and Python's transformers read it. */
@@ -242,30 +208,12 @@ export class MobileNetV2ImageProcessor extends Callable<
     return planGeometry(this.#settings(options), height, width);
   }
 
-  #options(): ProcessorFields {
-    return {
-      do_resize: this.do_resize,
-      size: this.size,
-      resample: this.resample,
-      do_center_crop: this.do_center_crop,
-      crop_size: this.crop_size,
-      do_rescale: this.do_rescale,
-      rescale_factor: this.rescale_factor,
-      do_normalize: this.do_normalize,
-      image_mean: this.image_mean,
-      image_std: this.image_std,
-      do_reduce_labels: this.do_reduce_labels,
-      do_convert_rgb: this.do_convert_rgb,
-      input_data_format: this.input_data_format,
-    };
-  }
-
   /** The fields with a call's options over them, all checked again: fields can be assigned to. */
   #settings(options: ProcessOptions): ResolvedOptions {
     const given = knownOptions(options, CALL_OPTIONS, 'processor');
     checkSignal(options.signal);
     options.signal?.throwIfAborted();
-    const settings = { ...this.#options(), ...given };
+    const settings = { ...fieldsOf(this), ...given };
     const source: OptionSource = { code: 'ARG', name: 'processor' };
     return completeOptions(resolveOptions(settings, source), source);
   }

@@ -7,7 +7,7 @@ import { MobileNetError, show } from '../base/errors.js';
 import { checkPixels, type Pixels } from '../images/pixels.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { roundHalfEven } from './geometry.js';
-import type { ChannelFormat } from './options.js';
+import type { ChannelFormat } from './option-values.js';
 
 /** A picture of any numbers. */
 export interface Picture {
