@@ -11,8 +11,8 @@ import {
   RawImage,
   Tensor,
 } from '../../src/entries/main-node.js';
-import { expectError, memoryFolder } from '../formats/helpers.js';
 import { shared, withoutShared } from '../helpers/shared.js';
+import { expectError, memoryFolder } from '../helpers/weight-files.js';
 
 const absent = withoutShared('cases of files that people brought');
 const at = (path: string) => shared(`cases/${path}`);

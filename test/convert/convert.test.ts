@@ -22,10 +22,10 @@ import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors
 import { toFloat32 } from '../../src/formats/stored.js';
 import { Zip } from '../../src/formats/zip.js';
 import { float16ToFloat32, float32ToFloat16 } from '../../src/tensor/half.js';
-import { expectError, memoryFolder, utf8 } from '../formats/helpers.js';
 import { temporaryFolder } from '../helpers/cli.js';
 import { float32Golden, maxDifference, readGoldens } from '../helpers/goldens.js';
 import { saveTinyClassifier } from '../helpers/tiny.js';
+import { expectError, memoryFolder, utf8 } from '../helpers/weight-files.js';
 
 const goldenUrl = (name: string) => new URL(`../goldens/convert/${name}`, import.meta.url);
 const bytesOf = (name: string): Uint8Array => {

@@ -1,7 +1,7 @@
 /** Files of labels: what programs write, and what people make of it. */
 import { describe, expect, it, test } from 'vitest';
 import { parseLabels } from '../../src/entries/convert-node.js';
-import { concat, expectError, utf8 } from '../formats/helpers.js';
+import { concat, expectError, utf8 } from '../helpers/weight-files.js';
 
 const NAMES = ['café', 'rose', 'tulip'];
 const utf16 = (text: string, swap: boolean) => {

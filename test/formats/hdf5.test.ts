@@ -7,7 +7,7 @@ import { Hdf5 } from '../../src/formats/hdf5.js';
 import { toFloat32 } from '../../src/formats/stored.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { webPlatform } from '../../src/platforms/web.js';
-import { concat, expectError, fuzzAsync, int, utf8 } from './helpers.js';
+import { concat, expectError, fuzzAsync, int, utf8 } from '../helpers/weight-files.js';
 
 const file = 'model.h5';
 const golden = (name: string) => new Uint8Array(readFileSync(new URL(`../goldens/convert/${name}`, import.meta.url)));

@@ -4,6 +4,7 @@ import { env } from '../../src/base/env.js';
 import { readPytorch } from '../../src/formats/pytorch.js';
 import { readSafetensors } from '../../src/formats/safetensors.js';
 import { toFloat32, toInt64 } from '../../src/formats/stored.js';
+import { sharedFile } from '../helpers/shared.js';
 import {
   concat,
   type ExpectedError,
@@ -11,11 +12,10 @@ import {
   fixture,
   fuzz,
   int,
-  sharedFile,
   utf8,
   type ZipPart,
   zip,
-} from './helpers.js';
+} from '../helpers/weight-files.js';
 
 const file = 'pytorch_model.bin';
 const read = (bytes: Uint8Array) => readPytorch(bytes, { file });

@@ -6,6 +6,7 @@ import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors
 import { DTYPES, type StoredTensor, storedBytes, toFloat32, toInt64 } from '../../src/formats/stored.js';
 import { bfloat16ToFloat32, float16ToFloat32 } from '../../src/tensor/half.js';
 import { Tensor } from '../../src/tensor/tensor.js';
+import { sharedFile } from '../helpers/shared.js';
 import {
   concat,
   type ExpectedError,
@@ -14,10 +15,9 @@ import {
   fuzz,
   int,
   safetensors,
-  sharedFile,
   split,
   utf8,
-} from './helpers.js';
+} from '../helpers/weight-files.js';
 
 const file = 'model.safetensors';
 const read = (bytes: Uint8Array) => readSafetensors(bytes, { file });

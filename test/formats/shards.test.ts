@@ -4,7 +4,7 @@ import { writeSafetensors } from '../../src/formats/safetensors.js';
 import { readSharded, readShardIndex } from '../../src/formats/shards.js';
 import { toFloat32 } from '../../src/formats/stored.js';
 import { Tensor } from '../../src/tensor/tensor.js';
-import { type ExpectedError, expectError, fixture, fuzz, memoryFolder, utf8 } from './helpers.js';
+import { type ExpectedError, expectError, fixture, fuzz, memoryFolder, utf8 } from '../helpers/weight-files.js';
 
 const file = 'model.safetensors.index.json';
 const ONE = 'model-00001-of-00002.safetensors';

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Folder } from '../../src/base/folder.js';
 import { toFloat32 } from '../../src/formats/stored.js';
 import { readTfjs } from '../../src/formats/tfjs.js';
-import { expectError, fuzzAsync, memoryFolder, utf8 } from './helpers.js';
+import { expectError, fuzzAsync, memoryFolder, utf8 } from '../helpers/weight-files.js';
 
 const file = 'model.json';
 const topology = { model_config: { class_name: 'Model', config: { layers: [] } } };

@@ -6,9 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { convert } from '../../src/entries/convert-node.js';
 import { MobileNetV2Config, MobileNetV2ForImageClassification, pipeline } from '../../src/entries/main-node.js';
 import { hubPlace } from '../../src/hub/names.js';
-import { expectError, memoryFolder, utf8 } from '../formats/helpers.js';
 import { ROOT, temporaryFolder } from '../helpers/cli.js';
 import { saveTinyClassifier } from '../helpers/tiny.js';
+import { expectError, memoryFolder, utf8 } from '../helpers/weight-files.js';
 import { refusal, testHub } from './helpers.js';
 
 describe('an address of the hub', () => {

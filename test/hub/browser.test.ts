@@ -1,24 +1,12 @@
 /** Models of the hub in a real browser: redirects that a page cannot see, the Cache, hashes, offline. */
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { env, HubOptions, pipeline } from '../../src/entries/main.js';
+import { findChromium } from '../browser/chromium.js';
 import { type Server, serve } from '../browser/server.js';
 import { dogsFiles, type Hub, startHub } from './server.mjs';
 
-const executablePath = (process.env.PATH ?? '')
-  .split(delimiter)
-  .flatMap((folder) => ['chromium', 'chromium-browser', 'google-chrome'].map((name) => join(folder, name)))
-  .find((file) => {
-    try {
-      accessSync(file, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-if (executablePath === undefined) console.log('no chromium in PATH: the hub in a browser is left out');
+const executablePath = findChromium();
 
 const PAGE = '/test/browser/hub.html';
 const HTML = `<!doctype html><script type="module">

@@ -5,9 +5,9 @@ import type { DecodedImage, Platform } from '../../src/base/platform.js';
 import { decodeImage, loadCodec } from '../../src/images/decode.js';
 import { detectFormat } from '../../src/images/sniff.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
-import { expectRefusal, expectRefused, pixelsOf } from './helpers.js';
-import { jpeg, text } from './jpeg-files.js';
-import { bytesOf, simplePng } from './png-files.js';
+import { jpeg, text } from '../helpers/jpeg-files.js';
+import { expectRefusal, expectRefused, pixelsOf } from '../helpers/pictures.js';
+import { bytesOf, simplePng } from '../helpers/png-files.js';
 
 const box = (brand: string) => bytesOf([0, 0, 0, 24], text(`ftyp${brand}`), [0, 0, 0, 0]);
 

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { applyOrientation, exifOrientation, type Orientation } from '../../src/images/exif.js';
 import { fromNdarray, hwcView, type NdArray } from '../../src/tensor/ndarray.js';
-import { exifBlock } from './jpeg-files.js';
-import { bytesOf } from './png-files.js';
+import { exifBlock } from '../helpers/jpeg-files.js';
+import { bytesOf } from '../helpers/png-files.js';
 
 describe('exifOrientation', () => {
   it.each([1, 2, 3, 4, 5, 6, 7, 8])('%i in both byte orders, as SHORT and as LONG', (value) => {

@@ -5,8 +5,6 @@ import { decodeJpeg } from '../../src/images/jpeg/decode.js';
 import { readJpeg } from '../../src/images/jpeg/header.js';
 import { RawImage } from '../../src/images/raw-image.js';
 import { readGoldens } from '../helpers/goldens.js';
-import { shared, withoutShared } from '../helpers/shared.js';
-import { expectRefusal, expectRefused, pixelsOf, withLimits } from './helpers.js';
 import {
   AC_TABLE,
   type ComponentSpec,
@@ -21,8 +19,10 @@ import {
   scanHeader,
   segment,
   text,
-} from './jpeg-files.js';
-import { bytesOf } from './png-files.js';
+} from '../helpers/jpeg-files.js';
+import { expectRefusal, expectRefused, pixelsOf, withLimits } from '../helpers/pictures.js';
+import { bytesOf } from '../helpers/png-files.js';
+import { shared, withoutShared } from '../helpers/shared.js';
 
 interface Expected {
   width: number;
@@ -55,7 +55,7 @@ function compare(actual: ArrayLike<number>, expected: ArrayLike<number>): { max:
 }
 
 describe.skipIf(withoutShared('JPEG fixtures'))('fixtures', () => {
-  const folder = new URL('../goldens/codecs/', import.meta.url);
+  const folder = new URL('../goldens/images/', import.meta.url);
   const expected: Record<string, Expected> = JSON.parse(readFileSync(new URL('jpeg.json', folder), 'utf8'));
   const goldens = readGoldens(new URL('jpeg.safetensors', folder));
 

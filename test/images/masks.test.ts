@@ -10,8 +10,8 @@ import { edgePlatform } from '../../src/platforms/edge.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { browserPlatform } from '../../src/platforms/web-codecs.js';
 import { MobileNetV2ImageProcessor } from '../../src/processors/image-processor.js';
-import { expectRefusal } from './helpers.js';
-import { chunk, simplePng } from './png-files.js';
+import { expectRefusal } from '../helpers/pictures.js';
+import { chunk, simplePng } from '../helpers/png-files.js';
 
 const WIDTH = 16;
 const pixels = (depth: number) => Array.from({ length: WIDTH }, (_, x) => (depth < 4 ? x % 2 ** depth : x));

@@ -7,10 +7,10 @@ import type { MobileNetError } from '../../src/base/errors.js';
 import { decodeImage } from '../../src/images/decode.js';
 import { RawImage } from '../../src/images/raw-image.js';
 import { decodePng, encodePalettePng, encodePng } from '../../src/platforms/node/png.js';
+import { exifBlock } from '../helpers/jpeg-files.js';
+import { expectRefusal, expectRefused, pixelsOf, withLimits } from '../helpers/pictures.js';
+import { bytesOf, chunk, IEND, idat, ihdr, png, SIGNATURE, simplePng, uint32 } from '../helpers/png-files.js';
 import { shared, withoutShared } from '../helpers/shared.js';
-import { expectRefusal, expectRefused, pixelsOf, withLimits } from './helpers.js';
-import { exifBlock } from './jpeg-files.js';
-import { bytesOf, chunk, IEND, idat, ihdr, png, SIGNATURE, simplePng, uint32 } from './png-files.js';
 
 interface Expected {
   width: number;
@@ -19,7 +19,7 @@ interface Expected {
 }
 
 describe.skipIf(withoutShared('PngSuite'))('PngSuite', () => {
-  const url = new URL('../goldens/codecs/pngsuite.json', import.meta.url);
+  const url = new URL('../goldens/images/pngsuite.json', import.meta.url);
   const expected: Record<string, Expected | null> = JSON.parse(readFileSync(url, 'utf8'));
 
   it('is complete', () => {

@@ -9,8 +9,8 @@ import { resize } from '../../src/images/resize.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { temporaryFolder } from '../helpers/cli.js';
-import { expectRefusal, withLimits } from './helpers.js';
-import { simplePng } from './png-files.js';
+import { expectRefusal, withLimits } from '../helpers/pictures.js';
+import { simplePng } from '../helpers/png-files.js';
 
 const FILE = simplePng({ width: 2, colourType: 2 }, [[1, 2, 3, 4, 5, 6]]);
 const bytes = (length: number) => Uint8Array.from({ length }, (_, i) => i);

@@ -10,9 +10,9 @@ import {
   Tensor,
 } from '../../src/entries/main-node.js';
 import { temporaryFolder } from '../helpers/cli.js';
+import { expectRefusal } from '../helpers/pictures.js';
+import { simplePng } from '../helpers/png-files.js';
 import { saveTinyClassifier } from '../helpers/tiny.js';
-import { expectRefusal } from './helpers.js';
-import { simplePng } from './png-files.js';
 
 const FILE = simplePng({ width: 2, colourType: 2 }, [[1, 2, 3, 4, 5, 6]]);
 /** The classes of another realm. */

@@ -1,6 +1,6 @@
 /**
  * Damaged files that Pillow and browsers open: the same pixels and one warning from us, or a refusal; never wrong pixels
- * without a word. Expected values are Pillow's (goldens/codecs/tolerance.py).
+ * without a word. Expected values are Pillow's (goldens/images/tolerance.py).
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
@@ -9,14 +9,14 @@ import { env } from '../../src/base/env.js';
 import { RawImage } from '../../src/images/raw-image.js';
 import { edgePlatform } from '../../src/platforms/edge.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
+import { expectRefusal } from '../helpers/pictures.js';
 import { shared, withoutShared } from '../helpers/shared.js';
-import { expectRefusal } from './helpers.js';
 
 type Entry<Pillow> = { file: string; pillow: Pillow | null };
 const goldens: {
   png: Record<string, Entry<number>>;
   jpeg: Record<string, Entry<number[]> & { width: number; height: number }>;
-} = JSON.parse(readFileSync(new URL('../goldens/codecs/tolerance.json', import.meta.url), 'utf8'));
+} = JSON.parse(readFileSync(new URL('../goldens/images/tolerance.json', import.meta.url), 'utf8'));
 
 /** What Pillow opens and we do not: files whose pixels may be wrong, which Chromium refuses as well. */
 const REFUSED = new Set([

@@ -17,9 +17,8 @@ import {
 } from '../../src/processors/image-processor.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { float32Golden, maxDifference, readGoldens } from '../helpers/goldens.js';
-import { withoutShared } from '../helpers/shared.js';
-import { type InputSpec, makeInput, makePixels } from './inputs.js';
-import { shared, sharedFiles } from './shared.js';
+import { type InputSpec, makeInput, makePixels } from '../helpers/processor-inputs.js';
+import { shared, sharedFiles, withoutShared } from '../helpers/shared.js';
 
 interface Case {
   name: string;
@@ -58,11 +57,11 @@ describe.runIf(photographs.length > 0)('pixel_values of real photographs, bit fo
   test.each(photographs)('%s', async (name) => {
     const [, model, image] =
       /^segment_(.*_257)_(.*)\.safetensors$/.exec(name) ?? /^()classify_(.*)\.safetensors$/.exec(name)!;
-    const config = new URL(`weights/${model || 'mobilenet_v2_1.0_224'}/preprocessor_config.json`, shared);
+    const config = shared(`weights/${model || 'mobilenet_v2_1.0_224'}/preprocessor_config.json`);
     const processor = MobileNetV2ImageProcessor.from_dict(JSON.parse(readFileSync(config, 'utf8')));
-    const { width, height, data } = PNG.sync.read(readFileSync(new URL(`images/${image}.png`, shared)));
+    const { width, height, data } = PNG.sync.read(readFileSync(shared(`images/${image}.png`)));
     const { pixel_values } = await processor({ data, width, height, channels: 4 });
-    const golden = readGoldens(new URL(`goldens/${name}`, shared));
+    const golden = readGoldens(shared(`goldens/${name}`));
     expect(maxDifference(pixel_values.data, float32Golden(golden, 'pixel_values')).difference).toBe(0);
   });
 });
@@ -167,8 +166,8 @@ describe('null', () => {
     ['null_do_normalize', 0.4988182485103607],
     ['null_do_resize', -0.006995491683483124],
   ])('%s', async (name, mean) => {
-    const file = readFileSync(new URL(`${cases}/${name}/preprocessor_config.json`, shared), 'utf8');
-    const { width, height, data } = PNG.sync.read(readFileSync(new URL(`${cases}/pp.png`, shared)));
+    const file = readFileSync(shared(`${cases}/${name}/preprocessor_config.json`), 'utf8');
+    const { width, height, data } = PNG.sync.read(readFileSync(shared(`${cases}/pp.png`)));
     const processor = MobileNetV2ImageProcessor.from_dict(JSON.parse(file));
     const { pixel_values } = await processor({ data, width, height, channels: 4 });
     expect(pixel_values.dims).toEqual([1, 3, 64, 64]);

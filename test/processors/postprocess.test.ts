@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { classMaps, post_process_semantic_segmentation } from '../../src/processors/postprocess.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { maxDifference, readGoldens } from '../helpers/goldens.js';
-import { makeLogits } from './inputs.js';
-import { shared, sharedFiles } from './shared.js';
+import { makeLogits } from '../helpers/processor-inputs.js';
+import { shared, sharedFiles } from '../helpers/shared.js';
 
 interface Case {
   name: string;
@@ -44,10 +44,10 @@ test.each(cases)('as transformers does: $name', ({ name, dims, seed, levels, siz
 const photographs = sharedFiles('goldens').filter((name) => /^segment_.*safetensors$/.test(name));
 describe.runIf(photographs.length > 0)('class maps of real photographs', () => {
   test.each(photographs)('%s', (name) => {
-    const golden = readGoldens(new URL(`goldens/${name}`, shared)).get('logits')!;
+    const golden = readGoldens(shared(`goldens/${name}`)).get('logits')!;
     const logits = new Tensor('float32', golden.data as Float32Array, golden.dims);
     // The map at the photograph's size, class indices as grey values, which pngjs repeats in R, G and B.
-    const map = PNG.sync.read(readFileSync(new URL(`goldens/${name.replace('safetensors', 'png')}`, shared)));
+    const map = PNG.sync.read(readFileSync(shared(`goldens/${name.replace('safetensors', 'png')}`)));
     const [segmentation] = post_process_semantic_segmentation({ logits }, [[map.height, map.width]]);
     expect(segmentation!.dims).toEqual([map.height, map.width]);
     expect(segmentation!.data.every((label, i) => Number(label) === map.data[i * 4])).toBe(true);

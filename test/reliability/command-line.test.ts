@@ -6,9 +6,9 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { main } from '../../src/cli/main.js';
+import { jpeg } from '../helpers/jpeg-files.js';
 import { SEED } from '../helpers/seed.js';
 import { saveTinyClassifier, saveTinySegmenter, stripes } from '../helpers/tiny.js';
-import { jpeg } from '../images/jpeg-files.js';
 import { Ledger, resident } from './ledger.js';
 import { randomOf } from './models.js';
 import { type Below, belowOf, mutateBytes } from './mutate.js';

@@ -9,10 +9,10 @@ import {
   MobileNetV2ImageProcessor,
   pipeline,
 } from '../../src/entries/main-node.js';
-import { fixture, memoryFolder, utf8 } from '../formats/helpers.js';
 import { temporaryFolder } from '../helpers/cli.js';
+import { jpeg } from '../helpers/jpeg-files.js';
 import { saveTinyClassifier, stripes } from '../helpers/tiny.js';
-import { jpeg } from '../images/jpeg-files.js';
+import { fixture, memoryFolder, utf8 } from '../helpers/weight-files.js';
 import { Ledger, resident, timed } from './ledger.js';
 
 const ledger = new Ledger('limits', 'npx vitest run test/reliability/limits.test.ts');

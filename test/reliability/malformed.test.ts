@@ -12,8 +12,8 @@ import {
   MobileNetV2ForImageClassification,
   MobileNetV2ImageProcessor,
 } from '../../src/entries/main-node.js';
-import { memoryFolder } from '../formats/helpers.js';
 import { saveTinyClassifier } from '../helpers/tiny.js';
+import { memoryFolder } from '../helpers/weight-files.js';
 import { Ledger, resident, timed } from './ledger.js';
 import { type Malformed, malformed, TAKEN } from './malformed.js';
 import { picture } from './models.js';

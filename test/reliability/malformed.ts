@@ -1,8 +1,8 @@
 /** Files that are wrong in one way each, made by code: what malformed.test.ts loads. */
 import type { ErrorCode } from '../../src/base/errors.js';
-import { concat, fixture, int, safetensors, split, utf8, zip } from '../formats/helpers.js';
-import { exifBlock, frameHeader, joinParts, jpegParts, replacing, segment } from '../images/jpeg-files.js';
-import { bytesOf, chunk, IEND, idat, ihdr, png, SIGNATURE } from '../images/png-files.js';
+import { exifBlock, frameHeader, joinParts, jpegParts, replacing, segment } from '../helpers/jpeg-files.js';
+import { bytesOf, chunk, IEND, idat, ihdr, png, SIGNATURE } from '../helpers/png-files.js';
+import { concat, fixture, int, safetensors, split, utf8, zip } from '../helpers/weight-files.js';
 
 export interface Malformed {
   name: string;

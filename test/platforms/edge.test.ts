@@ -5,9 +5,9 @@ import { decodePng, encodePng } from '../../src/images/png/decode.js';
 import { edgePlatform } from '../../src/platforms/edge.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { decodePng as decodeWithPngjs } from '../../src/platforms/node/png.js';
-import { chunk, IEND, idat, ihdr, png } from './png-files.js';
-import './png.test.js';
-import './jpeg.test.js';
+import { chunk, IEND, idat, ihdr, png } from '../helpers/png-files.js';
+import '../images/png.test.js';
+import '../images/jpeg.test.js';
 
 beforeEach(() => {
   env.platform = { ...edgePlatform, readFile: nodePlatform.readFile! }; // some tests read files by path

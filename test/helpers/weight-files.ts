@@ -1,6 +1,5 @@
 /** What the tests of weight files share: malformed files made by code, and errors looked at whole. */
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { crc32, join } from '../../src/base/bytes.js';
 import { type ErrorCode, MobileNetError } from '../../src/base/errors.js';
@@ -70,14 +69,6 @@ export function memoryFolder(files: Record<string, Uint8Array>): Folder & { open
 
 export function fixture(name: string): Uint8Array {
   return new Uint8Array(readFileSync(new URL(`../goldens/pytorch/${name}`, import.meta.url)));
-}
-
-/** A file beside the project, or undefined, with a line that says so, where there is none. */
-export function sharedFile(path: string): string | undefined {
-  const full = fileURLToPath(new URL(`../../../shared/${path}`, import.meta.url));
-  if (existsSync(full)) return full;
-  console.log(`skipped: ../shared/${path} is not there`);
-  return undefined;
 }
 
 /** Numbers in [0, 1), the same for the same seed (mulberry32). */

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { env } from '../../src/base/env.js';
 import { MobileNetError } from '../../src/base/errors.js';
 import { Resampling, type ResamplingNumber, resamplingNumber, resize } from '../../src/images/resize.js';
-import { makePixels } from './inputs.js';
+import { makePixels } from '../helpers/processor-inputs.js';
 
 // That the pixels are Pillow's is held by the goldens of image-processor.test.ts, for every filter.
 

@@ -3,7 +3,7 @@
 
     apt install libjpeg-turbo-progs
     pip install pillow==13.0.0 numpy safetensors
-    python test/goldens/codecs/make.py
+    python test/goldens/images/make.py
 
 pngsuite.json: SHA-256 of the RGB bytes of `convert('RGB')`, or null where Pillow refuses the file. Of 16-bit grey Pillow
 makes RGB by clipping at 255, so there it is the upper bytes of Pillow's own 16-bit values ("upper_bytes").

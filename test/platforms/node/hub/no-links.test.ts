@@ -2,9 +2,9 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
-import { hf_hub_download, hubFolder, scan_cache, snapshot_download } from '../../src/entries/hub-node.js';
-import { leftovers, testHub } from './helpers.js';
-import { dogsFiles } from './server.mjs';
+import { hf_hub_download, hubFolder, scan_cache, snapshot_download } from '../../../../src/entries/hub-node.js';
+import { leftovers, testHub } from '../../../hub/helpers.js';
+import { dogsFiles } from '../../../hub/server.mjs';
 
 vi.mock('node:fs/promises', async (original) => ({
   ...(await original<typeof import('node:fs/promises')>()),

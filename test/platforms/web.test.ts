@@ -4,9 +4,9 @@ import { env } from '../../src/base/env.js';
 import { RawImage } from '../../src/images/raw-image.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { webPlatform } from '../../src/platforms/web.js';
-import { expectRefusal } from './helpers.js';
-import { exifBlock, jpeg, text } from './jpeg-files.js';
-import { chunk, simplePng } from './png-files.js';
+import { exifBlock, jpeg, text } from '../helpers/jpeg-files.js';
+import { expectRefusal } from '../helpers/pictures.js';
+import { chunk, simplePng } from '../helpers/png-files.js';
 
 afterEach(() => {
   vi.unstubAllGlobals();

@@ -2,9 +2,9 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
-import { env } from '../../src/base/env.js';
-import { cache_folder } from '../../src/entries/hub-node.js';
-import { testHub } from './helpers.js';
+import { env } from '../../../../src/base/env.js';
+import { cache_folder } from '../../../../src/entries/hub-node.js';
+import { testHub } from '../../../hub/helpers.js';
 
 it.each<[Record<string, string | undefined>, string]>([
   [{}, '~/.cache/huggingface/hub'],

@@ -2,7 +2,7 @@
  * Kills downloads at random moments and looks at what they leave: nothing that has a name may be less than whole, and the
  * next run must succeed. Needs a build.
  *
- *     node test/hub/kills.mjs [kills = 200] [seed]
+ *     node test/platforms/node/hub/kills.mjs [kills = 200] [seed]
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -10,7 +10,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { COMMIT, dogsFiles, startHub } from './server.mjs';
+import { COMMIT, dogsFiles, startHub } from '../../../hub/server.mjs';
 
 const kills = Number(process.argv[2] ?? 200);
 const seed = Number(process.argv[3] ?? Math.floor(Math.random() * 2 ** 31));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type JsonObject, parseJson, showJson } from '../../src/base/json.js';
-import { concat, expectError, fuzz, utf8 } from './helpers.js';
+import { concat, expectError, fuzz, utf8 } from '../helpers/weight-files.js';
 
 const file = 'config.json';
 const parse = (source: string | Uint8Array) => parseJson(source, { file, code: 'CONFIG' });

@@ -11,11 +11,11 @@ import {
   scan_cache,
   snapshot_download,
   verify_cache,
-} from '../../src/entries/hub-node.js';
-import { MobileNetV2ForImageClassification } from '../../src/entries/main-node.js';
-import { CLI, cli, ROOT } from '../helpers/cli.js';
-import { filesBelow, leftovers, refusal, testHub } from './helpers.js';
-import { COMMIT, dogsFiles, type Hub } from './server.mjs';
+} from '../../../../src/entries/hub-node.js';
+import { MobileNetV2ForImageClassification } from '../../../../src/entries/main-node.js';
+import { CLI, cli, ROOT } from '../../../helpers/cli.js';
+import { filesBelow, leftovers, refusal, testHub } from '../../../hub/helpers.js';
+import { COMMIT, dogsFiles, type Hub } from '../../../hub/server.mjs';
 
 const files = dogsFiles();
 const REPO = 'org/dogs';
@@ -50,13 +50,13 @@ function run(
   });
 }
 
-const CHILD = join(ROOT, 'test/hub/child.mjs');
+const CHILD = join(ROOT, 'test/platforms/node/hub/child.mjs');
 const child = (asNobody = false) => run(process.execPath, [CHILD], {}, asNobody);
 
 describe('H2: processes that are killed', () => {
   it('leave nothing broken, and the next run succeeds', async () => {
     const kills = process.env.HUB_KILLS ?? '20';
-    const { code, stdout } = await run(process.execPath, [join(ROOT, 'test/hub/kills.mjs'), kills]);
+    const { code, stdout } = await run(process.execPath, [join(ROOT, 'test/platforms/node/hub/kills.mjs'), kills]);
     console.log(stdout.trim());
     expect(code, stdout).toBe(0);
     expect(stdout).toMatch(new RegExp(`^${kills} downloads killed.* 0 faults`, 'm'));

@@ -11,12 +11,12 @@ import {
   RawImage,
   type SegmentationOptions,
   Tensor,
-} from '../../src/entries/main-node.js';
-import { temporaryFolder } from '../helpers/cli.js';
-import { saveTinyClassifier, saveTinySegmenter, stripes } from '../helpers/tiny.js';
+} from '../src/entries/main-node.js';
+import { temporaryFolder } from './helpers/cli.js';
+import { saveTinyClassifier, saveTinySegmenter, stripes } from './helpers/tiny.js';
 
 const MALAMUTE = 'malamute, malemute, Alaskan malamute';
-const HUSKY = fileURLToPath(new URL('../../examples/husky.png', import.meta.url));
+const HUSKY = fileURLToPath(new URL('../examples/husky.png', import.meta.url));
 
 async function codeOf(call: () => unknown): Promise<string> {
   try {

@@ -10,7 +10,7 @@ import { openLocalFolder, readPicture, writeFolder } from '../../src/platforms/n
 import { openShippedFolder } from '../../src/platforms/shipped.js';
 import { webPlatform } from '../../src/platforms/web.js';
 import { ROOT, temporaryFolder } from '../helpers/cli.js';
-import { expectRefusal } from './helpers.js';
+import { expectRefusal } from '../helpers/pictures.js';
 
 let folder: string;
 beforeEach(() => {

@@ -7,11 +7,11 @@ import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { proxyOf } from '../../src/platforms/node/fetch.js';
-import { readPicture } from '../../src/platforms/node/files.js';
-import { ROOT, temporaryFolder } from '../helpers/cli.js';
-import { filesBelow } from './helpers.js';
-import { startHub } from './server.mjs';
+import { proxyOf } from '../../../src/platforms/node/fetch.js';
+import { readPicture } from '../../../src/platforms/node/files.js';
+import { ROOT, temporaryFolder } from '../../helpers/cli.js';
+import { filesBelow } from '../../hub/helpers.js';
+import { startHub } from '../../hub/server.mjs';
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -90,7 +90,7 @@ async function download(variables: Record<string, string>) {
   const cache = temporaryFolder();
   const { PATH } = process.env;
   const env = { PATH, HF_HOME: cache, NODE_EXTRA_CA_CERTS: tls('certificate'), ...variables };
-  const child = spawn(process.execPath, [join(ROOT, 'test/hub/child.mjs')], { env, cwd: ROOT });
+  const child = spawn(process.execPath, [join(ROOT, 'test/platforms/node/hub/child.mjs')], { env, cwd: ROOT });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
   const code = await new Promise((resolve) => child.on('close', resolve));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from '../../src/tensor/half.js';
-import { random } from './helpers.js';
+import { random } from '../helpers/weight-files.js';
 
 interface Format {
   name: string;
