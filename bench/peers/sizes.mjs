@@ -1,6 +1,6 @@
-/** Bytes that a user of a page downloads: bundled for browsers, minified, gzipped. Models are not counted. */
+/** Bytes that a user of a page downloads at once: bundled for browsers, minified, gzipped. Models are not counted. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
@@ -38,15 +38,30 @@ const PACKAGES = [
 
 const gzipped = (bytes) => gzipSync(bytes, { level: 9 }).length;
 
+const OUT = join(here, 'out');
+
+/** The entry and what it imports, which the browser loads before anything runs. */
+function atOnce(files, { outputs }) {
+  const bytes = new Map(files.map(({ path, contents }) => [basename(path), contents]));
+  const wanted = new Set([basename(files[0].path)]);
+  const imports = new Map(Object.entries(outputs).map(([path, { imports }]) => [basename(path), imports]));
+  for (const name of wanted)
+    for (const { path, kind } of imports.get(name)) if (kind === 'import-statement') wanted.add(basename(path));
+  return [...wanted].reduce((sum, name) => sum + gzipped(bytes.get(name)), 0);
+}
+
 /** @returns `{ title, js, fetched }` of each package, bytes */
 export async function measureSizes(ours) {
   const rows = [];
   for (const { title, ours: own, source, files } of PACKAGES) {
-    const { outputFiles } = await build({
+    const { outputFiles, metafile } = await build({
       stdin: { contents: source(), resolveDir: own ? ours : here },
       bundle: true,
       minify: true,
       write: false,
+      splitting: true, // what is imported later is a file of its own
+      outdir: OUT,
+      metafile: true,
       format: 'esm',
       platform: 'browser',
       target: 'es2022',
@@ -54,7 +69,7 @@ export async function measureSizes(ours) {
     });
     let fetched = 0;
     for (const file of files) fetched += gzipped(await readFile(join(modules, file)));
-    rows.push({ title, js: gzipped(outputFiles[0].contents), fetched });
+    rows.push({ title, js: atOnce(outputFiles, metafile), fetched });
   }
   return rows;
 }

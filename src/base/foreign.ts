@@ -48,7 +48,7 @@ const UNREAD: Record<string, string> = {
 };
 
 /** In the form of a message: `a: is …`. */
-export const convertWith = (from: string): string => `npx mobilenet-v2 convert ${from} NEW_FOLDER makes a model of it`;
+const convertWith = (from: string): string => `npx mobilenet-v2 convert ${from} NEW_FOLDER makes a model of it`;
 
 /** @returns what to say of a file's name that is given as a model; undefined where it tells nothing */
 export function aboutFile(path: string): string | undefined {
@@ -82,8 +82,16 @@ const SIGNS: readonly (readonly [file: string, about: (folder: string) => string
  * @param wanted what was looked for, in words
  */
 export async function missing(folder: Folder, file: string, wanted = file): Promise<MobileNetError> {
-  const hint = (await aboutFolder(folder).catch(() => undefined)) ?? 'is it the folder of a model?';
-  return new MobileNetError('NOT_FOUND', `${folder.name}: has no ${wanted}; ${hint}`, { file });
+  // A folder of timm never has what is wanted: that it lacks one file would lead astray.
+  const say = (await isTimm(folder))
+    ? `holds a model of timm, not one of transformers; ${convertWith(folder.name)}`
+    : `has no ${wanted}; ${(await aboutFolder(folder).catch(() => undefined)) ?? 'is it the folder of a model?'}`;
+  return new MobileNetError('NOT_FOUND', `${folder.name}: ${say}`, { file });
+}
+
+async function isTimm(folder: Folder): Promise<boolean> {
+  const config = await folder.read('config.json', undefined, MOST_CONFIG).catch(() => undefined);
+  return config !== undefined && /"(?:pretrained_cfg|num_features)"\s*:/.test(new TextDecoder().decode(config));
 }
 
 async function aboutFolder(folder: Folder): Promise<string | undefined> {
@@ -91,9 +99,6 @@ async function aboutFolder(folder: Folder): Promise<string | undefined> {
     return "models of the hub are read by name, such as 'org/name'; in a page that needs import 'mobilenet-v2/hub'";
   const about = aboutFile(folder.name);
   if (about !== undefined) return `it ${about}`;
-  const config = await folder.read('config.json', undefined, MOST_CONFIG).catch(() => undefined);
-  if (config !== undefined && /"(?:pretrained_cfg|num_features)"\s*:/.test(new TextDecoder().decode(config)))
-    return `it holds a model of timm; ${convertWith(folder.name)}`;
   for (const [file, say] of SIGNS) {
     // Of these only the presence matters: one that is too large to be read is there.
     const found = await folder.read(file, undefined, 0).catch((cause) => cause?.code === 'LIMIT' || undefined);

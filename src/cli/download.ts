@@ -19,7 +19,7 @@ export function addDownload(program: Command, session: Session): void {
     .description(
       'Download a model of the Hugging Face hub and print its folder. What broke off is continued. A token is taken from HF_TOKEN or the file of a login, a mirror from HF_ENDPOINT.',
     )
-    .argument('<model>', 'its name, such as google/mobilenet_v2_1.0_224')
+    .argument('<model>', 'its name, such as google/mobilenet_v2_1.0_224, or its address on the hub')
     .option('--include <patterns...>', 'only files that match one of these')
     .option('--exclude <patterns...>', 'no files that match one of these')
     .addOption(revisionOption())

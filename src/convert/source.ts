@@ -168,7 +168,7 @@ async function readJson(folder: Folder | undefined, file: string): Promise<JsonO
   throw new MobileNetError('CONFIG', `${file}: expected an object, got ${showJson(value)}`, { file });
 }
 
-export const READS =
+const READS =
   'Keras (.h5, .keras), PyTorch or safetensors (.pth, .pt, .bin, .safetensors) of torchvision, timm or Hugging Face, TensorFlow.js (model.json)';
 
 function refuseKind(file: string, got: string): never {

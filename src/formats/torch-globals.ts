@@ -8,7 +8,7 @@
 import { PickleObject } from './pickle.js';
 import type { StoredDtype } from './stored.js';
 
-export const STORAGE_TYPES: ReadonlyMap<string, StoredDtype> = new Map([
+const STORAGE_TYPES: ReadonlyMap<string, StoredDtype> = new Map([
   ['FloatStorage', 'F32'],
   ['HalfStorage', 'F16'],
   ['BFloat16Storage', 'BF16'],

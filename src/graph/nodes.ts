@@ -133,7 +133,7 @@ export function inputsOf(node: Node): string[] {
 }
 
 /** The node that makes an output: one with a public name, or any node by its own. */
-export const sourceOf = ({ outputs }: Graph, output: string): string => outputs.get(output) ?? output;
+const sourceOf = ({ outputs }: Graph, output: string): string => outputs.get(output) ?? output;
 
 /** The graph of the named outputs, public names or nodes, and of nothing that they do not need. */
 export function prune(graph: Graph, outputs: Iterable<string>): Graph {

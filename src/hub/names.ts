@@ -1,6 +1,7 @@
 /** Names on a hub, checked before any request: of models, revisions and files. */
 import { env } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
+import type { HubOptions } from '../base/hub-options.js';
 
 /** As huggingface_hub's validate_repo_id has it: at most 96 characters, no `--`, `..` or `.git` at the end. */
 const NAME = /^(?=.{1,96}$)(?!.*(--|\.\.))[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?$/;
@@ -10,7 +11,7 @@ const isName = (text: string): boolean => NAME.test(text) && !text.endsWith('.gi
 export function checkModelName(repo: unknown): asserts repo is string {
   const parts = typeof repo === 'string' ? repo.split('/') : [];
   if (parts.length >= 1 && parts.length <= 2 && parts.every(isName)) return;
-  throw new MobileNetError('ARG', `model: expected a name like org/name on the hub, got ${show(repo)}`);
+  throw new MobileNetError('ARG', `expected the name of a model on the hub, such as org/name, got ${show(repo)}`);
 }
 
 /** A branch, a tag, a commit, `refs/pr/3`. It becomes a path in the cache. @throws MobileNetError ARG */
@@ -111,6 +112,14 @@ export function hubPlace(text: string, host: string): HubPlace | undefined {
   if (kind !== 'tree') path.pop();
   const subfolder = path.map(decoded).join('/');
   return { repo, revision, ...(subfolder !== '' && { subfolder }) };
+}
+
+/** The options of a call with what the address adds. The call's come first; its subfolder lies in that of the address. */
+export function placed<Options extends HubOptions>(place: HubPlace, options: Options): Options {
+  const said = Object.entries(options).filter(([, value]) => value !== undefined);
+  const subfolder = [place.subfolder, options.subfolder].filter(Boolean).join('/');
+  const { revision } = place;
+  return { ...(revision && { revision }), ...Object.fromEntries(said), ...(subfolder && { subfolder }) } as Options;
 }
 
 function decoded(part: string): string {

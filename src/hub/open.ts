@@ -4,7 +4,7 @@ import { MobileNetError, show } from '../base/errors.js';
 import type { Folder } from '../base/folder.js';
 import { type HubOptions, MODEL_NAME } from '../base/hub-options.js';
 import type { Platform } from '../base/platform.js';
-import { hubPlace } from './names.js';
+import { hubPlace, placed } from './names.js';
 
 export type OpenOptions = NonNullable<Parameters<NonNullable<Platform['openFolder']>>[1]>;
 
@@ -27,11 +27,8 @@ export async function openByName(name: string, options: OpenOptions, places: Pla
   const { open, isFolder, openHub } = places;
   const place = hubPlace(name, places.host());
   if (place !== undefined && !(await isFolder?.(name))) {
-    const { repo, ...where } = place;
-    const said = Object.entries(options).filter(([option, value]) => value !== undefined && option !== 'named');
-    const given = Object.fromEntries(said);
-    const subfolder = [where.subfolder, options.subfolder].filter(Boolean).join('/');
-    return openHub(repo, { ...where, ...given, ...(subfolder !== '' && { subfolder }) });
+    const { named, ...given } = options;
+    return openHub(place.repo, placed(place, given));
   }
   if (options.named !== undefined || !MODEL_NAME.test(name)) return open(name, options);
   if (!env.allowLocalModels) return openHub(name, options);

@@ -66,7 +66,7 @@ export function post_process_semantic_segmentation(
 }
 
 /** What a class map holds where no class reaches the threshold. */
-export const NO_CLASS = -1;
+const NO_CLASS = -1;
 
 /**
  * The same with classes as int32, whose numbers cost less than bigints do.

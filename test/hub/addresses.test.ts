@@ -100,6 +100,18 @@ describe('given as a model', () => {
     }
   });
 
+  it('a folder with the config of timm alone', async () => {
+    const folder = temporaryFolder();
+    const config = new URL('../goldens/convert/timm/config.json', import.meta.url);
+    writeFileSync(join(folder, 'config.json'), readFileSync(config));
+    const ours = MobileNetV2ForImageClassification.from_pretrained(folder);
+    for (const error of [await load(folder), await refusal(ours)]) {
+      expect(error.message).toContain(`${folder}: holds a model of timm`);
+      expect(error.message).toContain('npx mobilenet-v2 convert');
+      expect(error.message).not.toContain('preprocessor_config.json');
+    }
+  });
+
   it.each([
     ['model.json', 'TensorFlow.js'],
     ['saved_model.pb', 'SavedModel'],

@@ -3,7 +3,8 @@
 import { listNames, MobileNetError } from '../../../base/errors.js';
 import { HUB_OPTIONS, type HubOptions } from '../../../base/hub-options.js';
 import { checkOptions } from '../../../base/options.js';
-import { checkFile } from '../../../hub/names.js';
+import { checkFile, hubPlace, placed } from '../../../hub/names.js';
+import { endpoint } from './environment.js';
 import { HubModel } from './model.js';
 
 export interface SnapshotOptions extends HubOptions {
@@ -31,11 +32,14 @@ export async function hf_hub_download(repo: string, file: string, options: HubOp
 
 /**
  * Downloads a model, all of it unless patterns say otherwise.
+ * @param repo `org/name`, or the address of its page, of a folder in it or of a file, for which its folder stands
  * @returns the folder of its snapshot in the cache
  * @throws MobileNetError as `hf_hub_download`; OFFLINE lists what is missing
  */
 export async function snapshot_download(repo: string, options: SnapshotOptions = {}): Promise<string> {
   checkOptions(options, [...HUB_OPTIONS, 'allow_patterns', 'ignore_patterns'], 'snapshot_download');
+  const place = typeof repo === 'string' ? hubPlace(repo, endpoint()) : undefined;
+  if (place !== undefined) return snapshot_download(place.repo, placed(place, options));
   const { allow_patterns = ['*'], ignore_patterns = [], subfolder, signal } = options;
   const model = new HubModel(repo, options);
   const listing = await model.list().catch((error) => {

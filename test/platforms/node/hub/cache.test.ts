@@ -197,6 +197,18 @@ describe('the command line', () => {
     });
     expect(filesBelow(downloaded.stdout.trim())).toEqual(['config.json', WEIGHTS, 'preprocessor_config.json']);
     expect((await command('download', REPO, '--json', '--exclude', '*')).code).toBe(1);
+    for (const page of ['', '/', '/tree/main', '/blob/main/config.json']) {
+      const address = `https://huggingface.co/${REPO}${page}`;
+      const pasted = await command('download', address, '--include', '*.json', 'model.*');
+      expect(pasted).toEqual({ ...downloaded, stderr: '' });
+    }
+    const space = await command('download', `https://huggingface.co/spaces/${REPO}`);
+    expect(space).toMatchObject({ code: 1, stderr: expect.stringContaining("one of the hub's spaces") });
+    const elsewhere = await command('download', 'https://example.com/org/dogs');
+    expect(elsewhere).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/v2: expected the name .* org\/name, got/),
+    });
 
     const listed = await command('cache', 'list');
     expect(listed.stdout).toMatch(/org\/dogs +4\.9 MB +main +3\n/);
