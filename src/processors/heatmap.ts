@@ -5,6 +5,7 @@
 import { MobileNetError, show } from '../base/errors.js';
 import { RawImage } from '../images/raw-image.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { linearTaps, type Taps } from './bilinear.js';
 import type { Geometry } from './geometry.js';
 
 /** Along one axis: the middle of what value `i` of the map sees is `start + i · stride`, in pixels of the network's input. */
@@ -40,14 +41,17 @@ export function heatmap(
   size: { height: number; width: number },
 ): RawImage {
   const [h, w] = map.dims;
-  const rows = positions(size.height, resized.height, window.top, window.height, at.top, grid.height, h);
-  const columns = positions(size.width, resized.width, window.left, window.width, at.left, grid.width, w);
+  const rows = linearTaps(positions(size.height, resized.height, window.top, window.height, at.top, grid.height, h), h);
+  const columns = linearTaps(
+    positions(size.width, resized.width, window.left, window.width, at.left, grid.width, w),
+    w,
+  );
   const largest = map.data.reduce((most, value) => Math.max(most, value), 0);
   const out = new Uint8Array(size.height * size.width * 4);
   if (largest > 0) {
     for (let y = 0, to = 0; y < size.height; y++) {
       for (let x = 0; x < size.width; x++, to += 4) {
-        const share = sample(map.data, w, rows[y], columns[x]) / largest;
+        const share = sample(map.data, w, rows, y, columns, x) / largest;
         if (share > 0) paint(out, to, share); // not for NaN: out of the network's sight
       }
     }
@@ -72,16 +76,11 @@ function positions(
   });
 }
 
-/** Between the four values around a place, bilinearly. */
-function sample(map: Float32Array, width: number, y: number, x: number): number {
-  const [top, left] = [Math.floor(y), Math.floor(x)];
-  const [down, across] = [y - top, x - left];
-  const at = top * width + left;
-  const below = down > 0 ? at + width : at;
-  const right = across > 0 ? 1 : 0;
-  const upper = map[at] * (1 - across) + map[at + right] * across;
-  const lower = map[below] * (1 - across) + map[below + right] * across;
-  return upper * (1 - down) + lower * down;
+/** Between the four values around a place. */
+function sample(map: Float32Array, width: number, rows: Taps, y: number, columns: Taps, x: number): number {
+  const { first: left, second: right, weight } = columns;
+  const along = (row: number) => map[row * width + left[x]] * (1 - weight[x]) + map[row * width + right[x]] * weight[x];
+  return along(rows.first[y]) * (1 - rows.weight[y]) + along(rows.second[y]) * rows.weight[y];
 }
 
 function paint(out: Uint8Array, to: number, share: number): void {

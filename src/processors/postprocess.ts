@@ -10,6 +10,7 @@ import { env } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { checkOptions } from '../base/options.js';
 import { Tensor } from '../tensor/tensor.js';
+import { linearTaps, type Taps } from './bilinear.js';
 
 /** What one picture gets with `return_segmentation_scores`. */
 export interface SegmentationOutput {
@@ -137,8 +138,8 @@ function upsampleArgmax(
   width: number,
   { scores: wanted, threshold = 0 }: { scores?: boolean; threshold?: number },
 ): { segmentation: Tensor<'int32'>; segmentation_scores?: Tensor<'float32'> } {
-  const vertical = linearTaps(h, height);
-  const horizontal = linearTaps(w, width);
+  const vertical = linearTaps(positions(h, height), h);
+  const horizontal = linearTaps(positions(w, width), w);
   const segmentation = new Int32Array(height * width);
   const scores = wanted ? new Float32Array(classes * height * width) : undefined;
   const best = new Float32Array(width);
@@ -190,7 +191,7 @@ function stretchRow(
   h: number,
   w: number,
   row: number,
-  { first, second, weight }: LinearTaps,
+  { first, second, weight }: Taps,
   out: { row: number; values: Float32Array },
 ): void {
   const width = first.length;
@@ -207,23 +208,8 @@ function stretchRow(
   out.row = row;
 }
 
-/** Which two values an output lies between, and the weight of the second. */
-interface LinearTaps {
-  first: Int32Array;
-  second: Int32Array;
-  weight: Float32Array;
-}
-
 /** Pixel centres are matched (`align_corners=False`), positions before the first centre moved onto it. */
-function linearTaps(inSize: number, outSize: number): LinearTaps {
+function positions(inSize: number, outSize: number): Float32Array {
   const scale = Math.fround(inSize / outSize);
-  const taps = { first: new Int32Array(outSize), second: new Int32Array(outSize), weight: new Float32Array(outSize) };
-  for (let i = 0; i < outSize; i++) {
-    const position = Math.max(0, Math.fround(scale * (i + 0.5) - 0.5));
-    const first = Math.min(Math.floor(position), inSize - 1);
-    taps.first[i] = first;
-    taps.second[i] = Math.min(first + 1, inSize - 1);
-    taps.weight[i] = Math.min(1, position - first);
-  }
-  return taps;
+  return Float32Array.from({ length: outSize }, (_, i) => Math.max(0, Math.fround(scale * (i + 0.5) - 0.5)));
 }
