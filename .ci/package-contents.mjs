@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { BUNDLES, CDN } from '../scripts/entries.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -22,9 +23,9 @@ function faultsOfFiles(packed) {
     .map((file) => file.replace(/^src/, 'dist').replace(/\.ts$/, ''))
     .flatMap((file) => [`${file}.js`, `${file}.d.ts`]);
   const kernels = ['', '-relaxed', '-shared', '-shared-relaxed'].map((form) => `dist/kernels${form}.wasm`);
-  kernels.push('dist/kernels.wasm.d.ts', 'dist/mobilenet-v2.min.js');
+  kernels.push('dist/kernels.wasm.d.ts');
   const texts = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE', 'SECURITY.md'];
-  const entries = ['node', 'cli', 'convert', 'hub', 'image', 'ndarray', 'picture-worker'];
+  const entries = ['cli', 'picture-worker', ...Object.keys(BUNDLES)];
   const loadedLater = [
     'images-jpeg-decode',
     ...['hub-folder', 'inflate', 'png', 'proxy', 'workers'].map((name) => `platforms-node-${name}`),
@@ -37,6 +38,7 @@ function faultsOfFiles(packed) {
     ...built,
     ...kernels,
     ...bundled,
+    CDN.file,
     ...list('weights'),
     ...list('docs').filter((file) => !file.startsWith('docs/reference/')),
   ]);

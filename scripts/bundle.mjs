@@ -8,9 +8,10 @@
  * name, and the other files have theirs from there, so that a Tensor is a Tensor in all of them.
  */
 import { rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { BUNDLES, CDN, ENTRIES, moduleOf } from './entries.mjs';
 
 const dist = resolve(process.argv[2] ?? 'dist');
 const outdir = join(dist, 'bundle');
@@ -63,14 +64,14 @@ const leaveForLater = {
   },
 };
 const entry = (name) => join(dist, 'entries', `${name}.js`);
+const main = ENTRIES.find(({ subpath }) => subpath === '.');
 const modulesOfCore = async () => {
-  const all = { entryPoints: [entry('main-node')], outdir, write: false, metafile: true };
+  const all = { entryPoints: [entry(moduleOf(main, 'node'))], outdir, write: false, metafile: true };
   const { metafile } = await build({ ...options, ...all, plugins: [leaveForLater] });
   // Not what picks the public names.
-  const surface = ['main-node', 'main', 'image'].map(entry);
   return Object.keys(metafile.inputs)
     .map((input) => resolve(input))
-    .filter((module) => !surface.includes(module));
+    .filter((module) => dirname(module) !== join(dist, 'entries'));
 };
 
 /** `fold as fold_12` for each export of module 12: modules may give one name to different things. */
@@ -91,12 +92,8 @@ await build({
 });
 
 const entries = {
-  node: entry('main-node'),
   cli: join(dist, 'cli/bin.js'),
-  convert: entry('convert-node'),
-  hub: entry('hub-node'),
-  image: entry('image-node'),
-  ndarray: entry('ndarray'),
+  ...Object.fromEntries(Object.entries(BUNDLES).map(([file, module]) => [file, entry(module)])),
 };
 const takeFromCore = {
   name: 'take from core',
@@ -120,8 +117,8 @@ await build({ ...split, entryPoints: [join(dist, 'platforms/node/picture-worker.
 
 // All of it for a page that has no bundler, from a CDN. Not split: one request, and nothing to be found later.
 await build({
-  entryPoints: [entry('main-cdn')],
-  outfile: join(dist, 'mobilenet-v2.min.js'),
+  entryPoints: [entry(CDN.name)],
+  outfile: join(dist, basename(CDN.file)),
   bundle: true,
   minify: true,
   format: 'esm',

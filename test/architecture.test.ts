@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { CDN, modulesFor } from '../scripts/entries.mjs';
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
@@ -109,7 +110,7 @@ describe('the house', () => {
     }
   });
 
-  it.each(['main-web', 'hub-web', 'main-cdn', 'convert-web', 'image-web'].map((name) => `entries/${name}.ts`))(
+  it.each([CDN.name, ...modulesFor('web')].map((name) => `entries/${name}.ts`))(
     'nothing in %s reaches Node or the command line, and jpeg-js only later',
     (entry) => {
       const reached = reachedFrom(entry, 'at once');
@@ -124,7 +125,7 @@ describe('the house', () => {
     },
   );
 
-  it.each(['entries/main-edge.ts', 'entries/image-edge.ts'])(
+  it.each(modulesFor('edge').map((name) => `entries/${name}.ts`))(
     'nothing in %s reaches Node, or imports anything later',
     (entry) => {
       const reached = reachedFrom(entry);
