@@ -8,15 +8,12 @@ import { listNames, MobileNetError, show } from './base/errors.js';
 import { type Folder, openFolder } from './base/folder.js';
 import { checkOptions } from './base/options.js';
 import { type ImageInput, load_image, RawImage } from './images/raw-image.js';
+import { MobileNetV2Model } from './models/mobilenet-v2/base-model.js';
 import { classActivationMap } from './models/mobilenet-v2/class-activation.js';
 import type { MobileNetV2Config } from './models/mobilenet-v2/config.js';
-import {
-  FROM_PRETRAINED_OPTIONS,
-  type FromPretrainedOptions,
-  MobileNetV2ForImageClassification,
-  MobileNetV2ForSemanticSegmentation,
-  MobileNetV2Model,
-} from './models/mobilenet-v2/model.js';
+import { MobileNetV2ForImageClassification } from './models/mobilenet-v2/image-classification.js';
+import { FROM_PRETRAINED_OPTIONS, type FromPretrainedOptions } from './models/mobilenet-v2/model-options.js';
+import { MobileNetV2ForSemanticSegmentation } from './models/mobilenet-v2/semantic-segmentation.js';
 import { heatmap, layOver } from './processors/heatmap.js';
 import { MobileNetV2ImageProcessor, type ProcessOptions } from './processors/image-processor.js';
 import { classMaps } from './processors/postprocess.js';

@@ -24,6 +24,11 @@ export type {
 } from '../graph/nodes.js';
 export type { EngineName } from '../layers/spec.js';
 export {
+  type BaseModelOutput,
+  MobileNetV2Model,
+  MobileNetV2Model as AutoModel,
+} from '../models/mobilenet-v2/base-model.js';
+export {
   MobileNetV2Config,
   MobileNetV2Config as AutoConfig,
   type MobileNetV2ConfigFields,
@@ -31,24 +36,23 @@ export {
   type ProblemType,
 } from '../models/mobilenet-v2/config.js';
 export {
-  type BaseModelOutput,
-  type Dtype,
-  type ForwardOptions,
-  type FromPretrainedOptions,
   type ImageClassifierOutput,
   MobileNetV2ForImageClassification,
   MobileNetV2ForImageClassification as AutoModelForImageClassification,
+} from '../models/mobilenet-v2/image-classification.js';
+export type { ForwardOptions, ModelInputs } from '../models/mobilenet-v2/inputs.js';
+export type {
+  Dtype,
+  FromPretrainedOptions,
+  ModelOptions,
+  SavePretrainedOptions,
+} from '../models/mobilenet-v2/model-options.js';
+export { MobileNetV2PreTrainedModel, type ProfileOptions } from '../models/mobilenet-v2/pretrained.js';
+export {
   MobileNetV2ForSemanticSegmentation,
   MobileNetV2ForSemanticSegmentation as AutoModelForSemanticSegmentation,
-  MobileNetV2Model,
-  MobileNetV2Model as AutoModel,
-  MobileNetV2PreTrainedModel,
-  type ModelInputs,
-  type ModelOptions,
-  type ProfileOptions,
-  type SavePretrainedOptions,
   type SemanticSegmenterOutput,
-} from '../models/mobilenet-v2/model.js';
+} from '../models/mobilenet-v2/semantic-segmentation.js';
 export type { State } from '../models/mobilenet-v2/weights.js';
 export {
   type CallOptions,

@@ -1,12 +1,10 @@
 /** Activations of any layer, and what a layer sees of the picture: both against the network as it is drawn. */
 import { describe, expect, it } from 'vitest';
 import { MobileNetError } from '../../src/base/errors.js';
+import { MobileNetV2Model } from '../../src/models/mobilenet-v2/base-model.js';
 import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
-import {
-  MobileNetV2ForImageClassification,
-  MobileNetV2ForSemanticSegmentation,
-  MobileNetV2Model,
-} from '../../src/models/mobilenet-v2/model.js';
+import { MobileNetV2ForImageClassification } from '../../src/models/mobilenet-v2/image-classification.js';
+import { MobileNetV2ForSemanticSegmentation } from '../../src/models/mobilenet-v2/semantic-segmentation.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { maxDifference } from '../helpers/goldens.js';
 

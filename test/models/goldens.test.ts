@@ -5,12 +5,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { ConvNode } from '../../src/graph/nodes.js';
+import { MobileNetV2Model } from '../../src/models/mobilenet-v2/base-model.js';
 import { MobileNetV2Config, type MobileNetV2ConfigOptions } from '../../src/models/mobilenet-v2/config.js';
-import {
-  MobileNetV2ForImageClassification,
-  MobileNetV2ForSemanticSegmentation,
-  MobileNetV2Model,
-} from '../../src/models/mobilenet-v2/model.js';
+import { MobileNetV2ForImageClassification } from '../../src/models/mobilenet-v2/image-classification.js';
+import { MobileNetV2ForSemanticSegmentation } from '../../src/models/mobilenet-v2/semantic-segmentation.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { type FormulaLabels, formulaLabels, formulaTensor } from '../helpers/formula.js';
 import { maxDifference, readGoldens } from '../helpers/goldens.js';

@@ -2,12 +2,10 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MobileNetError } from '../../src/base/errors.js';
+import { MobileNetV2Model } from '../../src/models/mobilenet-v2/base-model.js';
 import { MobileNetV2Config, type MobileNetV2ConfigOptions } from '../../src/models/mobilenet-v2/config.js';
-import {
-  MobileNetV2ForImageClassification,
-  MobileNetV2ForSemanticSegmentation,
-  MobileNetV2Model,
-} from '../../src/models/mobilenet-v2/model.js';
+import { MobileNetV2ForImageClassification } from '../../src/models/mobilenet-v2/image-classification.js';
+import { MobileNetV2ForSemanticSegmentation } from '../../src/models/mobilenet-v2/semantic-segmentation.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { byAnUlp, expectAsClose } from '../helpers/close.js';
 

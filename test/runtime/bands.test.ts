@@ -6,10 +6,8 @@ import { NONE, operandsOf } from '../../src/layers/kernel.js';
 import { findKernel } from '../../src/layers/kernels.js';
 import type { InvertedResidualSpec } from '../../src/layers/spec.js';
 import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
-import {
-  MobileNetV2ForImageClassification,
-  MobileNetV2ForSemanticSegmentation,
-} from '../../src/models/mobilenet-v2/model.js';
+import { MobileNetV2ForImageClassification } from '../../src/models/mobilenet-v2/image-classification.js';
+import { MobileNetV2ForSemanticSegmentation } from '../../src/models/mobilenet-v2/semantic-segmentation.js';
 import { pieces, scratchSizes } from '../../src/runtime/compile/bands.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 

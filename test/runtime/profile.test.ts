@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { MobileNetError } from '../../src/base/errors.js';
 import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
-import { MobileNetV2ForImageClassification } from '../../src/models/mobilenet-v2/model.js';
+import { MobileNetV2ForImageClassification } from '../../src/models/mobilenet-v2/image-classification.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 
 const config = new MobileNetV2Config({ depth_multiplier: 0.35, num_labels: 7, initializer_range: 0.3 });

@@ -5,11 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { env } from '../../src/base/env.js';
 import type { Platform } from '../../src/base/platform.js';
 import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
-import {
-  MobileNetV2ForImageClassification,
-  MobileNetV2ForSemanticSegmentation,
-  type ModelOptions,
-} from '../../src/models/mobilenet-v2/model.js';
+import { MobileNetV2ForImageClassification } from '../../src/models/mobilenet-v2/image-classification.js';
+import type { ModelOptions } from '../../src/models/mobilenet-v2/model-options.js';
+import { MobileNetV2ForSemanticSegmentation } from '../../src/models/mobilenet-v2/semantic-segmentation.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 

@@ -1,0 +1,129 @@
+/** What a model is called with, checked before anything is computed. */
+import { checkSignal } from '../../base/abort.js';
+import { isShared } from '../../base/brands.js';
+import { listNames, MobileNetError, show } from '../../base/errors.js';
+import { checkOptions } from '../../base/options.js';
+import type { Graph } from '../../graph/nodes.js';
+import type { InputDims } from '../../runtime/compile/plan.js';
+import { firstNonFinite } from '../../tensor/finite.js';
+import { Tensor } from '../../tensor/tensor.js';
+import type { MobileNetV2Config } from './config.js';
+
+/** What a model is called with. */
+export interface ModelInputs {
+  /** [N,C,H,W] float32. */
+  pixel_values: Tensor;
+  /** Targets; the output then has a `loss`. */
+  labels?: Tensor;
+  /** All 16, or those whose indices are listed, in that order. What is not asked for is not computed. */
+  output_hidden_states?: boolean | readonly number[];
+  /**
+   * Ends the call: the promise is rejected with the signal's reason, an AbortError unless it has another. A call with a
+   * signal lets events in every 25 ms, between two kernels; the model can be used on.
+   */
+  signal?: AbortSignal | undefined;
+}
+
+const INPUT_NAMES = ['pixel_values', 'labels', 'output_hidden_states', 'signal'];
+/** What an image processor gives besides, so that its output can be handed in as it is. */
+const PROCESSOR_NAMES = ['original_sizes', 'reshaped_input_sizes'];
+
+/** What goes along with `pixel_values` where they come first. */
+export type ForwardOptions = Omit<ModelInputs, 'pixel_values'>;
+
+/** Hidden states are the outputs of `layer.0` to `layer.15`, [N,C,H,W] each. */
+const HIDDEN_STATES = 16;
+
+export function hiddenNames(asked: boolean | readonly number[]): string[] | undefined {
+  if (asked === false) return undefined;
+  const indices = asked === true ? Array.from({ length: HIDDEN_STATES }, (_, index) => index) : asked;
+  if (!Array.isArray(indices)) {
+    throw new MobileNetError(
+      'ARG',
+      `output_hidden_states: expected true, false or a list of indices, got ${show(asked)}`,
+    );
+  }
+  return indices.map((index: number) => {
+    if (!Number.isInteger(index) || index < 0 || index >= HIDDEN_STATES) {
+      throw new MobileNetError(
+        'ARG',
+        `output_hidden_states: expected indices 0 to ${HIDDEN_STATES - 1}, got ${show(index)}`,
+      );
+    }
+    return `hidden_states.${index}`;
+  });
+}
+
+export function someHiddenNames(which: boolean | readonly number[]): string[] {
+  const names = hiddenNames(which) ?? [];
+  if (names.length > 0) return names;
+  throw new MobileNetError('ARG', `hidden_states: expected true or a list of at least one index, got ${show(which)}`);
+}
+
+/** What a call was given, in whichever of its two forms. */
+export function inputsOf(inputs: ModelInputs | Tensor, options?: ForwardOptions): ModelInputs {
+  checkOptions(options, INPUT_NAMES.slice(1), 'model');
+  const all = inputs instanceof Tensor ? { ...options, pixel_values: inputs } : { ...inputs, ...options };
+  if (!(inputs instanceof Tensor)) checkOptions(inputs, [...INPUT_NAMES, ...PROCESSOR_NAMES], 'model');
+  checkSignal(all.signal);
+  return all as ModelInputs;
+}
+
+export function checkNames(names: unknown, graph: Graph): readonly string[] {
+  if (!Array.isArray(names) || names.length === 0) {
+    throw new MobileNetError('ARG', `activations: expected a list of at least one layer's name, got ${show(names)}`);
+  }
+  const known = new Set([...graph.nodes.map((node) => node.name), ...graph.outputs.keys()]);
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown === undefined) return names;
+  throw new MobileNetError(
+    'ARG',
+    `activations: there is no layer ${show(unknown)}; there are ${listNames([...known], 20, 200)}`,
+  );
+}
+
+export function checkDims(dims: readonly number[], config: MobileNetV2Config): InputDims {
+  const whole =
+    Array.isArray(dims) && dims.length === 4 && dims.every((size) => Number.isSafeInteger(size) && size > 0);
+  if (!whole || dims[1] !== config.num_channels) {
+    throw new MobileNetError(
+      'ARG',
+      `pixel_values: expected [N,${config.num_channels},H,W], none of them 0, got ${show(dims)}`,
+    );
+  }
+  return dims as unknown as InputDims;
+}
+
+/**
+ * Infinity is refused, and NaN with it: a clamp turns infinity into 6, and the network would give a confident label
+ * for a broken picture.
+ */
+export function checkPixels(pixels: unknown, config: MobileNetV2Config): { data: Float32Array; dims: InputDims } {
+  if (!(pixels instanceof Tensor) || pixels.type !== 'float32') {
+    const got = pixels instanceof Tensor ? `a ${pixels.type} Tensor` : show(pixels);
+    throw new MobileNetError(
+      'ARG',
+      `pixel_values: expected a float32 Tensor, got ${got}; an image processor makes one`,
+    );
+  }
+  const dims = checkDims(pixels.dims, config);
+  const data = pixels.data as Float32Array;
+  if (isShared(data.buffer)) {
+    throw new MobileNetError('ARG', 'pixel_values: in shared memory, where another thread may change it; pass a copy');
+  }
+  const size = dims.reduce((product, d) => product * d, 1);
+  if (data.length !== size) {
+    throw new MobileNetError(
+      'ARG',
+      `pixel_values: ${data.length} values for [${dims.join(',')}]; was the buffer transferred?`,
+    );
+  }
+  const at = firstNonFinite(data);
+  if (at >= 0) throw new MobileNetError('ARG', `pixel_values: element ${at} is ${data[at]}; expected finite numbers`);
+  return { data, dims };
+}
+
+export function checkLabels(labels: unknown): Tensor {
+  if (!(labels instanceof Tensor)) throw new MobileNetError('ARG', `labels: expected a Tensor, got ${show(labels)}`);
+  return labels;
+}
