@@ -1,5 +1,5 @@
 /** Abort signals: promises that end early, and long computations that let the event loop deliver an abort. */
-import { MobileNetError, show } from './errors.js';
+import { expected } from './errors.js';
 
 /**
  * The promise's result, or the signal's reason as soon as it is aborted. The work of the promise goes on, unless it looks
@@ -48,5 +48,5 @@ async function turn(signal: AbortSignal): Promise<void> {
 /** @throws MobileNetError ARG for anything but an AbortSignal */
 export function checkSignal(signal: unknown): void {
   if (signal === undefined || typeof (signal as AbortSignal | null)?.throwIfAborted === 'function') return;
-  throw new MobileNetError('ARG', `signal: expected an AbortSignal, got ${show(signal)}`);
+  throw expected('signal', 'an AbortSignal', signal);
 }

@@ -91,6 +91,10 @@ export class MobileNetError extends Error {
   }
 }
 
+/** The error for an argument that is wrong: `where: expected what, got …`. */
+export const expected = (where: string, what: string, got: unknown): MobileNetError =>
+  new MobileNetError('ARG', `${where}: expected ${what}, got ${show(got)}`);
+
 /** A value as it may stand in a message: short, on one line. Calls nothing of the value's own. */
 export function show(value: unknown, longest = 80): string {
   const text = showItem(value, true);

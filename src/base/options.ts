@@ -1,5 +1,5 @@
 /** Options by their names: an unknown one is an error that says which was probably meant. */
-import { listNames, MobileNetError, show } from './errors.js';
+import { expected, listNames, MobileNetError, show } from './errors.js';
 
 /**
  * What code for transformers and transformers.js says and what changes nothing here: nothing of a stranger's is run, and
@@ -58,7 +58,7 @@ export interface UnusedOptions {
 export function knownOptions(given: unknown, known: readonly string[], where: string): Record<string, unknown> {
   if (given === undefined) return {};
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new MobileNetError('ARG', `${where}: expected an object of options, got ${show(given)}`);
+    throw expected(where, 'an object of options', given);
   }
   const entries = Object.entries(given).filter(([, value]) => value !== undefined);
   return Object.fromEntries(

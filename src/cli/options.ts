@@ -1,6 +1,6 @@
 /** Flags that several commands share, and how their values are read. Commander turns a refusal into exit code 2. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { DEVICES, type Device } from '../runtime/engines/make.js';
+import { DEVICES, type Device, MAX_THREADS } from '../runtime/engines/make.js';
 import { type LimitFlags, limitOption } from './limits.js';
 import { FORMATS, type Format } from './output.js';
 
@@ -128,10 +128,8 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
   };
 }
 
-const MOST_THREADS = 64;
-
 function threads(text: string): number | 'auto' {
-  return text === 'auto' ? text : wholeNumber(1, MOST_THREADS)(text);
+  return text === 'auto' ? text : wholeNumber(1, MAX_THREADS)(text);
 }
 
 /** A parser for what is written to: `--out --json` forgot the name, and a folder called `--json` is hard to be rid of. */

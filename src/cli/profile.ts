@@ -1,7 +1,9 @@
 /** `mobilenet-v2 profile`: what each step of a model takes on this machine, and how near its limit that is. */
+
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Profile, type ProfileRow, Tensor } from '../entries/main-node.js';
+import { elementCount } from '../tensor/shape.js';
 import { examples, outputPath, wholeNumber } from './options.js';
 import { addPlannedOptions, loadPlanned, type PlannedFlags } from './planned-model.js';
 import { profilePage, profileText } from './profile-page.js';
@@ -37,7 +39,7 @@ async function profile(dir: string | undefined, flags: ProfileFlags, session: Se
   const { runs, html } = flags;
   const { folder, architecture, model, dims, hidden } = await loadPlanned(dir, flags, session);
   // Any picture will do: no kernel's time depends on what it shows.
-  const pixels = Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * 0.37));
+  const pixels = Float32Array.from({ length: elementCount(dims) }, (_, i) => Math.sin(i * 0.37));
   const pixel_values = new Tensor('float32', pixels, dims);
   const { signal } = session;
   const made = await model.profile({ pixel_values, output_hidden_states: hidden, signal }, { runs });

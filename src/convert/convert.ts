@@ -6,7 +6,7 @@
  */
 
 import { requirePlatform } from '../base/env.js';
-import { listNames, MobileNetError, show } from '../base/errors.js';
+import { expected, listNames, MobileNetError } from '../base/errors.js';
 import type { Folder } from '../base/folder.js';
 import { type Architecture, type CheckpointDtype, checkpointFiles, GRAPHS } from '../models/mobilenet-v2/checkpoint.js';
 import { MobileNetV2Config, type MobileNetV2ConfigOptions } from '../models/mobilenet-v2/config.js';
@@ -243,6 +243,6 @@ function sizeField(size: NonNullable<ConvertOptions['size']>): number | [number,
 }
 
 function labelled(labels: readonly string[]): { id2label: Record<number, string> } {
-  if (!Array.isArray(labels)) throw new MobileNetError('ARG', `labels: expected a list of names, got ${show(labels)}`);
+  if (!Array.isArray(labels)) throw expected('labels', 'a list of names', labels);
   return { id2label: Object.fromEntries(labels.entries()) };
 }

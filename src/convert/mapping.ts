@@ -7,7 +7,7 @@ import type { StoredTensor } from '../formats/stored.js';
 import { toRowMajor } from '../formats/strided.js';
 import type { MobileNetV2ConfigOptions } from '../models/mobilenet-v2/config.js';
 import { type WeightSource, weightSource } from '../models/mobilenet-v2/weights.js';
-import { rowMajorStrides } from '../tensor/shape.js';
+import { elementCount, rowMajorStrides } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 
 export interface Mapping {
@@ -71,7 +71,7 @@ export function permuted(stored: StoredTensor, order: readonly number[]): Weight
 
 /** Zeros, for a bias that the source does without. */
 export function zeros(dims: readonly number[]): WeightSource {
-  const read = () => new Tensor('float32', new Float32Array(dims.reduce((product, size) => product * size, 1)), dims);
+  const read = () => new Tensor('float32', new Float32Array(elementCount(dims)), dims);
   return { dims, dtype: 'F32', read, readCounter: () => new Tensor('int64', [0n], []) };
 }
 

@@ -1,5 +1,5 @@
 /** How pictures are prepared for a network whose pixels are scaled linearly, with no regard to their proportions. */
-import { MobileNetError, show } from '../base/errors.js';
+import { expected } from '../base/errors.js';
 import type { Preprocessor } from './mapping.js';
 
 /** What happens to a number x on its way: `x * scale + offset`, by channel. */
@@ -52,7 +52,7 @@ export function picturesOf(
 function scalingOf(range: PixelRange): Scaling {
   const [low, high] = range;
   if (!(Number.isFinite(low) && Number.isFinite(high) && low < high)) {
-    throw new MobileNetError('ARG', `pixel_range: expected two numbers, the lower first, got ${show(range)}`);
+    throw expected('pixel_range', 'two numbers, the lower first', range);
   }
   return { scale: new Array<number>(3).fill((high - low) / 255), offset: new Array<number>(3).fill(low) };
 }

@@ -11,6 +11,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.js';
 import { type StoredTensor, toFloat32 } from '../formats/stored.js';
 import type { WeightSource } from '../models/mobilenet-v2/weights.js';
 import { PREFIX } from '../models/mobilenet-v2/weights.js';
+import { elementCount } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type Mapping, permuted, same, zeros } from './mapping.js';
 import { after, type PixelRange, picturesOf, type Scaling } from './pictures.js';
@@ -95,7 +96,7 @@ function addShift(weights: Mapping['weights'], norm: string, shift: StoredTensor
   const { dims } = shift;
   const filled = (value: number): WeightSource => ({
     ...zeros(dims),
-    read: () => new Tensor('float32', new Float32Array(dims.reduce((a, b) => a * b, 1)).fill(value), dims),
+    read: () => new Tensor('float32', new Float32Array(elementCount(dims)).fill(value), dims),
   });
   weights.set(`${norm}.weight`, filled(1));
   weights.set(`${norm}.bias`, same(shift));

@@ -5,8 +5,10 @@
  *
  * Source: "HDF5 File Format Specification Version 3.0", https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
  */
+
 import { requirePlatform } from '../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../base/errors.js';
+import { elementCount } from '../tensor/shape.js';
 import { Hdf5Bytes } from './hdf5-bytes.js';
 import {
   type Attribute,
@@ -469,7 +471,7 @@ function copyChunk(
   outBytes: number,
 ): void {
   const last = dims.length - 1;
-  const element = outBytes / dims.reduce((product, size) => product * size, 1);
+  const element = outBytes / elementCount(dims);
   const kept = dims.map((size, d) => Math.min(chunkDims[d], size - offsets[d]));
   const row = kept[last] * element;
   const index = new Array<number>(last).fill(0);

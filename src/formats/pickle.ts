@@ -255,10 +255,10 @@ class Machine {
     if (!(dict instanceof Map)) this.#fail('PICKLE', `expected a dict to fill, got ${kindOf(dict)}`);
     if (items.length % 2 !== 0) this.#fail('PICKLE', 'expected a value for every key, got an odd number of items');
     for (let i = 0; i < items.length; i += 2) {
-      const key = items[i]!;
+      const key = items[i];
       if (key instanceof Map) this.#fail('PICKLE', 'expected a key that Python can hash, got a dict');
       if (dict.has(key)) this.#fail('DUPLICATE_KEY', `expected every key once, got ${kindOf(key)} twice`, kindOf(key));
-      dict.set(key, items[i + 1]!);
+      dict.set(key, items[i + 1]);
     }
   }
 
@@ -272,7 +272,7 @@ class Machine {
   #long(length: number): number | bigint {
     const start = this.#take(length);
     let value = 0n;
-    for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.#bytes[start + i]!);
+    for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.#bytes[start + i]);
     value = BigInt.asIntN(length * 8, value);
     const number = Number(value);
     return Number.isSafeInteger(number) ? number : value;

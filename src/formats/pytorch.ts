@@ -281,7 +281,7 @@ class TorchReader implements PickleHost {
     if (byteLength === 0) return { ...stored, bytes: all.subarray(0, 0), offset: place };
 
     const first = isSize(offset) ? offset : Number.NaN;
-    const last = dims.reduce((sum, size, d) => sum + (size - 1) * strides[d]!, first);
+    const last = dims.reduce((sum, size, d) => sum + (size - 1) * strides[d], first);
     if (!(last < storage.count)) {
       const view = `dims ${show(dims)}, strides ${show(strides)}, offset ${kindOf(offset)}`;
       return refuse('LAYOUT', `${view} reach past a storage of ${storage.count} elements`);

@@ -9,7 +9,7 @@
  * end of the file, and shape times element size is the range's length. Nothing is allocated before its size is checked.
  */
 import { env } from '../base/env.js';
-import { MobileNetError, show } from '../base/errors.js';
+import { expected, MobileNetError, show } from '../base/errors.js';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson, showJson } from '../base/json.js';
 import { checkTensorCount } from '../base/limits.js';
 import { float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from '../tensor/half.js';
@@ -41,7 +41,7 @@ export function readSafetensors(bytes: Uint8Array, { file }: { file: string }): 
   checkTensorCount(names.length - Number(METADATA in header), env.limits.tensors, file);
   const entries: Entry[] = [];
   for (const name of names) {
-    if (name !== METADATA) entries.push(readEntry(name, header[name]!, file));
+    if (name !== METADATA) entries.push(readEntry(name, header[name], file));
   }
   // By begin, then end, so that an empty tensor comes before the one that starts at the same place.
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
@@ -85,7 +85,7 @@ function headerLength(bytes: Uint8Array, file: string): number {
 function readHeader(bytes: Uint8Array, file: string): JsonObject {
   const place = { file, offset: LENGTH_BYTES };
   if (bytes[0] !== 0x7b) {
-    const got = bytes.length === 0 ? 'an empty header' : `byte 0x${bytes[0]!.toString(16)}`;
+    const got = bytes.length === 0 ? 'an empty header' : `byte 0x${bytes[0].toString(16)}`;
     throw new MobileNetError('BAD_HEADER', `${file}: expected a header that begins with "{", got ${got}`, place);
   }
   const maxBytes = env.limits.headerBytes;
@@ -120,7 +120,7 @@ function readEntry(name: string, entry: JsonValue, file: string): Entry {
     const got = showJson(size);
     throw new MobileNetError('SHAPE', `${show(name)}: expected whole sizes below 2^53, got ${got} in ${file}`, place);
   }
-  if (offsets.length !== 2 || !offsets.every(isSize) || offsets[1]! < offsets[0]!) {
+  if (offsets.length !== 2 || !offsets.every(isSize) || offsets[1] < offsets[0]) {
     const got = `[${offsets.slice(0, 3).map(showJson).join(', ')}${offsets.length > 3 ? ', …' : ''}]`;
     throw new MobileNetError(
       'LAYOUT',
@@ -261,6 +261,6 @@ function bytesOf(data: ArrayBufferView): Uint8Array {
 
 function checkText(text: unknown, what: string): void {
   if (typeof text !== 'string' || /\p{Surrogate}/u.test(text)) {
-    throw new MobileNetError('ARG', `${what}: expected a string of whole characters, got ${show(text)}`);
+    throw expected(what, 'a string of whole characters', text);
   }
 }

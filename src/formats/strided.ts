@@ -24,11 +24,11 @@ export function toRowMajor(
   const index = new Array<number>(dims.length).fill(0);
   let at = 0;
   for (let to = 0; to < byteLength; to += size) {
-    for (let b = 0; b < size; b++) out[to + b] = from[at + b]!;
+    for (let b = 0; b < size; b++) out[to + b] = from[at + b];
     for (let d = dims.length - 1; d >= 0; d--) {
-      at += strides[d]! * size;
-      if (++index[d]! < dims[d]!) break;
-      at -= strides[d]! * dims[d]! * size;
+      at += strides[d] * size;
+      if (++index[d] < dims[d]) break;
+      at -= strides[d] * dims[d] * size;
       index[d] = 0;
     }
   }

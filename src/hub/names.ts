@@ -1,6 +1,6 @@
 /** Names on a hub, checked before any request: of models, revisions and files. */
 import { env } from '../base/env.js';
-import { MobileNetError, show } from '../base/errors.js';
+import { expected, MobileNetError, show } from '../base/errors.js';
 import type { HubOptions } from '../base/hub-options.js';
 
 /** As huggingface_hub's validate_repo_id has it: at most 96 characters, no `--`, `..` or `.git` at the end. */
@@ -18,7 +18,7 @@ export function checkModelName(repo: unknown): asserts repo is string {
 export function checkRevision(revision: unknown): asserts revision is string {
   if (typeof revision === 'string' && revision.length <= 250 && revision.split('/').every((part) => REF.test(part)))
     return;
-  throw new MobileNetError('ARG', `revision: expected a branch, tag or commit, got ${show(revision)}`);
+  throw expected('revision', 'a branch, tag or commit', revision);
 }
 const REF = /^(?!\.)[\w.+@#=-]+(?<!\.|\.lock)$/;
 

@@ -1,6 +1,6 @@
 /** From a name to a folder: which names are those of models on the hub, and what comes before the hub. */
 import { env } from '../base/env.js';
-import { MobileNetError, show } from '../base/errors.js';
+import { expected } from '../base/errors.js';
 import type { Folder } from '../base/folder.js';
 import { type HubOptions, MODEL_NAME } from '../base/hub-options.js';
 import type { Platform } from '../base/platform.js';
@@ -43,7 +43,7 @@ export async function openByName(name: string, options: OpenOptions, places: Pla
 export function within(folder: Folder, subfolder: string | undefined): Folder {
   if (subfolder === undefined || subfolder === '') return folder;
   if (typeof subfolder !== 'string' || subfolder.split('/').some((part) => /^(|\.|\.\.)$|[\\:]/.test(part))) {
-    throw new MobileNetError('ARG', `subfolder: expected a plain relative path, got ${show(subfolder)}`);
+    throw expected('subfolder', 'a plain relative path', subfolder);
   }
   const inside = (file: string) => `${subfolder}/${file}`;
   return {

@@ -2,8 +2,10 @@
  * Where pixels go: the size a picture is resized to and the part of it that the crop keeps. Sources: transformers'
  * image_transforms.py (`get_resize_output_image_size`, `get_size_with_aspect_ratio`, `center_crop`) and image_utils.py.
  */
+
 import { env } from '../base/env.js';
 import { MobileNetError } from '../base/errors.js';
+import { roundHalfEven } from '../base/round.js';
 import type { Window } from '../images/resize.js';
 import type { Size } from './option-values.js';
 import type { ResolvedOptions } from './options.js';
@@ -74,11 +76,4 @@ function resizedSize(size: Size, height: number, width: number): { height: numbe
   // In this order: the product of whole numbers is exact, so only the quotient rounds, as in Python.
   const other = Math.trunc((exactEdge * long) / short);
   return width <= height ? { height: other, width: edge } : { height: edge, width: other };
-}
-
-/** Python's and NumPy's rounding, for numbers ≥ 0. */
-export function roundHalfEven(x: number): number {
-  const below = Math.floor(x);
-  const rest = x - below;
-  return rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? below + 1 : below;
 }

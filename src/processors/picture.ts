@@ -3,10 +3,12 @@
  * to float32 on the way is rounded here too. Sources: transformers' image_processing_backends.py (`process_image`),
  * image_transforms.py (`convert_to_rgb`, `to_pil_image`, `resize`), Pillow's AlphaComposite.c.
  */
+
 import { MobileNetError, show } from '../base/errors.js';
+import { roundHalfEven } from '../base/round.js';
 import { checkPixels, type Pixels } from '../images/pixels.js';
+import { elementCount } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { roundHalfEven } from './geometry.js';
 import type { ChannelFormat } from './option-values.js';
 
 /** A picture of any numbers. */
@@ -67,7 +69,7 @@ export function mapsOfTensor(tensor: Tensor, where: string): Picture[] {
 /** Cuts a batch into its items, bytes as they are and all else as checked doubles. */
 function split(tensor: Tensor, rank: number, where: string) {
   const dims = tensor.dims.slice(-rank);
-  const size = dims.reduce((product, length) => product * length, 1);
+  const size = elementCount(dims);
   if (tensor.size === 0) throw new MobileNetError('ARG', `${where}: the tensor is empty, dims ${show(tensor.dims)}`);
   const { data, type } = valuesOf(tensor, where);
   const items = [];

@@ -7,6 +7,7 @@ import { type ConvNode, type Graph, INPUT, inputsOf, type Node, parametersOf, pr
 import { applyPasses, DRAWN } from '../graph/passes/passes.js';
 import type { Value } from '../graph/values.js';
 import { multiplyAdds } from '../layers/spec.js';
+import { elementCount } from '../tensor/shape.js';
 import { lower, paddedOutput } from './compile/lower.js';
 import type { InputDims } from './compile/plan.js';
 
@@ -57,7 +58,7 @@ export function describeLayers(graph: Graph, dims: InputDims, outputs: readonly 
       dims: value === undefined ? null : dimsOf(value),
       parameters: parametersOf([node])
         .filter(({ role }) => LEARNT.has(role))
-        .reduce((sum, parameter) => sum + parameter.dims.reduce((product, size) => product * size, 1), 0),
+        .reduce((sum, parameter) => sum + elementCount(parameter.dims), 0),
       multiply_adds: cost.get(name) ?? 0,
       receptive_field: field.height && field.width ? { height: field.height, width: field.width } : null,
     };

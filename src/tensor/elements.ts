@@ -1,5 +1,5 @@
 /** Element types of tensors, and lists of numbers as the typed array of one. */
-import { MobileNetError, show } from '../base/errors.js';
+import { expected, MobileNetError, show } from '../base/errors.js';
 import { float16ToFloat32, float32ToFloat16 } from './half.js';
 
 /** Element types and the typed array that holds each. float16 is held as bits (see half.ts). Each holds those before it. */
@@ -30,7 +30,7 @@ export type TensorData<T extends TensorType = TensorType> = ArrayOf[T];
 export function checkType(type: unknown): asserts type is TensorType {
   // Not `type in ARRAYS`: 'constructor' is in every object.
   if (typeof type === 'string' && Object.hasOwn(ARRAYS, type)) return;
-  throw new MobileNetError('ARG', `Tensor type: expected one of ${Object.keys(ARRAYS).join(', ')}, got ${show(type)}`);
+  throw expected('Tensor type', `one of ${Object.keys(ARRAYS).join(', ')}`, type);
 }
 
 /** The type that holds elements of both, as PyTorch promotes them. */

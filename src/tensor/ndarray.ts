@@ -6,7 +6,7 @@
 import ndarray, { type Data, type NdArray } from 'ndarray';
 import ops from 'ndarray-ops';
 import { asTyped } from '../base/brands.js';
-import { MobileNetError, show } from '../base/errors.js';
+import { expected, MobileNetError, show } from '../base/errors.js';
 import { elementCount, rowMajorStrides } from './shape.js';
 import { Tensor, type TensorType } from './tensor.js';
 
@@ -81,7 +81,7 @@ function copy(array: AnyNdArray, type: TensorType): Tensor {
 function checkView(array: AnyNdArray): void {
   const { data, shape, stride, offset } = array ?? {};
   if (!Array.isArray(shape) || !Array.isArray(stride) || shape.length !== stride.length || data === undefined) {
-    throw new MobileNetError('ARG', `fromNdarray: expected an ndarray, got ${show(array)}`);
+    throw expected('fromNdarray', 'an ndarray', array);
   }
   if (elementCount(shape) === 0) return;
   let first = offset;

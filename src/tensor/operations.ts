@@ -1,5 +1,5 @@
 /** What makes tensors of nothing or of others, by the names of transformers.js. */
-import { MobileNetError, show } from '../base/errors.js';
+import { expected, MobileNetError, show } from '../base/errors.js';
 import { ARRAYS, type TensorData, type TensorType } from './elements.js';
 import { type Dims, dimIndex, elementCount } from './shape.js';
 import { type FloatOf, Tensor } from './tensor.js';
@@ -78,7 +78,7 @@ export async function topk<T extends TensorType>(
   k: number | null = null,
 ): Promise<[values: Tensor<T>, indices: Tensor<'int64'>]> {
   if (k !== null && (!Number.isInteger(k) || k < 1)) {
-    throw new MobileNetError('ARG', `topk: expected k as a whole number ≥ 1, or null for all, got ${show(k)}`);
+    throw expected('topk', 'k as a whole number ≥ 1, or null for all', k);
   }
   const count = x.dims[dimIndex(-1, x.dims.length)];
   const kept = Math.min(k ?? count, count);
@@ -129,7 +129,7 @@ export function full(size: Dims, fill_value: boolean): Tensor<'bool'>;
 export function full(size: Dims, fill_value: number | bigint | boolean): Tensor {
   const type = ({ number: 'float32', bigint: 'int64', boolean: 'bool' } as const)[typeof fill_value as 'number'];
   if (type === undefined) {
-    throw new MobileNetError('ARG', `full: expected a number, bigint or boolean, got ${show(fill_value)}`);
+    throw expected('full', 'a number, bigint or boolean', fill_value);
   }
   const data = new ARRAYS[type](elementCount(size)) as Float32Array;
   return new Tensor(type, data.fill(fill_value as number), size);

@@ -6,7 +6,7 @@
  * Public tensors are NCHW, as Hugging Face has them; inside the network everything is NHWC, so that the innermost loop
  * of every convolution runs over neighbouring channels.
  */
-import { MobileNetError, show } from '../base/errors.js';
+import { expected, MobileNetError, show } from '../base/errors.js';
 
 /** Sizes of the dimensions, the outermost first. */
 export type Dims = readonly number[];
@@ -16,7 +16,7 @@ export function elementCount(dims: Dims): number {
   let count = 1;
   for (const size of dims) {
     if (!Number.isSafeInteger(size) || size < 0) {
-      throw new MobileNetError('ARG', `dims ${show(dims)}: expected whole numbers ≥ 0, got ${show(size)}`);
+      throw expected(`dims ${show(dims)}`, 'whole numbers ≥ 0', size);
     }
     count *= size;
   }

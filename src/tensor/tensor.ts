@@ -4,7 +4,7 @@
  * `reshape`, `squeeze`, `unsqueeze`, rows and `tensor[i]` share memory with their source.
  */
 import { asTyped } from '../base/brands.js';
-import { MobileNetError, show } from '../base/errors.js';
+import { expected, MobileNetError, show } from '../base/errors.js';
 import {
   ARRAYS,
   checkList,
@@ -57,7 +57,7 @@ export class Tensor<T extends TensorType = TensorType> {
     checkType(type);
     const ArrayType = ARRAYS[type];
     if (!Array.isArray(dims) && !ArrayBuffer.isView(dims)) {
-      throw new MobileNetError('ARG', `Tensor dims: expected an array of sizes, got ${show(dims)}`);
+      throw expected('Tensor dims', 'an array of sizes', dims);
     }
     const count = elementCount(dims);
     let given: unknown = data;
@@ -77,7 +77,7 @@ export class Tensor<T extends TensorType = TensorType> {
       );
     }
     this.type = type;
-    this.data = values as unknown as TensorData<T>;
+    this.data = values as TensorData<T>;
     this.dims = Object.freeze([...dims]);
   }
 
@@ -246,7 +246,7 @@ export class Tensor<T extends TensorType = TensorType> {
     const values = valuesOf(this);
     const nest = (d: number, offset: number): NestedList => {
       if (d === this.dims.length) return this.type === 'bool' ? values[offset] !== 0 : values[offset];
-      const step = this.dims.slice(d + 1).reduce((product, size) => product * size, 1);
+      const step = elementCount(this.dims.slice(d + 1));
       return Array.from({ length: this.dims[d] }, (_, i) => nest(d + 1, offset + i * step));
     };
     return nest(0, 0);
@@ -274,7 +274,7 @@ export class Tensor<T extends TensorType = TensorType> {
    */
   to<U extends TensorType>(type: U): Tensor<U> {
     checkType(type);
-    if ((type as TensorType) === this.type) return this.clone() as unknown as Tensor<U>;
+    if ((type as TensorType) === this.type) return this.clone() as Tensor as Tensor<U>;
     const values = type === 'float16' ? numbersOf(this) : (valuesOf(this) as ArrayLike<Scalar>);
     return new Tensor(type, fromList(type, values) as TensorData<U>, this.dims);
   }
@@ -423,7 +423,7 @@ export class Tensor<T extends TensorType = TensorType> {
   /** (Σ |x|^p)^(1/p) along `dim`, of everything without it; 'fro' is 2. */
   norm(p: number | 'fro' = 'fro', dim: number | null = null, keepdim = false): Tensor<FloatOf<T>> {
     const power = p === 'fro' ? 2 : p;
-    if (!(power > 0)) throw new MobileNetError('ARG', `norm: expected p above 0 or 'fro', got ${show(p)}`);
+    if (!(power > 0)) throw expected('norm', "p above 0 or 'fro'", p);
     return this.#reduce(dim, keepdim, floatOf(this.type), (values, offset, count, step) => {
       let sum = 0;
       for (let i = 0; i < count; i++) sum += Math.abs(Number(values[offset + i * step])) ** power;
@@ -526,7 +526,7 @@ export class Tensor<T extends TensorType = TensorType> {
       return this.map_((own, i) => operation(own as number, others[i] as number));
     }
     if (typeof value !== 'number' && typeof value !== 'bigint') {
-      throw new MobileNetError('ARG', `${name}: expected a number or a Tensor, got ${show(value)}`);
+      throw expected(name, 'a number or a Tensor', value);
     }
     // A pair of bigints where both are whole, else a pair of numbers.
     const big = this.type === 'int64' && (typeof value === 'bigint' || Number.isInteger(value));
@@ -607,8 +607,7 @@ const floatOf = <T extends TensorType>(type: T) => (isFloat(type) ? type : 'floa
 
 /** A dimension seen as [outer, count, inner]: element i of line (o, j) lies at o·count·inner + i·inner + j. */
 function split(dims: Dims, at: number): { outer: number; count: number; inner: number } {
-  const product = (sizes: readonly number[]) => sizes.reduce((total, size) => total * size, 1);
-  return { outer: product(dims.slice(0, at)), count: dims[at], inner: product(dims.slice(at + 1)) };
+  return { outer: elementCount(dims.slice(0, at)), count: dims[at], inner: elementCount(dims.slice(at + 1)) };
 }
 
 function elementCountOrNaN(dims: Dims): number {

@@ -4,6 +4,7 @@
  * Sandler, Howard, Zhu, Zhmoginov, Chen: "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018
  * (arXiv:1801.04381). Names of layers are those of Hugging Face's checkpoints.
  */
+import { roundHalfEven } from '../../base/round.js';
 import { type ConvNode, type Graph, INPUT, type Node } from '../../graph/nodes.js';
 import type { MobileNetV2Config } from './config.js';
 
@@ -34,14 +35,6 @@ const HEAD_EPSILON = 1e-5;
 function makeDivisible(value: number, divisor: number, least: number): number {
   const rounded = Math.max(least, Math.floor(Math.trunc(value + divisor / 2) / divisor) * divisor);
   return rounded < 0.9 * value ? rounded + divisor : rounded;
-}
-
-/** Python's `round`: halves go to the even neighbour. 12.5 · … must round as the checkpoint's authors' Python did. */
-function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  if (rest !== 0.5) return Math.round(value);
-  return floor % 2 === 0 ? floor : floor + 1;
 }
 
 /** A channel count of the table under this config's depth multiplier, divisor and minimum. */

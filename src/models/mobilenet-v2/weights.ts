@@ -7,7 +7,7 @@ import { checkFinite } from '../../formats/load.js';
 import { withoutPrefix } from '../../formats/prefixes.js';
 import { type StoredTensor, toCounter, toFloat32 } from '../../formats/stored.js';
 import { type Graph, type Parameter, parametersOf } from '../../graph/nodes.js';
-import { type Dims, sameDims } from '../../tensor/shape.js';
+import { type Dims, elementCount, sameDims } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
 import type { MobileNetV2Config } from './config.js';
 import { normal, uniform } from './random.js';
@@ -87,7 +87,7 @@ export function initialState(graph: Graph, config: MobileNetV2Config, seed: numb
 
 function initial(parameter: Parameter | undefined, config: MobileNetV2Config, random: () => number) {
   if (parameter === undefined) return new Tensor('int64', [0n], []);
-  const count = parameter.dims.reduce((product, size) => product * size, 1);
+  const count = elementCount(parameter.dims);
   let data = new Float32Array(count);
   if (parameter.role === 'weight') data = normal(random, config.initializer_range, count) as Float32Array<ArrayBuffer>;
   else if (parameter.role === 'norm_weight' || parameter.role === 'running_var') data.fill(1);

@@ -1,6 +1,6 @@
 /** The engine of a device, and getting ready for it. */
 import { env } from '../../base/env.js';
-import { MobileNetError, show } from '../../base/errors.js';
+import { expected, MobileNetError } from '../../base/errors.js';
 import type { EngineName } from '../../layers/spec.js';
 import type { Engine } from './engine.js';
 import { PlainEngine } from './plain.js';
@@ -13,14 +13,16 @@ export type Device = 'auto' | EngineName;
 export const DEVICES: readonly Device[] = ['auto', 'wasm', 'js', 'reference'];
 
 export interface EngineOptions {
-  /** `auto`: as many as run at once here, at most MOST_THREADS. */
+  /** `auto`: as many as run at once here, at most 8. */
   threads?: number | 'auto' | undefined;
   /** The emitted kernels, compiled: for places that forbid compiling. */
   wasm_module?: WebAssembly.Module | undefined;
 }
 
-/** `auto` stops here: steps of a 224×224 picture are too short to be shared among more. */
-const MOST_THREADS = 8;
+/** The most threads that may be asked for. */
+export const MAX_THREADS = 64;
+/** The most that `auto` takes: steps of a 224×224 picture are too short to be shared among more. */
+const MAX_AUTO_THREADS = 8;
 
 /** `auto` is wasm, and js where WebAssembly, its SIMD or compiling is refused. */
 export function makeEngine(device: Device, options: EngineOptions = {}): Engine {
@@ -40,9 +42,9 @@ export function makeEngine(device: Device, options: EngineOptions = {}): Engine 
 }
 
 function threadCount(threads: number | 'auto' = 'auto'): number {
-  if (threads === 'auto') return Math.min(env.platform.parallelism?.() ?? 1, MOST_THREADS);
-  if (Number.isInteger(threads) && threads >= 1 && threads <= 64) return threads;
-  throw new MobileNetError('ARG', `threads: expected 'auto' or a whole number from 1 to 64, got ${show(threads)}`);
+  if (threads === 'auto') return Math.min(env.platform.parallelism?.() ?? 1, MAX_AUTO_THREADS);
+  if (Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS) return threads;
+  throw expected('threads', `'auto' or a whole number from 1 to ${MAX_THREADS}`, threads);
 }
 
 /** Compiles the kernels that `makeEngine` will ask for while the caller reads weights. Never throws; makeEngine does. */

@@ -1,6 +1,6 @@
 /** The emitted kernels as code that runs: compiled, instantiated on a memory, and warmed up. */
 import { env } from '../../../base/env.js';
-import { MobileNetError, show } from '../../../base/errors.js';
+import { expected } from '../../../base/errors.js';
 import { WASM_KERNELS } from '../../../layers/kernels.js';
 import type { Spec } from '../../../layers/spec.js';
 import { emitKernels, kernelsFile, relaxedProbe } from '../../../layers/wasm-module.js';
@@ -60,11 +60,7 @@ export function checkModule(module: WebAssembly.Module | undefined): void {
     WebAssembly.Module.exports(module).length > 0;
   const memory =
     ours && WebAssembly.Module.imports(module).some(({ name, kind }) => name === 'memory' && kind === 'memory');
-  if (!memory)
-    throw new MobileNetError(
-      'ARG',
-      `wasm_module: expected kernels.wasm of this package, compiled, got ${show(module)}`,
-    );
+  if (!memory) throw expected('wasm_module', 'kernels.wasm of this package, compiled', module);
 }
 
 /**

@@ -85,7 +85,7 @@ function work(task: WorkerTask, compute: typeof computeChunk): void {
   const words = new Int32Array(memory.buffer, block, argumentsAt / 4);
   const args = new Float64Array(memory.buffer, block + argumentsAt, mostArguments);
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  const functions = Object.values(exports) as unknown as Share['functions'];
+  const functions = Object.values(exports) as Share['functions'][number][];
   const share = { words, args, functions, names, call: [] };
   Atomics.add(words, names.JOINED, 1);
   let lastBusy = performance.now();
