@@ -5,9 +5,12 @@
 import type { Operands as AllOperands } from '../../src/layers/kernel.js';
 import { findKernel } from '../../src/layers/kernels.js';
 import type { Conv3x3Spec, DepthwiseSpec, FusedActivation, PointwiseSpec, Spec } from '../../src/layers/spec.js';
+import { randomNumbers } from '../helpers/random.js';
 
 /** What a kernel reads. */
 export type Operands = Omit<AllOperands<Float32Array>, 'y'>;
+
+export type Convolution = Conv3x3Spec | DepthwiseSpec | PointwiseSpec;
 
 /** Runs a kernel on unpacked operands and gives y: what an engine brings to `compare`. */
 export type Run = (spec: Spec, operands: Operands, y: Float32Array) => void;
@@ -53,35 +56,51 @@ export function sizes(spec: Spec): Record<keyof Operands | 'y', number> {
   }
 }
 
-/** Numbers in [0, 1) that are the same in every run (mulberry32). */
-export function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+/**
+ * What operands are: `integers` from −3 to 3, or `whole` numbers from −100 to 100, whose sums are exact in float32; `reals`
+ * in [−1, 1); neighbours of one size and of opposite signs that are `cancelling` up to the last bits; and the same with
+ * some that are not finite, `wild`.
+ */
+export type Kind = 'integers' | 'whole' | 'reals' | 'cancelling' | 'wild';
+
+/** How each operand is made of random numbers, element by element. */
+function makers(kind: Kind, random: () => number): Record<'x' | 'weights' | 'rest', (i: number) => number> {
+  if (kind === 'cancelling' || kind === 'wild') {
+    const magnitude = 10 ** (random() * 6 - 3);
+    return {
+      x: (i) => (i % 2 === 0 ? 1 : -1) * magnitude * (1 + random() * 1e-6),
+      weights: () => 1 + random() * 1e-6,
+      rest: () => random() - 0.5,
+    };
+  }
+  const all = {
+    integers: () => Math.floor(random() * 7) - 3,
+    whole: () => Math.floor(random() * 201) - 100,
+    reals: () => random() * 2 - 1,
+  }[kind];
+  return { x: all, weights: all, rest: all };
 }
 
-/**
- * Operands of both signs: `integers` from −3 to 3, whose sums are exact in float32, or `reals` in [−1, 1). The variances
- * of a batch norm are positive. Each starts four bytes into its buffer, where no vector is aligned.
- */
-export function operands(spec: Spec, kind: 'integers' | 'reals', seed = 1): Operands {
+/** Operands of a kind. The variances of a batch norm are positive. Each starts four bytes into its buffer, where no vector is aligned. */
+export function operands(spec: Spec, kind: Kind, seed = 1): Operands {
   const random = randomNumbers(seed);
-  const fill = (size: number) => {
+  const make = makers(kind, random);
+  const fill = (size: number, of: (i: number) => number) => {
     const values = new Float32Array(size + 1).subarray(1);
-    for (let i = 0; i < size; i++) {
-      values[i] = kind === 'integers' ? Math.floor(random() * 7) - 3 : random() * 2 - 1;
-    }
+    for (let i = 0; i < size; i++) values[i] = of(i);
     return values;
   };
   const size = sizes(spec);
-  const [x, weights, bias] = [fill(size.x), fill(size.weights), fill(size.bias)];
-  const made = { x, weights, bias, residual: fill(size.residual), other: fill(size.other) };
+  const [x, weights, bias] = [fill(size.x, make.x), fill(size.weights, make.weights), fill(size.bias, make.rest)];
+  const made = { x, weights, bias, residual: fill(size.residual, make.rest), other: fill(size.other, make.x) };
   if (spec.op === 'batch_norm') {
     for (let i = 3 * spec.channels; i < 4 * spec.channels; i++) made.weights[i] = Math.abs(made.weights[i]) + 1;
+  }
+  if (kind === 'wild') {
+    const values = [Number.NaN, Infinity, -Infinity];
+    for (const operand of [made.x, made.bias, made.residual]) {
+      if (operand.length > 0) operand[Math.floor(random() * operand.length)] = values[Math.floor(random() * 3)];
+    }
   }
   return made;
 }
@@ -154,7 +173,7 @@ export function compare(run: Run, spec: Spec): void {
   }
 }
 
-const ACTIVATIONS: readonly FusedActivation[] = ['none', 'relu', 'relu6'];
+export const ACTIVATIONS: readonly FusedActivation[] = ['none', 'relu', 'relu6'];
 
 export function pointwise(pixels: number, inChannels: number, outChannels: number, more: Partial<PointwiseSpec> = {}) {
   const spec: PointwiseSpec = {
@@ -295,6 +314,22 @@ export const CONV3X3: readonly Conv3x3Spec[] = [
     ),
   ),
 ];
+
+/** Every remainder of every dimension around the largest tile there is: 16 channels, 12 pixels, sums in fours. */
+export const REMAINDERS: readonly Convolution[] = [
+  ...upTo(33).flatMap((K) => upTo(13).flatMap((P) => [1, 2, 3, 4, 5, 8, 9].map((C) => pointwise(P, C, K)))),
+  ...upTo(33).flatMap((size) =>
+    ([1, 2] as const).flatMap((stride) => [
+      depthwise(size, 34 - size, 5, stride),
+      depthwise(3, size, 8, stride, 1, true),
+    ]),
+  ),
+  ...upTo(33).flatMap((C) => ([1, 2] as const).map((stride) => depthwise(4, 5, C, stride))),
+  ...upTo(33).flatMap((K) =>
+    ([1, 2] as const).flatMap((stride) => [conv3x3(5, 6, 3, K, stride), conv3x3(6, 3, 1, K, stride, true)]),
+  ),
+  ...upTo(33).map((size) => conv3x3(size, 34 - size, 3, 8, 2, true)),
+].map((spec, i) => ({ ...spec, activation: ACTIVATIONS[i % 3] }));
 
 /** The operations that are not convolutions, sizes unequal in every dimension. */
 export const OTHERS: readonly Spec[] = [

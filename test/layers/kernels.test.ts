@@ -2,22 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { operandsOf } from '../../src/layers/kernel.js';
 import { findKernel, KERNELS } from '../../src/layers/kernels.js';
-import { type FusedActivation, kernelName, type Spec } from '../../src/layers/spec.js';
-import {
-  CONV3X3,
-  compare,
-  conv3x3,
-  DEPTHWISE,
-  depthwise,
-  expected,
-  type Operands,
-  OTHERS,
-  operands,
-  POINTWISE,
-  pointwise,
-  type Run,
-  runGuarded,
-} from './cases.js';
+import type { FusedActivation, Spec } from '../../src/layers/spec.js';
+import { CONV3X3, conv3x3, DEPTHWISE, depthwise, OTHERS, POINTWISE, pointwise, type Run } from './cases.js';
+import { testKernel } from './suite.js';
 
 const CASES: readonly Spec[] = [...CONV3X3, ...DEPTHWISE, ...POINTWISE, ...OTHERS];
 
@@ -27,43 +14,8 @@ for (const kernel of KERNELS.filter(({ engine }) => engine !== 'reference')) {
     kernel.run(spec, { ...given, weights, y });
   };
 
-  // Cases of one name differ in sizes only, and make one test.
-  const byName = new Map<string, Spec[]>();
-  for (const spec of CASES.filter(({ op }) => op === kernel.op)) {
-    const name = kernelName(spec, kernel.engine);
-    byName.set(name, [...(byName.get(name) ?? []), spec]);
-  }
-
   describe(`${kernel.op}, ${kernel.engine}, is the reference`, () => {
-    it.each([...byName])('%s', (_name, specs) => {
-      for (const spec of specs) {
-        expect(kernel.supports(spec)).toBe(true);
-        compare(run, spec);
-      }
-    });
-
-    const tricky = (activation: FusedActivation): Spec[] =>
-      [
-        conv3x3(6, 5, 2, 3, 2, false, { activation }),
-        depthwise(6, 5, 3, 1, 1, false, { activation }),
-        depthwise(6, 5, 3, 2, 1, false, { activation }),
-        pointwise(11, 1, 3, { activation }),
-        pointwise(1, 1, 3, { activation }),
-        pointwise(4, 1, 3, { activation, residual: true }),
-      ].filter(({ op }) => op === kernel.op);
-
-    if (tricky('none').length > 0) {
-      it.each(['none', 'relu', 'relu6'] as const)('NaN and infinities go through %s', (activation) => {
-        for (const spec of tricky(activation)) {
-          for (const value of [Number.NaN, Infinity, -Infinity]) {
-            const given: Operands = operands(spec, 'integers', 3);
-            given.x[Math.floor(given.x.length / 2)] = value;
-            given.bias[1] = value;
-            expect(runGuarded(run, spec, given)).toEqual(expected(spec, given));
-          }
-        }
-      });
-    }
+    testKernel(kernel, CASES, run, [3, 3]);
   });
 }
 

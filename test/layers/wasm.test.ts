@@ -4,13 +4,12 @@
  */
 import { describe, expect, it } from 'vitest';
 import { depthwiseWasm } from '../../src/layers/depthwise/wasm.js';
-import type { Addresses, Call, WasmKernel } from '../../src/layers/kernel.js';
+import type { Addresses, WasmKernel } from '../../src/layers/kernel.js';
 import { findKernel, findWasmKernel, WASM_KERNELS } from '../../src/layers/kernels.js';
-import { type DepthwiseSpec, type FusedActivation, kernelName, type Spec } from '../../src/layers/spec.js';
+import type { DepthwiseSpec, Spec } from '../../src/layers/spec.js';
 import { emitKernels } from '../../src/layers/wasm-module.js';
 import {
   CONV3X3,
-  compare,
   conv3x3,
   DEPTHWISE,
   depthwise,
@@ -20,126 +19,11 @@ import {
   operands,
   POINTWISE,
   pointwise,
-  type Run,
-  randomNumbers,
   runGuarded,
   sizes,
 } from './cases.js';
-
-type Functions = Record<string, (...args: number[]) => void>;
-
-const memory = new WebAssembly.Memory({ initial: 512 });
-const bits = new Uint32Array(memory.buffer);
-
-function instantiate(relaxed: boolean): Functions {
-  const module = new WebAssembly.Module(emitKernels({ shared: false, relaxed }));
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as Functions;
-}
-
-/** The emitted functions; once more with relaxed SIMD where this machine takes it. */
-const FLAVOURS: [string, Functions][] = [['plain', instantiate(false)]];
-if (WebAssembly.validate(emitKernels({ shared: false, relaxed: true }))) {
-  FLAVOURS.push(['relaxed', instantiate(true)]);
-} else console.warn(`relaxed SIMD is not tested: ${process.version} does not take it`);
-
-/** A NaN that no arithmetic makes: what is read of it shows in results, what is written over it in the bits. */
-const GUARD = 0x7fabcdef;
-const GUARD_WORDS = 48;
-
-/** Lays out buffers with guards around each, none of them aligned to more than a float. */
-class Bench {
-  #end = 1;
-  readonly #guards: number[] = [];
-
-  constructor() {
-    this.#guard();
-  }
-
-  #guard(): void {
-    if (this.#end + GUARD_WORDS > bits.length) throw new Error('the memory of this test is too small');
-    bits.fill(GUARD, this.#end, this.#end + GUARD_WORDS);
-    this.#guards.push(this.#end);
-    this.#end += GUARD_WORDS;
-  }
-
-  place(values: Float32Array): Float32Array {
-    const placed = new Float32Array(memory.buffer, 4 * this.#end, values.length);
-    placed.set(values);
-    this.#end += values.length;
-    this.#guard();
-    return placed;
-  }
-
-  check(what: Spec): void {
-    for (const from of this.#guards) {
-      for (let i = from; i < from + GUARD_WORDS; i++) {
-        if (bits[i] !== GUARD) throw new Error(`wrote outside a buffer, at word ${i}: ${JSON.stringify(what)}`);
-      }
-    }
-  }
-}
-
-/** What lies outside a picture, and no more of it than a kernel may ask for. */
-const ZEROS = new Float32Array(16);
-
-function place(kernel: WasmKernel, spec: Spec, { x, weights, bias, residual, other }: Operands) {
-  const bench = new Bench();
-  const y = bench.place(new Float32Array(sizes(spec).y));
-  const buffers = {
-    x: bench.place(x),
-    weights: bench.place(weights.length > 0 ? kernel.pack(spec, weights) : weights),
-    bias: bench.place(bias),
-    residual: bench.place(residual),
-    other: bench.place(other),
-    zeros: bench.place(ZEROS),
-    y,
-  };
-  const at = Object.fromEntries(Object.entries(buffers).map(([name, { byteOffset }]) => [name, byteOffset]));
-  return { bench, y, at: at as unknown as Addresses };
-}
-
-function runPart(functions: Functions, { name, args, split }: Call, from: number, to: number): void {
-  const part = [...args];
-  part[split.at] = from;
-  part[split.at + 1] = to;
-  functions[name](...part);
-}
-
-/** The bounds of a call's parts, at multiples of the grain: of equal parts, or of such as `random` makes. */
-function cuts({ args, split: { at: first, grain } }: Call, parts: number, random?: () => number): number[] {
-  const [from, to] = args.slice(first);
-  const units = Math.ceil((to - from) / grain);
-  const at = Array.from({ length: parts - 1 }, (_, i) =>
-    random === undefined ? Math.floor((units * (i + 1)) / parts) : Math.floor(random() * (units + 1)),
-  );
-  return [from, ...at.map((unit) => Math.min(from + unit * grain, to)).sort((a, b) => a - b), to];
-}
-
-/** Runs whole, then in parts, last part first, and throws where that makes a difference. */
-function runner(kernel: WasmKernel, functions: Functions): Run {
-  const random = randomNumbers(7);
-  return (spec, given, y) => {
-    const placed = place(kernel, spec, given);
-    const calls = kernel.calls(spec, placed.at);
-    const run = (cutsOf: (call: Call) => number[]) => {
-      placed.y.fill(Number.NaN);
-      for (const call of calls) {
-        const at = cutsOf(call);
-        for (let part = at.length - 2; part >= 0; part--) runPart(functions, call, at[part], at[part + 1]);
-      }
-      placed.bench.check(spec);
-    };
-    run((call) => cuts(call, 1));
-    y.set(placed.y);
-    const whole = new Uint32Array(y.slice().buffer);
-    const inParts = new Uint32Array(memory.buffer, placed.y.byteOffset, placed.y.length);
-    for (const [parts, source] of [[2], [3], [7], [3, random], [5, random]] as [number, (() => number)?][]) {
-      run((call) => cuts(call, parts, source));
-      const different = whole.findIndex((value, i) => value !== inParts[i]);
-      if (different >= 0) throw new Error(`y[${different}] differs in ${parts} parts: ${JSON.stringify(spec)}`);
-    }
-  };
-}
+import { testKernel } from './suite.js';
+import { cuts, FLAVOURS, type Functions, memory, place, runInParts, runPart, ZEROS } from './wasm-bench.js';
 
 /** Fewer than four channels of these are left to js, so the cases have four more. */
 const wide = (spec: Spec): Spec =>
@@ -206,43 +90,10 @@ const CASES: readonly Spec[] = [
 
 for (const [flavour, functions] of FLAVOURS) {
   for (const kernel of WASM_KERNELS) {
-    const run = runner(kernel, functions);
-    const byName = new Map<string, Spec[]>();
-    for (const spec of CASES.filter(({ op }) => op === kernel.op)) {
-      const name = kernelName(spec, kernel.engine);
-      byName.set(name, [...(byName.get(name) ?? []), spec]);
-    }
+    const run = runInParts(kernel, functions);
 
     describe(`${kernel.op}, wasm, ${flavour}, is the reference, in one part or many`, () => {
-      it.each([...byName])('%s', (_name, specs) => {
-        for (const spec of specs) {
-          expect(kernel.supports(spec)).toBe(true);
-          compare(run, spec);
-        }
-      });
-
-      const tricky = (activation: FusedActivation): Spec[] =>
-        [
-          conv3x3(6, 5, 2, 3, 2, false, { activation }),
-          depthwise(6, 5, 6, 1, 1, false, { activation }),
-          depthwise(6, 5, 5, 2, 1, false, { activation }),
-          pointwise(11, 1, 3, { activation }),
-          pointwise(1, 1, 3, { activation }),
-          pointwise(4, 1, 3, { activation, residual: true }),
-        ].filter(({ op }) => op === kernel.op);
-
-      if (tricky('none').length > 0) {
-        it.each(['none', 'relu', 'relu6'] as const)('NaN and infinities go through %s', (activation) => {
-          for (const spec of tricky(activation)) {
-            for (const value of [Number.NaN, Infinity, -Infinity]) {
-              const given: Operands = operands(spec, 'integers', 3);
-              given.x[Math.floor(given.x.length / 2)] = value;
-              given.bias[1] = value;
-              expect(runGuarded(run, spec, given)).toEqual(expected(spec, given));
-            }
-          }
-        });
-      }
+      testKernel(kernel, CASES, run, [6, 5]);
 
       const exact = EXACT.filter(({ op }) => op === kernel.op);
       if (exact.length > 0) {

@@ -4,19 +4,31 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Addresses, type Kernel, NONE, type WasmKernel } from '../../src/layers/kernel.js';
+import type { Kernel } from '../../src/layers/kernel.js';
 import { KERNELS, WASM_KERNELS } from '../../src/layers/kernels.js';
-import { clampBounds, type FusedActivation } from '../../src/layers/spec.js';
-import { emitKernels } from '../../src/layers/wasm-module.js';
+import { clampBounds } from '../../src/layers/spec.js';
 import { SEED } from '../helpers/seed.js';
-import { conv3x3, depthwise, type Operands, pointwise, type Run, runGuarded, sizes } from '../layers/cases.js';
+import {
+  ACTIVATIONS,
+  CONV3X3,
+  type Convolution,
+  conv3x3,
+  DEPTHWISE,
+  depthwise,
+  type Kind,
+  type Operands,
+  operands,
+  POINTWISE,
+  pointwise,
+  REMAINDERS,
+  type Run,
+  runGuarded,
+} from '../layers/cases.js';
+import { FLAVOURS, runWhole } from '../layers/wasm-bench.js';
 import { Ledger } from './ledger.js';
-import { randomOf } from './models.js';
 
 const RUNS = Number(process.env.KERNEL_RUNS ?? 100);
 const ledger = new Ledger('kernels', 'npx vitest run test/reliability/kernels.test.ts');
-
-type Convolution = ReturnType<typeof pointwise> | ReturnType<typeof depthwise> | ReturnType<typeof conv3x3>;
 
 /** What is summed for one output, in float64: every product, then bias and residual. Zeros outside are left out. */
 type Terms = (output: number) => number[];
@@ -60,43 +72,8 @@ function termsOf(spec: Convolution, { x, weights, bias, residual }: Operands): T
   };
 }
 
-/** Whole numbers whose sums are exact in float32; numbers that cancel to next to nothing; or some that are not finite. */
-type Kind = 'whole' | 'cancelling' | 'wild';
-
-function operandsOf(spec: Convolution, kind: Kind, seed: number): Operands {
-  const random = randomOf(seed);
-  const size = sizes(spec);
-  const fill = (length: number, of: (i: number) => number) => {
-    const values = new Float32Array(length + 1).subarray(1); // no vector is aligned
-    for (let i = 0; i < length; i++) values[i] = of(i);
-    return values;
-  };
-  const whole = () => Math.floor(random() * 201) - 100;
-  if (kind === 'whole') {
-    const [x, weights] = [fill(size.x, whole), fill(size.weights, whole)];
-    return { x, weights, bias: fill(size.bias, whole), residual: fill(size.residual, whole), other: NONE };
-  }
-  // Neighbours of one size and of opposite signs, up to the last bits.
-  const magnitude = 10 ** (random() * 6 - 3);
-  const cancelling = (i: number) => (i % 2 === 0 ? 1 : -1) * magnitude * (1 + random() * 1e-6);
-  const made = {
-    x: fill(size.x, cancelling),
-    weights: fill(size.weights, () => 1 + random() * 1e-6),
-    bias: fill(size.bias, () => random() - 0.5),
-    residual: fill(size.residual, () => random() - 0.5),
-    other: NONE,
-  };
-  if (kind === 'wild') {
-    const values = [Number.NaN, Infinity, -Infinity];
-    for (const operand of [made.x, made.bias, made.residual]) {
-      if (operand.length > 0) operand[Math.floor(random() * operand.length)] = values[Math.floor(random() * 3)];
-    }
-  }
-  return made;
-}
-
 function check(run: Run, spec: Convolution, kind: Kind, seed: number): void {
-  const given = operandsOf(spec, kind, seed);
+  const given = operands(spec, kind, seed);
   const got = runGuarded(run, spec, given);
   const terms = termsOf(spec, given);
   const { lo, hi } = clampBounds(spec.activation);
@@ -112,7 +89,7 @@ function check(run: Run, spec: Convolution, kind: Kind, seed: number): void {
     const fail = (bound: string) => {
       throw new Error(`y[${i}] is ${got[i]}, not ${wanted}${bound}: ${kind}, seed ${seed}, ${JSON.stringify(spec)}`);
     };
-    if (kind === 'whole' || !Number.isFinite(wanted)) {
+    if (kind === 'whole' || kind === 'integers' || !Number.isFinite(wanted)) {
       if (!(got[i] === Math.fround(wanted) || (Number.isNaN(got[i]) && Number.isNaN(wanted)))) fail('');
       continue;
     }
@@ -121,44 +98,6 @@ function check(run: Run, spec: Convolution, kind: Kind, seed: number): void {
     const bound = Number.isFinite(sum) ? 2 * all.length * 2 ** -24 * sum + 1e-6 : 0;
     if (!(Math.abs(got[i] - wanted) <= bound)) fail(` ± ${bound}`);
   }
-}
-
-const memory = new WebAssembly.Memory({ initial: 256 });
-const GUARD = 0x7fabcdef; // a NaN that no arithmetic makes
-const GUARD_WORDS = 40;
-
-/** Runs emitted code in a memory where every buffer lies between guards, none of them aligned. */
-function inWasm(kernel: WasmKernel, functions: Record<string, (...args: number[]) => void>): Run {
-  const bits = new Uint32Array(memory.buffer);
-  const floats = new Float32Array(memory.buffer);
-  return (spec, { x, weights, bias, residual }, y) => {
-    let end = 1;
-    const guards: number[] = [];
-    const at: Record<string, number> = {};
-    const place = (name: string, values: Float32Array) => {
-      bits.fill(GUARD, end, end + GUARD_WORDS);
-      guards.push(end);
-      end += GUARD_WORDS;
-      at[name] = 4 * end;
-      floats.set(values, end);
-      end += values.length;
-    };
-    place('x', x);
-    place('weights', kernel.pack(spec, weights));
-    place('bias', bias);
-    place('residual', residual);
-    place('zeros', new Float32Array(16));
-    place('y', new Float32Array(y.length).fill(12345.5));
-    bits.fill(GUARD, end, end + GUARD_WORDS);
-    guards.push(end);
-    for (const { name, args } of kernel.calls(spec, at as unknown as Addresses)) functions[name](...args);
-    for (const guard of guards) {
-      for (let i = guard; i < guard + GUARD_WORDS; i++) {
-        if (bits[i] !== GUARD) throw new Error(`wrote outside a buffer: ${JSON.stringify(spec)}`);
-      }
-    }
-    y.set(floats.subarray(at.y / 4, at.y / 4 + y.length));
-  };
 }
 
 const inJavaScript =
@@ -172,40 +111,15 @@ const ENGINES: { name: string; op: string; supports: Kernel['supports']; run: Ru
   supports: (spec) => kernel.supports(spec),
   run: inJavaScript(kernel),
 }));
-for (const relaxed of [false, true]) {
-  const bytes = emitKernels({ shared: false, relaxed });
-  if (!WebAssembly.validate(bytes)) {
-    console.log(`relaxed SIMD is left out: ${process.version} does not take it`);
-    continue;
-  }
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+for (const [flavour, functions] of FLAVOURS) {
+  const name = flavour === 'plain' ? 'wasm' : `wasm, ${flavour}`;
   for (const kernel of WASM_KERNELS) {
-    const run = inWasm(kernel, exports as never);
-    const supports = (spec: Parameters<Kernel['supports']>[0]) => kernel.supports(spec);
-    ENGINES.push({ name: relaxed ? 'wasm, relaxed' : 'wasm', op: kernel.op, supports, run });
+    const supports: Kernel['supports'] = (spec) => kernel.supports(spec);
+    ENGINES.push({ name, op: kernel.op, supports, run: runWhole(kernel, functions) });
   }
 }
 
-const ACTIVATIONS: FusedActivation[] = ['none', 'relu', 'relu6'];
 const KINDS: Kind[] = ['whole', 'cancelling', 'wild'];
-const upTo = (last: number) => Array.from({ length: last }, (_, i) => i + 1);
-
-/** Every remainder of every dimension around the largest tile there is: 16 channels, 12 pixels, sums in fours. */
-const REMAINDERS: Convolution[] = [
-  ...upTo(33).flatMap((K) => upTo(13).flatMap((P) => [1, 2, 3, 4, 5, 8, 9].map((C) => pointwise(P, C, K)))),
-  ...upTo(33).flatMap((size) =>
-    ([1, 2] as const).flatMap((stride) => [
-      depthwise(size, 34 - size, 5, stride),
-      depthwise(3, size, 8, stride, 1, true),
-    ]),
-  ),
-  ...upTo(33).flatMap((C) => ([1, 2] as const).map((stride) => depthwise(4, 5, C, stride))),
-  ...upTo(33).flatMap((K) =>
-    ([1, 2] as const).flatMap((stride) => [conv3x3(5, 6, 3, K, stride), conv3x3(6, 3, 1, K, stride, true)]),
-  ),
-  ...upTo(33).map((size) => conv3x3(size, 34 - size, 3, 8, 2, true)),
-];
-
 const activation = fc.constantFrom(...ACTIVATIONS);
 const stride = fc.constantFrom(1 as const, 2 as const);
 const below = (max: number) => fc.integer({ min: 1, max });
@@ -254,8 +168,7 @@ const CONVOLUTIONS: Record<string, fc.Arbitrary<Convolution>> = {
 describe.each(ENGINES.filter(({ op }) => op in CONVOLUTIONS))('$op, $name', ({ name, op, supports, run }) => {
   it('every remainder, whole numbers bit for bit, the rest within the bound', () => {
     let cases = 0;
-    for (const [i, plain] of REMAINDERS.entries()) {
-      const spec = { ...plain, activation: ACTIVATIONS[i % 3] };
+    for (const [i, spec] of REMAINDERS.entries()) {
       if (spec.op !== op || !supports(spec)) continue;
       check(run, spec, 'whole', i);
       check(run, spec, KINDS[1 + (i % 2)], i);
@@ -263,6 +176,14 @@ describe.each(ENGINES.filter(({ op }) => op in CONVOLUTIONS))('$op, $name', ({ n
     }
     expect(cases).toBeGreaterThan(50);
     ledger.add({ what: `Remainders of ${op}, ${name}`, tried: cases });
+  });
+
+  it("the kernels' own cases, likewise", () => {
+    for (const [i, spec] of [...CONV3X3, ...DEPTHWISE, ...POINTWISE].entries()) {
+      if (spec.op !== op || !supports(spec)) continue;
+      check(run, spec, 'integers', i);
+      check(run, spec, KINDS[1 + (i % 2)], i);
+    }
   });
 
   it('shapes and numbers at random', () => {
