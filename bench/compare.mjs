@@ -7,7 +7,7 @@ const LEAST = 0.03;
 export const RULE =
   'A row counts as changed where its fastest times differ by more than the noise: ' +
   `the noise of both files added up, and at least ${100 * LEAST} %. ` +
-  'The noise of a row is how far the middle one of its rounds lies behind the fastest.';
+  'The noise of a row is how far the middle one of its rounds is slower than the fastest.';
 
 /** Rows are the same where all of this is. */
 const keyOf = (row) =>
@@ -15,7 +15,7 @@ const keyOf = (row) =>
     .map((name) => row[name] ?? '')
     .join(' | ');
 
-/** How far the middle round lies behind the fastest, as a fraction. */
+/** How much slower the middle round is than the fastest, as a fraction. */
 export const noiseOf = ({ best }) => median(best) / Math.min(...best) - 1;
 
 /**

@@ -31,7 +31,7 @@ function operandsOf(spec) {
   };
 }
 
-/** An implementation that is no engine with plans: the kernel alone, on operands of its own; of a block all three. */
+/** An implementation without plans: the kernel alone, on operands of its own; of a block all three. */
 function kernelRunner(spec, { id }) {
   if (spec.op === 'inverted_residual') {
     const runs = [spec.widen, spec.filter, spec.project].map((part) => kernelRunner(part, { id }));

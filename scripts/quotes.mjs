@@ -1,5 +1,5 @@
 /**
- * Quotes in docs/: a link to lines of a source, `[…](../src/file.ts#L5-L9)`, with a block of code behind it, is a quote of
+ * Quotes in docs/: a link to lines of a source, `[…](../src/file.ts#L5-L9)`, with a block of code after it, is a quote of
  * these lines. This moves the numbers to where the lines are now.
  *
  *     node scripts/quotes.mjs        writes docs/*.md anew where numbers have changed
@@ -15,7 +15,7 @@ const QUOTE = /\]\((\.\.\/[\w./-]+)#L(\d+)-L(\d+)\)\n\n```ts\n(.*?)^```$/gms;
 
 const trimmed = (text) => text.split('\n').map((line) => line.trim());
 
-/** The first place at or behind `from` where these lines stand, one after another; -1 for none. */
+/** The first place, `from` or later, where these lines stand, one after another; -1 for none. */
 function find(lines, wanted, from) {
   for (let at = from; at + wanted.length <= lines.length; at++) {
     if (wanted.every((line, i) => lines[at + i] === line)) return at;
@@ -23,7 +23,7 @@ function find(lines, wanted, from) {
   return -1;
 }
 
-/** The page with the right numbers. Throws for a quote that is none. */
+/** The page with the right numbers. Throws for a quote that its source does not have. */
 export function renumber(page, file) {
   return page.replace(QUOTE, (all, source, first, last, code) => {
     const lines = trimmed(readFileSync(resolve(DOCS, source), 'utf8'));

@@ -25,7 +25,7 @@ export type ErrorCode =
   | 'HASH'
   /** The file ends before its own header says so. */
   | 'TRUNCATED'
-  /** A header that is no header: wrong magic, bad UTF-8, bad JSON, wrong types of fields. */
+  /** A header that cannot be read: wrong magic, bad UTF-8, bad JSON, wrong types of fields. */
   | 'BAD_HEADER'
   /** The same name twice where names must be unique. */
   | 'DUPLICATE_KEY'

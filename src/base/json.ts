@@ -30,7 +30,7 @@ export interface JsonOptions {
  * Parses one JSON document. Numbers come as `JSON.parse` gives them (1e400 is Infinity, 2⁵³+1 is rounded), so a caller
  * that wants sizes must ask for safe integers.
  *
- * @throws MobileNetError `options.code` for anything that is no JSON, too large or too deep; DUPLICATE_KEY for a key
+ * @throws MobileNetError `options.code` for text that is not JSON, is too large or too deep; DUPLICATE_KEY for a key
  *   that comes twice in one object, however it is spelled; both with file and byte offset
  */
 export function parseJson(source: string | Uint8Array, options: JsonOptions): JsonValue {

@@ -66,7 +66,7 @@ export interface Bar {
   label: string;
   /** Of the full width, 0 to 1. */
   length: number;
-  /** What stands behind it. */
+  /** The text after the bar. */
   text: string;
   colour: string;
   /** Shown where a pointer rests. */
@@ -77,7 +77,7 @@ export interface Bar {
 
 const percent = (fraction: number): string => `${(100 * Math.min(1, Math.max(0, fraction))).toFixed(2)}%`;
 
-/** Horizontal bars, one below the other, with what they are before and their value behind them. */
+/** Horizontal bars, one below the other, each with its label before it and its value after it. */
 export function htmlBars(bars: readonly Bar[]): string {
   const rows = bars.map(({ label, length, text, colour, hint, marks = [] }) => {
     const strokes = marks.map(

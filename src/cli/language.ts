@@ -49,7 +49,7 @@ const RULES: readonly (readonly [RegExp, string | ((...parts: string[]) => strin
   [/\bwhole_image: (?:false|true)/g, '--center-crop'],
   [/\b(allow_nonfinite|local_files_only|force_download): true/g, (_, name) => FLAGS[name]],
   [/\b(device|threads) (auto|wasm|js|reference|\d+)\b/g, (_, name, value) => `${FLAGS[name]} ${value}`],
-  // What is said of a call, and remedies that are none here.
+  // The name of a call, and remedies that do not help at the command line.
   [/^(from_pretrained|pipeline): /g, ''],
   [/, or hand in a compiled module/g, ''],
   [/; env\.useFSCache = false does without/g, '; is HF_ENDPOINT right?'],

@@ -37,7 +37,7 @@ export interface InputFlags {
   verbose?: true;
 }
 
-/** Pictures, and the files of folders and globs that are none by their names. */
+/** Pictures, and files of folders and globs whose names are not those of pictures. */
 class Found {
   readonly pictures: Picture[] = [];
   readonly skipped: string[] = [];
@@ -135,7 +135,7 @@ async function picturesIn(top: string, into: Found): Promise<void> {
   const visited = new Set<string>();
   const visit = async (folder: string): Promise<void> => {
     try {
-      // By its real path, so that a symbolic link to a folder above is no way into a circle.
+      // By its real path, so that a symbolic link to a parent folder does not lead to an endless loop.
       const real = await realpath(folder);
       if (visited.has(real)) return;
       visited.add(real);
@@ -155,7 +155,7 @@ async function picturesIn(top: string, into: Found): Promise<void> {
   await visit(top);
 }
 
-/** All pictures that a glob means; what is no glob is a picture that is not there. */
+/** All pictures that a glob matches; a path without wildcards is taken as a picture that is missing. */
 async function matchesOf(pattern: string, into: Found): Promise<void> {
   const { glob, isDynamicPattern } = await import('tinyglobby'); // 10 ms
   if (!isDynamicPattern(pattern)) return void into.pictures.push(fromFile(pattern));

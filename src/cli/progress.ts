@@ -1,5 +1,5 @@
 /**
- * A progress bar on standard error: only on a terminal, only once a second of work is behind and some is ahead. Results
+ * A progress bar on standard error: only on a terminal, only after a second of work, when some is left. Results
  * may go to the same terminal, so the bar can step aside while a line is written.
  */
 import type { SingleBar } from 'cli-progress';
@@ -25,7 +25,7 @@ export class Progress {
     this.#visible = false;
   }
 
-  /** Says how many pictures are behind, and draws. */
+  /** Draws how many pictures are done. */
   async update(done: number): Promise<void> {
     const elapsed = performance.now() - this.#started;
     if (!this.#enabled || elapsed < PATIENCE_MS || done >= this.#total) return;

@@ -5,7 +5,7 @@ import { EXIT } from './errors.js';
 /** Exit codes as a shell has them for a process that ended by the signal. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** Thrown at the next safe place behind a signal: between two batches, or while waiting for a file or the network. */
+/** Thrown at the next safe place after a signal: between two batches, or while waiting for a file or the network. */
 export class Stopped extends Error {}
 
 export class Session {

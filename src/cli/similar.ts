@@ -133,7 +133,7 @@ function storedFeatures(inputs: readonly string[], { features, filesFrom }: Simi
   throw new UsageError('similar: name pictures to look among, or their --features, not both');
 }
 
-/** The query is no find. */
+/** The query itself is left out of the results. */
 const isSame = (file: string, query: string): boolean =>
   file === query || (!isUrl(file) && !isUrl(query) && resolve(file) === resolve(query));
 

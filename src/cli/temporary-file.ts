@@ -40,7 +40,7 @@ export class TemporaryFile {
     unfinished.delete(this.#path);
   }
 
-  /** Removes what was not committed; behind `commit` it does nothing. */
+  /** Removes what was not committed; after `commit` it does nothing. */
   discard(): void {
     this.#close();
     if (unfinished.delete(this.#path)) rmSync(this.#path, { force: true });
@@ -73,10 +73,10 @@ function openFor(target: string, path: string): number {
   }
 }
 
-/** The path to rename to: behind symbolic links, and never a folder or a device, which a rename would replace. */
+/** The path to rename to: where symbolic links lead, and never a folder or a device, which a rename would replace. */
 function replaceable(target: string): string {
   const found = statSync(target, { throwIfNoEntry: false });
   if (found === undefined) return target;
-  if (!found.isFile()) throw new MobileNetError('IO', `${target}: exists and is no file`, { file: target });
+  if (!found.isFile()) throw new MobileNetError('IO', `${target}: exists and is not a file`, { file: target });
   return realpathSync(target);
 }

@@ -44,7 +44,7 @@ export interface ConvertOptions {
    * `preprocess_input` has it. Code around a model may do otherwise; [0, 1] is common.
    */
   pixel_range?: readonly [low: number, high: number];
-  /** False: the backbone alone, a MobileNetV2Model, whatever lies behind it in the source. */
+  /** False: the backbone alone, a MobileNetV2Model, whatever follows it in the source. */
   head?: boolean;
   /** False: tensors of the source that a MobileNetV2 has no place for are left out, not refused. */
   strict?: boolean;
@@ -206,7 +206,7 @@ function adapt(mapping: Mapping, file: string, options: ConvertOptions): Plan {
 }
 
 /**
- * Where the first block has as many channels behind it as before it (widths up to about 0.27), the paper's rule adds its
+ * Where the first block has as many channels after it as before it (widths up to about 0.27), the paper's rule adds its
  * input to its output, and every framework but Hugging Face's does: there that block is part of the stem.
  */
 function refuseFirstSum(weights: Mapping['weights'], file: string): void {

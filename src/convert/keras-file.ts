@@ -1,7 +1,7 @@
 /**
  * Keras's files to layers and variables:
  *
- *   .h5          attribute model_config (absent in a file of weights), model_weights/…/LAYER/VARIABLE, perhaps ":0" behind
+ *   .h5          attribute model_config (absent in a file of weights), model_weights/…/LAYER/VARIABLE, perhaps with ":0" at the end
  *   .keras       a zip of config.json and model.weights.h5
  *   .weights.h5  …/CLASS_7/vars/0, where the attribute `name` of `vars` is the layer's name. Keras before 3.3 wrote no
  *                names: then the graph's layers are counted, class by class, as Keras counts them.

@@ -1,5 +1,5 @@
 /**
- * What a Keras graph says beyond its weights: the size of the input, how its pixels are scaled, what comes behind the
+ * What a Keras graph says beyond its weights: the size of the input, how its pixels are scaled, what comes after the
  * backbone. Everything that a MobileNetV2 of Hugging Face does not do is found here, all of it, and named.
  *
  * A graph is `{ class_name, config: { layers: [{ class_name, name, config, inbound_nodes }] } }`; a model in a model is a
@@ -25,8 +25,8 @@ export interface KerasGraph {
   norm: { layer: string; epsilon: number } | undefined;
   /** Layers that do nothing once training is over, but for dropout. */
   idle: string[];
-  /** Layers behind the backbone that are left out, because only the backbone is wanted. */
-  behind: string[];
+  /** Layers after the backbone that are left out, because only the backbone is wanted. */
+  afterBackbone: string[];
   /** Layers, with the reason, that cannot be converted. */
   problems: { layer: string; reason: string }[];
 }
@@ -91,7 +91,7 @@ function flatten(model: JsonObject, into: Layer[] = []): Layer[] {
 
 /**
  * Reads a graph. Never throws: what is odd about it becomes a problem.
- * @param head false: what lies behind the backbone's last activation is left out
+ * @param head false: what comes after the backbone's last activation is left out
  * @param version Keras's, as the file has it
  */
 export function readGraph(topology: JsonObject, head = true, version = ''): KerasGraph {
@@ -110,7 +110,7 @@ class Reader implements KerasGraph {
   activation: KerasGraph['activation'];
   classifier: string | undefined;
   readonly idle: string[] = [];
-  readonly behind: string[] = [];
+  readonly afterBackbone: string[] = [];
   readonly problems: KerasGraph['problems'] = [];
   readonly #head: boolean;
   /** Since Keras 3.6 a RandomCrop leaves pictures alone at inference; before, it crops there too. */
@@ -138,7 +138,7 @@ class Reader implements KerasGraph {
       this.#refuse('ReLU', 'expected all of them to end at 6');
     this.hidden_act = ceiling === null ? 'relu' : 'relu6';
     if (this.norm !== undefined && this.classifier === undefined)
-      this.#refuse(this.norm.layer, 'is behind the backbone');
+      this.#refuse(this.norm.layer, 'comes after the backbone');
     for (const [layer, halved] of this.#pads) this.#checkPad(layer, halved);
     return this;
   }
@@ -146,8 +146,8 @@ class Reader implements KerasGraph {
   visit(layer: Layer): void {
     const { kind, name, config } = layer;
     const isActivation = kind === 'ReLU' || kind === 'Activation';
-    if (this.#ended && !this.#head && !(isActivation && this.behind.length === 0)) {
-      this.behind.push(name);
+    if (this.#ended && !this.#head && !(isActivation && this.afterBackbone.length === 0)) {
+      this.afterBackbone.push(name);
       return;
     }
     if (name === 'Conv_1_bn') this.#ended = true;
@@ -262,7 +262,7 @@ class Reader implements KerasGraph {
     else this.#refuse(name, 'is a batch norm where a MobileNetV2 has none');
   }
 
-  /** What comes out of pooling lies between 0 and 6, so that an activation changes nothing, but behind a norm. */
+  /** What comes out of pooling lies between 0 and 6, so that an activation changes nothing, except after a norm. */
   #headActivation(name: string, keeps: boolean): void {
     if (keeps && this.norm === undefined) this.idle.push(name);
     else this.#refuse(name, 'is an activation in the head, before the classifier');
@@ -283,12 +283,12 @@ class Reader implements KerasGraph {
     if (groups !== undefined && groups !== 1) this.#refuse(name, 'is grouped');
   }
 
-  /** Behind a Dense layer it is the classifier's, before it the backbone's. */
+  /** After a Dense layer it is the classifier's, before it the backbone's. */
   #activation(name: string, value: JsonValue | undefined): void {
     const activation = nameOf(value);
     if (this.classifier !== undefined) {
       if (this.activation === 'linear') this.#activate(name, activation);
-      else this.#refuse(name, 'is a second activation behind the classifier');
+      else this.#refuse(name, 'is a second activation after the classifier');
     } else if (activation === 'linear') return;
     else if (this.#pooled) this.#headActivation(name, activation === 'relu' || activation === 'relu6');
     else if (activation === 'relu6') this.#ceilings.add(6);
@@ -387,7 +387,7 @@ class Reader implements KerasGraph {
     this.scaling = after(this.scaling, { scale, offset });
   }
 
-  /** On an even size TensorFlow's SAME adds a row behind, on an odd one before and behind. */
+  /** On an even size TensorFlow's SAME adds a row after the picture, on an odd one a row before and a row after. */
   #checkPad({ name, config }: Layer, halved: number): void {
     const { size: entering } = this.pictures;
     if (entering === undefined) return;
@@ -434,7 +434,7 @@ const CONSTANT = '_CONSTANT_VALUE';
 
 /**
  * Keras 3 has `{ args, kwargs }`. Keras 2 has `[layer, node, output, keywords]` for a function of TensorFlow (a TFOpLambda),
- * where a number in the layer's place stands behind `_CONSTANT_VALUE`; before TensorFlow 2.4 it has the operation itself and
+ * where a number in the layer's place follows `_CONSTANT_VALUE`; before TensorFlow 2.4 it has the operation itself and
  * its constants by their place.
  */
 function callOf({ kind, config, inbound }: Layer): Call {

@@ -54,7 +54,7 @@ export class PictureSize {
     } else if (height === width) {
       this.resize = { shortest_edge: height };
       this.crop = [height, width];
-    } else return 'crops pictures of any size to one that is no square';
+    } else return 'crops pictures of any size to one that is not square';
     return undefined;
   }
 

@@ -53,7 +53,7 @@ export const isKeras = (layers: ReadonlyMap<string, unknown>): boolean =>
 
 /**
  * @param file for messages
- * @param how `range` of the pixels that enter the graph; `head: false` leaves out all behind the backbone
+ * @param how `range` of the pixels that enter the graph; `head: false` leaves out everything after the backbone
  * @throws MobileNetError UNSUPPORTED naming every layer that has no counterpart
  */
 export function mapKeras(
@@ -102,8 +102,8 @@ export function mapKeras(
   const classifier = graph === undefined ? denseOf(rest) : graph.classifier;
   if (classifier !== undefined && !head) rest.delete(classifier);
   else if (classifier !== undefined) addHead(classifier, graph, take, { weights, config, notes });
-  for (const layer of graph?.behind ?? []) rest.delete(layer);
-  // Without a graph, whatever is no layer of the backbone is taken to lie behind it.
+  for (const layer of graph?.afterBackbone ?? []) rest.delete(layer);
+  // Without a graph, every layer that does not belong to the backbone is taken to come after it.
   if (graph === undefined && !head) for (const layer of rest.keys()) if (!BACKBONE.has(layer)) rest.delete(layer);
   const unmapped = [...rest].flatMap(([layer, variables]) => [...variables.keys()].map((name) => `${layer}/${name}`));
   if (graph === undefined) {

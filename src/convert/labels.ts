@@ -40,8 +40,8 @@ function decode(bytes: Uint8Array, file: string): string {
   const zeros = bytes.subarray(0, 1000).filter((byte) => byte === 0).length;
   const got =
     zeros > 0
-      ? 'UTF-16 without a byte order mark, or no text'
-      : `bytes that are no UTF-8, as Latin-1 (Windows-1252) has them for letters like é`;
+      ? 'UTF-16 without a byte order mark, or something other than text'
+      : `bytes that are not UTF-8, as Latin-1 (Windows-1252) has them for letters like é`;
   return refuse(file, `expected text in UTF-8, got ${got}; save it as UTF-8`);
 }
 

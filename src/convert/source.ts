@@ -48,7 +48,7 @@ const TFJS_FILE = 'model.json';
 /**
  * @param where a path (or, in a browser, a URL) of a file or a folder, an opened folder, or the bytes of a file
  * @param file the file in that folder; what to call the bytes
- * @throws MobileNetError NOT_FOUND, UNSUPPORTED for what is no MobileNetV2, and the codes of damaged files
+ * @throws MobileNetError NOT_FOUND, UNSUPPORTED for anything but a MobileNetV2, and the codes of damaged files
  */
 export async function openSource(where: string | Folder | Uint8Array | ArrayBuffer, file?: string): Promise<Source> {
   const bytes = asBytes(where);
@@ -58,7 +58,7 @@ export async function openSource(where: string | Folder | Uint8Array | ArrayBuff
   try {
     folder = await openFolder(where as string | Folder);
   } catch (error) {
-    // What is no folder may be a file whose name tells nothing.
+    // A path that is not a folder may be a file whose name tells nothing.
     const isPath = typeof where === 'string' && file === undefined && /[^/\\]$/.test(where);
     if (!isPath || !(error instanceof MobileNetError) || error.code !== 'NOT_FOUND') throw error;
     return openFile(where).catch((cause) => {
@@ -125,7 +125,7 @@ async function read(bytes: Uint8Array, file: string, folder: Folder | undefined)
   return fromKeras('tfjs', { layers, topology }, file);
 }
 
-/** Its first byte may be anything, for it is a length's lowest; the length has to fit, and "{" stands behind it. */
+/** Bytes 0 to 7 are a length, which has to fit into the file; byte 8 is "{". */
 function isSafetensors(bytes: Uint8Array): boolean {
   if (bytes.length < 9 || bytes[8] !== 0x7b) return false;
   return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true) <= bytes.length - 8;
@@ -183,7 +183,7 @@ function kindOf(bytes: Uint8Array): string {
   if (text(0, 40).includes('onnx') || text(0, 40).includes('pytorch')) return aboutUnread('.onnx')!;
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) return 'a gzip archive; unpack it';
   if (text(257, 262) === 'ustar') return 'a tar archive; unpack it';
-  return bytes.length < 9 ? `${bytes.length} bytes` : 'a file that is none of these, or is damaged';
+  return bytes.length < 9 ? `${bytes.length} bytes` : 'a file of another kind, or a damaged one';
 }
 
 function refuse(file: string, names: string[]): never {

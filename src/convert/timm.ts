@@ -1,7 +1,7 @@
 /**
  * timm's `mobilenetv2_035` to `mobilenetv2_140`: `blocks.S.R` is repetition R of row S of the paper's table. The variants
- * with `d` in their name repeat more often than the paper, so that blocks are left over: they are no MobileNetV2 of
- * Hugging Face. A folder of the hub brings its own config.json, whose `pretrained_cfg` says how pictures are prepared.
+ * with `d` in their name repeat more often than the paper, so that blocks are left over: Hugging Face's
+ * MobileNetV2 does not have them. A folder of the hub brings its own config.json, whose `pretrained_cfg` says how pictures are prepared.
  *
  * Source: timm 1.0, models/efficientnet.py (`_gen_mobilenet_v2`) and data/transforms_factory.py.
  */

@@ -237,7 +237,7 @@ export function readLink(cursor: Cursor): { name: string; address: number } | un
   return address === undefined ? undefined : { name, address };
 }
 
-/** Longer names are no names; and since names may overlap in a file, their length has to be bounded. */
+/** No real name is longer. Names may overlap in a file, so without a bound a small file could ask for much memory. */
 export const LONGEST_NAME = 1024;
 
 export function readName(cursor: Cursor, size: number): string {

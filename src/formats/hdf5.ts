@@ -43,7 +43,7 @@ export interface Hdf5Dataset {
   /** From the root, without a slash at the beginning. */
   readonly path: string;
   readonly dims: readonly number[];
-  /** Of the elements; undefined where they are no numbers that a tensor could have. */
+  /** Of the elements; undefined for a type that a tensor cannot have. */
   readonly dtype: StoredDtype | undefined;
   /** Where its header lies in the file. */
   readonly offset: number;
@@ -104,7 +104,7 @@ export class Hdf5 {
 
   /**
    * The numbers of a dataset, row-major. Data in one piece are a view of the file.
-   * @throws MobileNetError DTYPE for elements that are no numbers, LAYOUT, TRUNCATED, UNSUPPORTED, LIMIT, IO
+   * @throws MobileNetError DTYPE for elements that are not numbers, LAYOUT, TRUNCATED, UNSUPPORTED, LIMIT, IO
    */
   async read({ path }: Hdf5Dataset): Promise<StoredTensor> {
     const plan = this.#plans.get(path)!;
@@ -238,7 +238,7 @@ export class Hdf5 {
     return links;
   }
 
-  /** The children of a B-tree's lowest nodes with the key before each. Every node is visited once, or the tree is none. */
+  /** The children of a B-tree's lowest nodes with the key before each. A node that is met twice is an error: this would not be a tree. */
   #leaves<Key>(
     root: number,
     type: 0 | 1,
@@ -375,7 +375,7 @@ export class Hdf5 {
   async #inflate(plan: Plan, bytes: Uint8Array, chunkBytes: number): Promise<Uint8Array> {
     const inflate = requirePlatform('inflate', 'compressed HDF5');
     try {
-      return await inflate(bytes, 'deflate', chunkBytes + 4); // a checksum may stand behind the chunk
+      return await inflate(bytes, 'deflate', chunkBytes + 4); // a checksum may follow the chunk
     } catch (cause) {
       const { file } = this.#source;
       const message = `${file}: ${show(plan.path)} is damaged or too long (${(cause as Error).message})`;
@@ -456,7 +456,7 @@ export class Hdf5 {
 /** The shuffle filter puts all first bytes of elements first, then all second ones: it compresses better. */
 function unshuffle(bytes: Uint8Array, size: number): Uint8Array {
   const count = Math.floor(bytes.length / size);
-  const out = bytes.slice(); // what is no whole element stays in place
+  const out = bytes.slice(); // bytes after the last whole element stay in place
   for (let b = 0; b < size; b++) for (let i = 0; i < count; i++) out[i * size + b] = bytes[b * count + i];
   return out;
 }

@@ -209,7 +209,7 @@ class Machine {
         }
         break;
       default:
-        this.#fail('PICKLE', `opcode 0x${opcode.toString(16)} is none that torch.save writes for tensors`);
+        this.#fail('PICKLE', `opcode 0x${opcode.toString(16)} is not one that torch.save writes for tensors`);
     }
   }
 

@@ -70,7 +70,7 @@ const NAME = /^[^\0-\x1f\x7f"#%*./:<>?\\| ~][^\0-\x1f\x7f"#%*/:<>?\\|]*$/;
 /**
  * A relative path of a stranger as a plain one: `./weights.bin`, `a/../weights.bin` and `a\\weights.bin` are spellings that
  * browsers and other loaders take.
- * @returns undefined for what leads out of the folder, and for what is no plain name when it is resolved
+ * @returns undefined for a path that leads out of the folder, or whose parts are not plain names
  */
 export function insidePath(path: string): string | undefined {
   const inside: string[] = [];

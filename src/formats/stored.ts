@@ -114,8 +114,8 @@ const NUMBERS: Partial<Record<StoredDtype, (view: DataView) => number | bigint>>
 };
 
 /**
- * Batch norm's count of training steps. PyTorch keeps it as int64; who converts a whole checkpoint to half precision converts
- * it too. Nothing reads it, so that no type is refused: what is no whole number counts as 0.
+ * Batch norm's count of training steps. PyTorch keeps it as int64; whoever converts a whole checkpoint to half precision
+ * converts it too. Nothing reads it, so no type is refused: anything but a whole number counts as 0.
  */
 export function toCounter(stored: StoredTensor): bigint {
   const { bytes, dtype } = stored;

@@ -1,5 +1,5 @@
 /**
- * TensorFlow.js models: `model.json` holds a Keras graph, or one of TensorFlow's operations, and a manifest of weights, whose bytes lie one behind the
+ * TensorFlow.js models: `model.json` holds a Keras graph, or one of TensorFlow's operations, and a manifest of weights, whose bytes lie one after the
  * other in files beside it.
  *
  *   { "modelTopology": { "model_config": … },

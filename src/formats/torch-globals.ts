@@ -20,7 +20,7 @@ const STORAGE_TYPES: ReadonlyMap<string, StoredDtype> = new Map([
   ['ByteStorage', 'U8'],
   ['BoolStorage', 'BOOL'],
   ['ComplexFloatStorage', 'C64'],
-  // Tensors of these are no weights of ours, but may lie beside them; only the sizes matter.
+  // No weight of ours has such a type, but a checkpoint may hold other tensors that do; only the sizes matter.
   ['QInt8Storage', 'I8'],
   ['QUInt8Storage', 'U8'],
   ['QInt32Storage', 'I32'],

@@ -151,7 +151,10 @@ export async function list(remote: Remote, revision: string, signal?: AbortSigna
   if (answer === undefined) return undefined;
   const { sha, siblings } = isJsonObject(answer) ? answer : {};
   if (typeof sha !== 'string' || !isCommit(sha) || !Array.isArray(siblings)) {
-    throw new MobileNetError('BAD_HEADER', `${remote.repo}: ${remote.host.host} is no hub: its list of files is none`);
+    throw new MobileNetError(
+      'BAD_HEADER',
+      `${remote.repo}: ${remote.host.host} is no hub: it gives no list of the model's files`,
+    );
   }
   const files = new Map<string, FileFacts>();
   for (const entry of siblings) {

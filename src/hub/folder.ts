@@ -73,7 +73,7 @@ export async function responseFolder(repo: string, options: HubOptions, host: st
     const { etag = '' } = facts ?? {};
     await verify(remote, file, etag, bytes, 'the hub, or a mirror of it, is at fault');
     const headers = { etag, 'content-length': String(bytes.length), ...(commit && { [COMMIT]: commit }) };
-    // A full disk is no reason to go without the model.
+    // The model can be used even if a full disk keeps it from being stored.
     await cache?.put(fileUrl(remote, file, revision).href, new Response(bytes, { headers })).catch(() => {});
     return bytes;
   }

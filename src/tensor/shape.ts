@@ -11,7 +11,7 @@ import { expected, MobileNetError, show } from '../base/errors.js';
 /** Sizes of the dimensions, the outermost first. */
 export type Dims = readonly number[];
 
-/** Elements in a tensor of these dimensions. Throws ARG for a dimension that is no size, or a product past 2⁵³. */
+/** Elements in a tensor of these dimensions. Throws ARG for a dimension that is not a whole number ≥ 0, and for a product past 2⁵³. */
 export function elementCount(dims: Dims): number {
   let count = 1;
   for (const size of dims) {

@@ -25,7 +25,7 @@ export type { TensorData, TensorType } from './elements.js';
 export type Scalar = number | bigint;
 /** What elements are as JavaScript values. */
 export type Element<T extends TensorType> = T extends 'int64' ? bigint : number;
-/** The type of what is no whole number: floats keep theirs, everything else gives float32. */
+/** The type of a mean or a quotient: floats keep theirs, everything else gives float32. */
 export type FloatOf<T extends TensorType> = T extends 'float16' | 'float64' ? T : 'float32';
 /** The type of a sum: floats keep theirs, integers and bool give int64, as in PyTorch. */
 export type SumOf<T extends TensorType> = T extends 'float16' | 'float32' | 'float64' ? T : 'int64';
@@ -140,7 +140,7 @@ export class Tensor<T extends TensorType = TensorType> {
     return this.#reshape(this.squeeze(dim));
   }
 
-  /** With a dimension of size 1 more, at `dim`; -1 puts it behind all. Shares memory. */
+  /** With a dimension of size 1 more, at `dim`; -1 puts it last. Shares memory. */
   unsqueeze(dim: number): Tensor<T> {
     return this.view(...this.dims.toSpliced(dimIndex(dim, this.dims.length + 1), 0, 1));
   }
@@ -283,7 +283,7 @@ export class Tensor<T extends TensorType = TensorType> {
    * Every element plus a number, or plus the element of another tensor; dims broadcast as in PyTorch. With a number the
    * tensor keeps its type, integers cut off towards zero (as transformers.js does it; PyTorch would make floats); of two
    * tensors the result has the wider type.
-   * @throws MobileNetError ARG for what is no number or Tensor, and for dims that do not fit
+   * @throws MobileNetError ARG for anything but a number or Tensor, and for dims that do not fit
    */
   add<U extends TensorType = T>(value: Scalar | Tensor<U>): Tensor<T | U> {
     return this.#arithmetic('add', value, (a, b) => a + b);

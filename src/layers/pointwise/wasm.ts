@@ -259,7 +259,7 @@ function plainTiles(walk: Walk, isWhole: Expr<'i32'>): void {
 
 /**
  * With fused multiply-adds there is room for a tile of 6×8, at half a panel: 97 % of the peak, where 2×16 has 92. The rest of
- * a block are tiles of 5×8, which is as good; all layers of 7×7 gain 1.5 % over 8 × 6 and one.
+ * a block are tiles of 5×8, which is as good (bench/README.md, "Small differences").
  */
 function mainTiles(walk: Walk, isWhole: Expr<'i32'>): void {
   const { f, step, offset, pixelAt, sixesEnd } = walk;
@@ -316,7 +316,7 @@ function readAhead(f: FunctionBuilder, next: Local<'i32'>, nextEnd: Local<'i32'>
  * The next `height` pixels by `vectors`·4 channels of a panel, in which an input channel is `step` bytes from the next.
  * The loop counts by the address of its weights alone, and is not unrolled here: V8 does that, and of a longer body it
  * would gather all loads at the top, more than registers can hold. By hand, two steps a round run at 20 GMAC/s instead
- * of 31. In Node 20 a step that is no constant costs 7 %, and so does another local that lives on across the loop.
+ * of 31. In Node 20 a step that is not constant costs 7 %, and so does another local that lives on across the loop.
  */
 function tile(context: Context, height: number, vectors: number, step: Operand<'i32'>): void {
   const { f, pixelAt, weightsAt, outAt, biasAt, residual, toResidual, rowBytes, outBytes, low, high, left } = context;

@@ -306,7 +306,7 @@ export class FunctionBuilder {
 /** 4 GiB in pages of 64 KiB, all that 32 bits can address. */
 export const MAX_PAGES = 65536;
 
-/** Parameters of a function in order: names, and their types. (Names are no whole numbers, which objects would sort.) */
+/** Parameters of a function in order: names, and their types. (A name must not look like a whole number: objects sort those.) */
 export type ParameterTypes = Readonly<Record<string, ValueType>>;
 
 /** Parameters of one type, to be spread into a list of them: `{ ...typed('i32', 'x', 'y'), ...typed('f32', 'lo', 'hi') }`. */

@@ -16,8 +16,8 @@ type EmittedFunction = (...args: number[]) => void;
 /**
  * One thread does blocks in bands of rows from here on. It is the same work with more calls, at each of which threads meet.
  * It pays where the wide tensor leaves the caches: DeepLab's layer.0 at 513, 25 MB, takes 6.04 ms in bands and 6.78 without;
- * layer.1, 10 MB, is even. At 224 one thread gains 1 % or 2 % by it in the first three blocks, 4.8 and twice 1.8 MB (13.57 ms
- * instead of 13.70 in Node 24, 18.54 instead of 18.68 in Node 20), two threads lose 6 %.
+ * layer.1, 10 MB, is even. At 224 one thread gains a little by it in the first three blocks, 4.8 and twice 1.8 MB
+ * (bench/README.md, "Small differences"); two threads lose 6 %.
  */
 const WIDE_BYTES_ALONE = 1.5e6;
 
