@@ -7,14 +7,14 @@
  *
  * - **Operands lie in lanes**, typed arrays that are constants and all have one length. V8 then compiles addresses and
  *   lengths into the code, and of reads at the same index checks the bounds of only the first: five reads, two checks.
- *   This tile takes 86 ms over arrays that come as parameters, 43 over lanes. V8 does not treat
- *   an exported array as constant, because an importer could see it change: 127 ms. So lanes are private, and only a list of them is exported.
+ *   This tile takes 86 ms over arrays that come as parameters, 43 over lanes. V8 does not treat an exported array as
+ *   constant, because an importer could see it change: 127 ms. So lanes are private, and only a list of them is exported.
  * - **Lanes are constants of a constructor that is called once**, not of the file. Bundlers (esbuild, Vite and Turbopack
  *   among them) turn a file's `const` into `var`, which V8 must expect to change: the whole network took 256 ms
  *   instead of 104. Inside a function they leave `const` alone, or make it `let`, which V8 treats alike.
- *   Parameters of that function would not be constants (221 ms in Node 20), and a plain function does not work either: Turbopack puts its
- *   body in the place of its only call, its constants among the file's variables (353 ms). No bundler does that with a
- *   constructor. `npm run bench:bundles` shows each.
+ *   Parameters of that function would not be constants (221 ms in Node 20). A plain function does not work either:
+ *   Turbopack puts its body in the place of its only call, its constants among the file's variables (353 ms). No bundler
+ *   does that with a constructor. `npm run bench:bundles` shows each.
  * - **Lanes are parts of one buffer.** In a process that has ever detached a buffer, as servers have, V8 looks at each read
  *   whether the buffer is still there. With one buffer for all this costs little in Node 24; Node 20 takes a third
  *   longer either way (bench/README.md, "Small differences").

@@ -272,7 +272,7 @@ describe('the head', () => {
       false,
     );
     expect(graph).toMatchObject({
-      behind: ['flat', 'a', 'b'],
+      afterBackbone: ['flat', 'a', 'b'],
       classifier: undefined,
       hidden_act: 'relu6',
       problems: [],
