@@ -4,6 +4,7 @@ import { dirname, join, normalize, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { CDN, modulesFor } from '../scripts/entries.mjs';
+import { draw, ROOMS, readHouse } from '../scripts/rooms.mjs';
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
@@ -77,6 +78,25 @@ function reachedFrom(entry: string, when: 'at once' | 'ever' = 'ever'): string[]
 describe('the house', () => {
   it('has files to check', () => {
     expect(files.length).toBeGreaterThan(30);
+  });
+
+  it('is drawn as it is, and every arrow points down', () => {
+    const house = readHouse();
+    const order = ROOMS.map(([name]) => name);
+    expect(Object.keys(house.rooms).sort()).toEqual([...order].sort());
+    for (const arrow of Object.keys(house.arrows)) {
+      const [from, to] = arrow.split(' ').map((name) => order.indexOf(name));
+      expect(from, arrow).toBeLessThan(to);
+    }
+    const picture = readFileSync(join(SRC, '../docs/images/rooms.svg'), 'utf8');
+    expect(picture, 'node scripts/rooms.mjs draws it anew').toBe(draw(house));
+  });
+
+  it('has no room above 12 % of the lines', () => {
+    const { rooms } = readHouse();
+    const all = Object.values(rooms).reduce((sum, { lines }) => sum + lines, 0);
+    const shares = Object.entries(rooms).map(([name, { lines }]): [string, number] => [name, lines / all]);
+    expect(shares.filter(([, share]) => share > 0.12)).toEqual([]);
   });
 
   it('every room imports only the rooms it may', () => {
