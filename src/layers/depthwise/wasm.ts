@@ -91,34 +91,18 @@ export const depthwiseWasm: WasmKernel<DepthwiseSpec> = {
     });
   },
 
-  /** Strips of columns, in each of them bands of rows, blocks of channels, rows, and vectors of channels along a row. */
   emit(module: ModuleBuilder) {
     for (const stride of [1, 2] as const) {
-      module.func(`depthwise3x3_s${stride}`, PARAMS, (f, p) => {
-        const walk = beginWalk(f, p, stride);
-        const { stripFrom, stripTo, first, bandFrom, blockFrom, left } = walk;
-        f.for(stripFrom, 0, p.OW, p.strip, () => {
-          setUpTo(f, stripTo, i32.add(stripFrom, p.strip), p.OW);
-          f.for(first, stripFrom, i32.add(stripFrom, p.dilation), 1, () => {
-            f.set(left, i32.sub(i32.mul(first, stride), p.padLeft));
-            const slide = stride === 1 ? slideByOne : slideByTwo;
-            const { enter, alongRow } = slide(walk.window, { ...p, left, first, end: stripTo });
-            f.for(bandFrom, p.rowFrom, p.rowTo, p.band, () => {
-              enterBand(walk, enter);
-              f.for(blockFrom, 0, p.C, p.block, () => rowsOfBlock(walk, alongRow));
-            });
-          });
-        });
-      });
+      module.func(`depthwise3x3_s${stride}`, PARAMS, (f, p) => emitStrips(f, p, stride));
     }
   },
 };
 
-/** Where the function stands. */
-type Walk = ReturnType<typeof beginWalk>;
-
-/** Declares what lives through the whole function, and counts what never changes. */
-function beginWalk(f: FunctionBuilder, p: Parameters<typeof PARAMS>, stride: 1 | 2) {
+/**
+ * Strips of columns, in each of them bands of rows, blocks of channels, rows, and vectors of channels along a row. What lives
+ * through the whole function is declared first; the functions inside are its levels, the outermost last.
+ */
+function emitStrips(f: FunctionBuilder, p: Parameters<typeof PARAMS>, stride: 1 | 2): void {
   const [pixelBytes, rowBytes, outRowBytes, step] = f.locals('i32', 4);
   f.set(pixelBytes, i32.shl(p.C, 2));
   f.set(rowBytes, i32.mul(p.W, pixelBytes));
@@ -137,74 +121,79 @@ function beginWalk(f: FunctionBuilder, p: Parameters<typeof PARAMS>, stride: 1 |
   const [blockFrom, blockTo, outRow] = f.locals('i32', 3);
   const [left, h, top, turn, slot, begin] = f.locals('i32', 6);
   const window: Window = { f, rows, steps, weights, start, out, step, low, high };
-  return {
-    ...{ f, p, stride, window, pixelBytes, rowBytes, outRowBytes, step, start, weights, rows, steps, bases, inside },
-    ...{ stripFrom, stripTo, first, bandFrom, bandTo, row, channel, weightAt, lane, out, blockFrom, blockTo, outRow },
-    ...{ left, h, top, turn, slot, begin },
+
+  /** The smaller of two. */
+  const setUpTo = (local: Local<'i32'>, value: Expr<'i32'>, most: Local<'i32'>): void => {
+    f.set(local, value);
+    f.if(i32.gt_s(local, most), () => f.set(local, most));
   };
-}
 
-/** The smaller of two. */
-function setUpTo(f: FunctionBuilder, local: Local<'i32'>, value: Expr<'i32'>, most: Local<'i32'>): void {
-  f.set(local, value);
-  f.if(i32.gt_s(local, most), () => f.set(local, most));
-}
-
-/** Finds the band's end, and the turn of the ring that it begins in: row h of x is in slot h − turn, or a turn before. */
-function enterBand({ f, p, stride, bandFrom, bandTo, turn, begin, pixelBytes }: Walk, enter: Local<'i32'>): void {
-  setUpTo(f, bandTo, i32.add(bandFrom, p.band), p.rowTo);
-  f.set(turn, i32.sub(i32.mul(bandFrom, stride), p.padTop));
-  f.if(i32.lt_s(turn, 0), () => f.set(turn, 0));
-  f.set(turn, i32.mul(i32.div_u(turn, p.held), p.held));
-  f.set(begin, i32.add(p.x, i32.mul(enter, pixelBytes)));
-}
-
-/** All rows of a band, for a block of channels. */
-function rowsOfBlock(walk: Walk, alongRow: () => void): void {
-  const { f, p, stride, bandFrom, bandTo, blockFrom, blockTo, top, row } = walk;
-  setUpTo(f, blockTo, i32.add(blockFrom, p.block), p.C);
-  f.set(top, i32.sub(i32.mul(bandFrom, stride), p.padTop));
-  f.for(row, bandFrom, bandTo, 1, () => {
-    enterRow(walk);
-    vectorsOfRow(walk, alongRow);
-    f.increase(top, stride);
-  });
-}
-
-/** Finds the rows of taps, of which the first is row `top` of the picture. */
-function enterRow({ f, p, bases, steps, inside, h, top, turn, slot, begin, rowBytes, step }: Walk): void {
-  f.set(h, top);
-  for (const [r, base] of bases.entries()) {
-    f.set(base, p.zeros);
-    f.set(steps[r], 0);
-    f.set(inside[r], 0);
-    // As unsigned, a negative row is a huge one.
-    f.if(i32.lt_u(h, p.H), () => {
-      f.set(slot, i32.sub(h, turn));
-      f.if(i32.ge_s(slot, p.held), () => f.set(slot, i32.sub(slot, p.held)));
-      f.set(base, i32.add(begin, i32.mul(slot, rowBytes)));
-      f.set(steps[r], step);
-      f.set(inside[r], -1);
+  /** A row of output, four channels at a time. */
+  const vectorsOfRow = (alongRow: () => void): void => {
+    f.set(weightAt, i32.add(p.w, i32.mul(blockFrom, 9 * 4)));
+    f.set(outRow, i32.add(i32.mul(row, outRowBytes), i32.mul(first, pixelBytes)));
+    f.set(outRow, i32.add(p.y, outRow));
+    f.for(channel, blockFrom, blockTo, LANES, () => {
+      vectorAt(f, lane, channel, p.C);
+      for (const [tap, weight] of weights.entries()) f.set(weight, v128.load(weightAt, 16 * tap));
+      f.increase(weightAt, 9 * 4 * LANES);
+      f.set(start, v128.load(i32.add(p.bias, lane)));
+      for (const [r, at] of rows.entries()) f.set(at, i32.add(bases[r], i32.and(lane, inside[r])));
+      f.set(out, i32.add(outRow, lane));
+      alongRow();
     });
-    f.increase(h, p.dilation);
-  }
-}
+  };
 
-/** A row of output, four channels at a time. */
-function vectorsOfRow(walk: Walk, alongRow: () => void): void {
-  const { f, p, weightAt, weights, blockFrom, blockTo, row, first, outRow, outRowBytes, pixelBytes } = walk;
-  const { channel, lane, start, rows, bases, inside, out } = walk;
-  f.set(weightAt, i32.add(p.w, i32.mul(blockFrom, 9 * 4)));
-  f.set(outRow, i32.add(i32.mul(row, outRowBytes), i32.mul(first, pixelBytes)));
-  f.set(outRow, i32.add(p.y, outRow));
-  f.for(channel, blockFrom, blockTo, LANES, () => {
-    vectorAt(f, lane, channel, p.C);
-    for (const [tap, weight] of weights.entries()) f.set(weight, v128.load(weightAt, 16 * tap));
-    f.increase(weightAt, 9 * 4 * LANES);
-    f.set(start, v128.load(i32.add(p.bias, lane)));
-    for (const [r, at] of rows.entries()) f.set(at, i32.add(bases[r], i32.and(lane, inside[r])));
-    f.set(out, i32.add(outRow, lane));
-    alongRow();
+  /** Finds the rows of taps, of which the first is row `top` of the picture. */
+  const enterRow = (): void => {
+    f.set(h, top);
+    for (const [r, base] of bases.entries()) {
+      f.set(base, p.zeros);
+      f.set(steps[r], 0);
+      f.set(inside[r], 0);
+      // As unsigned, a negative row is a huge one.
+      f.if(i32.lt_u(h, p.H), () => {
+        f.set(slot, i32.sub(h, turn));
+        f.if(i32.ge_s(slot, p.held), () => f.set(slot, i32.sub(slot, p.held)));
+        f.set(base, i32.add(begin, i32.mul(slot, rowBytes)));
+        f.set(steps[r], step);
+        f.set(inside[r], -1);
+      });
+      f.increase(h, p.dilation);
+    }
+  };
+
+  /** All rows of a band, for a block of channels. */
+  const rowsOfBlock = (alongRow: () => void): void => {
+    setUpTo(blockTo, i32.add(blockFrom, p.block), p.C);
+    f.set(top, i32.sub(i32.mul(bandFrom, stride), p.padTop));
+    f.for(row, bandFrom, bandTo, 1, () => {
+      enterRow();
+      vectorsOfRow(alongRow);
+      f.increase(top, stride);
+    });
+  };
+
+  /** Finds the band's end, and the turn of the ring that it begins in: row h of x is in slot h − turn, or a turn before. */
+  const enterBand = (enter: Local<'i32'>): void => {
+    setUpTo(bandTo, i32.add(bandFrom, p.band), p.rowTo);
+    f.set(turn, i32.sub(i32.mul(bandFrom, stride), p.padTop));
+    f.if(i32.lt_s(turn, 0), () => f.set(turn, 0));
+    f.set(turn, i32.mul(i32.div_u(turn, p.held), p.held));
+    f.set(begin, i32.add(p.x, i32.mul(enter, pixelBytes)));
+  };
+
+  f.for(stripFrom, 0, p.OW, p.strip, () => {
+    setUpTo(stripTo, i32.add(stripFrom, p.strip), p.OW);
+    f.for(first, stripFrom, i32.add(stripFrom, p.dilation), 1, () => {
+      f.set(left, i32.sub(i32.mul(first, stride), p.padLeft));
+      const slide = stride === 1 ? slideByOne : slideByTwo;
+      const { enter, alongRow } = slide(window, { left, first, end: stripTo, W: p.W, dilation: p.dilation });
+      f.for(bandFrom, p.rowFrom, p.rowTo, p.band, () => {
+        enterBand(enter);
+        f.for(blockFrom, 0, p.C, p.block, () => rowsOfBlock(alongRow));
+      });
+    });
   });
 }
 

@@ -97,24 +97,8 @@ export const pointwiseWasm: WasmKernel<PointwiseSpec> = {
     });
   },
 
-  /** Blocks of pixels, in each of them all panels of channels, and in each of those the tiles of the block. */
   emit(module: ModuleBuilder) {
-    const { relaxed } = module;
-    module.func('pointwise', PARAMS, (f, p) => {
-      const walk = beginWalk(f, p);
-      f.for(walk.blockFrom, p.rowFrom, p.rowTo, p.block, () => {
-        enterBlock(walk, relaxed);
-        f.for(walk.column, p.colFrom, p.colTo, PANEL, () => {
-          enterPanel(walk);
-          const isWhole = i32.gt_s(i32.sub(p.K, walk.column), HALF);
-          if (relaxed) {
-            mainTiles(walk, isWhole);
-            restAfterMain(walk, isWhole);
-          } else plainTiles(walk, isWhole);
-          f.increase(walk.panel, i32.mul(walk.rowBytes, PANEL));
-        });
-      });
-    });
+    module.func('pointwise', PARAMS, (f, p) => emitBlocks(f, p, module.relaxed));
   },
 };
 
@@ -162,11 +146,11 @@ interface Context {
   left: Local<'i32'>;
 }
 
-/** Where the function stands: which block of pixels, which panel. */
-type Walk = ReturnType<typeof beginWalk>;
-
-/** Declares what lives through the whole function, and counts what never changes. */
-function beginWalk(f: FunctionBuilder, p: Parameters<typeof PARAMS>) {
+/**
+ * Blocks of pixels, in each of them all panels of channels, and in each of those the tiles of the block. What lives through the
+ * whole function is declared first; the functions inside are its levels, the outermost last.
+ */
+function emitBlocks(f: FunctionBuilder, p: Parameters<typeof PARAMS>, relaxed: boolean): void {
   const [rowBytes, outBytes, blockFrom, blockTo, blockEnd, column, panel] = f.locals('i32', 7);
   f.set(rowBytes, i32.shl(p.C, 2));
   f.set(outBytes, i32.shl(p.K, 2));
@@ -180,119 +164,119 @@ function beginWalk(f: FunctionBuilder, p: Parameters<typeof PARAMS>) {
   f.set(weightsEnd, i32.add(p.w, i32.mul(rowBytes, i32.and(i32.add(p.K, HALF - 1), -HALF))));
   const addresses = { pixelAt, weightsAt, outAt, biasAt, residual: p.residual, toResidual };
   const context: Context = { f, ...addresses, rowBytes, outBytes, low, high, left };
-  const block = { blockFrom, blockTo, blockEnd, sixesEnd, needed };
-  return { p, context, ...context, ...block, column, panel, step, next, nextEnd, weightsEnd, portion, offset };
-}
 
-/** Finds the block's end, and how much of the next panel each of its tiles should read ahead. */
-function enterBlock(walk: Walk, relaxed: boolean): void {
-  const { f, p, blockFrom, blockTo, blockEnd, sixesEnd, panel, portion, needed, rowBytes } = walk;
-  f.set(blockTo, i32.add(blockFrom, p.block));
-  f.if(i32.gt_s(blockTo, p.rowTo), () => f.set(blockTo, p.rowTo));
-  f.set(blockEnd, i32.add(p.x, i32.mul(blockTo, rowBytes)));
-  f.set(panel, i32.add(p.w, i32.mul(p.colFrom, rowBytes)));
-  const pixels = i32.sub(blockTo, blockFrom);
-  if (relaxed) {
-    // As many fives as it takes for the rest to be sixes, where there is room for them: 49 are 4 × 6 + 5 × 5.
-    f.set(needed, i32.mul(i32.rem_u(i32.sub(6, i32.rem_u(pixels, 6)), 6), 5));
-    f.if(i32.gt_s(needed, pixels), () => f.set(needed, 0));
-    f.set(sixesEnd, i32.sub(blockEnd, i32.mul(needed, rowBytes)));
-  }
-  // A main tile comes round once for so many pixels; with relaxed SIMD twice, once for each half of the panel.
-  const pixelsARound = relaxed ? RELAXED_HEIGHT / 2 : PLAIN_HEIGHT;
-  f.set(portion, i32.div_u(i32.mul(p.C, pixelsARound), pixels));
-  f.set(portion, i32.mul(i32.add(portion, 1), i32.mul(i32.le_s(p.C, MOST_AHEAD), LINE)));
-}
-
-/** Finds the panel that comes next. */
-function enterPanel({ f, panel, next, nextEnd, weightsEnd, rowBytes }: Walk): void {
-  f.set(next, i32.add(panel, i32.mul(rowBytes, PANEL)));
-  f.set(nextEnd, i32.add(next, i32.mul(rowBytes, PANEL)));
-  f.if(i32.gt_u(nextEnd, weightsEnd), () => f.set(nextEnd, weightsEnd));
-}
-
-/** Goes to the block's first pixel, and to `offset` floats after the beginning of the panel. */
-function goTo(walk: Walk, offset: Operand<'i32'>): void {
-  const { f, p, left, column, biasAt, outAt, blockFrom, outBytes, weightsAt, panel, pixelAt, rowBytes } = walk;
-  f.set(left, i32.sub(i32.sub(p.K, column), offset));
-  f.set(biasAt, i32.add(p.bias, i32.shl(i32.add(column, offset), 2)));
-  f.set(outAt, i32.add(i32.mul(blockFrom, outBytes), i32.shl(i32.add(column, offset), 2)));
-  f.set(outAt, i32.add(p.y, outAt));
-  f.set(weightsAt, i32.add(panel, i32.shl(offset, 2)));
-  f.set(pixelAt, i32.add(p.x, i32.mul(blockFrom, rowBytes)));
-}
-
-/** As many tiles as there is room for until `end`. A main tile reads a portion of the next panel ahead. */
-function tiles(
-  walk: Walk,
-  [height, channels]: readonly [number, number],
-  step: Operand<'i32'>,
-  { end = walk.blockEnd, main = false } = {},
-): void {
-  const { f, needed, rowBytes, pixelAt, next, nextEnd, portion, context } = walk;
-  f.set(needed, i32.mul(rowBytes, height));
-  f.while(
-    () => i32.ge_u(i32.sub(end, pixelAt), needed),
-    () => {
-      if (main) readAhead(f, next, nextEnd, portion);
-      tile(context, height, channels / 4, step);
-    },
-  );
-}
-
-/** Without relaxed SIMD: tiles of 2×16, of 4×8 in a half panel, and the last pixels one by one. */
-function plainTiles(walk: Walk, isWhole: Expr<'i32'>): void {
-  walk.f.if(
-    isWhole,
-    () => {
-      goTo(walk, 0);
-      tiles(walk, [PLAIN_HEIGHT, PANEL], WHOLE_STEP, { main: true });
-      tiles(walk, [1, PANEL], WHOLE_STEP);
-    },
-    () => {
-      goTo(walk, 0);
-      tiles(walk, [4, HALF], HALF_STEP);
-      tiles(walk, [1, HALF], HALF_STEP);
-    },
-  );
-}
-
-/**
- * With fused multiply-adds there is room for a tile of 6×8, at half a panel: 97 % of the peak, where 2×16 has 92. The rest of
- * a block are tiles of 5×8, which is as good (bench/README.md, "Small differences").
- */
-function mainTiles(walk: Walk, isWhole: Expr<'i32'>): void {
-  const { f, step, offset, pixelAt, sixesEnd } = walk;
-  f.set(step, HALF_STEP);
-  f.if(isWhole, () => f.set(step, WHOLE_STEP));
-  f.for(offset, 0, i32.shr_u(step, 2), HALF, () => {
-    goTo(walk, offset);
-    tiles(walk, [RELAXED_HEIGHT, HALF], step, { end: sixesEnd, main: true });
-    tiles(walk, [5, HALF], step);
-  });
-  f.set(offset, pixelAt);
-}
-
-/** The pixels that sixes and fives have left, where a block has too few for them. */
-function restAfterMain(walk: Walk, isWhole: Expr<'i32'>): void {
-  const { f, outAt, offset, pixelAt, rowBytes, outBytes } = walk;
-  const goToRest = () => {
-    goTo(walk, 0);
-    f.increase(outAt, i32.mul(i32.div_u(i32.sub(offset, pixelAt), rowBytes), outBytes));
-    f.set(pixelAt, offset);
+  /** Goes to the block's first pixel, and to `from` floats after the beginning of the panel. */
+  const goTo = (from: Operand<'i32'>): void => {
+    f.set(left, i32.sub(i32.sub(p.K, column), from));
+    f.set(biasAt, i32.add(p.bias, i32.shl(i32.add(column, from), 2)));
+    f.set(outAt, i32.add(i32.mul(blockFrom, outBytes), i32.shl(i32.add(column, from), 2)));
+    f.set(outAt, i32.add(p.y, outAt));
+    f.set(weightsAt, i32.add(panel, i32.shl(from, 2)));
+    f.set(pixelAt, i32.add(p.x, i32.mul(blockFrom, rowBytes)));
   };
-  f.if(
-    isWhole,
-    () => {
-      goToRest();
-      tiles(walk, [2, PANEL], WHOLE_STEP);
-      tiles(walk, [1, PANEL], WHOLE_STEP);
-    },
-    () => {
-      goToRest();
-      tiles(walk, [1, HALF], HALF_STEP);
-    },
-  );
+
+  /** As many tiles as there is room for until `end`. Those that do most of the work read a portion of the next panel ahead. */
+  const tiles = (height: number, channels: number, bytes: Operand<'i32'>, end = blockEnd, ahead = false): void => {
+    f.set(needed, i32.mul(rowBytes, height));
+    f.while(
+      () => i32.ge_u(i32.sub(end, pixelAt), needed),
+      () => {
+        if (ahead) readAhead(f, next, nextEnd, portion);
+        tile(context, height, channels / 4, bytes);
+      },
+    );
+  };
+
+  /** Without relaxed SIMD: tiles of 2×16, of 4×8 in a half panel, and the last pixels one by one. */
+  const plainTiles = (isWhole: Expr<'i32'>): void => {
+    f.if(
+      isWhole,
+      () => {
+        goTo(0);
+        tiles(PLAIN_HEIGHT, PANEL, WHOLE_STEP, blockEnd, true);
+        tiles(1, PANEL, WHOLE_STEP);
+      },
+      () => {
+        goTo(0);
+        tiles(4, HALF, HALF_STEP);
+        tiles(1, HALF, HALF_STEP);
+      },
+    );
+  };
+
+  /**
+   * With fused multiply-adds there is room for a tile of 6×8, at half a panel: 97 % of the peak, where 2×16 has 92. The rest of
+   * a block are tiles of 5×8, which is as good.
+   */
+  const mainTiles = (isWhole: Expr<'i32'>): void => {
+    f.set(step, HALF_STEP);
+    f.if(isWhole, () => f.set(step, WHOLE_STEP));
+    f.for(offset, 0, i32.shr_u(step, 2), HALF, () => {
+      goTo(offset);
+      tiles(RELAXED_HEIGHT, HALF, step, sixesEnd, true);
+      tiles(5, HALF, step);
+    });
+    f.set(offset, pixelAt);
+  };
+
+  /** The pixels that sixes and fives have left, where a block has too few for them. */
+  const restAfterMain = (isWhole: Expr<'i32'>): void => {
+    const goToRest = () => {
+      goTo(0);
+      f.increase(outAt, i32.mul(i32.div_u(i32.sub(offset, pixelAt), rowBytes), outBytes));
+      f.set(pixelAt, offset);
+    };
+    f.if(
+      isWhole,
+      () => {
+        goToRest();
+        tiles(2, PANEL, WHOLE_STEP);
+        tiles(1, PANEL, WHOLE_STEP);
+      },
+      () => {
+        goToRest();
+        tiles(1, HALF, HALF_STEP);
+      },
+    );
+  };
+
+  /** Finds the panel that comes next. */
+  const enterPanel = (): void => {
+    f.set(next, i32.add(panel, i32.mul(rowBytes, PANEL)));
+    f.set(nextEnd, i32.add(next, i32.mul(rowBytes, PANEL)));
+    f.if(i32.gt_u(nextEnd, weightsEnd), () => f.set(nextEnd, weightsEnd));
+  };
+
+  /** Finds the block's end, and how much of the next panel each of its main tiles should read ahead. */
+  const enterBlock = (): void => {
+    f.set(blockTo, i32.add(blockFrom, p.block));
+    f.if(i32.gt_s(blockTo, p.rowTo), () => f.set(blockTo, p.rowTo));
+    f.set(blockEnd, i32.add(p.x, i32.mul(blockTo, rowBytes)));
+    f.set(panel, i32.add(p.w, i32.mul(p.colFrom, rowBytes)));
+    const pixels = i32.sub(blockTo, blockFrom);
+    if (relaxed) {
+      // As many fives as it takes for the rest to be sixes, where there is room for them: 49 are 4 × 6 + 5 × 5.
+      f.set(needed, i32.mul(i32.rem_u(i32.sub(6, i32.rem_u(pixels, 6)), 6), 5));
+      f.if(i32.gt_s(needed, pixels), () => f.set(needed, 0));
+      f.set(sixesEnd, i32.sub(blockEnd, i32.mul(needed, rowBytes)));
+    }
+    // A main tile comes round once for so many pixels; with relaxed SIMD twice, once for each half of the panel.
+    f.set(portion, i32.div_u(i32.mul(p.C, relaxed ? RELAXED_HEIGHT / 2 : PLAIN_HEIGHT), pixels));
+    f.set(portion, i32.mul(i32.add(portion, 1), i32.mul(i32.le_s(p.C, MOST_AHEAD), LINE)));
+  };
+
+  f.for(blockFrom, p.rowFrom, p.rowTo, p.block, () => {
+    enterBlock();
+    f.for(column, p.colFrom, p.colTo, PANEL, () => {
+      enterPanel();
+      const isWhole = i32.gt_s(i32.sub(p.K, column), HALF);
+      if (relaxed) {
+        mainTiles(isWhole);
+        restAfterMain(isWhole);
+      } else plainTiles(isWhole);
+      f.increase(panel, i32.mul(rowBytes, PANEL));
+    });
+  });
 }
 
 /**
@@ -316,7 +300,7 @@ function readAhead(f: FunctionBuilder, next: Local<'i32'>, nextEnd: Local<'i32'>
  * The next `height` pixels by `vectors`·4 channels of a panel, in which an input channel is `step` bytes from the next.
  * The loop counts by the address of its weights alone, and is not unrolled here: V8 does that, and of a longer body it
  * would gather all loads at the top, more than registers can hold. By hand, two steps a round run at 20 GMAC/s instead
- * of 31. In Node 20 a step that is not constant costs 7 %, and so does another local that lives on across the loop.
+ * of 31. In Node 20 a step that is no constant costs 7 %, and so does another local that lives on across the loop.
  */
 function tile(context: Context, height: number, vectors: number, step: Operand<'i32'>): void {
   const { f, pixelAt, weightsAt, outAt, biasAt, residual, toResidual, rowBytes, outBytes, low, high, left } = context;
