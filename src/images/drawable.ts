@@ -54,6 +54,7 @@ export function isDrawable(input: unknown): input is DrawableLike {
 /** The parts of elements that come from a network. */
 interface Loading {
   currentSrc?: unknown;
+  src?: unknown;
   decode?(): Promise<void>;
 }
 
@@ -68,7 +69,8 @@ export async function whenLoaded(source: DrawableLike): Promise<string | undefin
   try {
     await image.decode?.();
   } catch (cause) {
-    const file = typeof image.currentSrc === 'string' ? image.currentSrc.slice(0, 200) : '';
+    // A source that could not be loaded is not always the current one.
+    const file = String(image.currentSrc || image.src || '').slice(0, 200);
     if (file === '')
       throw new MobileNetError('ARG', 'image: the image element has no source; set its src first', { cause });
     const message = `${file}: the image element has no picture (${(cause as Error)?.message ?? cause})`;

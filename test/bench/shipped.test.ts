@@ -55,7 +55,7 @@ describe('benches', () => {
   it('against peers, in pages: what `exports` gives to browsers', async () => {
     const script = new TextDecoder().decode(await bundle('ours', ROOT));
     // esbuild names the file of every module in a comment.
-    expect(script).toMatch(/^\/\/ .*dist\/web\.js$/m);
+    expect(script).toMatch(/^\/\/ .*dist\/entries\/main-web\.js$/m);
     expect(script).not.toMatch(/^\/\/ .*dist\/(bundle|node)\b/m);
   });
 

@@ -133,8 +133,8 @@ function expectEverywhere(outcomes: () => Outcomes): void {
     },
   );
 
-  it('a picture that is not there is said to be that', () => {
-    expect(outcomes()['an image element without a file'].code).toBe('IO');
+  it('an image element without a source is a wrong argument', () => {
+    expect(outcomes()['an image element without a file'].code).toBe('ARG');
   });
 }
 
