@@ -92,13 +92,6 @@ describe('the house', () => {
     expect(picture, 'node scripts/rooms.mjs draws it anew').toBe(draw(house));
   });
 
-  it('has no room above 12 % of the lines', () => {
-    const { rooms } = readHouse();
-    const all = Object.values(rooms).reduce((sum, { lines }) => sum + lines, 0);
-    const shares = Object.entries(rooms).map(([name, { lines }]): [string, number] => [name, lines / all]);
-    expect(shares.filter(([, share]) => share > 0.12)).toEqual([]);
-  });
-
   it('every room imports only the rooms it may', () => {
     for (const file of files.filter((name) => room(name) in MAY_IMPORT)) {
       const allowed = [room(file), ...MAY_IMPORT[room(file)]];

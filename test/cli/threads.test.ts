@@ -72,7 +72,8 @@ describe('threads themselves', () => {
 
   it('give pictures and pixels, and errors of the class', async () => {
     const { PictureThreads } = await load<typeof Threads>('platforms/node/picture-threads.js');
-    const { MobileNetError, MobileNetV2ImageProcessor, load_image } = await load<typeof Package>('entries/main-node.js');
+    const { MobileNetError, MobileNetV2ImageProcessor, load_image } =
+      await load<typeof Package>('entries/main-node.js');
     const processor = new MobileNetV2ImageProcessor({ size: 32, crop_size: 32 });
     const threads = new PictureThreads(2);
     threads.configure({ processor, options: { do_center_crop: false }, keepImage: true });
