@@ -91,6 +91,7 @@ export function draw({ rooms, arrows }) {
   });
   const height = 40 + ROW * names.length;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 740 ${height}" width="740" height="${height}" font-family="system-ui, sans-serif" font-size="10">
+<title>Rooms of src/ and their imports</title>
 <style>text{fill:#444}.name{font-weight:600;font-size:12px;fill:#111}.share{text-anchor:end}.room{fill:#f3f4f6}.lines{fill:#c7d2fe}path{fill:none;stroke:#4f46e5;stroke-opacity:.45;marker-end:url(#to)}</style>
 <defs><marker id="to" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="5" markerHeight="5" markerUnits="userSpaceOnUse" orient="auto"><path d="M0,0L6,3L0,6z" style="fill:#4f46e5;stroke:none"/></marker></defs>
 <rect width="100%" height="100%" fill="#fff"/>
