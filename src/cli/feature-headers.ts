@@ -2,7 +2,6 @@
  * Headers of the two file formats for features. Both come before the data and hold its shape, which is known only once
  * the last picture is through, so a header is made to measure: padded to the length that was kept free for it.
  */
-import { elementCount } from '../tensor/shape.js';
 
 export interface FeatureShape {
   /** [N, …] */
@@ -38,7 +37,8 @@ export const npyHeader: MakeHeader = ({ dims }, length) => {
  * the metadata is a JSON list of the pictures' names, as values must be strings.
  */
 export const safetensorsHeader: MakeHeader = ({ dims, files }, length) => {
-  const elements = elementCount(dims);
+  // Not elementCount: the longest header there may be has dims that no tensor has.
+  const elements = dims.reduce((product, size) => product * size, 1);
   const json = JSON.stringify({
     __metadata__: { files: JSON.stringify(files) },
     features: { dtype: 'F32', shape: dims, data_offsets: [0, 4 * elements] },

@@ -92,6 +92,8 @@ class Project {
   constructor(path) {
     this.path = path;
     mkdirSync(path);
+    // A folder without package.json is npm's own only where it has this; else it looks for one above, which /tmp may have.
+    mkdirSync(join(path, 'node_modules'));
     this.copy(`examples/${PICTURE}`, PICTURE);
   }
 

@@ -183,6 +183,7 @@ export class MobileNetV2Config {
     return (this.extra.architectures as string[] | undefined) ?? null;
   }
 
+  /** Sets them; null takes the field out. */
   set architectures(names: readonly string[] | null) {
     if (names === null) delete this.extra.architectures;
     else this.extra.architectures = names;
