@@ -1,7 +1,7 @@
 /** `mobilenet-v2 similar`: the pictures that look most like a given one, by the cosine of their features. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { MobileNetError, pipeline } from '../entries/main-node.js';
+import { dot, MobileNetError, magnitude, pipeline } from '../entries/main-node.js';
 import { runJob, together, unstack } from './batches.js';
 import { loadOptions } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
@@ -89,7 +89,7 @@ async function similar(query: string, inputs: string[], flags: SimilarFlags, ses
           return outcome;
         }
         if (features === undefined) features = outcome.value;
-        else matches.push({ file: batch[n].file, score: cosine(outcome.value, features) });
+        else matches.push({ file: batch[n].file, score: dot(outcome.value, features) });
         return { value: null };
       });
     },
@@ -102,7 +102,7 @@ async function similar(query: string, inputs: string[], flags: SimilarFlags, ses
         }
         for (const [row, file] of files.entries()) {
           if (isSame(file, query)) continue;
-          matches.push({ file, score: cosine(unit(data.subarray(row * width, (row + 1) * width)), features!) });
+          matches.push({ file, score: dot(unit(data.subarray(row * width, (row + 1) * width)), features!) });
         }
       }
       const best = matches.sort((a, b) => b.score - a.score).filter(({ score }) => score >= threshold);
@@ -139,8 +139,6 @@ const isSame = (file: string, query: string): boolean =>
 
 /** Features scaled to length 1, so that the cosine of two is the sum of their products. */
 function unit(features: Float32Array): Float32Array {
-  const length = Math.sqrt(features.reduce((sum, value) => sum + value * value, 0));
+  const length = magnitude(features);
   return length === 0 ? features : features.map((value) => value / length);
 }
-
-const cosine = (a: Float32Array, b: Float32Array): number => a.reduce((sum, value, i) => sum + value * b[i], 0);

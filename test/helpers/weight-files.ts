@@ -1,9 +1,11 @@
 /** What the tests of weight files share: malformed files made by code, and errors looked at whole. */
+
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { crc32, join } from '../../src/base/bytes.js';
 import { type ErrorCode, MobileNetError } from '../../src/base/errors.js';
 import type { Folder } from '../../src/base/folder.js';
+import { randomNumbers } from './random.js';
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -71,17 +73,6 @@ export function fixture(name: string): Uint8Array {
   return new Uint8Array(readFileSync(new URL(`../goldens/pytorch/${name}`, import.meta.url)));
 }
 
-/** Numbers in [0, 1), the same for the same seed (mulberry32). */
-export function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** A copy of a file, damaged at random in one to four places. */
 function mutant(original: Uint8Array, next: () => number): Uint8Array {
   const below = (limit: number) => Math.floor(next() * limit);
@@ -105,7 +96,7 @@ function checkThrown(error: unknown, where: string): void {
 
 /** Damages `count` copies of a file at random; every call must succeed or throw our error, and quickly. */
 export function fuzz(original: Uint8Array, count: number, seed: number, call: (bytes: Uint8Array) => unknown): void {
-  const next = random(seed);
+  const next = randomNumbers(seed);
   for (let i = 0; i < count; i++) {
     const bytes = mutant(original, next);
     const start = performance.now();
@@ -125,7 +116,7 @@ export async function fuzzAsync(
   seed: number,
   call: (bytes: Uint8Array) => Promise<unknown>,
 ): Promise<number> {
-  const next = random(seed);
+  const next = randomNumbers(seed);
   let succeeded = 0;
   for (let i = 0; i < count; i++) {
     const bytes = mutant(original, next);

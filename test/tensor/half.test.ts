@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from '../../src/tensor/half.js';
-import { random } from '../helpers/weight-files.js';
+import { randomNumbers } from '../helpers/random.js';
 
 interface Format {
   name: string;
@@ -103,7 +103,7 @@ for (const format of FORMATS) {
     });
 
     test('20,000 random float32', () => {
-      const next = random(7);
+      const next = randomNumbers(7);
       check(Array.from({ length: 20_000 }, () => (next() - 0.5) * 2 ** Math.floor((next() - 0.5) * 280)));
     });
 
