@@ -55,7 +55,7 @@ export function withoutHubOptions<T extends HubOptions>(options: T): Omit<T, key
 
 /** Where answers can be kept; the Cache of a browser is one. */
 export interface ResponseCache {
-  /** The answer that is kept for a request; undefined where there is none. */
+  /** The answer that is kept for a request; undefined where nothing is kept. */
   match(url: string): Promise<Response | undefined>;
   /** Keeps an answer. */
   put(url: string, response: Response): Promise<unknown>;

@@ -56,7 +56,7 @@ export interface Platform {
    * memory.
    */
   inflate?(bytes: Uint8Array, format: 'deflate' | 'deflate-raw', most: number): Promise<Uint8Array>;
-  /** The emitted kernels from a file of the package; undefined where there is none, and they are emitted anew. */
+  /** The emitted kernels from a file of the package; undefined where the package has no such file, and they are emitted anew. */
   readKernels?(file: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Threads that run at once. */
   parallelism?(): number;

@@ -1,10 +1,10 @@
 /**
- * The public surface. `mobilenet-v2` resolves to node.ts in Node, to edge.ts on edge runtimes and to web.ts elsewhere: the
- * same, with files and codecs in place.
+ * The public surface. `mobilenet-v2` resolves to main-node.ts in Node, to main-edge.ts on edge runtimes and to main-web.ts
+ * elsewhere: the same, with files and codecs in place.
  *
- * To read the network, begin with models/mobilenet-v2/architecture.ts, the paper's table; graph/passes/passes.ts folds batch
- * norm (layers/batch-norm) and fuses; layers/kernels.ts says which kernel computes a step, and
- * `mobilenet-v2 plan` which it was: `depthwise3x3_…__wasm` is layers/depthwise/wasm.ts.
+ * To read the network, begin with models/mobilenet-v2/architecture.ts, whose TABLE_2 is the paper's. Batch norm moves into the
+ * convolution before it in graph/passes/fold-batch-norm.ts; the arithmetic is in layers/batch-norm/fold.ts. What runs for a layer,
+ * `npx mobilenet-v2 plan` says: `layer.3.conv_3x3` is `depthwise3x3_…__wasm`, which is layers/depthwise/wasm.ts.
  */
 // For `Symbol.dispose` in the declarations, where a project's own `lib` is older.
 /// <reference lib="esnext.disposable" preserve="true" />

@@ -3,7 +3,7 @@
  * is what the pixels mean; the codec is the platform's. The outcome is PIL's `Image.open(…)`, then
  * `ImageOps.exif_transpose`, then `convert('RGB')`, as transformers opens pictures:
  *
- * - alpha and tRNS are dropped, not blended: what lies behind transparency shows;
+ * - alpha and tRNS are dropped, not blended: what transparency hides shows;
  * - palettes and grey of 1, 2 and 4 bits are expanded; grey stays one channel;
  * - samples of 16 bits keep their upper 8 (of grey, PIL clips at 255 instead, which makes almost everything white);
  * - CMYK and YCCK become RGB as PIL does it, without a colour profile;

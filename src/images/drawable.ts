@@ -60,7 +60,7 @@ interface Loading {
 
 /**
  * Waits for an image element that is still being loaded.
- * @returns where its file is; undefined for what is no image element
+ * @returns where its file is; undefined for anything but an image element
  * @throws MobileNetError IO where it cannot be loaded, ARG for an element without a source
  */
 export async function whenLoaded(source: DrawableLike): Promise<string | undefined> {
@@ -86,7 +86,7 @@ export async function whenLoaded(source: DrawableLike): Promise<string | undefin
  */
 export function pixelsOf(source: DrawableLike): ImageData {
   const [width, height] = sizeOf(source)!;
-  // A film whose size is known may have no frame yet, and would be drawn as nothing.
+  // A video may know its size before it has a picture, and would then be drawn as nothing.
   const begun = !('videoWidth' in source) || ((source as { readyState?: number }).readyState ?? 2) >= 2;
   return draw(source, begun ? width : 0, begun ? height : 0);
 }

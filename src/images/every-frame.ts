@@ -18,7 +18,7 @@ export interface VideoLike extends EventTarget {
 
 /** How `every_frame` runs. */
 export interface EveryFrameOptions {
-  /** Ends the loop, behind the frame that is being worked on. */
+  /** Ends the loop, after the frame that is being worked on. */
   signal?: AbortSignal;
 }
 
@@ -32,7 +32,7 @@ export interface EveryFrameOptions {
  *
  * @param work gets an ImageBitmap, which can be transferred to a worker, and is closed when the work is done
  * @returns how many frames were worked on, when the film has ended or `signal` ended it
- * @throws what `work` throws; MobileNetError ARG for what is no video
+ * @throws what `work` throws; MobileNetError ARG for anything but a video
  */
 export async function every_frame(
   video: VideoLike,

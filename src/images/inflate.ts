@@ -44,13 +44,13 @@ export interface Inflated {
   length: number;
   /** `ended`: with the end of the stream; `full`: there is more to come than `out` has room for; `cut`: the bytes end before. */
   state: 'ended' | 'full' | 'cut';
-  /** The checksum behind the stream, where it ended and one is there. */
+  /** The checksum after the stream, where the stream has ended and has one. */
   adler: number | undefined;
 }
 
 /**
  * Inflates a zlib stream into `out`, until that is full or the stream ends.
- * @throws Error for what is no zlib stream
+ * @throws Error for anything but a zlib stream
  */
 export function inflateInto(bytes: Uint8Array, out: Uint8Array): Inflated {
   if (bytes.length < 2 || (bytes[0] & 15) !== 8 || ((bytes[0] << 8) | bytes[1]) % 31 !== 0 || bytes[1] & 32) {

@@ -222,7 +222,7 @@ export class RawImage implements Pixels {
       throw new MobileNetError('ARG', `center_crop: expected whole sizes from 1, got ${show(width)}×${show(height)}`);
     }
     checkPixelLimit(width, height, 'center_crop');
-    // Of an odd rest, the pixel more is behind the crop, or the zero more behind the image.
+    // Of an odd rest, the pixel more is after the crop, or the zero more after the image.
     const offset = (rest: number) => Math.sign(rest) * Math.floor(Math.abs(rest) / 2);
     return this.#window(offset(this.width - width), offset(this.height - height), width, height);
   }

@@ -48,7 +48,7 @@ export const WASM_KERNELS: readonly WasmKernel[] = [
   concatWasm,
 ];
 
-/** The emitted kernel that can do this; undefined where there is none. */
+/** The emitted kernel that can do this; undefined where no kernel can. */
 export const findWasmKernel = (spec: Spec): WasmKernel | undefined =>
   WASM_KERNELS.find((kernel) => kernel.op === spec.op && kernel.supports(spec));
 

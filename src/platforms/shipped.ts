@@ -42,7 +42,7 @@ const KERNELS: Record<string, () => URL> = {
 
 /**
  * The folder of a checkpoint that ships with the package.
- * @throws MobileNetError NOT_FOUND, with what to copy, in a bundle that has left it behind
+ * @throws MobileNetError NOT_FOUND, with what to copy, in a bundle that does not include it
  */
 export async function openShippedFolder(name: string): Promise<Folder> {
   const files = WEIGHTS[name]!;

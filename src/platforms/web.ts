@@ -98,7 +98,7 @@ async function offerFile(name: string, bytes: Uint8Array, type: string): Promise
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // Safari reads it later than at the click
 }
 
-/** A folder of model files behind a URL, absolute or relative to the page. */
+/** A folder of model files at a URL, absolute or relative to the page. */
 async function openFolder(path: string, options: HubOptions = {}): Promise<Folder> {
   const base = absolute(path.endsWith('/') ? path : `${path}/`);
   const progress = new FileProgress(path, options);

@@ -61,7 +61,7 @@ export function classColor(id: number): Color {
 /**
  * A map of classes as a picture, RGBA: each class in its colour, the background black and transparent (`.rgb()` makes it
  * black).
- * @throws MobileNetError ARG for what is no map of classes
+ * @throws MobileNetError ARG for anything but a map of classes
  */
 export function colorize(map: ClassMap, options: ColorizeOptions = {}): RawImage {
   checkOptions(options, COLORIZE_OPTIONS, 'colorize');

@@ -50,7 +50,7 @@ export function planGeometry(options: ResolvedOptions, height: number, width: nu
 
 /**
  * Along one axis: which `length` pixels `from` on are kept, and where they go `to`. An odd difference leaves one pixel
- * more behind the crop than before it, and one zero more before the picture than behind it.
+ * more after the crop than before it, and one zero more before the picture than after it.
  */
 function centerCrop(size: number, crop: number): { from: number; to: number; length: number } {
   const from = Math.floor((size - crop) / 2);

@@ -174,7 +174,7 @@ function overWhiteFloat64(value: number, alpha: number): number {
 
 /**
  * A picture as the bytes that can be resized. Whole numbers from 0 to 255 are taken as they are, floats from 0 to 1 times
- * 255 (`scaled`); anything else is no picture.
+ * 255 (`scaled`); anything else is not a picture.
  */
 export function toBytes(picture: Picture, where: string): { pixels: Pixels; scaled: boolean } {
   const { data, width, height, channels } = picture;

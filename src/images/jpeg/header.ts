@@ -31,7 +31,7 @@ export interface JpegLayout {
   exif?: ByteRange;
 }
 
-/** Markers, the byte behind 0xFF (table B.1). */
+/** Markers, the byte after 0xFF (table B.1). */
 const SOI = 0xd8;
 const EOI = 0xd9;
 const SOS = 0xda;
@@ -88,9 +88,9 @@ interface Frame {
 }
 
 /**
- * Walks over all segments of a file that starts with SOI. Bytes behind EOI do not matter.
+ * Walks over all segments of a file that starts with SOI. Bytes after EOI do not matter.
  *
- * @throws MobileNetError IMAGE, with file and offset, for a file that is no valid JPEG; LIMIT for more than
+ * @throws MobileNetError IMAGE, with file and offset, for a file that is not a valid JPEG; LIMIT for more than
  *   `env.limits.imagePixels` or `env.limits.jpegScans`; UNSUPPORTED for arithmetic, lossless and hierarchical JPEG,
  *   12-bit samples and fractional sampling
  */
@@ -305,7 +305,7 @@ class JpegWalk {
     this.#frame = { progressive: marker === SOF_PROGRESSIVE, width, height, components, maxH, maxV };
   }
 
-  /** B.2.3: a scan header from `start` to `end` and the entropy-coded data behind it, whose end is returned. */
+  /** B.2.3: a scan header from `start` to `end` and the entropy-coded data after it, whose end is returned. */
   #scan(start: number, end: number): number {
     const frame = this.#frame ?? this.#refuse(start, 'expected a frame (SOF) before the first scan, got none');
     if (++this.#scans > env.limits.jpegScans) {

@@ -176,7 +176,7 @@ function packed(row: Uint8Array, x: number, depth: number): number {
 /** PNG's colour types by the number of channels. */
 const COLOUR_TYPES = { 1: 0, 3: 2, 4: 6 } as const;
 
-/** Encodes a grey, RGB or RGBA picture, 8 bits a sample. @throws MobileNetError ARG for a picture that is none */
+/** Encodes a grey, RGB or RGBA picture, 8 bits a sample. @throws MobileNetError ARG for pixels that are not valid */
 export async function encodePng(image: DecodedImage): Promise<Uint8Array> {
   checkPixels(image);
   const { data, width, height, channels } = image;

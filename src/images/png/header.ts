@@ -58,7 +58,7 @@ const IHDR_BYTES = 13;
 /**
  * Walks over all chunks of a file that starts with PNG's signature.
  *
- * @throws MobileNetError IMAGE, with file and offset, for a file that is no valid PNG; LIMIT for more than
+ * @throws MobileNetError IMAGE, with file and offset, for a file that is not a valid PNG; LIMIT for more than
  *   `env.limits.imagePixels`; UNSUPPORTED for a critical chunk this version of PNG does not have
  */
 export function readPng(bytes: Uint8Array, file: string): PngLayout {

@@ -10,7 +10,7 @@ import type { MobileNetV2Config } from './config.js';
 
 /**
  * Table 2 of the paper: t expansion factor, c output channels, n how often the block is repeated, s stride of the
- * first of them. The first row is the block behind the first convolution, `conv_stem` in a checkpoint; the others are
+ * first of them. The first row is the block after the first convolution, `conv_stem` in a checkpoint; the others are
  * `layer.0` to `layer.15`. (t comes from `config.expand_ratio`; the table's 6 is its default.)
  */
 const TABLE_2 = [
@@ -178,7 +178,7 @@ function invertedResidual(
   return value;
 }
 
-/** conv_1x1 and the pooling behind it. */
+/** conv_1x1 and the pooling after it. */
 function top(graph: GraphBuilder, prefix: string, features: string, channels: number, pool: 'global' | '7x7' | null) {
   const value = graph.conv('conv_1x1', features, {
     prefix,

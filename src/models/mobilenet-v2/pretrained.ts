@@ -93,7 +93,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     }
     const device = deviceOf(options.device);
     if (!Number.isInteger(seed)) throw new MobileNetError('ARG', `seed: expected a whole number, got ${show(seed)}`);
-    activationFunction(config.hidden_act); // throws for a name that is none
+    activationFunction(config.hidden_act); // throws for an unknown name
     this.config = config;
     this.device = device;
     this.#graph = graph;
@@ -175,7 +175,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
   /**
    * Replaces the weights.
    * @param weights tensors by PyTorch's names, with or without `mobilenet_v2.`
-   * @param options `strict: false` ignores unexpected tensors, and leaves weights as they are for which there is none
+   * @param options `strict: false` ignores unexpected tensors, and leaves weights without a tensor as they are
    */
   load_state_dict(
     weights: ReadonlyMap<string, Tensor> | Record<string, Tensor>,
@@ -216,7 +216,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
   }
 
   /**
-   * Hidden states and nothing else: what lies behind the last of them is not computed.
+   * Hidden states and nothing else: what follows the last of them is not computed.
    * @param which indices 0 to 15, or true for all
    * @returns [N,C,H,W] each, in the order of `which`
    */
@@ -232,11 +232,11 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
 
   /**
    * What any layers made of the pictures: `layer.3.conv_3x3`, `conv_1x1`, `classifier`, whatever `graph.nodes` lists,
-   * behind batch norm and activation. Only what they need is computed; where a layer is asked for, nothing is fused
+   * after batch norm and activation. Only what they need is computed; where a layer is asked for, nothing is fused
    * across it.
    * @param names of nodes, or of outputs such as `hidden_states.3`
-   * @returns by name, in the order of `names`: [N,C,h,w] each, [N,C] behind global pooling
-   * @throws MobileNetError ARG for a name that is none
+   * @returns by name, in the order of `names`: [N,C,h,w] each, [N,C] after global pooling
+   * @throws MobileNetError ARG for an unknown name
    */
   async activations(
     pixel_values: Tensor,

@@ -252,7 +252,7 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** Without the flush, a power cut behind the rename could leave an empty file in the place of the old one. */
+/** Without the flush, a power cut after the rename could leave an empty file in the place of the old one. */
 async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {
   const handle = await open(path, 'wx');
   try {

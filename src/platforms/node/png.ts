@@ -1,4 +1,4 @@
-/** PNG in Node: pngjs, behind checks that it lacks, and a writer of palette pictures, which it cannot do. */
+/** PNG in Node: pngjs, after checks that it lacks, and a writer of palette pictures, which it cannot do. */
 import { deflateSync, inflateSync } from 'node:zlib';
 import { PNG } from 'pngjs';
 import { MobileNetError, show } from '../../base/errors.js';
@@ -92,7 +92,7 @@ function isWhole(bytes: Uint8Array, layout: PngLayout): boolean {
 /** PNG's colour types by the number of channels. */
 const COLOUR_TYPES = { 1: 0, 3: 2, 4: 6 } as const;
 
-/** Encodes a grey, RGB or RGBA picture, 8 bits a sample. @throws MobileNetError ARG for a picture that is none */
+/** Encodes a grey, RGB or RGBA picture, 8 bits a sample. @throws MobileNetError ARG for pixels that are not valid */
 export async function encodePng(image: DecodedImage): Promise<Uint8Array> {
   checkPixels(image);
   const { data, width, height, channels } = image;
@@ -130,7 +130,7 @@ export async function encodePalettePng({ data, width, height, palette }: Palette
       `data: expected indices below ${colours}, the palette's size, got ${data[outside]} at pixel ${outside}`,
     );
   }
-  // Every row behind a filter byte of 0, none: neighbouring classes are equal, which deflate finds without help.
+  // Before every row a filter byte of 0, which means no filter: neighbouring classes are equal, which deflate finds without help.
   const rows = new Uint8Array(height * (width + 1));
   for (let y = 0; y < height; y++) rows.set(data.subarray(y * width, (y + 1) * width), y * (width + 1) + 1);
   const header = { width, height, depth: 8, colourType: 3, interlaced: false };

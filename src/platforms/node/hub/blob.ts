@@ -24,7 +24,7 @@ export interface BlobOrder {
 
 /**
  * What an earlier process left unfinished is continued. What is aborted stays for the next, as what is killed does;
- * behind every other failure nothing stays.
+ * after every other failure nothing stays.
  * @returns false where the model has no such file
  * @throws MobileNetError HASH, IO, AUTH, NOT_FOUND
  */
@@ -57,7 +57,7 @@ async function unfinishedOf(cache: RepoCache, etag: string): Promise<string[]> {
   return names.filter((name) => cache.isUnfinished(name, etag)).map((name) => join(cache.blobs, name));
 }
 
-/** Takes over the longest of the files that processes left behind. Renaming succeeds for one. */
+/** Takes over the longest of the unfinished files of other processes. Renaming succeeds for one. */
 async function adopt(cache: RepoCache, etag: string, as: string): Promise<boolean> {
   const sizes = new Map<string, number>();
   for (const path of await unfinishedOf(cache, etag))
@@ -151,7 +151,7 @@ class FileSink implements Sink {
     return late?.digest('hex');
   }
 
-  /** Without it, a power cut behind the rename could leave an empty file of a trusted name. */
+  /** Without it, a power cut after the rename could leave an empty file of a trusted name. */
   async flush(): Promise<void> {
     await this.#handle.sync();
   }

@@ -51,7 +51,7 @@ export function tokenOf({ token }: HubOptions): string | undefined {
   return undefined;
 }
 
-/** What `hf auth login` leaves behind. */
+/** What `hf auth login` has stored. */
 function storedToken(): string | undefined {
   try {
     return readFileSync(path(variable('HF_TOKEN_PATH') ?? join(home(), 'token')), 'utf8').trim();
