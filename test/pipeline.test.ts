@@ -14,6 +14,7 @@ import {
 } from '../src/entries/main-node.js';
 import { temporaryFolder } from './helpers/cli.js';
 import { saveTinyClassifier, saveTinySegmenter, stripes } from './helpers/tiny.js';
+import { waves } from './helpers/waves.js';
 
 const MALAMUTE = 'malamute, malemute, Alaskan malamute';
 const HUSKY = fileURLToPath(new URL('../examples/husky.png', import.meta.url));
@@ -112,7 +113,7 @@ describe('image-classification', () => {
 
   it('a grid of predictions gives their mean', async () => {
     const classify = await pipeline('image-classification', undefined, { pool: '7x7' });
-    const data = Float32Array.from({ length: 3 * 256 * 256 }, (_, i) => Math.sin(i * 0.37));
+    const data = waves(3 * 256 * 256, 0.37);
     const pixel_values = new Tensor('float32', data, [1, 3, 256, 256]);
     const { logits } = await classify.model({ pixel_values });
     expect(logits.dims).toEqual([1, 1001, 2, 2]);

@@ -1,16 +1,7 @@
 /** What the library needs from the place it runs in. src/platforms has an answer for each; nothing of `node:*` is here. */
 import type { Folder } from './folder.js';
 import type { HubOptions } from './hub-options.js';
-
-/** Pixels as a codec gives them: interleaved rows, `channels` bytes a pixel (1 grey, 3 RGB, 4 RGBA). */
-export interface DecodedImage {
-  data: Uint8Array | Uint8ClampedArray;
-  width: number;
-  height: number;
-  channels: 1 | 3 | 4;
-  /** What was wrong with the file and did not keep it from being decoded. */
-  warnings?: readonly string[];
-}
+import type { DecodedImage } from './pixels.js';
 
 /** A thread that was started. */
 export interface WorkerHandle {

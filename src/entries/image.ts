@@ -6,10 +6,10 @@ export { env } from '../base/env.js';
 export { type ErrorCode, type ErrorPlace, MobileNetError } from '../base/errors.js';
 export type { Folder } from '../base/folder.js';
 export type { Limits } from '../base/limits.js';
-export type { DecodedImage, Platform } from '../base/platform.js';
+export type { DecodedImage, Pixels } from '../base/pixels.js';
+export type { Platform } from '../base/platform.js';
 export type { CanvasLike, DrawableLike, ImageDataLike } from '../images/drawable.js';
 export { type EveryFrameOptions, every_frame, type VideoLike } from '../images/every-frame.js';
-export type { Pixels } from '../images/pixels.js';
 export {
   type ChannelOrder,
   type ImageInput,
@@ -32,13 +32,13 @@ export {
 } from '../processors/colorize.js';
 export type { Geometry } from '../processors/geometry.js';
 export {
-  type ImageInput as ProcessorInput,
   type ImageProcessorOptions,
   MobileNetV2FeatureExtractor,
   MobileNetV2ImageProcessor,
   MobileNetV2ImageProcessor as AutoImageProcessor,
   MobileNetV2ImageProcessor as AutoProcessor,
   type ProcessOptions,
+  type ProcessorInput,
   type ProcessorOutput,
 } from '../processors/image-processor.js';
 export type { ChannelFormat, Size } from '../processors/option-values.js';

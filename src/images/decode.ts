@@ -13,17 +13,14 @@
 import { asBytes } from '../base/brands.js';
 import { env, requirePlatform, warn } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
-import type { DecodedImage, Platform } from '../base/platform.js';
+import type { DecodedImage } from '../base/pixels.js';
+import { checkNotShared, checkPixels } from '../base/pixels.js';
+import type { Platform } from '../base/platform.js';
+import { codecError, keepChannels } from '../codecs/codec.js';
+import { type JpegLayout, readJpeg } from '../codecs/jpeg/header.js';
+import { asGreyPng, isGreyPng, type PngLayout, readPng } from '../codecs/png/header.js';
+import { detectFormat, MEDIA_TYPES } from '../codecs/sniff.js';
 import { applyOrientation, exifOrientation } from './exif.js';
-import { type JpegLayout, readJpeg } from './jpeg/header.js';
-import { checkNotShared, checkPixels, type Pixels } from './pixels.js';
-import { asGreyPng, type PngLayout, readPng } from './png/header.js';
-import { detectFormat, MEDIA_TYPES } from './sniff.js';
-
-export interface DecodedPixels extends Pixels {
-  /** 1 grey, 3 RGB. */
-  readonly channels: 1 | 3;
-}
 
 export interface DecodeOptions {
   /** What errors call the picture. */
@@ -45,7 +42,7 @@ export interface DecodeOptions {
 export async function decodeImage(
   encoded: Uint8Array,
   { file = 'image', indices = false }: DecodeOptions = {},
-): Promise<DecodedPixels> {
+): Promise<DecodedImage> {
   const bytes = asBytes(encoded);
   if (bytes === undefined) {
     throw new MobileNetError('ARG', `${file}: expected the bytes of a picture in a Uint8Array, got ${show(encoded)}`, {
@@ -141,10 +138,6 @@ async function decodeIndices(
   return { data, width, height, channels: 1 };
 }
 
-export function isGreyPng({ colourType }: PngLayout): boolean {
-  return colourType === 0 || colourType === 4;
-}
-
 async function runCodec(
   decode: (bytes: Uint8Array, file: string) => Promise<DecodedImage>,
   bytes: Uint8Array,
@@ -169,47 +162,12 @@ async function runCodec(
   return image;
 }
 
-/** A codec that is loaded when it is first needed. @throws MobileNetError UNSUPPORTED, naming it, where it is not there */
-export async function loadCodec<T>(codec: Promise<T>, format: string, packageName: string, file: string): Promise<T> {
-  return codec.catch((cause) => {
-    throw new MobileNetError(
-      'UNSUPPORTED',
-      `${file}: the codec for ${format}, ${packageName}, cannot be loaded; install it (npm install ${packageName}) or, in a page, bundle it (${(cause as Error)?.message ?? cause})`,
-      { file, cause },
-    );
-  });
-}
-
-/** A codec throws what it likes, a bare TypeError too. It means that the file is damaged, unless memory ran out. */
-export function codecError(cause: unknown, file: string): MobileNetError {
-  if (cause instanceof MobileNetError) return cause;
-  const { message: reason = String(cause), name } = (cause ?? {}) as Partial<Error>;
-  const place = { file, cause };
-  if (name === 'RangeError' && /allocat|memory|array length/i.test(reason)) {
-    const remedy = 'env.limits.imagePixels can be lowered';
-    return new MobileNetError('OUT_OF_MEMORY', `${file}: no memory for its pixels (${reason}); ${remedy}`, place);
-  }
-  return new MobileNetError('IMAGE', `${file}: the picture is damaged (${reason})`, place);
-}
-
 function upright(
   decoded: DecodedImage,
   grey: boolean,
   bytes: Uint8Array,
   { exif }: { exif?: PngLayout['exif'] },
-): DecodedPixels {
+): DecodedImage {
   const image = keepChannels(decoded, grey ? 1 : 3);
   return exif === undefined ? image : applyOrientation(image, exifOrientation(bytes.subarray(exif.start, exif.end)));
-}
-
-/** The first channels of every pixel: a canvas gives RGBA whatever the picture has. */
-export function keepChannels({ data, width, height, channels }: DecodedImage, kept: 1 | 3): DecodedPixels {
-  if (channels === kept) return { data, width, height, channels: kept };
-  const out = new Uint8Array(width * height * kept);
-  // Of grey, which a codec may give as one channel even when asked about colours, all three are the same.
-  const last = channels === 1 ? 0 : kept - 1;
-  for (let from = 0, to = 0; to < out.length; from += channels) {
-    for (let c = 0; c < kept; c++) out[to++] = data[from + Math.min(c, last)];
-  }
-  return { data: out, width, height, channels: kept };
 }

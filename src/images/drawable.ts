@@ -3,8 +3,9 @@
  * have, not by their class, so that this file can be loaded where none of the classes exists.
  */
 import { MobileNetError, show } from '../base/errors.js';
+import type { Pixels } from '../base/pixels.js';
+import { checkPixelLimit } from '../codecs/header.js';
 import { checkCanvas, hasCanvas, newContext } from './canvas.js';
-import { checkPixelLimit } from './header.js';
 
 /** The part of HTMLCanvasElement and OffscreenCanvas that reading needs. */
 export interface CanvasLike {
@@ -15,11 +16,7 @@ export interface CanvasLike {
 }
 
 /** What a canvas gives as ImageData: RGBA, straight alpha. */
-export interface ImageDataLike {
-  readonly data: Uint8ClampedArray | Uint8Array;
-  readonly width: number;
-  readonly height: number;
-}
+export type ImageDataLike = Omit<Pixels, 'channels'>;
 
 /** The parts of VideoFrame, ImageBitmap, HTMLVideoElement and HTMLImageElement that count. */
 export type DrawableLike =

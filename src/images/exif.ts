@@ -2,7 +2,7 @@
  * Which way up a picture is. Cameras store the sensor's rows and note how they were held: EXIF tag 0x0112 in the first
  * directory of a TIFF structure (EXIF 2.32, section 4.6.4; TIFF 6.0, section 2). XMP is not read.
  */
-import type { Pixels } from './pixels.js';
+import type { DecodedImage } from '../base/pixels.js';
 
 /**
  * As EXIF numbers them: 1 upright, 2 mirrored, 3 upside down, 4 upside down and mirrored, 5 transposed, 6 to be turned
@@ -41,7 +41,7 @@ export function exifOrientation(tiff: Uint8Array): Orientation {
  * The picture upright, as PIL's `ImageOps.exif_transpose` makes it; itself where it already is. The new picture is read
  * through the old one with other strides: from a corner, along columns or rows, forwards or backwards.
  */
-export function applyOrientation<P extends Pixels>(image: P, orientation: Orientation): P | OrientedPixels<P> {
+export function applyOrientation(image: DecodedImage, orientation: Orientation): DecodedImage {
   if (orientation === 1) return image;
   const { data, channels } = image;
   const transposed = orientation >= 5;
@@ -66,10 +66,3 @@ export function applyOrientation<P extends Pixels>(image: P, orientation: Orient
   }
   return { data: out, width, height, channels };
 }
-
-type OrientedPixels<P extends Pixels> = {
-  data: Uint8Array<ArrayBuffer>;
-  width: number;
-  height: number;
-  channels: P['channels'];
-};

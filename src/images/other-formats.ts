@@ -1,10 +1,9 @@
 /** Pictures that are neither PNG nor JPEG, by the decoders of a browser. */
-
 import { MobileNetError } from '../base/errors.js';
-import type { DecodedImage } from '../base/platform.js';
+import type { DecodedImage } from '../base/pixels.js';
+import { checkPixelLimit } from '../codecs/header.js';
+import { MEDIA_TYPES } from '../codecs/sniff.js';
 import { checkCanvas, newContext } from './canvas.js';
-import { checkPixelLimit } from './header.js';
-import { MEDIA_TYPES } from './sniff.js';
 
 /** What every browser decodes: where it does not, the file is damaged. */
 const EVERYWHERE = ['GIF', 'WebP', 'BMP'];

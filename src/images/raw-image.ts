@@ -6,6 +6,9 @@
 import { env, requirePlatform } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { checkOptions } from '../base/options.js';
+import type { Pixels } from '../base/pixels.js';
+import { checkPixels, looksLikePixels } from '../base/pixels.js';
+import { checkPixelLimit } from '../codecs/header.js';
 import { Tensor } from '../tensor/tensor.js';
 import { canvasState } from './canvas.js';
 import { decodeImage } from './decode.js';
@@ -18,8 +21,6 @@ import {
   pixelsOf,
   whenLoaded,
 } from './drawable.js';
-import { checkPixelLimit } from './header.js';
-import { checkPixels, looksLikePixels, type Pixels } from './pixels.js';
 import { type ResamplingName, type ResamplingNumber, resize } from './resize.js';
 import { type EncodedInput, readEncoded } from './source.js';
 

@@ -6,7 +6,8 @@
  */
 import { env } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
-import { checkPixels, type Pixels } from './pixels.js';
+import type { Pixels } from '../base/pixels.js';
+import { checkPixels } from '../base/pixels.js';
 
 /** Pillow's numbers for its filters, `PIL.Image.Resampling`. */
 export const Resampling = { nearest: 0, lanczos: 1, bilinear: 2, bicubic: 3, box: 4, hamming: 5 } as const;
@@ -21,10 +22,6 @@ export interface Window {
   top: number;
   width: number;
   height: number;
-}
-
-export interface Resized extends Pixels {
-  readonly data: Uint8ClampedArray<ArrayBuffer>;
 }
 
 /** The number of a filter given by number or (in any case) by name; undefined when there is no such filter. */
@@ -51,7 +48,7 @@ export function resize(
   height: number,
   resample: ResamplingNumber | ResamplingName = Resampling.bilinear,
   window: Window = { left: 0, top: 0, width, height },
-): Resized {
+): Pixels {
   checkPixels(image);
   checkTarget(width, height, window);
   const filter = resamplingNumber(resample);
@@ -179,7 +176,7 @@ function makeTaps(inSize: number, outSize: number, filter: Filter, first: number
  * Both passes, over what the window needs only. Along an axis that keeps its size every filter here is the identity, so
  * Pillow's skipping of that pass needs no code.
  */
-function convolve(image: Pixels, width: number, height: number, filter: Filter, window: Window): Resized {
+function convolve(image: Pixels, width: number, height: number, filter: Filter, window: Window): Pixels {
   const { channels } = image;
   const horizontal = makeTaps(image.width, width, filter, window.left, window.width);
   const vertical = makeTaps(image.height, height, filter, window.top, window.height);
@@ -311,7 +308,7 @@ function alongColumns(
 }
 
 /** Copies the pixel under each output pixel's centre (ImagingScaleAffine). At the same size this is a plain copy. */
-function nearest(image: Pixels, width: number, height: number, window: Window): Resized {
+function nearest(image: Pixels, width: number, height: number, window: Window): Pixels {
   const { channels } = image;
   const fromX = nearestIndices(image.width, width, window.left, window.width);
   const fromY = nearestIndices(image.height, height, window.top, window.height);
@@ -354,7 +351,7 @@ function premultiply(image: Pixels): Pixels {
 }
 
 /** RGBa → RGBA, in place: colours times 255 / alpha, rounded down and clamped. */
-function unpremultiply(image: Resized): Resized {
+function unpremultiply(image: Pixels): Pixels {
   const { data } = image;
   for (let i = 0; i < data.length; i += 4) {
     const alpha = data[i + 3]!;

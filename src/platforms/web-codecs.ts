@@ -3,10 +3,10 @@
  * browser's pixels are not those of the file.
  */
 import type { Platform } from '../base/platform.js';
+import { loadCodec } from '../codecs/codec.js';
+import { decodePng, encodePng } from '../codecs/png/decode.js';
+import { type PngLayout, paletteColours, readPng } from '../codecs/png/header.js';
 import { canvasState } from '../images/canvas.js';
-import { loadCodec } from '../images/decode.js';
-import { decodePng, encodePng } from '../images/png/decode.js';
-import { type PngLayout, paletteColours, readPng } from '../images/png/header.js';
 import { canDecode, webPlatform } from './web.js';
 
 export const browserPlatform: Platform = {
@@ -18,7 +18,7 @@ export const browserPlatform: Platform = {
   decodeJpeg: async (bytes, file) => {
     if (trustsCanvas()) return webPlatform.decodeJpeg(bytes, file);
     // 11 KiB that few pages need.
-    const { decodeJpeg } = await loadCodec(import('../images/jpeg/decode.js'), 'JPEG', 'jpeg-js', file);
+    const { decodeJpeg } = await loadCodec(import('../codecs/jpeg/decode.js'), 'JPEG', 'jpeg-js', file);
     return decodeJpeg(bytes, file);
   },
   encodePng, // a canvas would blacken what lies under transparency here too

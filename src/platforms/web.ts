@@ -6,13 +6,14 @@ import { join, transformed } from '../base/bytes.js';
 import { MobileNetError, show } from '../base/errors.js';
 import type { Folder } from '../base/folder.js';
 import { type HubOptions, MODEL_NAME } from '../base/hub-options.js';
-import type { DecodedImage, Platform } from '../base/platform.js';
+import type { DecodedImage } from '../base/pixels.js';
+import type { Platform } from '../base/platform.js';
 import { FileProgress } from '../base/progress.js';
+import { checkPixelLimit } from '../codecs/header.js';
+import { essentialJpeg, readJpeg } from '../codecs/jpeg/header.js';
+import { essentialPng, readPng } from '../codecs/png/header.js';
 import { hasCanvas, newContext } from '../images/canvas.js';
-import { checkPixelLimit } from '../images/header.js';
-import { essentialJpeg, readJpeg } from '../images/jpeg/header.js';
 import { decodeOther } from '../images/other-formats.js';
-import { essentialPng, readPng } from '../images/png/header.js';
 import { readStream } from '../images/source.js';
 
 export const webPlatform = {

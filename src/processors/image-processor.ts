@@ -25,9 +25,9 @@ import {
   resolveOptions,
 } from './options.js';
 import { post_process_semantic_segmentation } from './postprocess.js';
-import { batchOf, type ImageInput, isInput, makeLabels, type Prepared, preparePictures } from './preprocess.js';
+import { batchOf, isInput, makeLabels, type Prepared, type ProcessorInput, preparePictures } from './preprocess.js';
 
-export type { ImageInput, ImageProcessorOptions };
+export type { ImageProcessorOptions, ProcessorInput };
 
 /** Fields of the processor that are different for one call, and masks that go along with the pictures. */
 export interface ProcessOptions extends ImageProcessorOptions {
@@ -35,7 +35,7 @@ export interface ProcessOptions extends ImageProcessorOptions {
    * Class indices for each picture: one channel of `Pixels`, or integers [H,W]. They are placed like the picture, by the
    * nearest pixel, with 0 around it.
    */
-  segmentation_maps?: ImageInput | null;
+  segmentation_maps?: ProcessorInput | null;
   /** Taken for the sake of Python's habits and without effect: the result is always tensors. */
   return_tensors?: unknown;
   /** Ends the call: it is rejected with the signal's reason. Heard between pictures, which are then read one by one. */
@@ -65,9 +65,13 @@ const CALL_OPTIONS = [...OPTION_NAMES, 'segmentation_maps', 'signal'];
 
 /** An instance has the fields of {@link ImageProcessorOptions} and is called like a function: `await processor(images, options)`. */
 export interface MobileNetV2ImageProcessor extends ProcessorFields {
-  (images: ImageInput, options?: ProcessOptions): Promise<ProcessorOutput>;
+  (images: ProcessorInput, options?: ProcessOptions): Promise<ProcessorOutput>;
   /** Masks in second place, as transformers takes them. */
-  (images: ImageInput, segmentation_maps: ImageInput | null, options?: ProcessOptions): Promise<ProcessorOutput>;
+  (
+    images: ProcessorInput,
+    segmentation_maps: ProcessorInput | null,
+    options?: ProcessOptions,
+  ): Promise<ProcessorOutput>;
 }
 
 /**
@@ -78,7 +82,7 @@ export interface MobileNetV2ImageProcessor extends ProcessorFields {
  * true (transparency is laid over white) or false (channels stay). Tensors are taken as they are unless it is true.
  */
 export class MobileNetV2ImageProcessor extends Callable<
-  [images: ImageInput, second?: ProcessOptions | ImageInput | null, third?: ProcessOptions],
+  [images: ProcessorInput, second?: ProcessOptions | ProcessorInput | null, third?: ProcessOptions],
   Promise<ProcessorOutput>
 > {
   /** The function of that name, where those who know transformers look for it. */
@@ -161,8 +165,8 @@ export class MobileNetV2ImageProcessor extends Callable<
    *   `load_image` throws
    */
   override async forward(
-    images: ImageInput,
-    second?: ProcessOptions | ImageInput | null,
+    images: ProcessorInput,
+    second?: ProcessOptions | ProcessorInput | null,
     third?: ProcessOptions,
   ): Promise<ProcessorOutput> {
     const mapsFirst = second === null || isInput(second);
@@ -179,8 +183,8 @@ export class MobileNetV2ImageProcessor extends Callable<
 
   /** `processor(images, options)` under the name that transformers has for it. */
   preprocess(
-    images: ImageInput,
-    second?: ProcessOptions | ImageInput | null,
+    images: ProcessorInput,
+    second?: ProcessOptions | ProcessorInput | null,
     third?: ProcessOptions,
   ): Promise<ProcessorOutput> {
     return this.forward(images, second, third);
@@ -191,7 +195,7 @@ export class MobileNetV2ImageProcessor extends Callable<
    * out at another size.
    * @param most pictures in a batch
    */
-  async *batches(images: ImageInput, options: ProcessOptions = {}, most = 8): AsyncGenerator<ProcessorOutput> {
+  async *batches(images: ProcessorInput, options: ProcessOptions = {}, most = 8): AsyncGenerator<ProcessorOutput> {
     let batch: Prepared[] = [];
     for await (const each of preparePictures(images, this.#settings(options), options.signal)) {
       if (batch.length === most || (batch.length > 0 && `${batch[0].dims}` !== `${each.dims}`)) {

@@ -5,8 +5,9 @@
  */
 
 import { MobileNetError, show } from '../base/errors.js';
+import type { Pixels } from '../base/pixels.js';
+import { checkPixels } from '../base/pixels.js';
 import { roundHalfEven } from '../base/round.js';
-import { checkPixels, type Pixels } from '../images/pixels.js';
 import { elementCount } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { ChannelFormat } from './option-values.js';

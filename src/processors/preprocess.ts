@@ -4,8 +4,9 @@
  */
 import { unlessAborted, yieldToEvents } from '../base/abort.js';
 import { MobileNetError } from '../base/errors.js';
-import { looksLikePixels, type Pixels } from '../images/pixels.js';
-import { load_image, type ImageInput as PictureInput, type ReadOptions } from '../images/raw-image.js';
+import type { Pixels } from '../base/pixels.js';
+import { looksLikePixels } from '../base/pixels.js';
+import { type ImageInput, load_image, type ReadOptions } from '../images/raw-image.js';
 import { Resampling, type ResamplingNumber, resize } from '../images/resize.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type Geometry, planGeometry } from './geometry.js';
@@ -13,9 +14,9 @@ import type { ResolvedOptions } from './options.js';
 import { dropAlpha, mapsOfTensor, type Picture, pictureOfPixels, picturesOfTensor, toBytes, toRgb } from './picture.js';
 
 /** A picture wherever it is, or a batch in one tensor [N, …]. */
-export type OneInput = PictureInput | Pixels | Tensor;
+export type OneInput = ImageInput | Tensor;
 /** One of them, or a list. */
-export type ImageInput = OneInput | readonly OneInput[];
+export type ProcessorInput = OneInput | readonly OneInput[];
 
 /** A picture as the network takes it. */
 export interface Prepared {
@@ -31,7 +32,7 @@ export interface Prepared {
  * that of a long list two pictures are in memory. With a signal none is read ahead, so that an abort is heard between.
  */
 export async function* preparePictures(
-  images: ImageInput,
+  images: ProcessorInput,
   settings: ResolvedOptions,
   signal?: AbortSignal,
 ): AsyncGenerator<Prepared> {
@@ -52,18 +53,18 @@ export async function* preparePictures(
 /** Pixels and tensors are at hand, everything else is read. */
 async function load(input: OneInput, options?: ReadOptions): Promise<Pixels | Tensor> {
   const atHand = input instanceof Tensor || (looksLikePixels(input) && 'channels' in input);
-  return atHand ? (input as Pixels | Tensor) : load_image(input as PictureInput, options);
+  return atHand ? (input as Pixels | Tensor) : load_image(input as ImageInput, options);
 }
 
 /** Whether a second argument is maps, as transformers takes them, and not options. */
-export function isInput(value: unknown): value is ImageInput {
+export function isInput(value: unknown): value is ProcessorInput {
   if (typeof value !== 'object' || value === null) return typeof value === 'string';
   const prototype = Object.getPrototypeOf(value);
   const plain = prototype === null || Object.getPrototypeOf(prototype) === null; // of whichever realm
   return !plain || looksLikePixels(value);
 }
 
-function listOf(input: ImageInput, where: string): readonly OneInput[] {
+function listOf(input: ProcessorInput, where: string): readonly OneInput[] {
   const list = Array.isArray(input) ? input : [input];
   if (list.length === 0) throw new MobileNetError('ARG', `${where}: expected at least one, got an empty list`);
   return list;
@@ -119,7 +120,7 @@ export function batchOf(prepared: readonly Prepared[]): Tensor<'float32'> {
 
 /** All segmentation maps in one tensor [N,H,W]. */
 export async function makeLabels(
-  input: ImageInput,
+  input: ProcessorInput,
   count: number,
   settings: ResolvedOptions,
 ): Promise<Tensor<'int64'>> {
@@ -219,7 +220,7 @@ function writePlanes(
   for (let c = 0; c < channels; c++) {
     const convert = makeConversion(settings, picture.type, c);
     if (padded) planes.fill(convert(0), c * plane, (c + 1) * plane);
-    // Of bytes there are but 256.
+    // A byte has 256 values only.
     const table = data instanceof Float64Array ? undefined : Float32Array.from({ length: 256 }, (_, v) => convert(v));
     for (let y = 0; y < window.height; y++) {
       let from = ((top + y) * width + left) * channels + c;

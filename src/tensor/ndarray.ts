@@ -7,6 +7,7 @@ import ndarray, { type Data, type NdArray } from 'ndarray';
 import ops from 'ndarray-ops';
 import { asTyped } from '../base/brands.js';
 import { expected, MobileNetError, show } from '../base/errors.js';
+import type { Pixels } from '../base/pixels.js';
 import { elementCount, rowMajorStrides } from './shape.js';
 import { Tensor, type TensorType } from './tensor.js';
 
@@ -100,11 +101,8 @@ function checkView(array: AnyNdArray): void {
 }
 
 /** Interleaved pixels: a `RawImage`, or a codec's output of 16 bits. */
-export interface InterleavedPixels {
-  data: Uint8Array | Uint8ClampedArray | Uint16Array;
-  width: number;
-  height: number;
-  channels: number;
+export interface InterleavedPixels extends Omit<Pixels, 'data'> {
+  readonly data: Pixels['data'] | Uint16Array;
 }
 
 /** A picture as an ndarray [H,W,C]; **shares memory**. `.hi(height, width, 3)` is RGBA without its alpha. */

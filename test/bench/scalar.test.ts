@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { scalarKernel, scalarNetwork } from '../../bench/scalar.mjs';
 import { MobileNetV2Config, MobileNetV2ForImageClassification, Tensor } from '../../src/entries/main-node.js';
 import type { Spec } from '../../src/layers/spec.js';
+import { waves } from '../helpers/waves.js';
 import { CONV3X3, compare, DEPTHWISE, type Operands, POINTWISE, sizes } from '../layers/cases.js';
 
 function run(spec: Spec, given: Operands): Float32Array {
@@ -25,7 +26,7 @@ describe('scalar network', () => {
     const config = new MobileNetV2Config({ depth_multiplier: 0.35, num_labels: 5, initializer_range: 0.3 });
     const model = new MobileNetV2ForImageClassification(config, { device: 'reference', seed: 2 });
     const dims = [2, 3, 48, 64] as const;
-    const pixels = Float32Array.from({ length: 2 * 3 * 48 * 64 }, (_, i) => Math.sin(i * 0.37));
+    const pixels = waves(2 * 3 * 48 * 64, 0.37);
     const { logits } = await model({ pixel_values: new Tensor('float32', pixels, dims) });
     const network = scalarNetwork(model, dims);
     for (let turn = 0; turn < 2; turn++) {

@@ -6,8 +6,9 @@ import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ClassificationResult, type Device, type EngineName, pipeline } from '../../src/entries/main-node.js';
 import { ROOT } from '../helpers/cli.js';
+import type { Loopback } from '../helpers/loopback.js';
 import { findChromium } from './chromium.js';
-import { type PAGES, type Server, serve } from './server.js';
+import { type PAGES, serve } from './server.js';
 
 const PICTURES = ['husky.png', 'dog.jpg'] as const;
 type Scores = Record<(typeof PICTURES)[number], ClassificationResult[]>;
@@ -66,7 +67,7 @@ const README_PAGE = '/test/browser/readme.html';
 
 describe.skipIf(executablePath === undefined)('in Chromium', () => {
   let browser: Browser;
-  let server: Server;
+  let server: Loopback;
   let inNode: Scores;
 
   beforeAll(async () => {

@@ -1,14 +1,14 @@
 /** The single file for pages, as CDNs give it, in a page of another origin: the page of docs/deploy.md. */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createServer, type Server as HttpServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../helpers/cli.js';
+import { type Loopback, listen } from '../helpers/loopback.js';
 import { findChromium } from './chromium.js';
-import { type Server, serve } from './server.js';
+import { serve } from './server.js';
 
 const executablePath = findChromium();
 const { version, jsdelivr, unpkg } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
@@ -16,7 +16,7 @@ const DEPLOY = readFileSync(join(ROOT, 'docs/deploy.md'), 'utf8');
 const PAGE = /^```html\n(.*?)^```$/ms.exec(DEPLOY)![1];
 
 /** The package as jsDelivr has it below /npm/, where its own URL is the file, and unpkg, which leads there. */
-function serveCdn(asked: string[]): Promise<HttpServer> {
+function serveCdn(asked: string[]): Promise<Loopback> {
   const server = createServer(async ({ url = '/' }, response) => {
     asked.push(url);
     const [, npm, file] = /^(\/npm)?\/mobilenet-v2(?:@[\d.]+)?(?:\/(.+))?$/.exec(url) ?? [];
@@ -30,15 +30,14 @@ function serveCdn(asked: string[]): Promise<HttpServer> {
     const type = path.endsWith('.js') ? 'text/javascript' : 'application/octet-stream';
     response.writeHead(body === undefined ? 404 : 200, { ...headers, 'content-type': type }).end(body);
   });
-  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
+  return listen(server);
 }
 
 describe.skipIf(executablePath === undefined)('the single file for pages', () => {
   let browser: Browser;
-  let cdn: HttpServer;
+  let cdn: Loopback;
   const asked: string[] = [];
-  const servers: Server[] = [];
-  const originOf = (server: HttpServer) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const servers: Loopback[] = [];
 
   beforeAll(async () => {
     browser = await chromium.launch({ executablePath: executablePath! });
@@ -46,8 +45,7 @@ describe.skipIf(executablePath === undefined)('the single file for pages', () =>
   });
   afterAll(async () => {
     await browser?.close();
-    cdn?.closeAllConnections();
-    cdn?.close();
+    await cdn?.close();
     for (const server of servers) await server.close();
   });
 
@@ -59,7 +57,7 @@ describe.skipIf(executablePath === undefined)('the single file for pages', () =>
     ['a checkpoint by URL', '/npm/mobilenet-v2', '/weights/mobilenet_v2_1.0_224'],
   ])('%s', async (_, path, model) => {
     asked.length = 0;
-    const page = PAGE.replace('https://cdn.jsdelivr.net/npm/mobilenet-v2', originOf(cdn) + path).replace(
+    const page = PAGE.replace('https://cdn.jsdelivr.net/npm/mobilenet-v2', cdn.origin + path).replace(
       "'image-classification'",
       model === '' ? '$&' : `$&, '${model}'`,
     );

@@ -5,13 +5,13 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { RawImage } from '../../src/entries/main-node.js';
 import { ROOT } from '../helpers/cli.js';
+import { listen } from '../helpers/loopback.js';
 import { findBrowser } from './chromium.js';
 
 type Outcome = { size: [number, number]; rgb: number[]; code?: string; message?: string; warnings: string[] };
@@ -77,18 +77,15 @@ async function outcomesIn(command: string, flags: (profile: string, url: string)
     response.writeHead(served.has(path) ? 200 : 404, { 'content-type': typeOf(path) });
     response.end(served.get(path));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const browser = spawn(command, flags(profile, `http://127.0.0.1:${(server.address() as AddressInfo).port}/`), {
-    stdio: 'ignore',
-  });
+  const { origin, close } = await listen(server);
+  const browser = spawn(command, flags(profile, `${origin}/`), { stdio: 'ignore' });
   try {
     return await outcomes;
   } finally {
     const ended = new Promise((resolve) => browser.once('exit', resolve));
     browser.kill('SIGKILL');
     await ended;
-    server.closeAllConnections();
-    server.close();
+    await close();
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   }
 }

@@ -1,9 +1,9 @@
 /** A static server for the pages that a real browser opens: the built package, weights and pictures, under given headers. */
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Loopback, listen } from '../helpers/loopback.js';
 
 const ROOT = new URL('../../', import.meta.url);
 const SERVED = /^\/(dist|weights|examples|test\/browser)\/[\w./-]+$/;
@@ -32,14 +32,8 @@ export const PAGES = {
   workerless: { ...ISOLATION, ...policy("'self' 'wasm-unsafe-eval'") },
 } as const satisfies Record<string, Record<string, string>>;
 
-export interface Server {
-  /** Without a slash at its end. */
-  readonly origin: string;
-  close(): Promise<void>;
-}
-
 /** @param generated files that are nowhere on disk, by path */
-export async function serve(generated: ReadonlyMap<string, string>): Promise<Server> {
+export async function serve(generated: ReadonlyMap<string, string>): Promise<Loopback> {
   const server = createServer(async ({ url = '/' }, response) => {
     const { pathname } = new URL(url, 'http://localhost');
     const page = Object.hasOwn(PAGES, pathname.slice(1)) ? PAGES[pathname.slice(1) as keyof typeof PAGES] : null;
@@ -53,12 +47,5 @@ export async function serve(generated: ReadonlyMap<string, string>): Promise<Ser
       response.writeHead(404).end();
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  return listen(server);
 }

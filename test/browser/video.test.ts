@@ -2,8 +2,9 @@
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type * as Library from '../../src/entries/main-web.js';
+import type { Loopback } from '../helpers/loopback.js';
 import { findChromium } from './chromium.js';
-import { type Server, serve } from './server.js';
+import { serve } from './server.js';
 
 const executablePath = findChromium();
 const PAGE = '/test/browser/library.html';
@@ -19,7 +20,7 @@ declare global {
 
 describe.skipIf(executablePath === undefined)('in Chromium', () => {
   let browser: Browser;
-  let server: Server;
+  let server: Loopback;
   let page: Page;
 
   beforeAll(async () => {

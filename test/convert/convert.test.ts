@@ -23,6 +23,7 @@ import { toFloat32 } from '../../src/formats/stored.js';
 import { Zip } from '../../src/formats/zip.js';
 import { float16ToFloat32, float32ToFloat16 } from '../../src/tensor/half.js';
 import { temporaryFolder } from '../helpers/cli.js';
+import { expectValuesClose } from '../helpers/close.js';
 import { float32Golden, maxDifference, readGoldens } from '../helpers/goldens.js';
 import { saveTinyClassifier } from '../helpers/tiny.js';
 import { expectError, memoryFolder, utf8 } from '../helpers/weight-files.js';
@@ -60,11 +61,6 @@ async function pixelsOf(converted: Converted): Promise<Float32Array> {
   return (await processor(await load_image(husky))).pixel_values.data as Float32Array;
 }
 
-function expectClose(got: Float32Array, expected: Float32Array): void {
-  const most = expected.reduce((max, value) => Math.max(max, Math.abs(value)), 1);
-  expect(maxDifference(got, expected).difference).toBeLessThanOrEqual(1e-4 * most);
-}
-
 /** The picture as Keras gets it, NCHW from −1 to 1. */
 function kerasPixels(): Float32Array {
   const bytes = kerasGoldens.get('uint8')!.data as Uint8Array;
@@ -99,7 +95,7 @@ describe('Keras', () => {
     });
     expect(notes.join()).toContain('random_flip');
     expect(maxDifference(await pixelsOf(converted), kerasPixels()).difference).toBeLessThan(1e-6);
-    expectClose(await logitsOf(converted, kerasPixels(), 64), float32Golden(kerasGoldens, 'sequential.h5'));
+    expectValuesClose(await logitsOf(converted, kerasPixels(), 64), float32Golden(kerasGoldens, 'sequential.h5'));
   });
 
   it('a functional model in a deflated .keras: preprocess_input inside, two classes by one sigmoid', async () => {
@@ -109,7 +105,7 @@ describe('Keras', () => {
     expect(converted.notes.join()).toContain('sigmoid');
     const logits = await logitsOf(converted, kerasPixels(), 64);
     expect(logits[0]).toBe(0);
-    expectClose(logits.subarray(1), float32Golden(kerasGoldens, 'functional.keras'));
+    expectValuesClose(logits.subarray(1), float32Golden(kerasGoldens, 'functional.keras'));
   });
 
   it('a damaged .keras is said to be damaged', async () => {
@@ -153,7 +149,7 @@ describe('PyTorch', () => {
     });
     const pixels = torchPixels('torchvision', converted);
     expect(maxDifference(await pixelsOf(converted), pixels).difference).toBeLessThan(1e-6);
-    expectClose(await logitsOf(converted, pixels, 64), float32Golden(torchGoldens, 'torchvision.logits'));
+    expectValuesClose(await logitsOf(converted, pixels, 64), float32Golden(torchGoldens, 'torchvision.logits'));
   });
 
   it('timm, with the config.json of its folder', async () => {
@@ -169,7 +165,7 @@ describe('PyTorch', () => {
     });
     const pixels = torchPixels('timm', converted);
     expect(maxDifference(await pixelsOf(converted), pixels).difference).toBeLessThan(1e-6);
-    expectClose(await logitsOf(converted, pixels, 64), float32Golden(torchGoldens, 'timm.logits'));
+    expectValuesClose(await logitsOf(converted, pixels, 64), float32Golden(torchGoldens, 'timm.logits'));
   });
 
   it('names tensors without a place, or leaves them out', async () => {
@@ -238,7 +234,7 @@ describe('TensorFlow.js', () => {
     const nhwc = Float32Array.from({ length: 64 * 64 * 3 }, (_, i) => Math.sin(i * 0.37) * Math.cos(i * 0.011));
     const pixels = Float32Array.from(nhwc, (_, i) => nhwc[(i % 4096) * 3 + Math.floor(i / 4096)]);
     const { logits } = JSON.parse(readFileSync(goldenUrl('tfjs.expected.json'), 'utf8'));
-    expectClose(await logitsOf(converted, pixels, 64), Float32Array.from(logits));
+    expectValuesClose(await logitsOf(converted, pixels, 64), Float32Array.from(logits));
   });
 
   it('pixels from 0 to 1, where a model was trained so', async () => {
@@ -371,7 +367,7 @@ describe.skipIf(withoutModels)('nsfwjs', () => {
     const pooling = whole.layers.find(({ name }: { name: string }) => name.startsWith('average_pooling'));
     const backbone = tf.model({ inputs: whole.inputs, outputs: pooling.output });
     const input = tf.transpose(tf.tensor4d(pixel_values.data, pixel_values.dims), [0, 2, 3, 1]);
-    expectClose(pooler_output!.data as Float32Array, await backbone.predict(input).data());
+    expectValuesClose(pooler_output!.data as Float32Array, await backbone.predict(input).data());
   });
 
   it('the graph model: logits', async () => {
@@ -390,7 +386,7 @@ describe.skipIf(withoutModels)('nsfwjs', () => {
       [0, 2, 3, 1],
     );
     const expected = await whole.execute(input, 'StatefulPartitionedCall/sequential/dense/BiasAdd').data();
-    expectClose(await logitsOf(converted, pixels, 224), expected);
+    expectValuesClose(await logitsOf(converted, pixels, 224), expected);
   });
 });
 

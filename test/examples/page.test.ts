@@ -12,17 +12,14 @@ import {
   Tensor,
 } from '../../src/entries/main-node.js';
 import { temporaryFolder } from '../helpers/cli.js';
+import { waves } from '../helpers/waves.js';
 
 const file = (path: string, name = path.replace(/.*\//, '')) => ({
   path: name,
   file: new File([new Uint8Array(readFileSync(path))], name),
 });
 
-const picture = new Tensor(
-  'float32',
-  Float32Array.from({ length: 3 * 64 * 64 }, (_, i) => Math.sin(i)),
-  [1, 3, 64, 64],
-);
+const picture = new Tensor('float32', waves(3 * 64 * 64), [1, 3, 64, 64]);
 
 describe('a model out of files', () => {
   it.each<[string, MobileNetV2ConfigOptions]>([

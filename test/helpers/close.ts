@@ -25,3 +25,16 @@ export function expectAsClose(actual: Tensor, shaken: Tensor, expected: Tensor):
   // NaN and infinity in what is expected would allow anything.
   if (!(off <= allowed && allowed < Infinity)) throw new Error(`off by ${off}, an input by an ulp makes ${byUlp}`);
 }
+
+/** Within 1e-4 of the largest expected value, or of 1 where all are smaller. */
+export function expectValuesClose(actual: ArrayLike<number>, expected: ArrayLike<number>, what?: string): void {
+  let largest = 1;
+  for (let i = 0; i < expected.length; i++) largest = Math.max(largest, Math.abs(expected[i]));
+  expect(maxDifference(actual, expected).difference, what).toBeLessThanOrEqual(1e-4 * largest);
+}
+
+/** The same shape, and values as close as that. */
+export function expectClose(actual: Tensor, expected: { data: ArrayLike<unknown>; dims: readonly number[] }): void {
+  expect(actual.dims).toEqual([...expected.dims]);
+  expectValuesClose(Array.from(actual.data, Number), Array.from(expected.data, Number));
+}

@@ -1,5 +1,5 @@
 /** Pictures and logits of test/goldens/processors/make.py: the same formulas, so that only results are stored. */
-import type { Pixels } from '../../src/images/pixels.js';
+import type { Pixels } from '../../src/base/pixels.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 
 /** An input as cases.json describes it. */

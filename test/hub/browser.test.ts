@@ -3,7 +3,8 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { env, HubOptions, pipeline } from '../../src/entries/main.js';
 import { findChromium } from '../browser/chromium.js';
-import { type Server, serve } from '../browser/server.js';
+import { serve } from '../browser/server.js';
+import type { Loopback } from '../helpers/loopback.js';
 import { dogsFiles, type Hub, startHub } from './server.mjs';
 
 const executablePath = findChromium();
@@ -28,7 +29,7 @@ interface Outcome {
 
 describe.skipIf(executablePath === undefined)('in Chromium', () => {
   let browser: Browser;
-  let server: Server;
+  let server: Loopback;
   let hub: Hub;
   let page: Page;
 

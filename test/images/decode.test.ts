@@ -1,9 +1,11 @@
 /** What is told apart by its first bytes, and codecs that misbehave. */
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { env } from '../../src/base/env.js';
-import type { DecodedImage, Platform } from '../../src/base/platform.js';
-import { decodeImage, loadCodec } from '../../src/images/decode.js';
-import { detectFormat } from '../../src/images/sniff.js';
+import type { DecodedImage } from '../../src/base/pixels.js';
+import type { Platform } from '../../src/base/platform.js';
+import { loadCodec } from '../../src/codecs/codec.js';
+import { detectFormat } from '../../src/codecs/sniff.js';
+import { decodeImage } from '../../src/images/decode.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { jpeg, text } from '../helpers/jpeg-files.js';
 import { expectRefusal, expectRefused, pixelsOf } from '../helpers/pictures.js';

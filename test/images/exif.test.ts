@@ -83,7 +83,7 @@ describe('applyOrientation', () => {
   });
 
   it('turns clockwise for 6', () => {
-    const image = { data: Uint8Array.of(1, 2, 3, 4, 5, 6), width: 3, height: 2, channels: 1 };
+    const image = { data: Uint8Array.of(1, 2, 3, 4, 5, 6), width: 3, height: 2, channels: 1 } as const;
     expect(applyOrientation(image, 6)).toEqual({
       data: Uint8Array.of(4, 1, 5, 2, 6, 3),
       width: 2,

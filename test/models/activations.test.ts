@@ -6,7 +6,8 @@ import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
 import { MobileNetV2ForImageClassification } from '../../src/models/mobilenet-v2/image-classification.js';
 import { MobileNetV2ForSemanticSegmentation } from '../../src/models/mobilenet-v2/semantic-segmentation.js';
 import { Tensor } from '../../src/tensor/tensor.js';
-import { maxDifference } from '../helpers/goldens.js';
+import { expectClose } from '../helpers/close.js';
+import { picture } from '../helpers/waves.js';
 
 const CONFIG = new MobileNetV2Config({
   depth_multiplier: 0.1,
@@ -16,20 +17,8 @@ const CONFIG = new MobileNetV2Config({
   initializer_range: 0.3,
 });
 
-function picture(dims: [number, number, number, number]): Tensor<'float32'> {
-  const data = Float32Array.from({ length: dims.reduce((a, b) => a * b) }, (_, i) => Math.sin(i * 1.7));
-  return new Tensor('float32', data, dims);
-}
-
-function expectClose(actual: Tensor, expected: Tensor): void {
-  expect(actual.dims).toEqual(expected.dims);
-  const values = expected.data as Float32Array;
-  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
-  expect(maxDifference(actual.data as Float32Array, values).difference).toBeLessThanOrEqual(1e-4 * largest);
-}
-
 describe('activations', () => {
-  const pixels = picture([2, 3, 48, 40]);
+  const pixels = picture(0, [2, 3, 48, 40]);
 
   it.each(['wasm', 'js'] as const)('%s: every layer of a classifier is what the reference draws', async (device) => {
     const drawn = new MobileNetV2ForImageClassification(CONFIG, { device: 'reference', seed: 3 });
@@ -49,7 +38,7 @@ describe('activations', () => {
 
   it('low memory, where blocks run in bands, gives the layers inside them too', async () => {
     const options = { device: 'wasm', threads: 1, seed: 3 } as const;
-    const large = picture([1, 3, 224, 224]);
+    const large = picture(0, [1, 3, 224, 224]);
     const names = ['conv_stem.conv_3x3', 'layer.0.expand_1x1', 'layer.2.conv_3x3', 'layer.3.reduce_1x1', 'layer.3.add'];
     const config = new MobileNetV2Config({ depth_multiplier: 0.35, initializer_range: 0.3 });
     const fast = await new MobileNetV2Model(config, options).activations(large, names);
@@ -126,7 +115,7 @@ describe('activations', () => {
     'refuse %j',
     async (names) => {
       const model = new MobileNetV2Model(CONFIG, { device: 'js' });
-      const refusal = model.activations(picture([1, 3, 32, 32]), names as string[]);
+      const refusal = model.activations(picture(0, [1, 3, 32, 32]), names as string[]);
       await expect(refusal).rejects.toBeInstanceOf(MobileNetError);
       await expect(refusal).rejects.toMatchObject({ code: 'ARG' });
     },
@@ -159,11 +148,11 @@ describe('layers', () => {
     const model = new MobileNetV2Model(config, { device: 'js', seed: 3 });
     const [height, width] = [7, 61];
     const names = ['conv_stem.first_conv', 'conv_stem.reduce_1x1', 'layer.0.reduce_1x1', 'layer.1.add', 'layer.3.add'];
-    const still = await model.activations(picture([1, 3, height, width]), names);
+    const still = await model.activations(picture(0, [1, 3, height, width]), names);
     // [first, last] column of the input that changes column i, by layer.
     const seen = new Map(names.map((name) => [name, new Map<number, [number, number]>()]));
     for (let column = 0; column < width; column++) {
-      const poked = picture([1, 3, height, width]);
+      const poked = picture(0, [1, 3, height, width]);
       for (let row = 0; row < 3 * height; row++) poked.data[row * width + column] += 1;
       const moved = await model.activations(poked, names);
       for (const name of names) {

@@ -8,20 +8,10 @@ import {
   MobileNetV2ImageProcessor,
   MobileNetV2Model,
   RawImage,
-  type Tensor,
 } from '../../src/entries/main-node.js';
+import { expectClose } from '../helpers/close.js';
 import { readGoldens } from '../helpers/goldens.js';
 import { shared, withoutShared } from '../helpers/shared.js';
-
-/** |Δ| ≤ 1e-4 · max(1, max|ref|), everywhere. */
-function expectClose(actual: Tensor, expected: { data: ArrayLike<number | bigint>; dims: readonly number[] }): void {
-  expect(actual.dims).toEqual([...expected.dims]);
-  const reference = Array.from(expected.data, Number);
-  const tolerance = 1e-4 * reference.reduce((most, v) => Math.max(most, Math.abs(v)), 1);
-  let worst = 0;
-  for (const [i, value] of reference.entries()) worst = Math.max(worst, Math.abs(Number(actual.data[i]) - value));
-  expect(worst).toBeLessThanOrEqual(tolerance);
-}
 
 const read = (image: string): Promise<RawImage> => RawImage.read(shared(`images/${image}`));
 const engines = ['wasm', 'js', 'reference'] as const;

@@ -10,8 +10,9 @@ import { MobileNetV2Config, type MobileNetV2ConfigOptions } from '../../src/mode
 import { MobileNetV2ForImageClassification } from '../../src/models/mobilenet-v2/image-classification.js';
 import { MobileNetV2ForSemanticSegmentation } from '../../src/models/mobilenet-v2/semantic-segmentation.js';
 import { Tensor } from '../../src/tensor/tensor.js';
+import { expectValuesClose } from '../helpers/close.js';
 import { type FormulaLabels, formulaLabels, formulaTensor } from '../helpers/formula.js';
-import { maxDifference, readGoldens } from '../helpers/goldens.js';
+import { readGoldens } from '../helpers/goldens.js';
 
 const folder = new URL('../goldens/models/', import.meta.url);
 const readJson = (name: string) => JSON.parse(readFileSync(new URL(name, folder), 'utf8'));
@@ -58,8 +59,7 @@ describe.each(['wasm', 'js', 'reference'] as const)('%s equals transformers', (d
       const actual = (index === undefined ? output[key] : (output[key] as Tensor[])[Number(index)]) as Tensor;
       const expected = golden.data as Float32Array;
       expect(actual.dims, name).toEqual(golden.dims);
-      const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
-      expect(maxDifference(actual.data as Float32Array, expected).difference, name).toBeLessThanOrEqual(1e-4 * largest);
+      expectValuesClose(actual.data as Float32Array, expected, name);
     }
     if (one.loss === null) expect(output.loss).toBeUndefined();
     else

@@ -7,31 +7,12 @@ import { MobileNetV2Config, type MobileNetV2ConfigOptions } from '../../src/mode
 import { MobileNetV2ForImageClassification } from '../../src/models/mobilenet-v2/image-classification.js';
 import { MobileNetV2ForSemanticSegmentation } from '../../src/models/mobilenet-v2/semantic-segmentation.js';
 import { Tensor } from '../../src/tensor/tensor.js';
-import { byAnUlp, expectAsClose } from '../helpers/close.js';
+import { byAnUlp, expectAsClose, expectClose } from '../helpers/close.js';
+import { picture, waves } from '../helpers/waves.js';
 
 const SMALL = { depth_multiplier: 0.1, depth_divisible_by: 4, min_depth: 4, num_labels: 5 } as const;
 /** Weights large enough to keep signals alive through 50 layers. */
 const LIVELY = { ...SMALL, initializer_range: 0.5 };
-
-const picture = (dims: [number, number, number, number], seed = 1): Tensor<'float32'> => {
-  const size = dims.reduce((a, b) => a * b, 1);
-  return new Tensor(
-    'float32',
-    Float32Array.from({ length: size }, (_, i) => Math.sin(i * 1.7 + seed)),
-    dims,
-  );
-};
-
-function expectClose(actual: Tensor, expected: Tensor): void {
-  expect(actual.dims).toEqual(expected.dims);
-  const a = actual.data as Float32Array;
-  const b = expected.data as Float32Array;
-  const largest = b.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
-  for (let i = 0; i < b.length; i++) {
-    if (!(Math.abs(a[i] - b[i]) <= 1e-4 * Math.max(1, largest)))
-      throw new Error(`element ${i}: ${a[i]} against ${b[i]}`);
-  }
-}
 
 async function codeOf(call: () => unknown): Promise<string> {
   try {
@@ -83,7 +64,10 @@ describe('folding and fusing', () => {
         unsettle(drawn);
         const fused = new Model(full, { device: 'js', seed: 3 });
         fused.load_state_dict(drawn.state_dict());
-        const inputs = { pixel_values: picture([batch, full.num_channels, height, width]), output_hidden_states: true };
+        const inputs = {
+          pixel_values: picture(1, [batch, full.num_channels, height, width]),
+          output_hidden_states: true,
+        };
         const expected = await drawn(inputs);
         const shaken = await drawn({ ...inputs, pixel_values: byAnUlp(inputs.pixel_values) });
         const actual = await fused(inputs);
@@ -98,7 +82,7 @@ describe('folding and fusing', () => {
 
   it('the plan of the last call keeps its arena, however many others are looked at meanwhile', async () => {
     const model = new MobileNetV2ForImageClassification(new MobileNetV2Config({ depth_multiplier: 0.35 }));
-    const data = Float32Array.from({ length: 3 * 32 * 32 }, (_, i) => Math.sin(i));
+    const data = waves(3 * 32 * 32);
     const running = model({ pixel_values: new Tensor('float32', data, [1, 3, 32, 32]) });
     await Promise.resolve();
     const plan = model.plan([1, 3, 32, 32]);
@@ -129,7 +113,7 @@ describe('folding and fusing', () => {
 describe('hidden states', () => {
   it('are all sixteen, or those asked for in that order', async () => {
     const model = new MobileNetV2Model(new MobileNetV2Config(LIVELY), { device: 'js' });
-    const pixel_values = picture([1, 3, 48, 40]);
+    const pixel_values = picture(1, [1, 3, 48, 40]);
     const { hidden_states: all } = await model({ pixel_values, output_hidden_states: true });
     expect(all!.length).toBe(16);
     const { hidden_states: some } = await model({ pixel_values, output_hidden_states: [9, 2] });
@@ -154,13 +138,13 @@ describe('hidden states', () => {
 
   it.each([[[]], [false as never], [undefined as never], [[16]]])('alone refuses %j', async (which) => {
     const model = new MobileNetV2Model(new MobileNetV2Config(SMALL));
-    expect(await codeOf(() => model.hidden_states(picture([1, 3, 32, 32]), which))).toBe('ARG');
+    expect(await codeOf(() => model.hidden_states(picture(1, [1, 3, 32, 32]), which))).toBe('ARG');
     expect(await codeOf(() => model.plan([1, 3, 32, 32], which, true))).toBe('ARG');
   });
 
   it.each([[[16]], [[-1]], [[1.5]], ['all' as never]])('refuses %j', async (output_hidden_states) => {
     const model = new MobileNetV2Model(new MobileNetV2Config(SMALL));
-    expect(await codeOf(() => model({ pixel_values: picture([1, 3, 32, 32]), output_hidden_states }))).toBe('ARG');
+    expect(await codeOf(() => model({ pixel_values: picture(1, [1, 3, 32, 32]), output_hidden_states }))).toBe('ARG');
   });
 });
 
@@ -169,17 +153,17 @@ describe('pooling', () => {
     const config = new MobileNetV2Config(LIVELY);
     const global = new MobileNetV2ForImageClassification(config, { seed: 5 });
     const sliding = new MobileNetV2ForImageClassification(config, { seed: 5, pool: '7x7' });
-    const pixel_values = picture([1, 3, 224, 224]);
+    const pixel_values = picture(1, [1, 3, 224, 224]);
     const one = (await sliding({ pixel_values })).logits;
     expect(one.dims).toEqual([1, 5, 1, 1]);
     expectClose(one.view(1, 5), (await global({ pixel_values })).logits);
-    const grid = (await sliding({ pixel_values: picture([1, 3, 288, 256]) })).logits;
+    const grid = (await sliding({ pixel_values: picture(1, [1, 3, 288, 256]) })).logits;
     expect(grid.dims).toEqual([1, 5, 3, 2]);
   });
 
   it('a base model without pooling has no pooler_output', async () => {
     const model = new MobileNetV2Model(new MobileNetV2Config(SMALL), { add_pooling_layer: false });
-    const output = await model({ pixel_values: picture([2, 3, 33, 47]) });
+    const output = await model({ pixel_values: picture(1, [2, 3, 33, 47]) });
     expect(Object.keys(output)).toEqual(['last_hidden_state']);
     expect(output.last_hidden_state.dims).toEqual([2, 1280, 2, 2]);
   });
@@ -212,7 +196,7 @@ describe('state', () => {
     const classifier = new MobileNetV2ForImageClassification(config, { seed: 1 });
     const base = new MobileNetV2Model(config, { seed: 2 });
     base.load_state_dict(classifier.state_dict());
-    const pixel_values = picture([1, 3, 40, 40]);
+    const pixel_values = picture(1, [1, 3, 40, 40]);
     const { pooler_output } = await base({ pixel_values });
     const headless = new MobileNetV2ForImageClassification(new MobileNetV2Config({ ...SMALL, num_labels: 0 }));
     headless.load_state_dict(classifier.state_dict(), { strict: false });
@@ -355,7 +339,7 @@ describe('what is refused', () => {
     [
       'a detached buffer',
       () => {
-        const tensor = picture([1, 3, 32, 32]);
+        const tensor = picture(1, [1, 3, 32, 32]);
         structuredClone(tensor.data, { transfer: [tensor.data.buffer as ArrayBuffer] });
         return tensor;
       },
@@ -363,7 +347,7 @@ describe('what is refused', () => {
   ])('%s as pixel_values', async (_, make) => {
     expect(await codeOf(() => model({ pixel_values: make() as Tensor }))).toBe('ARG');
     // and an earlier model is still usable
-    expect((await model({ pixel_values: picture([1, 3, 32, 32]) })).logits.dims).toEqual([1, 5]);
+    expect((await model({ pixel_values: picture(1, [1, 3, 32, 32]) })).logits.dims).toEqual([1, 5]);
   });
 
   it.each<[string, MobileNetV2ConfigOptions, () => Tensor]>([
@@ -373,7 +357,7 @@ describe('what is refused', () => {
     ['no tensor', {}, () => 3 as never],
   ])('%s as labels', async (_, options, make) => {
     const own = new MobileNetV2ForImageClassification(new MobileNetV2Config({ ...SMALL, ...options }));
-    expect(await codeOf(() => own({ pixel_values: picture([1, 3, 32, 32]), labels: make() }))).toBe('ARG');
+    expect(await codeOf(() => own({ pixel_values: picture(1, [1, 3, 32, 32]), labels: make() }))).toBe('ARG');
   });
 
   it('an unknown device, activation, pool or seed', async () => {
@@ -389,15 +373,15 @@ describe('what is refused', () => {
     const own = new MobileNetV2Model(new MobileNetV2Config(SMALL));
     own.dispose();
     own.dispose();
-    expect(await codeOf(() => own({ pixel_values: picture([1, 3, 32, 32]) }))).toBe('DISPOSED');
+    expect(await codeOf(() => own({ pixel_values: picture(1, [1, 3, 32, 32]) }))).toBe('DISPOSED');
     expect(await codeOf(() => own.state_dict())).toBe('DISPOSED');
     expect(await codeOf(() => own.plan([1, 3, 32, 32]))).toBe('DISPOSED');
-    expect(await codeOf(() => own.hidden_states(picture([1, 3, 32, 32]), [0]))).toBe('DISPOSED');
+    expect(await codeOf(() => own.hidden_states(picture(1, [1, 3, 32, 32]), [0]))).toBe('DISPOSED');
     expect(await codeOf(() => own.load_state_dict({}))).toBe('DISPOSED');
   });
 
   it('a result is kept when the model runs again, and overlapping calls equal serial ones', async () => {
-    const inputs = [1, 2, 3, 4].map((seed) => ({ pixel_values: picture([1, 3, 32, 32], seed) }));
+    const inputs = [1, 2, 3, 4].map((seed) => ({ pixel_values: picture(seed, [1, 3, 32, 32]) }));
     const first = (await model(inputs[0])).logits;
     const copy = first.clone();
     const serial = [];

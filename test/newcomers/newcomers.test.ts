@@ -5,11 +5,11 @@
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { RawImage } from '../../src/entries/main-node.js';
 import { ROOT, temporaryFolder } from '../helpers/cli.js';
+import { listenInTest } from '../helpers/loopback.js';
 import { CLASSIFIER, SEGMENTER } from '../helpers/models.js';
 import { startHub } from '../hub/server.mjs';
 
@@ -44,9 +44,7 @@ async function servePictures(): Promise<string> {
   const server = createServer((request, response) => {
     response.end(readFileSync(join(ROOT, 'examples', request.url!)));
   });
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  onTestFinished(() => new Promise<void>((closed) => server.close(() => closed())));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return (await listenInTest(server)).origin;
 }
 
 const LABEL = 'malamute, malemute, Alaskan malamute';

@@ -1,13 +1,13 @@
 /** The tests of PNG and JPEG once more, with the codecs of edge runtimes; and their writer, read back by pngjs. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { env } from '../../src/base/env.js';
-import { decodePng, encodePng } from '../../src/images/png/decode.js';
+import { decodePng, encodePng } from '../../src/codecs/png/decode.js';
 import { edgePlatform } from '../../src/platforms/edge.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { decodePng as decodeWithPngjs } from '../../src/platforms/node/png.js';
 import { chunk, IEND, idat, ihdr, png } from '../helpers/png-files.js';
-import '../images/png.test.js';
-import '../images/jpeg.test.js';
+import '../codecs/png.test.js';
+import '../codecs/jpeg.test.js';
 
 beforeEach(() => {
   env.platform = { ...edgePlatform, readFile: nodePlatform.readFile! }; // some tests read files by path

@@ -1,15 +1,15 @@
 /** Folders, pictures from paths and URLs, and files that appear whole or not at all. */
 import { chmodSync, mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { SHIPPED } from '../../src/base/folder.js';
 import { openLocalFolder, readPicture, writeFolder } from '../../src/platforms/node/files.js';
 import { openShippedFolder } from '../../src/platforms/shipped.js';
 import { webPlatform } from '../../src/platforms/web.js';
 import { ROOT, temporaryFolder } from '../helpers/cli.js';
+import { listenInTest } from '../helpers/loopback.js';
 import { expectRefusal } from '../helpers/pictures.js';
 
 let folder: string;
@@ -168,12 +168,7 @@ describe('readPicture from files', () => {
 /** A server on this computer; the answer to every path is `handler`'s. */
 async function serve(handler: (path: string, response: ServerResponse) => void): Promise<string> {
   const server = createServer((request, response) => handler(request.url!, response));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  return `${(await listenInTest(server)).origin}/`;
 }
 
 const files: Record<string, (response: ServerResponse) => void> = {

@@ -4,16 +4,16 @@ import { PNG } from 'pngjs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { env } from '../../src/base/env.js';
 import type { Folder } from '../../src/base/folder.js';
-import type { Pixels } from '../../src/images/pixels.js';
+import type { Pixels } from '../../src/base/pixels.js';
 import { RawImage } from '../../src/images/raw-image.js';
 import { resize } from '../../src/images/resize.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { encodePalettePng } from '../../src/platforms/node/png.js';
 import {
-  type ImageInput,
   MobileNetV2FeatureExtractor,
   MobileNetV2ImageProcessor,
   type ProcessOptions,
+  type ProcessorInput,
 } from '../../src/processors/image-processor.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { float32Golden, maxDifference, readGoldens } from '../helpers/goldens.js';
@@ -326,7 +326,7 @@ describe('refusals', () => {
     ['a map of four dimensions', image, { segmentation_maps: new Tensor('uint8', new Uint8Array(16), [1, 1, 4, 4]) }],
     ['labels too large to resize', image, { segmentation_maps: new Tensor('int32', [1, 300], [1, 2]) }],
   ])('%s', async (_name, images, options) => {
-    await expect(processor(images as ImageInput, options)).rejects.toMatchObject({
+    await expect(processor(images as ProcessorInput, options)).rejects.toMatchObject({
       name: 'MobileNetError',
       code: 'ARG',
     });

@@ -9,8 +9,9 @@ import {
 } from '../../src/entries/main-node.js';
 import { temporaryFolder } from '../helpers/cli.js';
 import { saveTinyClassifier, saveTinySegmenter, stripes } from '../helpers/tiny.js';
+import { picture } from '../helpers/waves.js';
 import { Ledger, timed } from './ledger.js';
-import { classifier, picture } from './models.js';
+import { classifier } from './models.js';
 
 const ledger = new Ledger('abort', 'npx vitest run test/reliability/abort.test.ts');
 /** Milliseconds from an abort to its error. */

@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { main } from '../../src/cli/main.js';
 import { jpeg } from '../helpers/jpeg-files.js';
+import { randomNumbers } from '../helpers/random.js';
 import { SEED } from '../helpers/seed.js';
 import { saveTinyClassifier, saveTinySegmenter, stripes } from '../helpers/tiny.js';
 import { Ledger, resident } from './ledger.js';
-import { randomOf } from './models.js';
 import { type Below, belowOf, mutateBytes } from './mutate.js';
 
 const RUNS = Number(process.env.FUZZ_CLI_RUNS ?? 300);
@@ -172,7 +172,7 @@ function asks(args: readonly string[], flag: string): boolean {
 
 it('arguments and files at random', { timeout: 3600_000 }, async () => {
   console.log(`command line: FUZZ_SEED=${SEED} FUZZ_CLI_RUNS=${RUNS}`);
-  const below = belowOf(randomOf(SEED));
+  const below = belowOf(randomNumbers(SEED));
   let stdout = '';
   let stderr = '';
   const catchInto = (add: (text: string) => void) =>

@@ -19,10 +19,10 @@ import { decodeImage } from '../../src/images/decode.js';
 import { exifOrientation } from '../../src/images/exif.js';
 import { exifBlock, jpeg } from '../helpers/jpeg-files.js';
 import { chunk, IEND, idat, ihdr, png, simplePng } from '../helpers/png-files.js';
+import { randomNumbers } from '../helpers/random.js';
 import { SEED } from '../helpers/seed.js';
 import { concat, fixture, int, memoryFolder, split, utf8, zip } from '../helpers/weight-files.js';
 import { Ledger, resident } from './ledger.js';
-import { randomOf } from './models.js';
 import { type Below, belowOf, mutateBytes, mutateJson } from './mutate.js';
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 5_000);
@@ -182,7 +182,7 @@ const answerOf = ({ code, message }: MobileNetError): string =>
 it.each(TARGETS)('$name', { timeout: 3600_000 }, async ({ name, seeds, read, mutate = mutateBytes, share = 1 }) => {
   const runs = Math.ceil(RUNS / share);
   console.log(`fuzz ${name}: FUZZ_SEED=${SEED} FUZZ_RUNS=${RUNS}`);
-  const below = belowOf(randomOf(SEED));
+  const below = belowOf(randomNumbers(SEED));
   const pool = [...seeds];
   const answers = new Set<string>();
   let accepted = 0;

@@ -13,10 +13,10 @@ import {
   MobileNetV2ImageProcessor,
 } from '../../src/entries/main-node.js';
 import { saveTinyClassifier } from '../helpers/tiny.js';
+import { picture } from '../helpers/waves.js';
 import { memoryFolder } from '../helpers/weight-files.js';
 import { Ledger, resident, timed } from './ledger.js';
 import { type Malformed, malformed, TAKEN } from './malformed.js';
-import { picture } from './models.js';
 
 const ledger = new Ledger('malformed', 'npx vitest run test/reliability/malformed.test.ts');
 

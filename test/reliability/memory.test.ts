@@ -1,8 +1,9 @@
 /** Row R3: memory that cannot be had ends one call with OUT_OF_MEMORY, costs no memory for good, and the model goes on. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { MobileNetV2ForImageClassification, ModelOptions } from '../../src/entries/main-node.js';
+import { type Dims, picture } from '../helpers/waves.js';
 import { Ledger, timed } from './ledger.js';
-import { classifier, type Dims, picture } from './models.js';
+import { classifier } from './models.js';
 
 const ledger = new Ledger('memory', 'npx vitest run test/reliability/memory.test.ts');
 afterEach(() => vi.restoreAllMocks());

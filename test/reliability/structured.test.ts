@@ -17,8 +17,8 @@ import {
 } from '../../src/entries/main-node.js';
 import { byAnUlp, expectAsClose } from '../helpers/close.js';
 import { SEED } from '../helpers/seed.js';
+import { picture } from '../helpers/waves.js';
 import { Ledger, resident } from './ledger.js';
-import { picture } from './models.js';
 
 const SCALE = Number(process.env.FUZZ_SCALE ?? 1);
 const ledger = new Ledger('structured', `FUZZ_SEED=${SEED} npx vitest run test/reliability/structured.test.ts`);

@@ -5,9 +5,11 @@ import { env } from '../../src/base/env.js';
 import type { Platform, WorkerHandle } from '../../src/base/platform.js';
 import type { ModelOptions } from '../../src/entries/main-node.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
+import { randomNumbers } from '../helpers/random.js';
 import { SEED } from '../helpers/seed.js';
+import { type Dims, picture } from '../helpers/waves.js';
 import { Ledger, timed } from './ledger.js';
-import { classifier, type Dims, picture, randomOf } from './models.js';
+import { classifier } from './models.js';
 
 const ledger = new Ledger('workers', 'npx vitest run test/reliability/workers.test.ts');
 
@@ -101,7 +103,7 @@ describe('a worker in the middle of a layer', () => {
 
   it('killed at random moments of two models that run side by side: every result is what it is alone', async () => {
     console.log(`workers: FUZZ_SEED=${SEED}`);
-    const random = randomOf(SEED);
+    const random = randomNumbers(SEED);
     const inputs: Dims[] = [
       [1, 3, 64, 64],
       [2, 3, 48, 80],

@@ -13,6 +13,7 @@ import { segmentationGraph } from '../../src/models/mobilenet-v2/architecture.js
 import type { BoundKernel, Engine, Region } from '../../src/runtime/engines/engine.js';
 import { placeWeights } from '../../src/runtime/engines/plain.js';
 import { Network } from '../../src/runtime/network.js';
+import { waves } from '../helpers/waves.js';
 
 const later = () => new Promise((resolve) => setTimeout(resolve));
 
@@ -82,7 +83,7 @@ describe('an engine that copies and delays', () => {
     initializer_range: 0.3,
   });
   const dims = [1, 3, 65, 48] as const;
-  const pixels = Float32Array.from({ length: 3 * 65 * 48 }, (_, i) => Math.sin(i * 0.37));
+  const pixels = waves(3 * 65 * 48, 0.37);
 
   it.each(['fast', 'low'] as const)('gives the bits of the js engine (memory: %s)', async (memory) => {
     const model = new MobileNetV2ForSemanticSegmentation(config, { device: 'js', memory: 'low', seed: 2 });

@@ -10,8 +10,9 @@ import { MobileNetV2ForImageClassification } from '../../src/models/mobilenet-v2
 import { MobileNetV2ForSemanticSegmentation } from '../../src/models/mobilenet-v2/semantic-segmentation.js';
 import { pieces, scratchSizes } from '../../src/runtime/compile/bands.js';
 import { Tensor } from '../../src/tensor/tensor.js';
+import { waves } from '../helpers/waves.js';
 
-const wave = (size: number, step: number) => Float32Array.from({ length: size }, (_, i) => Math.sin(i * step + step));
+const wave = (size: number, step: number) => waves(size, step, step);
 
 const sizes = fc.record({
   batch: fc.integer({ min: 1, max: 2 }),

@@ -11,6 +11,7 @@ import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { makeEngine } from '../../src/runtime/engines/make.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { ROOT } from '../helpers/cli.js';
+import { waves } from '../helpers/waves.js';
 
 const before = env.platform;
 afterEach(() => {
@@ -18,11 +19,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-const pixel_values = new Tensor(
-  'float32',
-  Float32Array.from({ length: 3 * 40 * 40 }, (_, i) => Math.sin(i)),
-  [1, 3, 40, 40],
-);
+const pixel_values = new Tensor('float32', waves(3 * 40 * 40), [1, 3, 40, 40]);
 const logits = async (options: ModelOptions) => {
   const model = new MobileNetV2ForImageClassification(new MobileNetV2Config({ depth_multiplier: 0.35 }), options);
   const result = await model({ pixel_values });

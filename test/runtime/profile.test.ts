@@ -4,14 +4,11 @@ import { MobileNetError } from '../../src/base/errors.js';
 import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
 import { MobileNetV2ForImageClassification } from '../../src/models/mobilenet-v2/image-classification.js';
 import { Tensor } from '../../src/tensor/tensor.js';
+import { waves } from '../helpers/waves.js';
 
 const config = new MobileNetV2Config({ depth_multiplier: 0.35, num_labels: 7, initializer_range: 0.3 });
 const dims = [2, 3, 64, 48] as const;
-const pixel_values = new Tensor(
-  'float32',
-  Float32Array.from({ length: 2 * 3 * 64 * 48 }, (_, i) => Math.sin(i)),
-  dims,
-);
+const pixel_values = new Tensor('float32', waves(2 * 3 * 64 * 48), dims);
 
 afterEach(() => vi.unstubAllGlobals());
 

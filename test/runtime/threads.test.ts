@@ -9,7 +9,8 @@ import { MobileNetV2ForImageClassification } from '../../src/models/mobilenet-v2
 import type { ModelOptions } from '../../src/models/mobilenet-v2/model-options.js';
 import { MobileNetV2ForSemanticSegmentation } from '../../src/models/mobilenet-v2/semantic-segmentation.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
-import { Tensor } from '../../src/tensor/tensor.js';
+import type { Tensor } from '../../src/tensor/tensor.js';
+import { type Dims, picture as pictureOf } from '../helpers/waves.js';
 
 const before = env.platform;
 /** Workers started and not yet gone. */
@@ -44,14 +45,7 @@ afterEach(async () => {
   await until(() => running === 0); // every test gives its workers back
 });
 
-const picture = (seed: number, dims: [number, number, number, number] = [1, 3, 61, 96]) => {
-  const size = dims.reduce((a, b) => a * b, 1);
-  return new Tensor(
-    'float32',
-    Float32Array.from({ length: size }, (_, i) => Math.sin(i * 1.7 + seed)),
-    dims,
-  );
-};
+const picture = (seed: number, dims: Dims = [1, 3, 61, 96]) => pictureOf(seed, dims);
 const SMALL = { depth_multiplier: 0.35, num_labels: 21, initializer_range: 0.2 };
 const classifier = (options: ModelOptions) =>
   new MobileNetV2ForImageClassification(new MobileNetV2Config(SMALL), { seed: 5, device: 'wasm', ...options });

@@ -4,8 +4,8 @@ import { env } from '../../base/env.js';
 import type { HubOptions } from '../../base/hub-options.js';
 import type { Platform } from '../../base/platform.js';
 import { withProgress } from '../../base/progress.js';
+import { loadCodec } from '../../codecs/codec.js';
 import { type OpenOptions, openByName, within } from '../../hub/open.js';
-import { loadCodec } from '../../images/decode.js';
 import { openShippedFolder, readKernels } from '../shipped.js';
 import { fetchHere } from './fetch.js';
 import { isFolder, openLocalFolder, readPicture, writeFolder } from './files.js';
@@ -26,12 +26,12 @@ export const nodePlatform: Platform = {
   decodePng: async (bytes, file, options) =>
     (await loadCodec(import('./png.js'), 'PNG', 'pngjs', file)).decodePng(bytes, file, options),
   decodeJpeg: async (bytes, file) =>
-    (await loadCodec(import('../../images/jpeg/decode.js'), 'JPEG', 'jpeg-js', file)).decodeJpeg(bytes, file),
+    (await loadCodec(import('../../codecs/jpeg/decode.js'), 'JPEG', 'jpeg-js', file)).decodeJpeg(bytes, file),
   inflate: async (bytes, format, most) => (await import('./inflate.js')).inflate(bytes, format, most),
   readKernels,
   parallelism: availableParallelism,
   startWorker: async (source, task, onExit) => (await import('./workers.js')).startWorker(source, task, onExit),
   encodePng: async (image) => (await loadCodec(import('./png.js'), 'PNG', 'pngjs', 'image')).encodePng(image),
   encodeJpeg: async (image, quality) =>
-    (await loadCodec(import('../../images/jpeg/decode.js'), 'JPEG', 'jpeg-js', 'image')).encodeJpeg(image, quality),
+    (await loadCodec(import('../../codecs/jpeg/decode.js'), 'JPEG', 'jpeg-js', 'image')).encodeJpeg(image, quality),
 };

@@ -2,19 +2,20 @@
 import { deflateSync, inflateSync } from 'node:zlib';
 import { PNG } from 'pngjs';
 import { MobileNetError, show } from '../../base/errors.js';
-import type { DecodedImage } from '../../base/platform.js';
-import { codecError, isGreyPng, keepChannels } from '../../images/decode.js';
-import { checkPixels, type Pixels } from '../../images/pixels.js';
+import type { DecodedImage, Pixels } from '../../base/pixels.js';
+import { checkPixels } from '../../base/pixels.js';
+import { codecError, keepChannels } from '../../codecs/codec.js';
 import {
   compressedData,
   essentialPng,
   inflatedBytes,
+  isGreyPng,
   type PngLayout,
   paletteColours,
   pngChunk,
   pngFile,
   readPng,
-} from '../../images/png/header.js';
+} from '../../codecs/png/header.js';
 
 /**
  * Decodes a PNG to grey [H,W,1] or RGB [H,W,3]; alpha is dropped, 16-bit samples keep their upper byte.
@@ -28,7 +29,7 @@ export async function decodePng(
   const layout = readPng(bytes, file);
   // pngjs shows missing rows as black, ignores surplus ones, and throws for an index that the palette does not have.
   if (options.lowerBytes || mayLackColours(layout) || !isWhole(bytes, layout)) {
-    return (await import('../../images/png/decode.js')).decodePng(bytes, file, options);
+    return (await import('../../codecs/png/decode.js')).decodePng(bytes, file, options);
   }
   const { width, height, depth } = layout;
   const channels = isGreyPng(layout) ? 1 : 3;
@@ -63,8 +64,8 @@ function mayCompileText(): boolean {
 }
 
 function cutByHand(rgba: DecodedImage, channels: 1 | 3, depth: number): DecodedImage {
-  if (depth === 16) rgba.data = Uint8Array.from(rgba.data, (sample) => sample >> 8);
-  return keepChannels(rgba, channels);
+  const data = depth === 16 ? Uint8Array.from(rgba.data, (sample) => sample >> 8) : rgba.data;
+  return keepChannels({ ...rgba, data }, channels);
 }
 
 function mayLackColours(layout: PngLayout): boolean {
@@ -102,14 +103,10 @@ export async function encodePng(image: DecodedImage): Promise<Uint8Array> {
   return PNG.sync.write(png, { colorType, inputColorType: colorType, inputHasAlpha: channels === 4 });
 }
 
-export interface PalettePicture {
-  /** Palette index of every pixel, [H,W]. */
-  data: Uint8Array | Uint8ClampedArray;
-  /** In pixels. */
-  width: number;
-  height: number;
+/** A mask of classes, one channel of palette indices, and its colours. */
+export interface PalettePicture extends Omit<Pixels, 'channels'> {
   /** Red, green and blue of each of 1 to 256 colours, [K,3]. */
-  palette: Uint8Array | Uint8ClampedArray;
+  readonly palette: Uint8Array | Uint8ClampedArray;
 }
 
 /**

@@ -3,13 +3,14 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { type AddressInfo, connect } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { proxyOf } from '../../../src/platforms/node/fetch.js';
 import { readPicture } from '../../../src/platforms/node/files.js';
 import { ROOT, temporaryFolder } from '../../helpers/cli.js';
+import { listenInTest } from '../../helpers/loopback.js';
 import { filesBelow } from '../../hub/helpers.js';
 import { startHub } from '../../hub/server.mjs';
 
@@ -17,15 +18,7 @@ afterEach(() => vi.unstubAllEnvs());
 
 const tls = (file: string) => fileURLToPath(new URL(`tls/${file}.pem`, import.meta.url));
 
-const portOf = (server: Server) => (server.address() as AddressInfo).port;
-async function listen(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return portOf(server);
-}
+const portOf = async (server: Server) => (await listenInTest(server)).port;
 
 /** A proxy that leads to `target` whatever host is asked for, and wants this name and password if they are given. */
 async function startProxy(target: number, pass?: string) {
@@ -57,7 +50,7 @@ async function startProxy(target: number, pass?: string) {
     socket.on('error', () => onward.destroy());
     onward.pipe(socket).pipe(onward);
   });
-  return { asked, port: await listen(server) };
+  return { asked, port: await portOf(server) };
 }
 
 /** A hub, and the same by TLS as hub.test. */
@@ -82,7 +75,7 @@ async function startHubs() {
     });
     onward.end();
   });
-  return { hub, plain, secure: await listen(secure as unknown as Server) };
+  return { hub, plain, secure: await portOf(secure as unknown as Server) };
 }
 
 /** child.mjs in an environment; where Node knows proxies by itself, they are left to us. */
@@ -167,7 +160,7 @@ it('a picture by URL, redirects too', async () => {
     else
       response.writeHead(302, { location: `http://other.test${headers.host === 'a.test' ? '/picture' : '/'}` }).end();
   });
-  const proxy = await startProxy(await listen(server));
+  const proxy = await startProxy(await portOf(server));
   vi.stubEnv('http_proxy', `http://127.0.0.1:${proxy.port}`);
   expect(await readPicture('http://a.test', 1e6)).toEqual(picture);
   expect(proxy.asked).toEqual(['GET http://a.test/', 'GET http://other.test/picture']);

@@ -1,11 +1,14 @@
 /**
- * A picture as the processors see it: interleaved rows of bytes, [H,W,C]. Structural, so that `RawImage`, a codec's
- * output and a canvas's ImageData with `channels: 4` all are one.
+ * Pictures in memory. A picture is one of three things: an encoded file (`EncodedFile` in images/source.ts), its pixels
+ * (here), and what the image processor is working on (`Picture` in processors/picture.ts), which may hold any numbers.
  */
-import { asTyped, isShared } from '../base/brands.js';
-import { MobileNetError, show } from '../base/errors.js';
+import { asTyped, isShared } from './brands.js';
+import { MobileNetError, show } from './errors.js';
 
-/** A picture in memory: rows of interleaved bytes. */
+/**
+ * Rows of interleaved bytes, [H,W,C]. Anything of this form will do: a `RawImage`, what a codec gives, a canvas's ImageData
+ * with `channels: 4`.
+ */
 export interface Pixels {
   /** `height · width · channels` bytes, row by row, the channels of a pixel side by side. */
   readonly data: Uint8Array | Uint8ClampedArray;
@@ -14,6 +17,13 @@ export interface Pixels {
   readonly height: number;
   /** 1 grey, 3 RGB, 4 RGBA with straight (not premultiplied) alpha. */
   readonly channels: number;
+}
+
+/** Pixels as a codec gives them. */
+export interface DecodedImage extends Pixels {
+  readonly channels: 1 | 3 | 4;
+  /** What was wrong with the file and did not keep it from being decoded. */
+  readonly warnings?: readonly string[];
 }
 
 /** Whether a value is meant as a picture; `checkPixels` then says whether it is a sound one. */

@@ -5,14 +5,14 @@
  * those of the PNG specification, third edition (www.w3.org/TR/png-3); what `readPng` has checked is not checked again.
  */
 import { join, transformed } from '../../base/bytes.js';
-import type { DecodedImage } from '../../base/platform.js';
-import { isGreyPng } from '../decode.js';
+import type { DecodedImage } from '../../base/pixels.js';
+import { checkPixels } from '../../base/pixels.js';
 import { refuse } from '../header.js';
 import { adler32, type Inflated, inflateInto } from '../inflate.js';
-import { checkPixels } from '../pixels.js';
 import {
   compressedData,
   inflatedBytes,
+  isGreyPng,
   type PngLayout,
   type PngPass,
   paletteColours,

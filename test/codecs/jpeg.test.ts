@@ -1,8 +1,8 @@
 /** JPEG: real files against libjpeg-turbo and Pillow, colours by formula, and malformed files. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { decodeJpeg } from '../../src/images/jpeg/decode.js';
-import { readJpeg } from '../../src/images/jpeg/header.js';
+import { decodeJpeg } from '../../src/codecs/jpeg/decode.js';
+import { readJpeg } from '../../src/codecs/jpeg/header.js';
 import { RawImage } from '../../src/images/raw-image.js';
 import { readGoldens } from '../helpers/goldens.js';
 import {

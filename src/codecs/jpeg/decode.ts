@@ -2,8 +2,8 @@
 import jpeg from 'jpeg-js';
 import { env } from '../../base/env.js';
 import { MobileNetError } from '../../base/errors.js';
-import type { DecodedImage } from '../../base/platform.js';
-import { codecError } from '../decode.js';
+import type { DecodedImage } from '../../base/pixels.js';
+import { codecError } from '../codec.js';
 import { essentialJpeg, type JpegLayout, readJpeg } from './header.js';
 import { repairJpeg } from './repair.js';
 

@@ -323,3 +323,7 @@ export function pngChunk(type: string, data: Uint8Array | Uint8ClampedArray): Ui
 function uint32(bytes: Uint8Array, at: number): number {
   return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
 }
+
+export function isGreyPng({ colourType }: PngLayout): boolean {
+  return colourType === 0 || colourType === 4;
+}
