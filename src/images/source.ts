@@ -1,8 +1,8 @@
 /** Encoded pictures wherever they are: from what a caller hands in to the bytes of a file. */
 import { asBytes, brandOf, isBlob, isUrl } from '../base/brands.js';
-import { join } from '../base/bytes.js';
 import { env, requirePlatform } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
+import { checkAnswer, checkBytes, nameOf, readStream, requestFile } from '../base/fetcher.js';
 
 /**
  * An encoded picture: a path (Node), a URL (http, https, data, blob, file), a Request or its Response, a Blob or File, the
@@ -26,8 +26,6 @@ export interface EncodedFile {
   file: string;
 }
 
-const LONGEST_NAME = 200;
-
 /**
  * The bytes of an encoded picture; undefined for a value that is not one.
  * @throws MobileNetError NOT_FOUND or IO where it cannot be read, LIMIT above `env.limits.imageBytes`, ARG for a body that
@@ -43,16 +41,13 @@ export async function readEncoded(input: unknown): Promise<EncodedFile | undefin
   }
   if (isBlob(input)) return readBlob(input);
   if (brand === 'Response') return readResponse(input as Response);
-  if (brand === 'Request') return readResponse(await get(input as Request), (input as Request).url);
+  if (brand === 'Request') return readRequest(input as Request);
   const stream = input as ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
   if ('getReader' in stream || Symbol.asyncIterator in stream) {
     return { bytes: await readStream(stream, 'image', env.limits.imageBytes), file: 'image' };
   }
   return undefined;
 }
-
-const nameOf = (address: string): string =>
-  address.length > LONGEST_NAME ? `${address.slice(0, LONGEST_NAME)}…` : address;
 
 async function readAddress(address: string): Promise<EncodedFile> {
   const file = nameOf(address);
@@ -100,18 +95,13 @@ function bufferOf(blob: Blob): Promise<ArrayBuffer> {
   });
 }
 
-async function get(request: Request): Promise<Response> {
-  return fetch(request).catch((cause) => {
-    throw new MobileNetError('IO', `${request.url}: ${(cause as Error).message}`, { file: request.url, cause });
-  });
+async function readRequest(request: Request): Promise<EncodedFile> {
+  return readResponse(await requestFile(request, nameOf(request.url)), request.url);
 }
 
 async function readResponse(response: Response, address = response.url): Promise<EncodedFile> {
   const file = nameOf(address || 'response');
-  if (!response.ok) {
-    const code = response.status === 404 || response.status === 410 ? 'NOT_FOUND' : 'IO';
-    throw new MobileNetError(code, `${file}: the server answers ${response.status} ${response.statusText}`, { file });
-  }
+  checkAnswer(response, file);
   if (response.bodyUsed) {
     throw new MobileNetError('ARG', `${file}: the body of this Response was read already; pass response.clone()`, {
       file,
@@ -124,61 +114,4 @@ async function readResponse(response: Response, address = response.url): Promise
     : new Uint8Array(await response.arrayBuffer());
   checkBytes(bytes.length, file, most);
   return { bytes, file };
-}
-
-function checkBytes(bytes: number, file: string, most: number, limit = 'imageBytes'): void {
-  if (bytes <= most) return;
-  throw new MobileNetError(
-    'LIMIT',
-    `${file}: more than ${most} bytes; raise env.limits.${limit} to read larger files`,
-    { file },
-  );
-}
-
-/**
- * All that a stream gives, given up as soon as it exceeds the limit.
- * @param limit the name of `most` in `env.limits`
- * @param options `onChunk` hears how many bytes have come
- * @throws MobileNetError LIMIT, IO where the stream fails; the signal's reason when it was aborted
- */
-export async function readStream(
-  stream: ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>,
-  file: string,
-  most: number,
-  limit?: string,
-  { signal, onChunk }: { signal?: AbortSignal | undefined; onChunk?: (loaded: number) => void } = {},
-): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of 'getReader' in stream ? chunksOf(stream) : stream) {
-      const bytes = asBytes(chunk);
-      if (bytes === undefined)
-        throw new MobileNetError('ARG', `${file}: expected a stream of bytes, got ${show(chunk)}`);
-      size += bytes.length;
-      checkBytes(size, file, most, limit);
-      chunks.push(bytes);
-      onChunk?.(size);
-    }
-  } catch (cause) {
-    if (signal?.aborted || cause instanceof MobileNetError) throw cause;
-    throw new MobileNetError('IO', `${file}: ${(cause as Error)?.message ?? cause}`, { file, cause });
-  }
-  return join(chunks);
-}
-
-/** Not every browser can iterate over a stream. Leaving the loop cancels it. */
-async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const reader = stream.getReader();
-  let done = false;
-  try {
-    for (;;) {
-      const next = await reader.read();
-      done = next.done;
-      if (next.done) return;
-      yield next.value;
-    }
-  } finally {
-    if (!done) reader.cancel().catch(() => {}); // of a stream that has failed already
-  }
 }

@@ -4,6 +4,7 @@
  */
 import { join, transformed } from '../base/bytes.js';
 import { MobileNetError, show } from '../base/errors.js';
+import { checkAnswer, isMissing, readStream, readUrl, requestFile } from '../base/fetcher.js';
 import type { Folder } from '../base/folder.js';
 import { type HubOptions, MODEL_NAME } from '../base/hub-options.js';
 import type { DecodedImage } from '../base/pixels.js';
@@ -14,11 +15,10 @@ import { essentialJpeg, readJpeg } from '../codecs/jpeg/header.js';
 import { essentialPng, readPng } from '../codecs/png/header.js';
 import { hasCanvas, newContext } from '../images/canvas.js';
 import { decodeOther } from '../images/other-formats.js';
-import { readStream } from '../images/source.js';
 
 export const webPlatform = {
   openFolder,
-  readFile,
+  readFile: async (path, limit) => readUrl(absolute(path), path, limit),
   decodePng: (bytes, file) => decode(essentialPng(bytes, readPng(bytes, file)), 'image/png', file),
   decodeJpeg: (bytes, file) => decode(essentialJpeg(bytes, readJpeg(bytes, file)), 'image/jpeg', file),
   decodeOther,
@@ -112,7 +112,7 @@ async function openFolder(path: string, options: HubOptions = {}): Promise<Folde
           file,
         });
       }
-      const response = await requestFile(url, file, signal);
+      const response = await modelFile(url, file, signal);
       if (response === undefined) return checkName(path, file, base, signal);
       progress.step('initiate', file);
       progress.step('download', file);
@@ -125,7 +125,7 @@ async function openFolder(path: string, options: HubOptions = {}): Promise<Folde
         told = Math.max(loaded, total || 0);
         progress.update(file, loaded, total);
       };
-      const bytes = await bodyOf(response, file, most, limitName, { signal, onChunk });
+      const bytes = await readStream(response.body ?? [], file, most, limitName, { signal, onChunk });
       if (told !== bytes.length) progress.update(file, bytes.length, bytes.length);
       progress.step('done', file);
       return bytes;
@@ -134,9 +134,10 @@ async function openFolder(path: string, options: HubOptions = {}): Promise<Folde
 }
 
 /** A file of a model. Servers of single-page applications answer with their page where there is none; no model file is HTML. */
-async function requestFile(url: URL, file: string, signal?: AbortSignal): Promise<Response | undefined> {
-  const response = await request(url, file, signal);
-  if (!response?.headers.get('content-type')?.startsWith('text/html')) return response;
+async function modelFile(url: URL, file: string, signal?: AbortSignal): Promise<Response | undefined> {
+  const response = await requestFile(url, file, signal);
+  const isPage = response.ok && response.headers.get('content-type')?.startsWith('text/html');
+  if (!isPage && !isMissing(response)) return checkAnswer(response, file);
   response.body?.cancel().catch(() => {});
   return undefined;
 }
@@ -145,7 +146,7 @@ async function requestFile(url: URL, file: string, signal?: AbortSignal): Promis
 async function checkName(path: string, file: string, base: URL, signal?: AbortSignal): Promise<undefined> {
   const named = MODEL_NAME.test(path) || /^https?:\/\/(www\.)?(huggingface\.co|hf\.co)\//.test(path);
   if (!named || !/^(preprocessor_)?config\.json$/.test(file)) return;
-  const config = file === 'config.json' ? undefined : await requestFile(new URL('config.json', base), file, signal);
+  const config = file === 'config.json' ? undefined : await modelFile(new URL('config.json', base), file, signal);
   config?.body?.cancel().catch(() => {});
   if (config !== undefined) return;
   throw new MobileNetError(
@@ -155,43 +156,10 @@ async function checkName(path: string, file: string, base: URL, signal?: AbortSi
   );
 }
 
-async function readFile(path: string, limit: number): Promise<Uint8Array> {
-  const response = await request(absolute(path), path);
-  if (response === undefined) {
-    throw new MobileNetError('NOT_FOUND', `${path}: the server has no such file (404)`, { file: path });
-  }
-  return bodyOf(response, path, limit, 'imageBytes');
-}
-
 function absolute(path: string): URL {
   try {
     return new URL(path, globalThis.location?.href);
   } catch (cause) {
     throw new MobileNetError('ARG', `expected a URL, got ${show(path)}`, { file: path, cause });
   }
-}
-
-/** The answer to a request; undefined where there is no such file. */
-async function request(url: URL, file: string, signal?: AbortSignal): Promise<Response | undefined> {
-  const response = await fetch(url, signal ? { signal } : {}).catch((cause) => refuseConnection(cause, file, signal));
-  if (response.ok) return response;
-  if (response.status === 404 || response.status === 410) return undefined;
-  throw new MobileNetError('IO', `${file}: the server answers ${response.status} ${response.statusText}`, { file });
-}
-
-function bodyOf(
-  response: Response,
-  file: string,
-  limit: number,
-  limitName: string,
-  options: { signal?: AbortSignal | undefined; onChunk?: (loaded: number) => void } = {},
-): Promise<Uint8Array> {
-  return response.body === null
-    ? Promise.resolve(new Uint8Array())
-    : readStream(response.body, file, limit, limitName, options);
-}
-
-function refuseConnection(cause: unknown, file: string, signal: AbortSignal | undefined): never {
-  if (signal?.aborted) throw cause;
-  throw new MobileNetError('IO', `${file}: ${(cause as Error).message}`, { file, cause });
 }

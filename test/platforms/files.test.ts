@@ -187,6 +187,10 @@ const files: Record<string, (response: ServerResponse) => void> = {
     response.write('abc');
     setTimeout(() => response.destroy(), 20);
   },
+  '/announced': (response) => {
+    response.writeHead(200, { 'content-length': String(LIMIT + 1) });
+    response.write('abc'); // and no more: who waits for the rest never hears of the limit
+  },
   '/loop': (response) => response.writeHead(302, { location: '/loop' }).end(),
   '/forbidden': (response) => response.writeHead(403).end(),
   '/broken': (response) => response.writeHead(500).end(),
@@ -210,6 +214,7 @@ describe.each(Object.entries(readers))('a picture by URL %s', (_, read) => {
     ['broken', 'IO', /500/],
     ['long', 'LIMIT', /imageBytes/],
     ['endless', 'LIMIT', /imageBytes/],
+    ['announced', 'LIMIT', /imageBytes/],
     ['loop', 'IO', /redirect|fetch failed/],
   ] as const)('%s is %s', async (path, code, message) => {
     const base = await serve(answer);
@@ -224,6 +229,13 @@ describe.each(Object.entries(readers))('a picture by URL %s', (_, read) => {
   it('that breaks off is IO', async () => {
     const base = await serve(answer);
     await expectRefusal(() => read(`${base}cut`, LIMIT), 'IO');
+  });
+
+  it('is shortened in messages', async () => {
+    const base = await serve(answer);
+    const error = await expectRefusal(() => read(`${base}none.png?${'a'.repeat(3000)}`, LIMIT), 'NOT_FOUND', /404/);
+    expect(error.file).toHaveLength(201);
+    expect(error.message).toContain(`${base}none.png?aaa`);
   });
 });
 

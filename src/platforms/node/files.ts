@@ -4,10 +4,10 @@ import { mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { isAbsolute, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MobileNetError, show } from '../../base/errors.js';
+import { checkBytes, readUrl } from '../../base/fetcher.js';
 import type { Folder } from '../../base/folder.js';
 import { aboutFile } from '../../base/foreign.js';
 import { checkFileBytes } from '../../base/limits.js';
-import { fetchHere } from './fetch.js';
 
 export async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
@@ -134,14 +134,14 @@ function checkInside(file: string): void {
  * @throws MobileNetError NOT_FOUND, IO (no permission, a folder, no connection), LIMIT
  */
 export async function readPicture(source: string, limit: number): Promise<Uint8Array> {
-  if (/^(https?|data|blob):/i.test(source)) return readUrl(source, limit);
+  if (/^(https?|data|blob):/i.test(source)) return readUrl(source, source, limit);
   const path = /^file:/i.test(source) ? pathOf(source) : source;
   try {
     const found = await stat(path);
     if (found.isDirectory()) {
       throw new MobileNetError('IO', `${source}: expected a picture, got a folder`, { file: source });
     }
-    checkSize(found.size, limit, source);
+    checkBytes(found.size, source, limit);
     return await collect(createReadStream(path), limit, source);
   } catch (cause) {
     throw cause instanceof MobileNetError ? cause : systemError(cause, source);
@@ -159,52 +159,16 @@ function pathOf(url: string): string {
   }
 }
 
-async function readUrl(url: string, limit: number): Promise<Uint8Array> {
-  const name = url.length > 200 ? `${url.slice(0, 200)}…` : url; // data: holds the whole picture
-  try {
-    const response = await fetchHere(url);
-    if (!response.ok) {
-      const code = response.status === 404 || response.status === 410 ? 'NOT_FOUND' : 'IO';
-      throw new MobileNetError(code, `${name}: the server answers ${response.status} ${response.statusText}`, {
-        file: name,
-      });
-    }
-    checkSize(Number(response.headers.get('content-length') ?? 0), limit, name);
-    if (response.body === null) return new Uint8Array();
-    // Node's streams can be iterated over; the DOM's types do not know it.
-    return await collect(response.body as unknown as AsyncIterable<Uint8Array>, limit, name);
-  } catch (cause) {
-    if (cause instanceof MobileNetError) throw cause;
-    // fetch says "fetch failed" and hides the reason in its cause.
-    const { message, cause: reason } = cause as Error;
-    throw new MobileNetError('IO', `${name}: ${reason instanceof Error ? reason.message : message}`, {
-      file: name,
-      cause,
-    });
-  }
-}
-
-/** All of a stream, which may be longer than it said: a pipe, a growing file, a compressed answer. */
+/** All of a file, which may be longer than it said: a pipe, or one that grows. */
 async function collect(stream: AsyncIterable<Uint8Array>, limit: number, name: string): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of stream) {
     chunks.push(chunk);
     size += chunk.length;
-    checkSize(size, limit, name); // leaving the loop closes the stream
+    checkBytes(size, name, limit); // leaving the loop closes the stream
   }
   return Buffer.concat(chunks);
-}
-
-function checkSize(size: number, limit: number, name: string): void {
-  if (size <= limit) return;
-  throw new MobileNetError(
-    'LIMIT',
-    `${name}: more than ${limit} bytes; raise env.limits.imageBytes to read larger files`,
-    {
-      file: name,
-    },
-  );
 }
 
 /**

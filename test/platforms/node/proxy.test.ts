@@ -162,7 +162,7 @@ it('a picture by URL, redirects too', async () => {
   });
   const proxy = await startProxy(await portOf(server));
   vi.stubEnv('http_proxy', `http://127.0.0.1:${proxy.port}`);
-  expect(await readPicture('http://a.test', 1e6)).toEqual(picture);
+  expect(Buffer.from(await readPicture('http://a.test', 1e6))).toEqual(picture);
   expect(proxy.asked).toEqual(['GET http://a.test/', 'GET http://other.test/picture']);
   await expect(readPicture('http://b.test', 1e6)).rejects.toThrow('redirect count exceeded');
 });
