@@ -8,6 +8,7 @@ import {
   f64,
   f64x2,
   i32,
+  i64,
   type Local,
   ModuleBuilder,
   v128,
@@ -125,8 +126,11 @@ describe('constants', () => {
   });
 });
 
+/** Those of 64 bits. */
+type Wide = `i64.${string}` | 'i32.wrap_i64';
+
 /** What every computation should give: scalars for i32 and f32, a function of one lane for vectors. */
-const MODELS: Record<Operation, (a: number, b: number, c: number) => number> = {
+const MODELS: Record<Exclude<Operation, Wide>, (a: number, b: number, c: number) => number> = {
   'i32.eq': (a, b) => Number(a === b),
   'i32.ne': (a, b) => Number(a !== b),
   'i32.lt_s': (a, b) => Number(a < b),
@@ -145,6 +149,8 @@ const MODELS: Record<Operation, (a: number, b: number, c: number) => number> = {
   'i32.and': (a, b) => a & b,
   'i32.shl': (a, b) => a << b,
   'i32.shr_u': (a, b) => (a >>> b) | 0,
+  'i32.or': (a, b) => a | b,
+  'i32.rotl': (a, b) => (a << b) | (a >>> -b),
   'f32.add': (a, b) => a + b,
   'f32.mul': (a, b) => a * b,
   'f32.min': (a, b) => Math.min(a, b),
@@ -176,7 +182,12 @@ const MODELS: Record<Operation, (a: number, b: number, c: number) => number> = {
 
 const INTEGERS = [0, 1, 7, 31, -1, -9, 2 ** 31 - 1, -(2 ** 31)];
 const FLOATS = [0, -0, 1, -2.5, 3, 1024, Infinity, -Infinity, Number.NaN];
-const SAMPLES: Record<ValueType, readonly number[]> = { i32: INTEGERS, f32: FLOATS, f64: FLOATS, v128: FLOATS };
+const SAMPLES: Record<Exclude<ValueType, 'i64'>, readonly number[]> = {
+  i32: INTEGERS,
+  f32: FLOATS,
+  f64: FLOATS,
+  v128: FLOATS,
+};
 
 /** Operations that read or write vectors of two float64, which go through memory as float32. */
 const READS_PAIRS = /^f64x2\.(add|mul|div)|demote_f64x2/;
@@ -193,7 +204,11 @@ describe('every computation', () => {
   const builders: Record<string, Record<string, unknown>> = { i32, f32, f64, f32x4, f64x2 };
   const taken = (operation: Operation) => RELAXED || !operation.includes('relaxed');
 
-  it.each((Object.keys(OPERATIONS) as Operation[]).filter(taken))('%s', (operation) => {
+  const isWide = (operation: Operation): operation is Extract<Operation, Wide> => /i64/.test(operation);
+  const operations = (Object.keys(OPERATIONS) as Operation[]).filter(taken);
+  const narrow = (operation: Operation) => !isWide(operation);
+
+  it.each(operations.filter(narrow) as Exclude<Operation, Wide>[])('%s', (operation) => {
     const [prefix, short] = operation.split('.');
     const { operands, result } = OPERATIONS[operation];
     const build = builders[prefix][short] as (...values: Expr[]) => Expr;
@@ -239,6 +254,57 @@ describe('every computation', () => {
         }
       }
     }
+  });
+
+  const WIDE: Record<Extract<Operation, Wide>, (a: bigint, b: bigint) => bigint> = {
+    'i64.or': (a, b) => a | b,
+    'i64.shl': (a, b) => a << (b & 63n),
+    'i64.shr_s': (a, b) => BigInt.asIntN(64, a) >> (b & 63n),
+    'i64.shr_u': (a, b) => a >> (b & 63n),
+    'i32.wrap_i64': (a) => a & 0xffffffffn,
+    'i64.extend_i32_u': (a) => a & 0xffffffffn,
+  };
+
+  it.each(operations.filter(isWide))('%s', (operation) => {
+    const { functions, view } = run((module) =>
+      module.func('main', {}, (f) => {
+        if (operation === 'i32.wrap_i64') f.store('i32.store', 64, i32.wrap_i64(i64.load(0)));
+        else if (operation === 'i64.extend_i32_u') f.store('i64.store', 64, i64.extend_i32_u(i32.load(0)));
+        else f.store('i64.store', 64, i64[operation.slice(4) as 'or'](i64.load(0), i64.load(8)));
+      }),
+    );
+    const samples = [
+      0n,
+      1n,
+      5n,
+      31n,
+      32n,
+      63n,
+      64n,
+      0x0123456789abcdefn,
+      2n ** 63n,
+      2n ** 64n - 1n,
+      0xfedcba9876543210n,
+    ];
+    for (const a of samples) {
+      for (const b of samples) {
+        view.setBigUint64(0, a, true);
+        view.setBigUint64(8, b, true);
+        functions.main();
+        expect(view.getBigUint64(64, true), `${operation}(${a}, ${b})`).toBe(BigInt.asUintN(64, WIDE[operation](a, b)));
+      }
+    }
+  });
+
+  it('numbers are constants of 64 bits, with their sign', () => {
+    const { functions, view } = run((module) =>
+      module.func('main', {}, (f) => {
+        f.store('i64.store', 0, 5);
+        f.store('i64.store', 8, -70);
+      }),
+    );
+    functions.main();
+    expect([view.getBigInt64(0, true), view.getBigInt64(8, true)]).toEqual([5n, -70n]);
   });
 
   it('mulAdd is rounded twice in a plain module, and may be once in a relaxed one', () => {
@@ -338,6 +404,30 @@ describe('control', () => {
       );
     });
     expect(sum).toBe(6);
+  });
+});
+
+describe('calls', () => {
+  it('reach a function that was added before, with its arguments', () => {
+    const { functions, view } = run((module) => {
+      module.func('put', { at: 'i32', value: 'f32' }, (f, { at, value }) => f.store('f32.store', at, value));
+      module.func('main', { at: 'i32' }, (f, { at }) => {
+        f.call('put', at, 1.5);
+        f.call('put', i32.add(at, 4), f32.load(at));
+      });
+    });
+    functions.main(16);
+    expect([view.getFloat32(16, true), view.getFloat32(20, true)]).toEqual([1.5, 1.5]);
+  });
+
+  it('of what is not there, or with other arguments, are refused', () => {
+    const module = new ModuleBuilder({ initial: 1 });
+    module.func('put', { at: 'i32' }, () => {});
+    module.func('main', {}, (f) => {
+      expect(() => f.call('main')).toThrow('main: there is no function "main" yet');
+      expect(() => f.call('put')).toThrow('put: expected 1 arguments, got 0');
+      expect(() => f.call('put', f32.const(1))).toThrow('expected a i32, got a f32');
+    });
   });
 });
 

@@ -56,6 +56,7 @@ type Operators<Prefix extends string> = {
 function toExpr<T extends ValueType>(type: T, value: Operand<T> | Expr<T> | number): Expr<T> {
   if (typeof value === 'number') {
     if (type === 'i32') return new Expr(type, [CODES.i32Const, ...s32(value)], null);
+    if (type === 'i64') return new Expr(type, [CODES.i64Const, ...s32(value)], null); // of those that fit 32 bits
     if (type === 'f32') return new Expr(type, [CODES.f32Const, ...f32Bytes(value)], null);
     if (type === 'f64') return new Expr(type, [CODES.f64Const, ...f64Bytes(value)], null);
     throw new TypeError(`expected a ${type}, got the number ${value}`);
@@ -115,6 +116,11 @@ export const i32 = {
   load: (address: Operand<'i32'>, offset?: number) => load('i32.load', address, offset),
 };
 
+export const i64 = {
+  ...operators('i64'),
+  load: (address: Operand<'i32'>, offset?: number) => load('i64.load', address, offset),
+};
+
 export const f32 = {
   ...operators('f32'),
   ...constant('f32'),
@@ -152,15 +158,18 @@ export class FunctionBuilder {
   readonly name: string;
   readonly params: readonly ValueType[];
   readonly #relaxed: boolean;
+  /** The functions that the module has so far. */
+  readonly #callees: readonly FunctionBuilder[];
   readonly #locals: ValueType[] = [];
   readonly #code: number[] = [];
   /** Innermost last. */
   readonly #open: Label[] = [];
 
-  constructor(name: string, params: readonly ValueType[], relaxed: boolean) {
+  constructor(name: string, params: readonly ValueType[], relaxed: boolean, callees: readonly FunctionBuilder[]) {
     this.name = name;
     this.params = params;
     this.#relaxed = relaxed;
+    this.#callees = [...callees];
   }
 
   /** A new local variable; zero until set. */
@@ -243,6 +252,18 @@ export class FunctionBuilder {
   branchIf(label: Label, condition: Operand<'i32'>): void {
     this.#emit(toExpr('i32', condition));
     this.#code.push(CODES.br_if, ...u32(this.#distance(label)));
+  }
+
+  /** Calls a function that was added to the module before. What it finds out it leaves in memory. */
+  call(callee: string, ...args: (Expr | number)[]): void {
+    const index = this.#callees.findIndex((other) => other.name === callee);
+    const params = this.#callees[index]?.params;
+    if (params === undefined) throw new Error(`${this.name}: there is no function "${callee}" yet`);
+    if (params.length !== args.length) {
+      throw new TypeError(`${callee}: expected ${params.length} arguments, got ${args.length}`);
+    }
+    for (const [i, type] of params.entries()) this.#emit(toExpr<ValueType>(type, args[i]));
+    this.#code.push(CODES.call, ...u32(index));
   }
 
   /** while (condition) body */
@@ -348,7 +369,7 @@ export class ModuleBuilder {
   ): void {
     if (this.#functions.some((other) => other.name === functionName))
       throw new Error(`two functions "${functionName}"`);
-    const f = new FunctionBuilder(functionName, Object.values(params), this.relaxed);
+    const f = new FunctionBuilder(functionName, Object.values(params), this.relaxed, this.#functions);
     const locals = Object.entries(params).map(([param, type], index) => [param, new Local(type, index, f)]);
     body(f, Object.fromEntries(locals) as Parameters<P>);
     this.#functions.push(f);

@@ -4,9 +4,9 @@
  * SIMD proposal. An instruction that is missing is one line more here.
  */
 
-export type ValueType = 'i32' | 'f32' | 'f64' | 'v128';
+export type ValueType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
 
-export const VALUE_TYPES: Record<ValueType, number> = { i32: 0x7f, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+export const VALUE_TYPES: Record<ValueType, number> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 
 /** A prefix byte, then the instruction's number as LEB128. */
 const simd = (number: number): number[] =>
@@ -33,7 +33,11 @@ export const OPERATIONS = {
     ...{ 'i32.add': 0x6a, 'i32.sub': 0x6b, 'i32.mul': 0x6c, 'i32.div_s': 0x6d, 'i32.div_u': 0x6e, 'i32.rem_u': 0x70 },
     ...{ 'i32.and': 0x71, 'i32.shl': 0x74, 'i32.shr_u': 0x76 },
   }),
+  ...all(['i32', 'i32'], 'i32', { 'i32.or': 0x72, 'i32.rotl': 0x77 }),
   ...all(['f64'], 'i32', { 'i32.trunc_f64_s': 0xaa }),
+  ...all(['i64', 'i64'], 'i64', { 'i64.or': 0x84, 'i64.shl': 0x86, 'i64.shr_s': 0x87, 'i64.shr_u': 0x88 }),
+  ...all(['i64'], 'i32', { 'i32.wrap_i64': 0xa7 }),
+  ...all(['i32'], 'i64', { 'i64.extend_i32_u': 0xad }),
   ...all(['f32', 'f32'], 'f32', { 'f32.add': 0x92, 'f32.mul': 0x94, 'f32.min': 0x96, 'f32.max': 0x97 }),
   ...all(['f64'], 'f32', { 'f32.demote_f64': 0xb6 }),
   ...all(['f64', 'f64'], 'f64', { 'f64.add': 0xa0, 'f64.sub': 0xa1, 'f64.mul': 0xa2, 'f64.max': 0xa5 }),
@@ -61,6 +65,7 @@ export type Operation = keyof typeof OPERATIONS;
 /** Loads: an address from the stack, alignment (as a power of two) and offset as immediates. */
 export const LOADS = {
   'i32.load': { code: [0x28], align: 2, result: 'i32' },
+  'i64.load': { code: [0x29], align: 3, result: 'i64' },
   'f32.load': { code: [0x2a], align: 2, result: 'f32' },
   'v128.load': { code: simd(0x00), align: 4, result: 'v128' },
   'v128.load32_splat': { code: simd(0x09), align: 2, result: 'v128' },
@@ -70,6 +75,7 @@ export const LOADS = {
 /** Stores: an address and a value from the stack, the same immediates. */
 export const STORES = {
   'i32.store': { code: [0x36], align: 2, value: 'i32' },
+  'i64.store': { code: [0x37], align: 3, value: 'i64' },
   'f32.store': { code: [0x38], align: 2, value: 'f32' },
   'v128.store': { code: simd(0x0b), align: 4, value: 'v128' },
 } as const satisfies Record<string, { code: readonly number[]; align: number; value: ValueType }>;
@@ -88,9 +94,11 @@ export const CODES = {
   end: 0x0b,
   br: 0x0c,
   br_if: 0x0d,
+  call: 0x10,
   localGet: 0x20,
   localSet: 0x21,
   i32Const: 0x41,
+  i64Const: 0x42,
   f32Const: 0x43,
   f64Const: 0x44,
   emptyBlock: 0x40,
