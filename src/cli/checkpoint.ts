@@ -1,5 +1,4 @@
 /** What commands need to know of a checkpoint beyond what a pipeline does. */
-import { listNames } from '../base/errors.js';
 import {
   type FromPretrainedOptions,
   type MobileNetV2Config,
@@ -41,11 +40,4 @@ export function folderOf(dir: string | undefined, { model }: { model?: string })
 export function loadOptions({ device, threads, memory, strict, allowNonfinite }: CommonFlags): FromPretrainedOptions {
   const checks = { ...(strict === false && { strict }), ...(allowNonfinite && { allow_nonfinite: true }) };
   return { device, threads, memory, ...checks };
-}
-
-/** A checkpoint without a head can be loaded all the same. What comes out then means nothing, and that has to be said. */
-export function warnOfRandomWeights({ newly_initialized }: { newly_initialized: readonly string[] }): void {
-  if (newly_initialized.length === 0) return;
-  const names = listNames(newly_initialized, 3);
-  process.stderr.write(`mobilenet-v2: not in the checkpoint and random, so the results mean nothing: ${names}\n`);
 }

@@ -9,7 +9,7 @@ import {
   type RawImage,
 } from '../entries/main-node.js';
 import { runJob, together } from './batches.js';
-import { loadOptions, warnOfRandomWeights } from './checkpoint.js';
+import { loadOptions } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
 import { UsageError } from './errors.js';
 import { LookAhead, type Outcome, outcomeOf } from './look-ahead.js';
@@ -80,7 +80,6 @@ async function classify(inputs: string[], flags: ClassifyFlags, session: Session
   const classifier = await withDownloads(flags, session, (hub) =>
     pipeline('image-classification', flags.model, { ...hub, ...loadOptions(flags) }),
   );
-  warnOfRandomWeights(classifier.model);
   lookAhead.configure({ processor: classifier.processor, options: {}, keepImage: why !== null });
   await runJob({
     pictures,

@@ -16,7 +16,7 @@ import { makeFolder } from '../platforms/node/files.js';
 import { encodePalettePng, encodePng } from '../platforms/node/png.js';
 import type { Prepared } from '../platforms/node/prepare.js';
 import { runJob } from './batches.js';
-import { loadOptions, warnOfRandomWeights } from './checkpoint.js';
+import { loadOptions } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
 import { LookAhead, outcomeOf } from './look-ahead.js';
 import {
@@ -82,7 +82,6 @@ async function segment(inputs: string[], flags: SegmentFlags, session: Session):
   const segmenter = await withDownloads(flags, session, (hub) =>
     pipeline('image-segmentation', model, { ...hub, ...loadOptions(flags) }),
   );
-  warnOfRandomWeights(segmenter.model);
   const { processor } = segmenter;
   lookAhead.configure({
     processor,

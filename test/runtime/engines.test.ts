@@ -89,3 +89,24 @@ function wasmWithout(...names: string[]) {
   const { Module, Instance, Memory, CompileError, LinkError, RuntimeError, compile, validate } = WebAssembly;
   return { Module, Instance, Memory, CompileError, LinkError, RuntimeError, compile, validate, ...refused };
 }
+
+it.each(['reference', 'js', 'wasm'] as const)(
+  'the %s engine binds a kernel once for all specs that it serves',
+  (device) => {
+    const engine = makeEngine(device, { threads: 1 });
+    const conv = {
+      op: 'pointwise',
+      dtype: 'f32',
+      batch: 1,
+      activation: 'relu6',
+      inChannels: 8,
+      outChannels: 8,
+    } as const;
+    const spec = { ...conv, biasPerImage: false, residual: false } as const;
+    const bound = engine.kernelFor({ ...spec, pixels: 4 });
+    expect(engine.kernelFor({ ...spec, pixels: 9, activation: 'none' })).toBe(bound);
+    const norm = { op: 'batch_norm', dtype: 'f32', pixels: 4, channels: 8, epsilon: 1e-5 } as const; // no emitted kernel has it
+    expect(engine.kernelFor(norm)).toBe(engine.kernelFor({ ...norm, pixels: 9 }));
+    expect(engine.kernelFor(norm)).not.toBe(bound);
+  },
+);

@@ -335,7 +335,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     for (const note of [...more, ...notes]) warn(note);
     if (how.present === undefined && newly_initialized.length > 0) {
       const names = listNames(newly_initialized, 10);
-      warn(`${how.file}: no weights in the file for these, which are random now; train before use: ${names}`);
+      warn(`${how.file}: lacks weights, which are random now; until they are trained, results mean nothing: ${names}`);
     }
     this.#use(state);
   }

@@ -1,7 +1,7 @@
 /** The engines `reference` and `js`: kernels are functions on typed arrays, and every allocation is a buffer of its own. */
 import { MobileNetError } from '../../base/errors.js';
 import { DRAWN, FUSED } from '../../graph/passes/passes.js';
-import type { Kernel, Operands } from '../../layers/kernel.js';
+import type { Kernel, Operands, WasmKernel } from '../../layers/kernel.js';
 import { findKernel } from '../../layers/kernels.js';
 import { ELEMENT_BYTES, type ElementType, type Spec } from '../../layers/spec.js';
 import { type BoundKernel, type Engine, NOTHING, type PackedWeights, type Region, type Work } from './engine.js';
@@ -15,7 +15,12 @@ export class PlainEngine implements Engine {
   readonly passes;
   readonly bandsFrom;
   readonly #buffers = new Map<number, ArrayBuffer>();
-  readonly #kernels = new Map<Kernel, BoundKernel>();
+  readonly #bound = onceForEach((kernel: Kernel) =>
+    bindPlain(kernel, this, (region) => {
+      const view = this.#view(region);
+      return () => view;
+    }),
+  );
   #last = NOTHING.allocation;
 
   constructor(name: 'reference' | 'js') {
@@ -28,16 +33,7 @@ export class PlainEngine implements Engine {
 
   kernelFor(spec: Spec): BoundKernel {
     // The js kernels leave layers wider than any real one.
-    const kernel = findKernel(spec, this.name === 'js' ? ['js', 'reference'] : ['reference']);
-    let bound = this.#kernels.get(kernel);
-    if (bound === undefined) {
-      bound = bindPlain(kernel, this, (region) => {
-        const view = this.#view(region);
-        return () => view;
-      });
-      this.#kernels.set(kernel, bound);
-    }
-    return bound;
+    return this.#bound(findKernel(spec, this.name === 'js' ? ['js', 'reference'] : ['reference']));
   }
 
   allocate(type: ElementType, length: number, what: string): Region {
@@ -68,6 +64,18 @@ export class PlainEngine implements Engine {
 
   async start(): Promise<void> {}
   dispose(): void {}
+}
+
+/** Binds a kernel when it is first asked for; from then on it is the same object, as `BoundKernel` promises. */
+export function onceForEach<K extends Kernel | WasmKernel>(
+  bind: (kernel: K) => BoundKernel,
+): (kernel: K) => BoundKernel {
+  const known = new Map<K, BoundKernel>();
+  return (kernel) => {
+    const bound = known.get(kernel) ?? bind(kernel);
+    known.set(kernel, bound);
+    return bound;
+  };
 }
 
 /**

@@ -1,11 +1,11 @@
 /** The engine `wasm`: emitted functions on one WebAssembly.Memory, called by one thread or by a team of them. */
 import { isShared } from '../../../base/brands.js';
 import { FUSED } from '../../../graph/passes/passes.js';
-import type { Addresses, Call, Operands, WasmKernel } from '../../../layers/kernel.js';
+import type { Addresses, Call, Kernel, Operands, WasmKernel } from '../../../layers/kernel.js';
 import { findKernel, findWasmKernel } from '../../../layers/kernels.js';
 import { ELEMENT_BYTES, type ElementType, type Spec } from '../../../layers/spec.js';
 import type { BoundKernel, Engine, Region, Work } from '../engine.js';
-import { bindPlain, placeWeights, WIDEST_BYTES } from '../plain.js';
+import { bindPlain, onceForEach, placeWeights, WIDEST_BYTES } from '../plain.js';
 import { canShareMemory, instantiate } from './code.js';
 import { WasmHeap } from './heap.js';
 import { Team } from './threads.js';
@@ -33,7 +33,8 @@ export class WasmEngine implements Engine {
   readonly #names: readonly string[];
   readonly #functions: readonly EmittedFunction[];
   readonly #team: Team | null = null;
-  readonly #kernels = new Map<object, BoundKernel>();
+  readonly #emitted = onceForEach((kernel: WasmKernel) => this.#bindEmitted(kernel));
+  readonly #plain = onceForEach((kernel: Kernel) => bindPlain(kernel, this, (region) => this.#viewer(region)));
 
   /** @throws what WebAssembly throws where it is refused */
   constructor(threads: number, module?: WebAssembly.Module) {
@@ -55,15 +56,7 @@ export class WasmEngine implements Engine {
 
   kernelFor(spec: Spec): BoundKernel {
     const emitted = findWasmKernel(spec);
-    if (emitted !== undefined) return this.#once(emitted, () => this.#bindEmitted(emitted));
-    const plain = findKernel(spec, ['js', 'reference']);
-    return this.#once(plain, () => bindPlain(plain, this, (region) => this.#viewer(region)));
-  }
-
-  #once(kernel: object, make: () => BoundKernel): BoundKernel {
-    const bound = this.#kernels.get(kernel) ?? make();
-    this.#kernels.set(kernel, bound);
-    return bound;
+    return emitted === undefined ? this.#plain(findKernel(spec, ['js', 'reference'])) : this.#emitted(emitted);
   }
 
   #bindEmitted(kernel: WasmKernel): BoundKernel {
