@@ -6,18 +6,20 @@ import { shippedIn } from '../shipped.mjs';
 export function processes(node, ours) {
   const url = shippedIn(ours, node);
   return async ({ folder }) => ({
-    start: async () => new Child(node, { folder, ours: url }),
+    start: async () =>
+      new Child(fork(new URL('child.mjs', import.meta.url), { execPath: node, silent: true }), { folder, ours: url }),
     leave: async () => {},
   });
 }
 
-class Child {
+/** A process that answers messages. What is common to all calls is sent with each. */
+export class Child {
   #process;
   #common;
 
-  constructor(node, common) {
+  constructor(process, common) {
     this.#common = common;
-    this.#process = fork(new URL('child.mjs', import.meta.url), { execPath: node, silent: true });
+    this.#process = process;
     this.#process.stderr.resume(); // tfjs greets on it
     this.#process.stdout.resume();
   }

@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { pages } from './browser/pages.mjs';
 import { benchCold } from './cold.mjs';
+import { benchEndToEnd } from './end-to-end/run.mjs';
+import { endToEndTable } from './end-to-end/tables.mjs';
 import { choose, ENGINES, PEAK } from './engines.mjs';
 import { loadOurs, writeFiles } from './files.mjs';
 import { NETWORKS } from './networks.mjs';
@@ -20,7 +22,7 @@ import { coldTable, sizesTable, timesTable } from './tables.mjs';
 const here = fileURLToPath(new URL('.', import.meta.url));
 const { values: options } = parseArgs({
   options: {
-    only: { type: 'string', default: Object.keys(ENGINES).join() },
+    only: { type: 'string' },
     networks: { type: 'string', default: Object.keys(NETWORKS).join() },
     threads: { type: 'string', default: '1,2' },
     rounds: { type: 'string', default: '16' },
@@ -30,6 +32,10 @@ const { values: options } = parseArgs({
     cold: { type: 'boolean' },
     sizes: { type: 'boolean' },
     browser: { type: 'boolean' },
+    'end-to-end': { type: 'boolean' },
+    decode: { type: 'boolean' },
+    pictures: { type: 'string' },
+    python: { type: 'string', default: process.env.ORACLE_PYTHON ?? 'python3' },
     node: { type: 'string', default: process.execPath },
     chromium: { type: 'string', default: '/usr/bin/chromium' },
     ours: { type: 'string', default: join(here, '../..') },
@@ -42,9 +48,10 @@ if (!existsSync(join(ours, 'dist/entries/main-node.js'))) {
   process.exit(1);
 }
 const parts = ['times', 'cold', 'sizes', 'browser'];
-const everything = parts.every((part) => !options[part]);
+// What needs Python runs when it is asked for only.
+const everything = [...parts, 'end-to-end', 'decode'].every((part) => !options[part]);
 const wanted = (part) => everything || options[part];
-const ids = options.only.split(',');
+const ids = options.only?.split(',') ?? Object.keys(ENGINES);
 const threads = options.threads.split(',').map(Number);
 const names = options.networks.split(',');
 for (const name of names) {
@@ -70,7 +77,7 @@ const results = {
 const modules = await loadOurs(ours);
 const folder = await mkdtemp(join(tmpdir(), 'mobilenet-v2-peers-'));
 try {
-  for (const name of names) {
+  for (const name of parts.some(wanted) ? names : []) {
     report(`${name}: writing`);
     const network = await writeFiles(modules, name, folder);
     const engines = choose('node', ids, threads);
@@ -92,6 +99,12 @@ try {
     }
     await rm(network.folder, { recursive: true });
   }
+  const tasks = [...(options['end-to-end'] ? ['label', 'page'] : []), ...(options.decode ? ['decode'] : [])];
+  if (tasks.length > 0) {
+    const { node, python, chromium, pictures } = options;
+    const chosen = { ids: options.only?.split(','), pictures: pictures?.split(',') };
+    results.endToEnd = await benchEndToEnd({ tasks, modules, ours, node, python, chromium, folder, ...chosen, ...how });
+  }
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
@@ -105,8 +118,13 @@ if (results.isolated.length > 0)
   console.log(`\n### In Chromium, cross-origin isolated\n\n${timesTable(results.isolated)}`);
 if (results.plain.length > 0) console.log(`\n### In Chromium, not isolated\n\n${timesTable(results.plain)}`);
 if (results.sizes !== undefined) console.log(`\n${sizesTable(results.sizes)}`);
+const { label, page, decode } = results.endToEnd ?? {};
+if (label) console.log(`\n### From picture to label, in Node\n\n${endToEndTable(label, 'cpu')}`);
+if (page) console.log(`\n### From picture to label, in Chromium\n\n${endToEndTable(page, 'wall')}`);
+if (decode) console.log(`\n### From picture to pixels, in Node\n\n${endToEndTable(decode, 'cpu')}`);
 if (options.json) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`);
-const failed = [...results.times, ...results.cold, ...results.isolated, ...results.plain].some(({ rows }) =>
+const groups = [...results.times, ...results.cold, ...results.isolated, ...results.plain].map(({ rows }) => rows);
+const failed = [...groups, ...Object.values(results.endToEnd ?? {})].some((rows) =>
   rows.some(({ error }) => error !== undefined),
 );
 if (failed) process.exitCode = 1;

@@ -4,24 +4,35 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const PEERS = fileURLToPath(new URL('..', import.meta.url));
-const path = (file) => JSON.stringify(join(PEERS, file));
 
-/** @param file of engines/; @param ours the folder of our package, which is found there by its name */
-export async function bundle(file, ours) {
+/** onnxruntime-web without its parts for GPUs; transformers.js asks for them by a name of their own. */
+const withoutGpus = {
+  name: 'without GPUs',
+  setup: (build) =>
+    build.onResolve({ filter: /^onnxruntime-web$/ }, ({ kind, resolveDir }) =>
+      build.resolve('onnxruntime-web/wasm', { kind, resolveDir }),
+    ),
+};
+
+/**
+ * @param file of engines/ in `source`, which has frame.mjs too
+ * @param ours the folder of our package, which is found there by its name
+ */
+export async function bundle(file, ours, source = PEERS) {
+  const path = (name) => JSON.stringify(join(source, name));
   const contents = `
     import * as engine from ${path(`engines/${file}.mjs`)};
-    import { expose } from ${path('browser/frame.mjs')};
+    import { expose } from ${path('frame.mjs')};
     ${file === 'ours' ? `import * as library from 'mobilenet-v2';` : 'const library = undefined;'}
     expose(engine, library);`;
   const { outputFiles } = await build({
     stdin: { contents, resolveDir: ours },
-    absWorkingDir: PEERS, // where aliases are looked for
     bundle: true,
     write: false,
     format: 'esm',
     platform: 'browser',
     target: 'es2022',
-    alias: { 'onnxruntime-web': 'onnxruntime-web/wasm' }, // without the parts for GPUs
+    plugins: [withoutGpus],
     logLevel: 'error',
   });
   return outputFiles[0].contents;

@@ -5,7 +5,7 @@ import { serve } from './server.mjs';
 /** How long an engine may take to start; some wait for ever for threads that died. */
 const PATIENCE = 120_000;
 
-/** @param options `{ executable, networks, ours, isolated }`; see server.mjs */
+/** @param options `{ executable, networks, ours, isolated, source }`; see server.mjs */
 export function pages({ executable, ...options }) {
   return async ({ name }) => {
     const server = await serve(options);

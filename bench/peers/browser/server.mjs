@@ -19,10 +19,11 @@ const ISOLATED = {
 };
 
 /**
- * @param options.networks the folder they are in; `isolated`: with the headers that shared memory asks for
+ * @param options.networks the folder they are in; `isolated`: with the headers that shared memory asks for; `source`: the
+ *   folder with frame.mjs and engines/
  * @returns `{ origin, close }`
  */
-export async function serve({ networks, ours, isolated }) {
+export async function serve({ networks, ours, isolated, source }) {
   const bundles = new Map();
   const page = (script) => `<!doctype html><meta charset="utf-8"><title>bench</title>${script}`;
   const answer = async (path) => {
@@ -32,7 +33,7 @@ export async function serve({ networks, ours, isolated }) {
     if (kind === 'frame') return page(`<script type="module" src="/bundle/${file.replace('.html', '.js')}"></script>`);
     if (kind === 'bundle') {
       const engine = file.replace('.js', '');
-      if (!bundles.has(engine)) bundles.set(engine, await bundle(engine, ours));
+      if (!bundles.has(engine)) bundles.set(engine, await bundle(engine, ours, source));
       return bundles.get(engine);
     }
     if (kind === 'networks') return readFile(join(networks, file));

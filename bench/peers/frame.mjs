@@ -1,5 +1,5 @@
 /** Runs in a frame: the calls that rounds.mjs makes, as `window.bench`. */
-import { openEngine, turn } from '../turn.mjs';
+import { openEngine, turn } from './turn.mjs';
 
 /** @param library ours, for our engine */
 export function expose(engine, library) {
