@@ -18,7 +18,7 @@ export {
   type ReadOptions,
   type ResizeOptions,
 } from '../images/raw-image.js';
-export type { ResamplingName, ResamplingNumber } from '../images/resize.js';
+export type { ResamplingName, ResamplingNumber } from '../images/resize/filters.js';
 export type { EncodedInput } from '../images/source.js';
 export {
   type ClassMap,

@@ -21,7 +21,8 @@ import {
   pixelsOf,
   whenLoaded,
 } from './drawable.js';
-import { type ResamplingName, type ResamplingNumber, resize } from './resize.js';
+import type { ResamplingName, ResamplingNumber } from './resize/filters.js';
+import { resize } from './resize/resize.js';
 import { type EncodedInput, readEncoded } from './source.js';
 
 /**

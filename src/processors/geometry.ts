@@ -6,7 +6,7 @@
 import { env } from '../base/env.js';
 import { MobileNetError } from '../base/errors.js';
 import { roundHalfEven } from '../base/round.js';
-import type { Window } from '../images/resize.js';
+import type { Window } from '../images/resize/rows.js';
 import type { Size } from './option-values.js';
 import type { ResolvedOptions } from './options.js';
 

@@ -1,6 +1,6 @@
 /** The values of the image processor's options: what each may be, and its short forms written out. */
 import { env } from '../base/env.js';
-import { Resampling, type ResamplingNumber, resamplingNumber } from '../images/resize.js';
+import { Resampling, type ResamplingNumber, resamplingNumber } from '../images/resize/filters.js';
 
 /** How large a picture becomes, in pixels. The last two forms keep its proportions, as `shortest_edge` does. */
 export type Size =

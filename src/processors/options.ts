@@ -4,7 +4,7 @@
  * written to a file follow from it.
  */
 import { type ErrorCode, MobileNetError, show } from '../base/errors.js';
-import { Resampling, type ResamplingName, type ResamplingNumber } from '../images/resize.js';
+import { Resampling, type ResamplingName, type ResamplingNumber } from '../images/resize/filters.js';
 import {
   type ChannelFormat,
   parseBoolean,

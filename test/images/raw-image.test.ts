@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { env } from '../../src/base/env.js';
 import { type ImageInput, load_image, RawImage } from '../../src/images/raw-image.js';
-import { resize } from '../../src/images/resize.js';
+import { resize } from '../../src/images/resize/resize.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { temporaryFolder } from '../helpers/cli.js';

@@ -6,7 +6,7 @@ import { env } from '../../src/base/env.js';
 import type { Folder } from '../../src/base/folder.js';
 import type { Pixels } from '../../src/base/pixels.js';
 import { RawImage } from '../../src/images/raw-image.js';
-import { resize } from '../../src/images/resize.js';
+import { resize } from '../../src/images/resize/resize.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { encodePalettePng } from '../../src/platforms/node/png.js';
 import {

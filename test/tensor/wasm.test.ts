@@ -7,7 +7,10 @@ import {
   f32x4,
   f64,
   f64x2,
+  i8x16,
+  i16x8,
   i32,
+  i32x4,
   i64,
   type Local,
   ModuleBuilder,
@@ -15,6 +18,7 @@ import {
 } from '../../src/tensor/wasm/assembler.js';
 import { f32Bytes, f64Bytes, name, s32, section, u32, vector } from '../../src/tensor/wasm/encoding.js';
 import { OPERATIONS, type Operation, type ValueType } from '../../src/tensor/wasm/opcodes.js';
+import { randomNumbers } from '../helpers/random.js';
 
 type Functions = Record<string, (...args: number[]) => void>;
 
@@ -128,9 +132,11 @@ describe('constants', () => {
 
 /** Those of 64 bits. */
 type Wide = `i64.${string}` | 'i32.wrap_i64';
+/** Those of vectors of integers. */
+type IntegerVectors = Extract<Operation, `i8x16.${string}` | `i16x8.${string}` | `i32x4.${string}`>;
 
 /** What every computation should give: scalars for i32 and f32, a function of one lane for vectors. */
-const MODELS: Record<Exclude<Operation, Wide>, (a: number, b: number, c: number) => number> = {
+const MODELS: Record<Exclude<Operation, Wide | IntegerVectors>, (a: number, b: number, c: number) => number> = {
   'i32.eq': (a, b) => Number(a === b),
   'i32.ne': (a, b) => Number(a !== b),
   'i32.lt_s': (a, b) => Number(a < b),
@@ -206,9 +212,10 @@ describe('every computation', () => {
 
   const isWide = (operation: Operation): operation is Extract<Operation, Wide> => /i64/.test(operation);
   const operations = (Object.keys(OPERATIONS) as Operation[]).filter(taken);
-  const narrow = (operation: Operation) => !isWide(operation);
+  const isIntegerVector = (operation: Operation): operation is IntegerVectors => /^i\d+x/.test(operation);
+  const narrow = (operation: Operation) => !isWide(operation) && !isIntegerVector(operation);
 
-  it.each(operations.filter(narrow) as Exclude<Operation, Wide>[])('%s', (operation) => {
+  it.each(operations.filter(narrow) as Exclude<Operation, Wide | IntegerVectors>[])('%s', (operation) => {
     const [prefix, short] = operation.split('.');
     const { operands, result } = OPERATIONS[operation];
     const build = builders[prefix][short] as (...values: Expr[]) => Expr;
@@ -296,6 +303,50 @@ describe('every computation', () => {
     }
   });
 
+  type Vector = Uint8Array | Int16Array | Uint16Array | Int32Array;
+  const shorts = ({ buffer }: Vector) => new Int16Array(buffer as ArrayBuffer);
+  const ints = ({ buffer }: Vector) => new Int32Array(buffer as ArrayBuffer);
+  const limited = (low: number, high: number) => (value: number) => Math.max(low, Math.min(high, value));
+  /** From vectors; a number as second operand is their first 32 bits. */
+  const INTEGER_VECTORS: Record<IntegerVectors, (a: Uint8Array, b: Uint8Array) => Vector> = {
+    'i32x4.splat': (a) => new Int32Array(4).fill(ints(a)[0]),
+    'i32x4.shl': (a, b) => ints(a).map((value) => value << ints(b)[0]),
+    'i32x4.shr_s': (a, b) => ints(a).map((value) => value >> ints(b)[0]),
+    'i32x4.add': (a, b) => ints(a).map((value, i) => value + ints(b)[i]),
+    'i32x4.dot_i16x8_s': (a, b) =>
+      new Int32Array(4).map(
+        (_, i) => shorts(a)[2 * i] * shorts(b)[2 * i] + shorts(a)[2 * i + 1] * shorts(b)[2 * i + 1],
+      ),
+    'i8x16.swizzle': (a, b) => b.map((index) => a[index] ?? 0),
+    'i8x16.narrow_i16x8_u': (a, b) => Uint8Array.from([...shorts(a), ...shorts(b)].map(limited(0, 255))),
+    'i16x8.narrow_i32x4_s': (a, b) => Int16Array.from([...ints(a), ...ints(b)].map(limited(-32768, 32767))),
+    'i16x8.extend_low_i8x16_u': (a) => Uint16Array.from(a.subarray(0, 8)),
+    'i16x8.extend_high_i8x16_u': (a) => Uint16Array.from(a.subarray(8)),
+  };
+
+  it.each(operations.filter(isIntegerVector))('%s', (operation) => {
+    const [prefix, short] = operation.split('.');
+    const build = { i8x16, i16x8, i32x4 }[prefix]![short as never] as (...values: Expr[]) => Expr<'v128'>;
+    const { functions, memory } = run((module) =>
+      module.func('main', {}, (f) => {
+        const operands = OPERATIONS[operation].operands.map((type, i) => (type === 'i32' ? i32 : v128).load(16 * i));
+        f.store('v128.store', 64, build(...operands));
+      }),
+    );
+    const edges = [0, 1, 15, 16, 127, 128, 254, 255];
+    const next = randomNumbers(1);
+    for (let round = 0; round < 500; round++) {
+      const vector = () =>
+        Uint8Array.from({ length: 16 }, () => (next() < 0.5 ? edges[Math.floor(next() * 8)] : next() * 256));
+      const [a, b] = [vector(), vector()];
+      new Uint8Array(memory.buffer).set([...a, ...b]);
+      functions.main();
+      const got = new Uint8Array(memory.buffer, 64, 16);
+      const wanted = new Uint8Array(INTEGER_VECTORS[operation](a, b).buffer as ArrayBuffer);
+      expect(got, `${operation}(${a}; ${b})`).toEqual(wanted);
+    }
+  });
+
   it('numbers are constants of 64 bits, with their sign', () => {
     const { functions, view } = run((module) =>
       module.func('main', {}, (f) => {
@@ -340,6 +391,26 @@ describe('every computation', () => {
     functions.main();
     const floats = Array.from({ length: 13 }, (_, i) => view.getFloat32(100 + 4 * i, true));
     expect(floats).toEqual([2, 2, 2, 2, 2, 0, 0, 0, 8, 1, 5, 4, 4]);
+  });
+
+  it('bytes: constants, loads, shuffles and lanes', () => {
+    const { functions, memory } = run((module) =>
+      module.func('main', {}, (f) => {
+        f.store('v128.store', 64, i8x16.const(-128, 5, 127, 0));
+        f.store('v128.store', 80, v128.load8x8u(3));
+        const lanes = [31, 0, 16, 15, 1, 1, 1, 1, 2, 2, 2, 2, 30, 30, 30, 30];
+        f.store('v128.store', 96, i8x16.shuffle(lanes, v128.load(0), v128.load(16)));
+        f.storeLane('v128.store8_lane', 15, 112, v128.load(0));
+      }),
+    );
+    const bytes = new Uint8Array(memory.buffer);
+    for (let i = 0; i < 32; i++) bytes[i] = 200 + i;
+    functions.main();
+    const at = (from: number, count: number) => [...bytes.subarray(from, from + count)];
+    expect(at(64, 16)).toEqual([0, 1, 2, 3].flatMap(() => [128, 5, 127, 0]));
+    expect(at(80, 16)).toEqual([203, 204, 205, 206, 207, 208, 209, 210].flatMap((byte) => [byte, 0]));
+    expect(at(96, 16)).toEqual([231, 200, 216, 215, ...[201, 202, 230].flatMap((byte) => [byte, byte, byte, byte])]);
+    expect(at(112, 2)).toEqual([215, 0]);
   });
 });
 
@@ -476,6 +547,12 @@ describe('errors', () => {
       body((f, _n, v) => f.set(v, v128.shuffle([0, 1, 2, 8], v, v))),
       'lanes are 0 to 7, got 0,1,2,8',
     ],
+    [
+      'a shuffle of too few bytes',
+      body((f, _n, v) => f.set(v, i8x16.shuffle([0, 1], v, v))),
+      'shuffle: expected 16 bytes of 0 to 31, got 0,1',
+    ],
+    ['a constant beyond', body((f, _n, v) => f.set(v, i8x16.const(128))), 'no integer of this lane: 128'],
     ['a negative offset', body((f, n) => f.set(n, i32.load(n, -4))), 'u32: -4'],
     [
       'a branch to a block that has ended',

@@ -133,6 +133,33 @@ export const f32x4 = operators('f32x4');
 
 export const f64x2 = operators('f64x2');
 
+/** Bytes of two vectors, 0–15 from the first, 16–31 from the second. */
+function shuffle(bytes: readonly number[], a: Expr<'v128'>, b: Expr<'v128'>): Expr<'v128'> {
+  if (bytes.length !== 16 || !bytes.every((byte) => byte >= 0 && byte < 32)) {
+    throw new RangeError(`shuffle: expected 16 bytes of 0 to 31, got ${bytes}`);
+  }
+  return new Expr('v128', joined([a.code, b.code, CODES.i8x16Shuffle, bytes]), ownerOf([a, b]));
+}
+
+export const i8x16 = {
+  ...operators('i8x16'),
+  shuffle,
+  const: (...lanes: readonly number[]): Expr<'v128'> => vectorOf(new Int8Array(16), lanes),
+};
+
+export const i16x8 = operators('i16x8');
+
+export const i32x4 = operators('i32x4');
+
+/** A constant of integers. Fewer than there are lanes are repeated. */
+function vectorOf(vector: Int8Array<ArrayBuffer>, lanes: readonly number[]): Expr<'v128'> {
+  for (let lane = 0; lane < vector.length; lane++) {
+    vector[lane] = lanes[lane % lanes.length];
+    if (vector[lane] !== lanes[lane % lanes.length]) throw new RangeError(`no integer of this lane: ${lanes}`);
+  }
+  return new Expr('v128', [...CODES.v128Const, ...new Uint8Array(vector.buffer)], null);
+}
+
 export const v128 = {
   /** Four floats as a constant. */
   const(a: number, b: number, c: number, d: number): Expr<'v128'> {
@@ -143,11 +170,16 @@ export const v128 = {
   load32Splat: (address: Operand<'i32'>, offset?: number) => load('v128.load32_splat', address, offset),
   /** One float in lane 0, zeros above. */
   load32Zero: (address: Operand<'i32'>, offset?: number) => load('v128.load32_zero', address, offset),
+  /** Eight bytes as 16-bit numbers. */
+  load8x8u: (address: Operand<'i32'>, offset?: number) => load('v128.load8x8_u', address, offset),
   /** Lanes of two vectors, 0–3 from the first, 4–7 from the second. */
   shuffle(lanes: readonly [number, number, number, number], a: Expr<'v128'>, b: Expr<'v128'>): Expr<'v128'> {
     if (!lanes.every((lane) => lane >= 0 && lane < 8)) throw new RangeError(`shuffle: lanes are 0 to 7, got ${lanes}`);
-    const bytes = lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte));
-    return new Expr('v128', [...a.code, ...b.code, ...CODES.i8x16Shuffle, ...bytes], ownerOf([a, b]));
+    return shuffle(
+      lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte)),
+      a,
+      b,
+    );
   },
 };
 

@@ -58,6 +58,19 @@ export const OPERATIONS = {
     ...{ 'f32x4.demote_f64x2_zero': simd(0x5e), 'f64x2.promote_low_f32x4': simd(0x5f) },
   }),
   ...all(['v128', 'v128', 'v128'], 'v128', { 'f32x4.relaxed_madd': simd(0x105) }),
+
+  ...all(['i32'], 'v128', { 'i32x4.splat': simd(0x11) }),
+  ...all(['v128', 'i32'], 'v128', { 'i32x4.shl': simd(0xab), 'i32x4.shr_s': simd(0xac) }),
+  ...all(['v128', 'v128'], 'v128', {
+    // Byte i of the result is the byte of the first operand that byte i of the second names; 0 where it names none.
+    'i8x16.swizzle': simd(0x0e),
+    'i32x4.add': simd(0xae),
+    // a0·b0 + a1·b1, a2·b2 + a3·b3, …, of eight signed 16-bit numbers.
+    'i32x4.dot_i16x8_s': simd(0xba),
+    // Both operands' lanes in half the bits, those that do not fit at the nearest limit.
+    ...{ 'i8x16.narrow_i16x8_u': simd(0x66), 'i16x8.narrow_i32x4_s': simd(0x85) },
+  }),
+  ...all(['v128'], 'v128', { 'i16x8.extend_low_i8x16_u': simd(0x89), 'i16x8.extend_high_i8x16_u': simd(0x8a) }),
 };
 
 export type Operation = keyof typeof OPERATIONS;
@@ -68,6 +81,8 @@ export const LOADS = {
   'i64.load': { code: [0x29], align: 3, result: 'i64' },
   'f32.load': { code: [0x2a], align: 2, result: 'f32' },
   'v128.load': { code: simd(0x00), align: 4, result: 'v128' },
+  // Eight bytes as eight unsigned 16-bit numbers.
+  'v128.load8x8_u': { code: simd(0x02), align: 3, result: 'v128' },
   'v128.load32_splat': { code: simd(0x09), align: 2, result: 'v128' },
   'v128.load32_zero': { code: simd(0x5c), align: 2, result: 'v128' },
 } as const satisfies Record<string, { code: readonly number[]; align: number; result: ValueType }>;
@@ -82,6 +97,7 @@ export const STORES = {
 
 /** Stores of one lane: an address and a vector from the stack; the lane follows the other immediates. */
 export const LANE_STORES = {
+  'v128.store8_lane': { code: simd(0x58), align: 0, lanes: 16 },
   'v128.store32_lane': { code: simd(0x5a), align: 2, lanes: 4 },
 } as const;
 
