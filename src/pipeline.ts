@@ -4,7 +4,7 @@
  */
 import { checkSignal, unlessAborted } from './base/abort.js';
 import { Callable } from './base/callable.js';
-import { listNames, MobileNetError, show } from './base/errors.js';
+import { expected, listNames, MobileNetError, show } from './base/errors.js';
 import { type Folder, openFolder } from './base/folder.js';
 import { checkOptions } from './base/options.js';
 import { type ImageInput, load_image, RawImage } from './images/raw-image.js';
@@ -18,6 +18,7 @@ import { heatmap, layOver } from './processors/heatmap.js';
 import { MobileNetV2ImageProcessor, type ProcessOptions } from './processors/image-processor.js';
 import { classMaps } from './processors/postprocess.js';
 import { cat } from './tensor/operations.js';
+import { elementCount } from './tensor/shape.js';
 import { Tensor } from './tensor/tensor.js';
 
 /** What every call takes. */
@@ -149,7 +150,7 @@ function checkImages(images: Images): Images {
 
 function checkNumber(value: unknown, name: string): void {
   if (value === undefined || (typeof value === 'number' && value >= 0 && value <= 1)) return;
-  throw new MobileNetError('ARG', `${name}: expected a number from 0 to 1, got ${show(value)}`);
+  throw expected(name, 'a number from 0 to 1', value);
 }
 
 /** The function that transformers' pipeline applies to the logits of a model. */
@@ -163,7 +164,7 @@ function scoresOf(logits: Tensor<'float32'>, wanted: ScoreFunction): Float32Arra
   const { data } = wanted === 'softmax' ? logits.softmax(1) : logits;
   const score = wanted === 'sigmoid' ? (logit: number) => 1 / (1 + Math.exp(-logit)) : (value: number) => value;
   const [batch, classes, ...grid] = logits.dims;
-  const places = grid.reduce((product, size) => product * size, 1);
+  const places = elementCount(grid);
   const means = new Float32Array(batch * classes);
   for (let i = 0; i < means.length; i++) {
     let sum = 0;
@@ -179,10 +180,10 @@ function checkClassification(options: ClassificationOptions): { top_k: number | 
   checkOptions(options, CLASSIFICATION_OPTIONS, 'image-classification');
   const { threshold = Number.NEGATIVE_INFINITY, function_to_apply, topk = 5, top_k = topk } = options;
   if (top_k !== null && (!Number.isInteger(top_k) || top_k < 1)) {
-    throw new MobileNetError('ARG', `top_k: expected a whole number ≥ 1, or null for all, got ${show(top_k)}`);
+    throw expected('top_k', 'a whole number ≥ 1, or null for all', top_k);
   }
   if (typeof threshold !== 'number' || Number.isNaN(threshold)) {
-    throw new MobileNetError('ARG', `threshold: expected a number, got ${show(threshold)}`);
+    throw expected('threshold', 'a number', threshold);
   }
   if (function_to_apply !== undefined && !['softmax', 'sigmoid', 'none'].includes(function_to_apply)) {
     const expected = "expected 'softmax', 'sigmoid' or 'none'";
@@ -257,10 +258,7 @@ export class ImageClassificationPipeline extends Pipeline<
     const labels = Array.from(scores, (_, k) => this.model.config.id2label[k] ?? `LABEL_${k}`);
     const found = [...scores.keys()].filter((k) => label === undefined || label === k || label === labels[k]);
     if (found.length > 0) return found.reduce((best, k) => (scores[k] > scores[best] ? k : best));
-    throw new MobileNetError(
-      'ARG',
-      `label: expected a number from 0 to ${scores.length - 1} or one of ${listNames(labels, 20, 250)}, got ${show(label)}`,
-    );
+    throw expected('label', `a number from 0 to ${scores.length - 1} or one of ${listNames(labels, 20, 250)}`, label);
   }
 
   /** The labels of one picture or of several. */
@@ -386,7 +384,7 @@ export async function pipeline<T extends Task>(
   options: PipelineOptions = {},
 ): Promise<PipelineOf<T>> {
   if (!Object.hasOwn(TASKS, task)) {
-    throw new MobileNetError('ARG', `task: expected ${Object.keys(TASKS).join(', ')}, got ${show(task)}`);
+    throw expected('task', Object.keys(TASKS).join(', '), task);
   }
   const [Model, TaskPipeline] = TASKS[task];
   checkOptions(options, FROM_PRETRAINED_OPTIONS, 'pipeline');

@@ -5,12 +5,13 @@
 
 export abstract class Callable<Args extends unknown[], Result> {
   constructor() {
-    const self = function (this: unknown, ...args: Args): Result {
-      return (self as unknown as Callable<Args, Result>).forward(...args);
+    const call = function (this: unknown, ...args: Args): Result {
+      return self.forward(...args);
     };
     // The function becomes `this` of every subclass constructor, so fields and private members land on it.
+    const self: this = Object.setPrototypeOf(call, new.target.prototype);
     // biome-ignore lint/correctness/noConstructorReturn: the whole point, see above
-    return Object.setPrototypeOf(self, new.target.prototype);
+    return self;
   }
 
   abstract forward(...args: Args): Result;

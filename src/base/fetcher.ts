@@ -5,7 +5,7 @@
 import { asBytes } from './brands.js';
 import { join } from './bytes.js';
 import { env } from './env.js';
-import { MobileNetError, show } from './errors.js';
+import { expected, MobileNetError } from './errors.js';
 
 const LONGEST_NAME = 200;
 
@@ -88,8 +88,7 @@ export async function readStream(
   try {
     for await (const chunk of 'getReader' in stream ? chunksOf(stream) : stream) {
       const bytes = asBytes(chunk);
-      if (bytes === undefined)
-        throw new MobileNetError('ARG', `${file}: expected a stream of bytes, got ${show(chunk)}`);
+      if (bytes === undefined) throw expected(file, 'a stream of bytes', chunk);
       size += bytes.length;
       checkBytes(size, file, most, limit);
       chunks.push(bytes);

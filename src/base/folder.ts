@@ -1,7 +1,7 @@
 /** A model's files: the folder they are read from, wherever it lies, and what is checked of each. */
 import { asBytes } from './brands.js';
 import { env, requirePlatform } from './env.js';
-import { MobileNetError, show } from './errors.js';
+import { expected } from './errors.js';
 import { refuseForeign } from './foreign.js';
 import { HUB_OPTIONS, type HubOptions } from './hub-options.js';
 import { checkFileBytes } from './limits.js';
@@ -62,5 +62,5 @@ export async function openFolder(
   }
   if (typeof where === 'string') return requirePlatform('openFolder', where)(where, options);
   if (typeof where?.read === 'function') return withProgress(where, options);
-  throw new MobileNetError('ARG', `model: expected a folder's path or a Folder, got ${show(where)}`);
+  throw expected('model', "a folder's path or a Folder", where);
 }

@@ -3,7 +3,7 @@
  * (here), and what the image processor is working on (`Picture` in processors/picture.ts), which may hold any numbers.
  */
 import { asTyped, isShared } from './brands.js';
-import { MobileNetError, show } from './errors.js';
+import { expected, MobileNetError } from './errors.js';
 
 /**
  * Rows of interleaved bytes, [H,W,C]. Anything of this form will do: a `RawImage`, what a codec gives, a canvas's ImageData
@@ -40,7 +40,7 @@ export function checkNotShared({ buffer }: Uint8Array | Uint8ClampedArray, where
 /** Throws ARG unless sizes and bytes belong together. `where` names the argument in the message. */
 export function checkPixels(image: unknown, where = 'image'): asserts image is Pixels {
   if (!looksLikePixels(image)) {
-    throw new MobileNetError('ARG', `${where}: expected { data, width, height, channels }, got ${show(image)}`);
+    throw expected(where, '{ data, width, height, channels }', image);
   }
   const { data, width, height, channels } = image;
   for (const [side, size] of [
@@ -48,22 +48,22 @@ export function checkPixels(image: unknown, where = 'image'): asserts image is P
     ['height', height],
   ] as const) {
     if (!Number.isSafeInteger(size) || size < 1) {
-      throw new MobileNetError('ARG', `${where}.${side}: expected a whole number of pixels ≥ 1, got ${show(size)}`);
+      throw expected(`${where}.${side}`, 'a whole number of pixels ≥ 1', size);
     }
   }
   if (channels !== 1 && channels !== 3 && channels !== 4) {
-    throw new MobileNetError('ARG', `${where}.channels: expected 1 (grey), 3 (RGB) or 4 (RGBA), got ${show(channels)}`);
+    throw expected(`${where}.channels`, '1 (grey), 3 (RGB) or 4 (RGBA)', channels);
   }
   if (asTyped(data, Uint8Array) === undefined && asTyped(data, Uint8ClampedArray) === undefined) {
-    throw new MobileNetError('ARG', `${where}.data: expected Uint8Array or Uint8ClampedArray, got ${show(data)}`);
+    throw expected(`${where}.data`, 'Uint8Array or Uint8ClampedArray', data);
   }
   checkNotShared(data, `${where}.data`);
-  const expected = width * height * channels;
-  if (data.length !== expected) {
+  const needed = width * height * channels;
+  if (data.length !== needed) {
     const detached = data.length === 0 && data.buffer.byteLength === 0 ? ' (is the buffer detached?)' : '';
     throw new MobileNetError(
       'ARG',
-      `${where}.data: ${width}×${height} with ${channels} channels need ${expected} bytes, got ${data.length}${detached}`,
+      `${where}.data: ${width}×${height} with ${channels} channels need ${needed} bytes, got ${data.length}${detached}`,
     );
   }
 }

@@ -81,7 +81,7 @@ function fromLines(text: string, file: string): string[] {
   if (lines.length > 1 && counted.every((part, i) => part !== null && Number(part[1]) === i))
     return counted.map((part) => part![2]);
   const wordnet = lines.map((line) => WORDNET.exec(line));
-  return wordnet.every((part) => part !== null) ? wordnet.map((part) => part![1]) : lines;
+  return wordnet.every((part) => part !== null) ? wordnet.map((part) => part[1]) : lines;
 }
 
 /** Fields of objects that hold the names, each of some program's files. */

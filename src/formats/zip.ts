@@ -168,9 +168,9 @@ export class Zip {
     const [size, storedSize, headerOffset] = this.#wide([u32(24), u32(20), u32(42)], extra, extra + u16(30));
     this.entries.set(name, {
       name,
-      headerOffset: headerOffset!,
-      size: size!,
-      storedSize: storedSize!,
+      headerOffset,
+      size,
+      storedSize,
       method: u16(10),
       flags: u16(8),
       crc: u32(16),

@@ -1,5 +1,5 @@
 /** A film or a camera, frame by frame, no faster than the work on a frame allows. */
-import { MobileNetError, show } from '../base/errors.js';
+import { expected } from '../base/errors.js';
 
 /** The part of HTMLVideoElement that is needed. */
 export interface VideoLike extends EventTarget {
@@ -40,13 +40,13 @@ export async function every_frame(
   { signal }: EveryFrameOptions = {},
 ): Promise<number> {
   if (typeof video?.videoWidth !== 'number' || typeof video.addEventListener !== 'function') {
-    throw new MobileNetError('ARG', `every_frame: expected a video element, got ${show(video)}`);
+    throw expected('every_frame', 'a video element', video);
   }
   let count = 0;
   let last = Number.NaN;
   while (await nextFrame(video, last, signal)) {
     last = video.currentTime;
-    const frame = await createImageBitmap(video as unknown as ImageBitmapSource);
+    const frame = await createImageBitmap(video as HTMLVideoElement);
     try {
       await work(frame);
     } finally {

@@ -18,7 +18,7 @@ export async function decodeOther(bytes: Uint8Array, format: string, file: strin
     return refuse(format, file, 'there is no createImageBitmap here');
   }
   checkCanvas(file);
-  const blob = new Blob([bytes as Uint8Array<ArrayBuffer>], { type: MEDIA_TYPES[format]! });
+  const blob = new Blob([bytes as Uint8Array<ArrayBuffer>], { type: MEDIA_TYPES[format] });
   if (format === 'SVG') return decodeSvg(blob, file);
   let bitmap: ImageBitmap;
   try {

@@ -4,7 +4,7 @@
  * exactly Pillow's (there they are the canvas's or sharp's).
  */
 import { env, requirePlatform } from '../base/env.js';
-import { MobileNetError, show } from '../base/errors.js';
+import { expected, MobileNetError, show } from '../base/errors.js';
 import { checkOptions } from '../base/options.js';
 import type { Pixels } from '../base/pixels.js';
 import { checkPixels, looksLikePixels } from '../base/pixels.js';
@@ -95,9 +95,10 @@ export class RawImage implements Pixels {
       return new RawImage(input.data, input.width, input.height, ('channels' in input ? input.channels : 4) as 4);
     }
     if (isDrawable(input)) return RawImage.#fromElement(input);
-    throw new MobileNetError(
-      'ARG',
-      `image: expected a path, URL, Response, Blob, bytes of an encoded picture, RawImage, canvas, ImageData, bitmap or video, got ${show(input)}`,
+    throw expected(
+      'image',
+      'a path, URL, Response, Blob, bytes of an encoded picture, RawImage, canvas, ImageData, bitmap or video',
+      input,
     );
   }
 
@@ -233,7 +234,7 @@ export class RawImage implements Pixels {
   async pad(sides: readonly [left: number, right: number, top: number, bottom: number]): Promise<RawImage> {
     const counts = Array.isArray(sides) ? (sides as readonly number[]) : [];
     if (counts.length !== 4 || !counts.every(Number.isSafeInteger)) {
-      throw new MobileNetError('ARG', `pad: expected [left, right, top, bottom] in whole pixels, got ${show(sides)}`);
+      throw expected('pad', '[left, right, top, bottom] in whole pixels', sides);
     }
     const [left, right, top, bottom] = counts.map((count) => Math.max(0, count));
     const [width, height] = [left + this.width + right, top + this.height + bottom];
@@ -245,10 +246,7 @@ export class RawImage implements Pixels {
   convert(numChannels: 1 | 3 | 4): RawImage {
     const conversions = { 1: this.grayscale, 3: this.rgb, 4: this.rgba };
     if (Object.hasOwn(conversions, numChannels)) return conversions[numChannels].call(this);
-    throw new MobileNetError(
-      'ARG',
-      `convert: expected 1 (grey), 3 (RGB) or 4 (RGBA) channels, got ${show(numChannels)}`,
-    );
+    throw expected('convert', '1 (grey), 3 (RGB) or 4 (RGBA) channels', numChannels);
   }
 
   /**
@@ -331,7 +329,7 @@ export class RawImage implements Pixels {
 
   async #encode(type: string, quality: number): Promise<Uint8Array> {
     if (!(typeof quality === 'number' && quality >= 0 && quality <= 1)) {
-      throw new MobileNetError('ARG', `quality: expected a number from 0 to 1, got ${show(quality)}`);
+      throw expected('quality', 'a number from 0 to 1', quality);
     }
     if (type === 'image/png') return requirePlatform('encodePng', type)(this);
     if (type === 'image/jpeg') return requirePlatform('encodeJpeg', type)(this, quality);

@@ -45,8 +45,8 @@ const KERNELS: Record<string, () => URL> = {
  * @throws MobileNetError NOT_FOUND, with what to copy, in a bundle that does not include it
  */
 export async function openShippedFolder(name: string): Promise<Folder> {
-  const files = WEIGHTS[name]!;
-  const config = placeOf(files['config.json']!);
+  const files = WEIGHTS[name];
+  const config = placeOf(files['config.json']);
   if (config !== undefined) {
     return basename(config) === 'config.json' ? openLocalFolder(dirname(config)) : openCopies(name, files);
   }
@@ -68,7 +68,7 @@ function openCopies(name: string, files: Record<string, () => URL>): Folder {
   return {
     name,
     async read(file, signal, most) {
-      const path = Object.hasOwn(files, file) ? placeOf(files[file]!) : undefined;
+      const path = Object.hasOwn(files, file) ? placeOf(files[file]) : undefined;
       if (path === undefined) return undefined;
       try {
         return await readWhole(path, signal, most);
@@ -83,7 +83,7 @@ function openCopies(name: string, files: Record<string, () => URL>): Folder {
 export async function readKernels(file: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
   // In a bundle of esbuild or Rollup this names a file of somebody else, beside somebody else's folder.
   if (!/\/dist\/(bundle\/core|platforms\/shipped)\.js$/.test(import.meta.url ?? '')) return undefined;
-  const path = placeOf(KERNELS[file]!);
+  const path = placeOf(KERNELS[file]);
   return path === undefined ? undefined : readFile(path).catch(() => undefined);
 }
 

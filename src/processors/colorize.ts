@@ -1,5 +1,5 @@
 /** Maps of classes in colour: as a picture, over a picture, and with a legend. The same class has the same colour everywhere. */
-import { MobileNetError, show } from '../base/errors.js';
+import { expected, MobileNetError, show } from '../base/errors.js';
 import { checkOptions } from '../base/options.js';
 import { RawImage } from '../images/raw-image.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -55,7 +55,8 @@ const BACKGROUND: Color = [0, 0, 0];
 export function classColor(id: number): Color {
   const first = COLORS[id % COLORS.length];
   const second = COLORS[(id + Math.floor(id / COLORS.length)) % COLORS.length];
-  return first.map((part, c) => Math.round((2 * part + second[c]) / 3)) as unknown as Color;
+  const mixed = (channel: 0 | 1 | 2): number => Math.round((2 * first[channel] + second[channel]) / 3);
+  return [mixed(0), mixed(1), mixed(2)];
 }
 
 /**
@@ -76,7 +77,7 @@ export function overlay(image: RawImage, map: ClassMap, options: OverlayOptions 
   checkOptions(options, [...COLORIZE_OPTIONS, 'alpha'], 'overlay');
   const { alpha = 0.5 } = options;
   if (!(typeof alpha === 'number' && alpha >= 0 && alpha <= 1)) {
-    throw new MobileNetError('ARG', `alpha: expected a number from 0 to 1, got ${show(alpha)}`);
+    throw expected('alpha', 'a number from 0 to 1', alpha);
   }
   return layOver(image, paint(readMap(map, options), Math.round(alpha * 255)));
 }
@@ -152,7 +153,7 @@ function readMasks(masks: unknown, names: Map<number, string>): Pick<Classes, 'i
     for (let i = 0; i < ids.length; i++) if (mask.data[i] >= 128) ids[i] = found;
   }
   if (ids.length > 0) return { ids, width, height };
-  throw new MobileNetError('ARG', `map: expected a Tensor of classes or a list of { label, mask }, got ${show(masks)}`);
+  throw expected('map', 'a Tensor of classes or a list of { label, mask }', masks);
 }
 
 function paint({ ids, width, height, background, color }: Classes, alpha: number): RawImage {

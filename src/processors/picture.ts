@@ -63,7 +63,7 @@ export function mapsOfTensor(tensor: Tensor, where: string): Picture[] {
     if (type !== 'uint8' && type !== 'integer') {
       throw new MobileNetError('ARG', `${where}: expected uint8, int32 or int64 class indices, got ${tensor.type}`);
     }
-    return { data, height: dims[0]!, width: dims[1]!, channels: 1, type, from: 'tensor' };
+    return { data, height: dims[0], width: dims[1], channels: 1, type, from: 'tensor' };
   });
 }
 
@@ -117,7 +117,7 @@ function interleave(planes: Picture['data'], channels: number): Picture['data'] 
   const pixels = planes.length / channels;
   for (let c = 0; c < channels; c++) {
     const from = c * pixels;
-    for (let p = 0; p < pixels; p++) out[p * channels + c] = planes[from + p]!;
+    for (let p = 0; p < pixels; p++) out[p * channels + c] = planes[from + p];
   }
   return out;
 }
@@ -146,8 +146,8 @@ function mapPixels(picture: Picture, blend: (value: number, alpha: number) => nu
   const colors = channels === 1 ? 1 : 3;
   for (let p = 0; p < pixels; p++) {
     const at = p * channels;
-    const alpha = data[at + channels - 1]!;
-    for (let c = 0; c < 3; c++) out[p * 3 + c] = blend(data[at + (c % colors)]!, alpha);
+    const alpha = data[at + channels - 1];
+    for (let c = 0; c < 3; c++) out[p * 3 + c] = blend(data[at + (c % colors)], alpha);
   }
   return { ...picture, data: out, channels: 3 };
 }

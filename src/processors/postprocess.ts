@@ -7,7 +7,7 @@
  * them. Only for maps with height + width ≤ 128 does PyTorch take another kernel, whose last bit depends on the machine.
  */
 import { env } from '../base/env.js';
-import { MobileNetError, show } from '../base/errors.js';
+import { expected, MobileNetError, show } from '../base/errors.js';
 import { checkOptions } from '../base/options.js';
 import { Tensor } from '../tensor/tensor.js';
 import { linearTaps, type Taps } from './bilinear.js';
@@ -113,7 +113,7 @@ function checkSizes(target_sizes: TargetSizes, n: number): (readonly [number, nu
     const sound =
       Array.isArray(size) && size.length === 2 && size.every((side) => Number.isSafeInteger(side) && side >= 1);
     if (!sound) {
-      throw new MobileNetError('ARG', `target_sizes[${i}]: expected whole [height, width] ≥ 1, got ${show(size)}`);
+      throw expected(`target_sizes[${i}]`, 'whole [height, width] ≥ 1', size);
     }
     if (size[0] * size[1] > env.limits.imagePixels) {
       throw new MobileNetError(
@@ -150,13 +150,13 @@ function upsampleArgmax(
   let lower = { row: -1, values: new Float32Array(classes * width) };
 
   for (let y = 0; y < height; y++) {
-    const row0 = vertical.first[y]!;
-    const row1 = vertical.second[y]!;
+    const row0 = vertical.first[y];
+    const row1 = vertical.second[y];
     if (lower.row === row0) [upper, lower] = [lower, upper];
     if (upper.row !== row0) stretchRow(logits, classes, h, w, row0, horizontal, upper);
     if (lower.row !== row1) stretchRow(logits, classes, h, w, row1, horizontal, lower);
 
-    const weight1 = vertical.weight[y]!;
+    const weight1 = vertical.weight[y];
     const weight0 = Math.fround(1 - weight1);
     const to = y * width;
     best.fill(-Infinity);
@@ -164,19 +164,19 @@ function upsampleArgmax(
     for (let k = 0; k < classes; k++) {
       for (let x = 0; x < width; x++) {
         const at = k * width + x;
-        const score = Math.fround(upper.values[at]! * weight0 + Math.fround(lower.values[at]! * weight1));
+        const score = Math.fround(upper.values[at] * weight0 + Math.fround(lower.values[at] * weight1));
         if (scores) scores[k * height * width + to + x] = score;
         if (threshold > 0) {
-          const larger = Math.max(score, best[x]!);
-          sums[x] = (sums[x]! * Math.exp(best[x]! - larger) || 0) + Math.exp(score - larger);
+          const larger = Math.max(score, best[x]);
+          sums[x] = (sums[x] * Math.exp(best[x] - larger) || 0) + Math.exp(score - larger);
         }
-        if (score > best[x]!) {
+        if (score > best[x]) {
           best[x] = score;
           segmentation[to + x] = k;
         }
       }
     }
-    for (let x = 0; x < sums.length; x++) if (1 / sums[x]! < threshold) segmentation[to + x] = NO_CLASS;
+    for (let x = 0; x < sums.length; x++) if (1 / sums[x] < threshold) segmentation[to + x] = NO_CLASS;
   }
   return {
     segmentation: new Tensor('int32', segmentation, [height, width]),
@@ -198,10 +198,10 @@ function stretchRow(
   for (let k = 0; k < classes; k++) {
     const from = (k * h + row) * w;
     for (let x = 0; x < width; x++) {
-      const weight1 = weight[x]!;
+      const weight1 = weight[x];
       const weight0 = Math.fround(1 - weight1);
       out.values[k * width + x] = Math.fround(
-        logits[from + first[x]!]! * weight0 + Math.fround(logits[from + second[x]!]! * weight1),
+        logits[from + first[x]] * weight0 + Math.fround(logits[from + second[x]] * weight1),
       );
     }
   }

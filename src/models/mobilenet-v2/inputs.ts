@@ -1,11 +1,12 @@
 /** What a model is called with, checked before anything is computed. */
 import { checkSignal } from '../../base/abort.js';
 import { isShared } from '../../base/brands.js';
-import { listNames, MobileNetError, show } from '../../base/errors.js';
+import { expected, listNames, MobileNetError, show } from '../../base/errors.js';
 import { checkOptions } from '../../base/options.js';
 import type { Graph } from '../../graph/nodes.js';
 import type { InputDims } from '../../runtime/compile/plan.js';
 import { firstNonFinite } from '../../tensor/finite.js';
+import { elementCount } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
 import type { MobileNetV2Config } from './config.js';
 
@@ -38,17 +39,11 @@ export function hiddenNames(asked: boolean | readonly number[]): string[] | unde
   if (asked === false) return undefined;
   const indices = asked === true ? Array.from({ length: HIDDEN_STATES }, (_, index) => index) : asked;
   if (!Array.isArray(indices)) {
-    throw new MobileNetError(
-      'ARG',
-      `output_hidden_states: expected true, false or a list of indices, got ${show(asked)}`,
-    );
+    throw expected('output_hidden_states', 'true, false or a list of indices', asked);
   }
   return indices.map((index: number) => {
     if (!Number.isInteger(index) || index < 0 || index >= HIDDEN_STATES) {
-      throw new MobileNetError(
-        'ARG',
-        `output_hidden_states: expected indices 0 to ${HIDDEN_STATES - 1}, got ${show(index)}`,
-      );
+      throw expected('output_hidden_states', `indices 0 to ${HIDDEN_STATES - 1}`, index);
     }
     return `hidden_states.${index}`;
   });
@@ -57,7 +52,7 @@ export function hiddenNames(asked: boolean | readonly number[]): string[] | unde
 export function someHiddenNames(which: boolean | readonly number[]): string[] {
   const names = hiddenNames(which) ?? [];
   if (names.length > 0) return names;
-  throw new MobileNetError('ARG', `hidden_states: expected true or a list of at least one index, got ${show(which)}`);
+  throw expected('hidden_states', 'true or a list of at least one index', which);
 }
 
 /** What a call was given, in whichever of its two forms. */
@@ -71,7 +66,7 @@ export function inputsOf(inputs: ModelInputs | Tensor, options?: ForwardOptions)
 
 export function checkNames(names: unknown, graph: Graph): readonly string[] {
   if (!Array.isArray(names) || names.length === 0) {
-    throw new MobileNetError('ARG', `activations: expected a list of at least one layer's name, got ${show(names)}`);
+    throw expected('activations', "a list of at least one layer's name", names);
   }
   const known = new Set([...graph.nodes.map((node) => node.name), ...graph.outputs.keys()]);
   const unknown = names.find((name) => !known.has(name));
@@ -86,12 +81,10 @@ export function checkDims(dims: readonly number[], config: MobileNetV2Config): I
   const whole =
     Array.isArray(dims) && dims.length === 4 && dims.every((size) => Number.isSafeInteger(size) && size > 0);
   if (!whole || dims[1] !== config.num_channels) {
-    throw new MobileNetError(
-      'ARG',
-      `pixel_values: expected [N,${config.num_channels},H,W], none of them 0, got ${show(dims)}`,
-    );
+    throw expected('pixel_values', `[N,${config.num_channels},H,W], none of them 0`, dims);
   }
-  return dims as unknown as InputDims;
+  const [batch, channels, height, width] = dims;
+  return [batch, channels, height, width];
 }
 
 /**
@@ -111,7 +104,7 @@ export function checkPixels(pixels: unknown, config: MobileNetV2Config): { data:
   if (isShared(data.buffer)) {
     throw new MobileNetError('ARG', 'pixel_values: in shared memory, where another thread may change it; pass a copy');
   }
-  const size = dims.reduce((product, d) => product * d, 1);
+  const size = elementCount(dims);
   if (data.length !== size) {
     throw new MobileNetError(
       'ARG',
@@ -124,6 +117,6 @@ export function checkPixels(pixels: unknown, config: MobileNetV2Config): { data:
 }
 
 export function checkLabels(labels: unknown): Tensor {
-  if (!(labels instanceof Tensor)) throw new MobileNetError('ARG', `labels: expected a Tensor, got ${show(labels)}`);
+  if (!(labels instanceof Tensor)) throw expected('labels', 'a Tensor', labels);
   return labels;
 }

@@ -3,7 +3,7 @@ import { checkSignal, unlessAborted } from '../../base/abort.js';
 import { isMap } from '../../base/brands.js';
 import { Callable } from '../../base/callable.js';
 import { requirePlatform, warn } from '../../base/env.js';
-import { listNames, MobileNetError, show } from '../../base/errors.js';
+import { expected, listNames, MobileNetError, show } from '../../base/errors.js';
 import { type Folder, openFolder, SHIPPED } from '../../base/folder.js';
 import { checkOptions, pick } from '../../base/options.js';
 import { loadWeights } from '../../formats/load.js';
@@ -15,6 +15,7 @@ import type { MemoryMode } from '../../runtime/engines/engine.js';
 import { type Device, type EngineOptions, makeEngine, prepareEngine } from '../../runtime/engines/make.js';
 import { Network } from '../../runtime/network.js';
 import type { Profile } from '../../runtime/profile.js';
+import { elementCount } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { checkpointFiles } from './checkpoint.js';
 import { CONFIG_FIELDS, MobileNetV2Config } from './config.js';
@@ -84,15 +85,15 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
   protected constructor(graph: Graph, config: MobileNetV2Config, options: ModelOptions & { state?: State }) {
     super();
     if (!(config instanceof MobileNetV2Config)) {
-      throw new MobileNetError('ARG', `config: expected a MobileNetV2Config, got ${show(config)}`);
+      throw expected('config', 'a MobileNetV2Config', config);
     }
     checkOptions(options, [...MODEL_OPTIONS, 'state'], 'model');
     const { seed = 0, state, threads, wasm_module, memory = 'fast' } = options;
     if (memory !== 'fast' && memory !== 'low') {
-      throw new MobileNetError('ARG', `memory: expected 'fast' or 'low', got ${show(memory)}`);
+      throw expected('memory', "'fast' or 'low'", memory);
     }
     const device = deviceOf(options.device);
-    if (!Number.isInteger(seed)) throw new MobileNetError('ARG', `seed: expected a whole number, got ${show(seed)}`);
+    if (!Number.isInteger(seed)) throw expected('seed', 'a whole number', seed);
     activationFunction(config.hidden_act); // throws for an unknown name
     this.config = config;
     this.device = device;
@@ -211,7 +212,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
 
   /** Plans and runs once on zeros, so that the first real call is as fast as the others. */
   async warmup(dims: InputDims): Promise<void> {
-    const pixel_values = new Tensor('float32', new Float32Array(dims.reduce((a, b) => a * b, 1)), dims);
+    const pixel_values = new Tensor('float32', new Float32Array(elementCount(checkDims(dims, this.config))), dims);
     await this.forward({ pixel_values });
   }
 
@@ -275,7 +276,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     const { runs = 20 } = options;
     signal?.throwIfAborted();
     if (!Number.isInteger(runs) || runs < 1 || runs > MOST_RUNS) {
-      throw new MobileNetError('ARG', `runs: expected a whole number from 1 to ${MOST_RUNS}, got ${show(runs)}`);
+      throw expected('runs', `a whole number from 1 to ${MOST_RUNS}`, runs);
     }
     const network = this.#running();
     const outputs = this.#outputs(output_hidden_states ?? this.config.output_hidden_states);

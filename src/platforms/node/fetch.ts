@@ -50,7 +50,7 @@ export function proxyOf({ protocol, hostname, port }: URL, variables = process.e
   const from = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((name) => variables[name]);
   if (
     from === undefined ||
-    isExcepted(variables.no_proxy || variables.NO_PROXY || '', hostname, port || PORTS[protocol]!)
+    isExcepted(variables.no_proxy || variables.NO_PROXY || '', hostname, port || PORTS[protocol])
   ) {
     return undefined;
   }
