@@ -19,6 +19,7 @@ import io
 import itertools
 import json
 import pathlib
+import re
 import struct
 import subprocess
 import sys
@@ -550,9 +551,10 @@ def make():
             yield name, data, {"kind": kind.__name__, **entry}, pixels
 
 
-def family(name, entry):
-    """Files that differ in numbers alone. Of each, the golden has a few."""
-    return entry["kind"], "".join(c for c in name if not c.isdigit()).replace("x", "")
+def family(name, kind):
+    """Files that differ in numbers, or in the file that was damaged. Of each, the golden has one to four."""
+    varying = {"samplings": r"-\d+x\d+$", "damaged": r"-(444|420|grey).*|-\d$", "exif": r"-(444|420)-.*"}
+    return kind, re.sub(varying.get(kind, r"-(4\d\d|mixed)\b|\d+x\d+|-\d+\b"), "", name)
 
 
 def write_matrix(folder):
@@ -569,17 +571,18 @@ def write_matrix(folder):
 
 
 GOLDEN_BYTES = 200_000
+LARGEST_BYTES = 3_000
 
 
 def write_golden():
-    """The smallest of each family, then the second smallest, as long as there is room."""
+    """The smallest of each family, then the second smallest and so on, as long as there is room."""
     families = {}
     for name, data, entry, _ in make():
-        families.setdefault(family(name, entry), []).append((len(data), name, data, entry))
-    ranks = itertools.zip_longest(*(sorted(files)[:2] for files in families.values()))
+        families.setdefault(family(name, entry["kind"]), []).append((len(data), name, data, entry))
+    ranks = itertools.zip_longest(*(sorted(files)[:4] for files in families.values()))
     kept, room = {}, GOLDEN_BYTES
     for size, name, data, entry in (file for rank in ranks for file in sorted(filter(None, rank))):
-        if size <= room:
+        if size <= min(room, LARGEST_BYTES):
             kept[name] = (data, entry)
             room -= size
     files, entries = b"", {}
