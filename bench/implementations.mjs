@@ -28,5 +28,5 @@ export function optionsOf({ device, relaxed }, { threads = 1, memory = 'fast' } 
   const form = { shared: threads > 1, relaxed };
   const key = JSON.stringify(form);
   if (!modules.has(key)) modules.set(key, new WebAssembly.Module(emitKernels(form)));
-  return { device, threads, memory, wasm_module: modules.get(key) };
+  return { device, threads, memory, wasmModule: modules.get(key) };
 }

@@ -11,8 +11,8 @@ const dist = resolve(process.argv[2] ?? 'dist');
 const { emitKernels, KERNEL_FORMS, kernelsFile } = await import(pathToFileURL(join(dist, 'layers/wasm-module.js')));
 for (const form of KERNEL_FORMS) writeFileSync(join(dist, kernelsFile(form)), emitKernels(form));
 
-/** What every form is to TypeScript where it can be imported: the type of `wasm_module`. */
-const TYPES = `/** The emitted kernels, compiled: hand them in as \`wasm_module\`. */
+/** What every form is to TypeScript where it can be imported: the type of `wasmModule`. */
+const TYPES = `/** The emitted kernels, compiled: hand them in as \`wasmModule\`. */
 declare const kernels: WebAssembly.Module;
 export default kernels;
 `;

@@ -74,14 +74,14 @@ export interface SegmentationOptions extends CallOptions {
    * True, the default, segments the whole picture, so that masks fit whatever its shape. False is Hugging Face's
    * preprocessing: the centre is cropped, its masks are stretched over the whole picture, and only of a square one do they fit.
    */
-  whole_image?: boolean;
+  wholeImage?: boolean;
   /** Pixels whose class is less likely than this, from 0 to 1, are in no mask. */
   threshold?: number | undefined;
 }
 
 /** What they mean for the image processor. */
-export const segmentationProcessing = ({ whole_image = true }: SegmentationOptions): ProcessOptions =>
-  whole_image ? { do_center_crop: false } : {};
+export const segmentationProcessing = ({ wholeImage = true }: SegmentationOptions): ProcessOptions =>
+  wholeImage ? { do_center_crop: false } : {};
 
 /** A class that occurs in the picture, and where. */
 export interface SegmentationResult {
@@ -243,7 +243,7 @@ export class ImageClassificationPipeline extends Pipeline<
     // the checkpoint that ships and three photographs).
     const features = model.layers(pixel_values.dims as never).find(({ name }) => name === 'conv_1x1')!;
     const geometry = processor.geometry(picture.height, picture.width);
-    const colours = heatmap(map, features.receptive_field!, geometry, picture);
+    const colours = heatmap(map, features.receptiveField!, geometry, picture);
     return {
       label: model.config.id2label[id] ?? `LABEL_${id}`,
       score: scores[id],
@@ -302,7 +302,7 @@ export class ImageSegmentationPipeline extends Pipeline<
 
   /** The masks of one picture or of several. */
   override async forward(images: Images, options: SegmentationOptions = {}) {
-    checkOptions(options, ['whole_image', 'threshold', 'signal'], 'image-segmentation');
+    checkOptions(options, ['wholeImage', 'threshold', 'signal'], 'image-segmentation');
     const { threshold, signal } = options;
     const results: SegmentationResult[][] = [];
     const processing = { ...segmentationProcessing(options), signal };

@@ -172,8 +172,8 @@ describe('image-segmentation', () => {
     expect(whole).not.toEqual(centre);
     for (const [map, options] of [
       [whole, undefined],
-      [whole, { whole_image: true }],
-      [centre, { whole_image: false }],
+      [whole, { wholeImage: true }],
+      [centre, { wholeImage: false }],
     ] as const) {
       const classes = [...new Set(map.data)].sort();
       expect(await masks(options)).toEqual(

@@ -1,5 +1,5 @@
 /** The page: pictures in, answers out. Everything that takes time is asked of the worker. */
-import { every_frame } from 'mobilenet-v2';
+import { everyFrame } from 'mobilenet-v2';
 import { connect } from './client.js';
 import { element, grouped, make, milliseconds, percent } from './dom.js';
 import { Inside } from './inside.js';
@@ -230,7 +230,7 @@ async function startFilming(): Promise<void> {
   await film.play();
   showFilm();
   // Not awaited: it goes on until it is stopped.
-  every_frame(film, lookAtFrame, { signal }).catch((error) => {
+  everyFrame(film, lookAtFrame, { signal }).catch((error) => {
     stopFilming();
     fail(error);
   });

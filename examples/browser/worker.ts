@@ -58,9 +58,9 @@ async function open(where: string | Folder, { device, threads }: Settings): Prom
     labels: Array.from({ length: config.num_labels }, (_, id) => config.id2label[id] ?? `LABEL_${id}`),
     ...{ height, width, engine, mostThreads },
     parameters: layers.reduce((sum, layer) => sum + layer.parameters, 0),
-    multiplyAdds: layers.reduce((sum, layer) => sum + layer.multiply_adds, 0),
+    multiplyAdds: layers.reduce((sum, layer) => sum + layer.multiplyAdds, 0),
     threads: engine === 'wasm' ? Math.min(threads === 'auto' ? Math.min(mostThreads, 8) : threads, mostThreads) : 1,
-    random: next.model.newly_initialized.length,
+    random: next.model.newlyInitialized.length,
   };
 }
 
@@ -167,8 +167,8 @@ const calls: Promised = {
           ...{ name: layer.name, op: layer.op, description: layer.description, dims: layer.dims },
           block: /^(conv_stem|layer\.\d+|segmentation_head)\./.exec(layer.name)?.[1] ?? layer.name,
           parameters: layer.parameters,
-          multiplyAdds: layer.multiply_adds,
-          sees: layer.receptive_field?.width.size ?? null,
+          multiplyAdds: layer.multiplyAdds,
+          sees: layer.receptiveField?.width.size ?? null,
           ms: ms.get(layer.name) ?? null,
           within: within.get(layer.name) ?? null,
         }),

@@ -3,7 +3,7 @@
  * beside this file is a checkpoint; a weights file becomes part of the Worker as a data module (docs/deploy.md).
  */
 import { MobileNetError, pipeline } from 'mobilenet-v2';
-import wasm_module from 'mobilenet-v2/kernels.wasm';
+import wasmModule from 'mobilenet-v2/kernels.wasm';
 import config from './model/config.json';
 import weights from './model/model.safetensors';
 import preprocessor from './model/preprocessor_config.json';
@@ -24,7 +24,7 @@ let classify; // kept from request to request, as long as the runtime keeps this
 
 export default {
   async fetch(request) {
-    classify ??= await pipeline('image-classification', model, { wasm_module });
+    classify ??= await pipeline('image-classification', model, { wasmModule });
     try {
       return Response.json(await classify(new Uint8Array(await request.arrayBuffer()), { top_k: 3 }));
     } catch (error) {

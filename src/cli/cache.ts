@@ -1,6 +1,6 @@
 /** `mobilenet-v2 cache`: the models that were downloaded, by this program and by Python's huggingface_hub. */
 import type { Command } from 'commander';
-import { cache_folder, remove_from_cache, scan_cache, verify_cache } from '../entries/hub-node.js';
+import { cacheFolder, removeFromCache, scanCache, verifyCache } from '../entries/hub-node.js';
 import { EXIT } from './errors.js';
 import { addLastOptions, cacheDirOption, examples } from './options.js';
 import type { Session } from './session.js';
@@ -35,9 +35,9 @@ const where = ({ cacheDir }: Flags) => ({ cache_dir: cacheDir });
 const print = (text: string) => process.stdout.write(`${text}\n`);
 
 async function list(flags: Flags): Promise<void> {
-  const models = (await scan_cache(where(flags))).sort((a, b) => b.size - a.size);
+  const models = (await scanCache(where(flags))).sort((a, b) => b.size - a.size);
   if (flags.json) return void print(JSON.stringify(models, null, 2));
-  if (models.length === 0) return void print(`no models in ${printable(cache_folder(where(flags)))}`);
+  if (models.length === 0) return void print(`no models in ${printable(cacheFolder(where(flags)))}`);
   const rows = models.map(({ repo, size, revisions, unfinished }) => [
     printable(repo),
     megabytes(size),
@@ -46,11 +46,11 @@ async function list(flags: Flags): Promise<void> {
     unfinished.length === 0 ? '' : `${plural(unfinished.length, 'download')} broken off`,
   ]);
   print(table([['model', 'size', 'revisions', 'files', ''], ...rows], [1, 3]));
-  print(`\n${plural(models.length, 'model')} in ${printable(cache_folder(where(flags)))}`);
+  print(`\n${plural(models.length, 'model')} in ${printable(cacheFolder(where(flags)))}`);
 }
 
 async function verify(session: Session, model: string | undefined, flags: Flags): Promise<void> {
-  const verdicts = await session.unlessStopped(verify_cache(model, { ...where(flags), signal: session.signal }));
+  const verdicts = await session.unlessStopped(verifyCache(model, { ...where(flags), signal: session.signal }));
   const bad = verdicts.filter(({ state }) => state === 'damaged' || state === 'missing');
   if (bad.length > 0) session.exitCode = EXIT.failed;
   if (flags.json) return void print(JSON.stringify(verdicts, null, 2));
@@ -65,7 +65,7 @@ async function verify(session: Session, model: string | undefined, flags: Flags)
 async function remove(models: string[], flags: Flags): Promise<void> {
   const removed = [];
   for (const model of models) {
-    const { repo, size } = await remove_from_cache(model, where(flags));
+    const { repo, size } = await removeFromCache(model, where(flags));
     removed.push({ repo, size });
     if (!flags.json) print(`removed ${printable(repo)}, ${megabytes(size)}`);
   }

@@ -38,6 +38,6 @@ export function folderOf(dir: string | undefined, { model }: { model?: string })
 
 /** How the flags want a model loaded and computed. */
 export function loadOptions({ device, threads, memory, strict, allowNonfinite }: CommonFlags): FromPretrainedOptions {
-  const checks = { ...(strict === false && { strict }), ...(allowNonfinite && { allow_nonfinite: true }) };
+  const checks = { ...(strict === false && { strict }), ...(allowNonfinite && { allowNonfinite: true }) };
   return { device, threads, memory, ...checks };
 }

@@ -86,7 +86,7 @@ async function run(from: string, to: string, flags: ConvertFlags, session: Sessi
       ...(!flags.head && { head: false }),
       ...(labels && { labels }),
       ...(flags.size && { size: flags.size }),
-      ...(flags.pixelRange && { pixel_range: flags.pixelRange }),
+      ...(flags.pixelRange && { pixelRange: flags.pixelRange }),
       ...(flags.shortestEdge !== undefined && { shortest_edge: flags.shortestEdge }),
     }),
   );

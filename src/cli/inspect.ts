@@ -92,11 +92,11 @@ function layersOf(config: MobileNetV2Config, height: number, width: number): Row
   const model = new (modelClass(architectureOf(config)))(config, { state: new Map() });
   return model
     .layers([1, config.num_channels, height, width])
-    .map(({ name, description, dims, parameters, multiply_adds }) => ({
+    .map(({ name, description, dims, parameters, multiplyAdds }) => ({
       name,
       operation: description,
       output: dims?.slice(1) ?? null,
       parameters,
-      multiply_adds,
+      multiply_adds: multiplyAdds,
     }));
 }

@@ -15,23 +15,23 @@ const FLAGS: Record<string, string> = {
   threads: '--threads',
   memory: '--memory',
   strict: '--no-strict',
-  allow_nonfinite: '--allow-nonfinite',
+  allowNonfinite: '--allow-nonfinite',
   top_k: '--top-k',
   topk: '--top-k',
   threshold: '--threshold',
   label: '--label',
   labels: '--labels',
   head: '--no-head',
-  pixel_range: '--pixel-range',
+  pixelRange: '--pixel-range',
   shortest_edge: '--shortest-edge',
-  whole_image: '--center-crop',
+  wholeImage: '--center-crop',
   layer: '--layer',
   runs: '--runs',
   dtype: '--dtype',
 };
 
 /** Names that are words of no other kind, wherever they stand. */
-const ANYWHERE = Object.keys(FLAGS).filter((name) => name.includes('_') && name !== 'shortest_edge');
+const ANYWHERE = Object.keys(FLAGS).filter((name) => /[_A-Z]/.test(name) && name !== 'shortest_edge');
 
 /** In this order. */
 const RULES: readonly (readonly [RegExp, string | ((...parts: string[]) => string)])[] = [
@@ -47,7 +47,7 @@ const RULES: readonly (readonly [RegExp, string | ((...parts: string[]) => strin
   [/\bstrict: (?:false|true)/g, '--no-strict'],
   [/\bhead: false/g, '--no-head'],
   [/\bwhole_image: (?:false|true)/g, '--center-crop'],
-  [/\b(allow_nonfinite|local_files_only|force_download): true/g, (_, name) => FLAGS[name]],
+  [/\b(allowNonfinite|local_files_only|force_download): true/g, (_, name) => FLAGS[name]],
   [/\b(device|threads) (auto|wasm|js|reference|\d+)\b/g, (_, name, value) => `${FLAGS[name]} ${value}`],
   // The name of a call, and remedies that do not help at the command line.
   [/^(from_pretrained|pipeline): /g, ''],

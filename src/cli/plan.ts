@@ -22,7 +22,7 @@ export function addPlan(program: Command, session: Session): void {
 
 async function plan(dir: string | undefined, flags: PlannedFlags, session: Session): Promise<void> {
   const { model, dims, hidden } = await loadPlanned(dir, flags, session);
-  const made = model.plan(dims, hidden);
+  const made = model.plan(dims, { output_hidden_states: hidden });
   process.stdout.write(`${flags.json ? JSON.stringify(toRecord(made), null, 2) : describePlan(made)}\n`);
 }
 

@@ -85,7 +85,7 @@ async function segment(inputs: string[], flags: SegmentFlags, session: Session):
   const { processor } = segmenter;
   lookAhead.configure({
     processor,
-    options: segmentationProcessing({ whole_image: !centerCrop }),
+    options: segmentationProcessing({ wholeImage: !centerCrop }),
     keepImage: true,
   });
   const { num_labels } = segmenter.model.config;

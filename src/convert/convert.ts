@@ -43,7 +43,7 @@ export interface ConvertOptions {
    * models that scale them by layers of their own, [0, 1] for such graphs of TensorFlow Hub, else [-1, 1], as
    * `preprocess_input` has it. Code around a model may do otherwise; [0, 1] is common.
    */
-  pixel_range?: readonly [low: number, high: number];
+  pixelRange?: readonly [low: number, high: number];
   /** False: the backbone alone, a MobileNetV2Model, whatever follows it in the source. */
   head?: boolean;
   /** False: tensors of the source that a MobileNetV2 has no place for are left out, not refused. */
@@ -84,10 +84,10 @@ export async function convert(where: string | Folder | Uint8Array, options: Conv
   const plan = mapping === undefined ? keep(source as HuggingFace, options) : adapt(mapping, file, options);
   const { config, architecture, weights, preprocessor } = plan;
   const how = { config, strict: strict || mapping !== undefined, seed: 0, file };
-  const { state, newly_initialized, unexpected } = matchWeights(weights, GRAPHS[architecture](config), how);
-  if (newly_initialized.length > 0) {
-    const message = `${file}: its config.json says ${architecture}, but it lacks ${listNames(newly_initialized)}`;
-    throw new MobileNetError('WEIGHTS', message, { file, names: newly_initialized });
+  const { state, newlyInitialized, unexpected } = matchWeights(weights, GRAPHS[architecture](config), how);
+  if (newlyInitialized.length > 0) {
+    const message = `${file}: its config.json says ${architecture}, but it lacks ${listNames(newlyInitialized)}`;
+    throw new MobileNetError('WEIGHTS', message, { file, names: newlyInitialized });
   }
   const unmapped = mapping?.unmapped ?? unexpected;
 
@@ -141,9 +141,9 @@ interface Plan {
   preprocessor: Record<string, unknown> | undefined;
 }
 
-function mapped(source: Exclude<Source, HuggingFace>, { pixel_range: range, head = true }: ConvertOptions): Mapping {
+function mapped(source: Exclude<Source, HuggingFace>, { pixelRange: range, head = true }: ConvertOptions): Mapping {
   if (range !== undefined && (source.from === 'torchvision' || source.from === 'timm')) {
-    throw new MobileNetError('ARG', `pixel_range: is for Keras and TensorFlow.js models; ${source.from} has its own`);
+    throw new MobileNetError('ARG', `pixelRange: is for Keras and TensorFlow.js models; ${source.from} has its own`);
   }
   switch (source.from) {
     case 'torchvision':
@@ -159,7 +159,7 @@ function mapped(source: Exclude<Source, HuggingFace>, { pixel_range: range, head
 
 /** A checkpoint of Hugging Face, to be saved again: nothing changes but labels and size, where they are given. */
 function keep({ config: fields, tensors, preprocessor }: HuggingFace, options: ConvertOptions): Plan {
-  for (const name of ['shortest_edge', 'pixel_range', 'head'] as const) {
+  for (const name of ['shortest_edge', 'pixelRange', 'head'] as const) {
     if (options[name] === undefined) continue;
     throw new MobileNetError(
       'ARG',

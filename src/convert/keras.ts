@@ -112,7 +112,7 @@ export function mapKeras(
     );
   } else describe(graph, config, notes);
   if (range === undefined && graph?.scaling === undefined) {
-    notes.push('Keras: no layer scales pixels, so preprocess_input is taken for it: −1 to 1 (see pixel_range)');
+    notes.push('Keras: no layer scales pixels, so preprocess_input is taken for it: −1 to 1 (see pixelRange)');
   }
   // With layers of its own, a model takes bytes; without, what preprocess_input gives.
   const entering = range ?? (graph?.scaling === undefined ? [-1, 1] : [0, 255]);

@@ -52,7 +52,7 @@ export function picturesOf(
 function scalingOf(range: PixelRange): Scaling {
   const [low, high] = range;
   if (!(Number.isFinite(low) && Number.isFinite(high) && low < high)) {
-    throw expected('pixel_range', 'two numbers, the lower first', range);
+    throw expected('pixelRange', 'two numbers, the lower first', range);
   }
   return { scale: new Array<number>(3).fill((high - low) / 255), offset: new Array<number>(3).fill(low) };
 }

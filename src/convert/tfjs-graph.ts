@@ -68,9 +68,7 @@ export function mapTfjsGraph(
   // Modules of the Hub take 0 to 1 and make −1 to 1 of it.
   const assumed = scaling === undefined ? ([-1, 1] as const) : ([0, 1] as const);
   const notes =
-    range === undefined
-      ? [`TensorFlow.js: pixels are taken to enter as ${assumed.join(' to ')} (see pixel_range)`]
-      : [];
+    range === undefined ? [`TensorFlow.js: pixels are taken to enter as ${assumed.join(' to ')} (see pixelRange)`] : [];
   const size = sizeOf(nodes);
   // Shapes and axes of reshaping are integers, and no weights.
   const unmapped = [...rest]

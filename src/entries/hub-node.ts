@@ -5,15 +5,15 @@ import { fetchHere } from '../platforms/node/fetch.js';
 env.platform.fetch ??= fetchHere; // proxies, where no other entry has put the platform in place
 
 export type { HubOptions, HubSettings, ProgressInfo, ResponseCache } from '../base/hub-options.js';
-export { cacheFolder as cache_folder } from '../platforms/node/hub/environment.js';
+export { cacheFolder } from '../platforms/node/hub/environment.js';
 export { hubFolder } from '../platforms/node/hub/folder.js';
 export {
   type CachedFile,
   type CachedModel,
   type CachedRevision,
-  remove_from_cache,
-  scan_cache,
+  removeFromCache,
+  scanCache,
   type Verdict,
-  verify_cache,
+  verifyCache,
 } from '../platforms/node/hub/manage.js';
 export { hf_hub_download, type SnapshotOptions, snapshot_download } from '../platforms/node/hub/snapshot.js';

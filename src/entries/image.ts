@@ -9,7 +9,7 @@ export type { Limits } from '../base/limits.js';
 export type { DecodedImage, Pixels } from '../base/pixels.js';
 export type { Platform } from '../base/platform.js';
 export type { CanvasLike, DrawableLike, ImageDataLike } from '../images/drawable.js';
-export { type EveryFrameOptions, every_frame, type VideoLike } from '../images/every-frame.js';
+export { type EveryFrameOptions, everyFrame, type VideoLike } from '../images/every-frame.js';
 export {
   type ChannelOrder,
   type ImageInput,

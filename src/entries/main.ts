@@ -5,6 +5,10 @@
  * To read the network, begin with models/mobilenet-v2/architecture.ts, whose TABLE_2 is the paper's. Batch norm moves into the
  * convolution before it in graph/passes/fold-batch-norm.ts; the arithmetic is in layers/batch-norm/fold.ts. What runs for a layer,
  * `npx mobilenet-v2 plan` says: `layer.3.conv_3x3` is `depthwise3x3_…__wasm`, which is layers/depthwise/wasm.ts.
+ *
+ * Names, here and in all other entries: what transformers, transformers.js, huggingface_hub or PyTorch have is called as it is
+ * there (`from_pretrained`, `pixel_values`, `top_k`), so that code carries over. All of ours is camelCase (`multiplyAdds`,
+ * `wasmModule`). test/entries/names.test.ts lists the names of theirs and holds all others to the rule.
  */
 // For `Symbol.dispose` in the declarations, where a project's own `lib` is older.
 /// <reference lib="esnext.disposable" preserve="true" />
@@ -47,7 +51,11 @@ export type {
   ModelOptions,
   SavePretrainedOptions,
 } from '../models/mobilenet-v2/model-options.js';
-export { MobileNetV2PreTrainedModel, type ProfileOptions } from '../models/mobilenet-v2/pretrained.js';
+export {
+  MobileNetV2PreTrainedModel,
+  type PlanOptions,
+  type ProfileOptions,
+} from '../models/mobilenet-v2/pretrained.js';
 export {
   MobileNetV2ForSemanticSegmentation,
   MobileNetV2ForSemanticSegmentation as AutoModelForSemanticSegmentation,

@@ -16,7 +16,7 @@ export interface VideoLike extends EventTarget {
   cancelVideoFrameCallback?(handle: number): void;
 }
 
-/** How `every_frame` runs. */
+/** How `everyFrame` runs. */
 export interface EveryFrameOptions {
   /** Ends the loop, after the frame that is being worked on. */
   signal?: AbortSignal;
@@ -28,19 +28,19 @@ export interface EveryFrameOptions {
  * is paused, or the page hidden, nothing is called.
  *
  *     const stop = new AbortController();
- *     await every_frame(video, async (frame) => show(await classify(frame)), { signal: stop.signal });
+ *     await everyFrame(video, async (frame) => show(await classify(frame)), { signal: stop.signal });
  *
  * @param work gets an ImageBitmap, which can be transferred to a worker, and is closed when the work is done
  * @returns how many frames were worked on, when the film has ended or `signal` ended it
  * @throws what `work` throws; MobileNetError ARG for anything but a video
  */
-export async function every_frame(
+export async function everyFrame(
   video: VideoLike,
   work: (frame: ImageBitmap) => unknown,
   { signal }: EveryFrameOptions = {},
 ): Promise<number> {
   if (typeof video?.videoWidth !== 'number' || typeof video.addEventListener !== 'function') {
-    throw expected('every_frame', 'a video element', video);
+    throw expected('everyFrame', 'a video element', video);
   }
   let count = 0;
   let last = Number.NaN;

@@ -32,9 +32,9 @@ export interface Layer {
   dims: number[] | null;
   /** What can be learnt by training. The mean and variance of a batch norm are measured, and not counted. */
   parameters: number;
-  multiply_adds: number;
+  multiplyAdds: number;
   /** Down and across; null for a layer that is not used, and from where on everything is seen. */
-  receptive_field: { height: ReceptiveField; width: ReceptiveField } | null;
+  receptiveField: { height: ReceptiveField; width: ReceptiveField } | null;
 }
 
 const LEARNT = new Set(['weight', 'bias', 'norm_weight', 'norm_bias']);
@@ -59,8 +59,8 @@ export function describeLayers(graph: Graph, dims: InputDims, outputs: readonly 
       parameters: parametersOf([node])
         .filter(({ role }) => LEARNT.has(role))
         .reduce((sum, parameter) => sum + elementCount(parameter.dims), 0),
-      multiply_adds: cost.get(name) ?? 0,
-      receptive_field: field.height && field.width ? { height: field.height, width: field.width } : null,
+      multiplyAdds: cost.get(name) ?? 0,
+      receptiveField: field.height && field.width ? { height: field.height, width: field.width } : null,
     };
   });
 }

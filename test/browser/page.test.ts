@@ -373,7 +373,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await expect.poll(() => page.locator('#headline').textContent(), { timeout: 60_000 }).toMatch(/^dog\b/);
     await settled(page);
     const segment = await pipeline('image-segmentation');
-    const masks = await segment(HUSKY, { whole_image: true });
+    const masks = await segment(HUSKY, { wholeImage: true });
     segment.dispose();
     const expected = masks
       .map(({ label, mask }) => ({ label, share: mask.data.filter((value) => value > 0).length / mask.data.length }))

@@ -149,7 +149,7 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
     },
   );
 
-  it.each([true, false])('every_frame drops frames and never queues them (frame callbacks: %s)', async (callbacks) => {
+  it.each([true, false])('everyFrame drops frames and never queues them (frame callbacks: %s)', async (callbacks) => {
     const got = await page.evaluate(async (withCallbacks) => {
       const { video, shown, stop } = await film(30);
       if (!withCallbacks) Object.defineProperty(video, 'requestVideoFrameCallback', { value: undefined });
@@ -158,7 +158,7 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
       let [running, overlaps, calls] = [0, 0, 0];
       const sizes = new Set<string>();
       const frames: ImageBitmap[] = [];
-      const count = await lib.every_frame(
+      const count = await lib.everyFrame(
         video,
         async (frame) => {
           if (running++ > 0) overlaps++;
@@ -178,15 +178,15 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
     expect(got.passed).toBeGreaterThan(got.count);
   });
 
-  it('every_frame ends with the film, and at once for a signal that was given', async () => {
+  it('everyFrame ends with the film, and at once for a signal that was given', async () => {
     const got = await page.evaluate(async () => {
       const { video, stop } = await film(20);
       let calls = 0;
-      const none = await lib.every_frame(video, () => calls++, { signal: AbortSignal.abort() });
-      const some = await lib.every_frame(video, () => {
+      const none = await lib.everyFrame(video, () => calls++, { signal: AbortSignal.abort() });
+      const some = await lib.everyFrame(video, () => {
         if (++calls === 3) stop();
       });
-      const after = await lib.every_frame(video, () => calls++);
+      const after = await lib.everyFrame(video, () => calls++);
       return { none, some, after, calls };
     });
     expect(got.none).toBe(0);
@@ -195,7 +195,7 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
     expect(got.calls).toBe(got.some);
   });
 
-  it('every_frame ends where a film ends', async () => {
+  it('everyFrame ends where a film ends', async () => {
     const got = await page.evaluate(async () => {
       const { video, stop } = await film(20);
       const recorder = new MediaRecorder(video.srcObject as MediaStream, { mimeType: 'video/webm' });
@@ -212,7 +212,7 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
       short.src = URL.createObjectURL(new Blob(parts, { type: 'video/webm' }));
       document.body.append(short);
       let calls = 0;
-      const loop = lib.every_frame(short, () => calls++); // before it has begun
+      const loop = lib.everyFrame(short, () => calls++); // before it has begun
       await short.play();
       return { count: await loop, calls, ended: short.ended };
     });
@@ -221,12 +221,12 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
     expect(got.count).toBeGreaterThan(0);
   });
 
-  it('every_frame waits while the film is paused, and stops then too', async () => {
+  it('everyFrame waits while the film is paused, and stops then too', async () => {
     const got = await page.evaluate(async () => {
       const { video, stop } = await film(20);
       const abort = new AbortController();
       let calls = 0;
-      const loop = lib.every_frame(video, () => calls++, { signal: abort.signal });
+      const loop = lib.everyFrame(video, () => calls++, { signal: abort.signal });
       await new Promise((resolve) => setTimeout(resolve, 300));
       video.pause();
       await new Promise((resolve) => setTimeout(resolve, 200));
@@ -243,16 +243,16 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
     expect(got.count).toBe(got.calls);
   });
 
-  it('every_frame throws what the work throws, and refuses what is no video', async () => {
+  it('everyFrame throws what the work throws, and refuses what is no video', async () => {
     const got = await page.evaluate(async () => {
       const { video, stop } = await film(20);
       const thrown = await lib
-        .every_frame(video, () => {
+        .everyFrame(video, () => {
           throw new Error('enough');
         })
         .catch((error: Error) => error.message);
       stop();
-      const refused = await lib.every_frame({} as HTMLVideoElement, () => {}).catch((error) => error.code);
+      const refused = await lib.everyFrame({} as HTMLVideoElement, () => {}).catch((error) => error.code);
       return { thrown, refused };
     });
     expect(got).toEqual({ thrown: 'enough', refused: 'ARG' });

@@ -23,7 +23,7 @@ describe('options in messages', () => {
     ['threads: expected 1 to 64', '--threads: expected 1 to 64'],
     ['device wasm: no; use device auto', '--device wasm: no; use --device auto'],
     ['m: 3 tensors; strict: false leaves them out', 'm: 3 tensors; --no-strict leaves them out'],
-    ['preprocess_input is taken for it (see pixel_range)', 'preprocess_input is taken for it (see --pixel-range)'],
+    ['preprocess_input is taken for it (see pixelRange)', 'preprocess_input is taken for it (see --pixel-range)'],
     // A file that is called so is no option, nor is a field of a file.
     ['"top_k": no such layer', '"top_k": no such layer'],
     ['preprocessor_config.json: size.shortest_edge is 0', 'preprocessor_config.json: size.shortest_edge is 0'],
@@ -34,14 +34,14 @@ describe('options in messages', () => {
 
 /** Options of the library, which are no words of another kind, nor fields of a checkpoint's files. */
 const OPTIONS =
-  /\benv\.\w+|\b(top_k|topk|pixel_range|allow_nonfinite|local_files_only|force_download|cache_dir|progress_callback|wasm_module|whole_image|return_segmentation_scores|function_to_apply)\b|\b(strict|head|allow_nonfinite): (true|false)|(?<!--)\bdevice (auto|wasm|js)\b|\ba compiled module\b/;
+  /\benv\.\w+|\b(top_k|topk|pixelRange|allowNonfinite|local_files_only|force_download|cache_dir|progress_callback|wasmModule|wholeImage|return_segmentation_scores|function_to_apply)\b|\b(strict|head|allowNonfinite): (true|false)|(?<!--)\bdevice (auto|wasm|js)\b|\ba compiled module\b/;
 
 /** Of programs that call the library: no file, picture or flag of the command line leads there. */
 const FOR_PROGRAMMERS = [
   /env\.platform/, // a platform without a service; Node has all
   /env\.allowRemoteModels/, // the command line does not set it
   /raise env\.limits\.… to/, // in a page
-  /^wasm_module: /, // compiled by a program
+  /^wasmModule: /, // compiled by a program
   /^function_to_apply: /, // the command line leaves it to the model
   /env\.memory/, // of a WebAssembly module
 ];
@@ -100,6 +100,6 @@ it('every flag that stands in place of an option is one that some command has', 
     'dtype',
   ]
     .map((name) => inFlags(`${name}: x`).split(':')[0])
-    .concat(['strict: false', 'head: false', 'allow_nonfinite: true', 'local_files_only is set'].map(inFlags));
+    .concat(['strict: false', 'head: false', 'allowNonfinite: true', 'local_files_only is set'].map(inFlags));
   for (const flag of used) expect(flags).toContain(flag.split(' ')[0]);
 });

@@ -56,7 +56,7 @@ describe('plan', () => {
     const args = ['plan', folder, '--size', '64x48', '--batch', '2', '--hidden-states', '9,12'];
     const { code, stdout } = await cli(args);
     expect(code).toBe(0);
-    const plan = model.plan([2, 3, 64, 48], [9, 12]);
+    const plan = model.plan([2, 3, 64, 48], { output_hidden_states: [9, 12] });
     expect(stdout).toBe(`${describePlan(plan)}\n`);
     const record = JSON.parse((await cli([...args, '--json'])).stdout);
     expect(record).toMatchObject({

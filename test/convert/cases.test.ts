@@ -68,7 +68,7 @@ function pixels64(): Tensor<'float32'> {
 describe.skipIf(absent)('folders of Hugging Face', () => {
   const loaded = async (path: string, strict = true) => {
     const model = await MobileNetV2ForImageClassification.from_pretrained(at(path), { threads: 1, strict });
-    expect(model.newly_initialized).toEqual([]);
+    expect(model.newlyInitialized).toEqual([]);
     return logitsOf(model, pixels64());
   };
   it.each([

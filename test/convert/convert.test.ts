@@ -204,7 +204,7 @@ describe('PyTorch', () => {
     expect(converted.architecture).toBe('MobileNetV2Model');
     expect([...converted.state.keys()][0]).toBe('conv_stem.first_conv.convolution.weight');
     const model = await MobileNetV2Model.from_pretrained(folderOf(converted));
-    expect(model.newly_initialized).toEqual([]);
+    expect(model.newlyInitialized).toEqual([]);
   });
 });
 
@@ -238,7 +238,7 @@ describe('TensorFlow.js', () => {
   });
 
   it('pixels from 0 to 1, where a model was trained so', async () => {
-    const { preprocessor, notes } = await convert(memoryFolder(tfjsFiles()), { pixel_range: [0, 1] });
+    const { preprocessor, notes } = await convert(memoryFolder(tfjsFiles()), { pixelRange: [0, 1] });
     expect(preprocessor).toMatchObject({ image_mean: [0, 0, 0], image_std: [1, 1, 1] });
     expect(notes).toEqual([]);
   });
@@ -322,8 +322,8 @@ describe('refuses', () => {
     const keras = () => bytesOf('sequential.h5.gz');
     await expectError(() => convert(keras(), { labels: ['one'] }), { code: 'CONFIG', says: ['1 labels', 'is 3'] });
     await expectError(() => convert(keras(), { shortest_edge: 70 }), { code: 'ARG', says: ['shortest_edge'] });
-    await expectError(() => convert(keras(), { pixel_range: [1, 0] }), { code: 'ARG', says: ['pixel_range'] });
-    await expectError(() => convert(timmFolder, { pixel_range: [0, 1] }), { code: 'ARG', says: ['pixel_range'] });
+    await expectError(() => convert(keras(), { pixelRange: [1, 0] }), { code: 'ARG', says: ['pixelRange'] });
+    await expectError(() => convert(timmFolder, { pixelRange: [0, 1] }), { code: 'ARG', says: ['pixelRange'] });
     await expectError(() => convert(timmFolder, { head: false, labels: ['a'] }), { code: 'ARG', says: ['labels'] });
   });
 });
@@ -359,7 +359,7 @@ describe.skipIf(withoutModels)('nsfwjs', () => {
     const tf = require('@tensorflow/tfjs');
     const { folder, artifacts } = unpack('mobilenet_v2', ['group1-shard1of1']);
     await expectError(() => convert(folder), { code: 'UNSUPPORTED', says: ['dense_1', 'head: false'] });
-    const converted = await convert(folder, { head: false, pixel_range: [0, 1] });
+    const converted = await convert(folder, { head: false, pixelRange: [0, 1] });
     const pixel_values = new Tensor('float32', await pixelsOf(converted), [1, 3, 224, 224]);
     const model = await MobileNetV2Model.from_pretrained(folderOf(converted));
     const { pooler_output } = await model({ pixel_values });

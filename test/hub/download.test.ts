@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { env } from '../../src/base/env.js';
 import type { ProgressInfo } from '../../src/base/hub-options.js';
-import { hf_hub_download, hubFolder, scan_cache, snapshot_download, verify_cache } from '../../src/entries/hub-node.js';
+import { hf_hub_download, hubFolder, scanCache, snapshot_download, verifyCache } from '../../src/entries/hub-node.js';
 import {
   MobileNetV2Config,
   MobileNetV2ForImageClassification,
@@ -62,7 +62,7 @@ describe('a model by its name', () => {
     expect(filesBelow(path)).toEqual(Object.keys(files).sort());
     expect(filesBelow(join(model, 'blobs'))).toHaveLength(Object.keys(files).length);
     expect(leftovers(cache)).toEqual([]);
-    expect(await scan_cache()).toMatchObject([{ repo: REPO, revisions: [{ commit: COMMIT, refs: ['main'] }] }]);
+    expect(await scanCache()).toMatchObject([{ repo: REPO, revisions: [{ commit: COMMIT, refs: ['main'] }] }]);
   });
 
   it('is a folder where there is one of that name', async () => {
@@ -100,7 +100,7 @@ describe('a model by its name', () => {
       const config = await MobileNetV2Config.from_pretrained(REPO, { revision, subfolder: 'sub' });
       expect(config.num_labels).toBe(19);
     }
-    const [model] = await scan_cache();
+    const [model] = await scanCache();
     expect(model.revisions[0]).toMatchObject({
       commit: other,
       refs: expect.arrayContaining(['refs/pr/3', 'feature/x']),
@@ -569,7 +569,7 @@ describe('H8: a byte that has turned in the cache', () => {
     const bytes = readFileSync(path);
     bytes[bytes.length - 20] ^= 1;
     writeFileSync(path, bytes);
-    expect((await verify_cache(REPO)).filter(({ state }) => state !== 'sound')).toMatchObject([
+    expect((await verifyCache(REPO)).filter(({ state }) => state !== 'sound')).toMatchObject([
       { file, state: 'damaged' },
     ]);
     const error = await refusal(MobileNetV2ForImageClassification.from_pretrained(REPO));
@@ -577,7 +577,7 @@ describe('H8: a byte that has turned in the cache', () => {
     expect(error.message).toMatch(/force_download: true/);
     using model = await MobileNetV2ForImageClassification.from_pretrained(REPO, { force_download: true });
     expect(model.config.num_labels).toBe(19);
-    expect((await verify_cache()).every(({ state }) => state === 'sound')).toBe(true);
+    expect((await verifyCache()).every(({ state }) => state === 'sound')).toBe(true);
     expect(leftovers(cache)).toEqual([]);
   });
 });

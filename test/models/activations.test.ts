@@ -126,8 +126,8 @@ describe('layers', () => {
   it('are those of the paper: 300.8 M multiply-adds, 3.5 M parameters, the shapes of Table 2', () => {
     const config = new MobileNetV2Config({ num_labels: 1001 });
     const layers = new MobileNetV2ForImageClassification(config, { device: 'js' }).layers([1, 3, 224, 224]);
-    const sum = (of: 'parameters' | 'multiply_adds') => layers.reduce((total, layer) => total + layer[of], 0);
-    expect(sum('multiply_adds') / 1e6).toBeCloseTo(300.8, 1);
+    const sum = (of: 'parameters' | 'multiplyAdds') => layers.reduce((total, layer) => total + layer[of], 0);
+    expect(sum('multiplyAdds') / 1e6).toBeCloseTo(300.8, 1);
     expect(sum('parameters') / 1e6).toBeCloseTo(3.5, 1);
     const dims = new Map(layers.map((layer) => [layer.name, layer.dims]));
     expect(dims.get('conv_stem.first_conv')).toEqual([1, 32, 112, 112]);
@@ -167,7 +167,7 @@ describe('layers', () => {
       }
     }
     for (const layer of model.layers([1, 3, height, width]).filter(({ name }) => names.includes(name))) {
-      const { size, stride, start } = layer.receptive_field!.width;
+      const { size, stride, start } = layer.receptiveField!.width;
       for (const [i, [first, last]] of seen.get(layer.name)!) {
         const middle = start + i * stride;
         const expected = [Math.max(0, middle - (size - 1) / 2), Math.min(width - 1, middle + (size - 1) / 2)];

@@ -49,7 +49,7 @@ describe('weights', () => {
     tensors.set(BIAS, new Tensor('float32', [0, value, 0], [3]));
     save();
     await expect(load()).rejects.toMatchObject({ code: 'NONFINITE', file: 'model.safetensors', tensor: BIAS });
-    const model = await load({ allow_nonfinite: true });
+    const model = await load({ allowNonfinite: true });
     expect(model.state_dict().get(BIAS)!.tolist()).toEqual([0, value, 0]);
   });
 
@@ -63,7 +63,7 @@ describe('weights', () => {
       file: 'model.safetensors',
       names: [BIAS, 'surprise'],
     });
-    expect((await load({ strict: false })).newly_initialized).toEqual([BIAS]);
+    expect((await load({ strict: false })).newlyInitialized).toEqual([BIAS]);
   });
 });
 
@@ -80,6 +80,6 @@ describe('a shard', () => {
 
   it('that is a link to a blob of a cache is read', async () => {
     shardAt(`blobs/${'0f'.repeat(20)}`);
-    expect((await load()).newly_initialized).toEqual([]);
+    expect((await load()).newlyInitialized).toEqual([]);
   });
 });

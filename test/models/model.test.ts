@@ -126,8 +126,8 @@ describe('hidden states', () => {
 
   it('alone need no step behind the last of them', () => {
     const model = new MobileNetV2Model(new MobileNetV2Config(SMALL), { device: 'js' });
-    const stepsOf = (...options: [boolean | number[], boolean?]) =>
-      model.plan([1, 3, 32, 32], ...options).steps.map(({ name }) => name);
+    const stepsOf = (output_hidden_states: boolean | number[], hiddenStatesOnly = false) =>
+      model.plan([1, 3, 32, 32], { output_hidden_states, hiddenStatesOnly }).steps.map(({ name }) => name);
     // Three of the stem, three a block; behind the blocks conv_1x1 and the pooling.
     expect(stepsOf(false)).toHaveLength(3 + 16 * 3 + 2);
     expect(stepsOf([9])).toHaveLength(3 + 16 * 3 + 2);
@@ -136,10 +136,23 @@ describe('hidden states', () => {
     expect(stepsOf([0], true)).toHaveLength(3 + 3);
   });
 
+  it('are planned where the configuration asks for them, and a misspelt option is refused', async () => {
+    const asks = new MobileNetV2Model(new MobileNetV2Config({ ...SMALL, output_hidden_states: true }), {
+      device: 'js',
+    });
+    expect(asks.plan([1, 3, 32, 32]).outputs).toHaveLength(2 + 16);
+    expect(asks.plan([1, 3, 32, 32], { output_hidden_states: false }).outputs).toHaveLength(2);
+    for (const options of [{ hidden_states_alone: true }, [9], true]) {
+      expect(await codeOf(() => asks.plan([1, 3, 32, 32], options as never))).toBe('ARG');
+    }
+  });
+
   it.each([[[]], [false as never], [undefined as never], [[16]]])('alone refuses %j', async (which) => {
     const model = new MobileNetV2Model(new MobileNetV2Config(SMALL));
     expect(await codeOf(() => model.hidden_states(picture(1, [1, 3, 32, 32]), which))).toBe('ARG');
-    expect(await codeOf(() => model.plan([1, 3, 32, 32], which, true))).toBe('ARG');
+    expect(
+      await codeOf(() => model.plan([1, 3, 32, 32], { output_hidden_states: which, hiddenStatesOnly: true })),
+    ).toBe('ARG');
   });
 
   it.each([[[16]], [[-1]], [[1.5]], ['all' as never]])('refuses %j', async (output_hidden_states) => {
@@ -204,7 +217,7 @@ describe('state', () => {
 
     const other = new MobileNetV2ForImageClassification(config, { seed: 3 });
     other.load_state_dict(base.state_dict());
-    expect(other.newly_initialized).toEqual(['classifier.weight', 'classifier.bias']);
+    expect(other.newlyInitialized).toEqual(['classifier.weight', 'classifier.bias']);
   });
 
   // Row S10: everything that is wrong is named.
@@ -240,7 +253,7 @@ describe('state', () => {
       message: expect.stringMatching(/a model that classifies, got one that segments; .*image-segmentation/),
     });
     segmenter.load_state_dict(classifier.state_dict(), { strict: false });
-    expect(segmenter.newly_initialized[0]).toBe('segmentation_head.conv_pool.convolution.weight');
+    expect(segmenter.newlyInitialized[0]).toBe('segmentation_head.conv_pool.convolution.weight');
     new MobileNetV2Model(config).load_state_dict(segmenter.state_dict());
   });
 
@@ -273,8 +286,8 @@ describe('state', () => {
     const after = model.state_dict();
     expect(after.get('classifier.bias')!.tolist()).toEqual([1, 2, 3, 4, 5]);
     expect(after.get('classifier.weight')).toBe(before.get('classifier.weight'));
-    expect(model.newly_initialized).toContain('classifier.weight');
-    expect(model.newly_initialized).not.toContain('classifier.bias');
+    expect(model.newlyInitialized).toContain('classifier.weight');
+    expect(model.newlyInitialized).not.toContain('classifier.bias');
     const error = await Promise.resolve()
       .then(() => model.load_state_dict({ surprise: bias }, { strict: false }))
       .catch((e) => e);
@@ -290,14 +303,14 @@ describe('state', () => {
     for (const prefix of ['module.', '_orig_mod.module.', 'model.', 'net.backbone.']) {
       const other = new MobileNetV2ForImageClassification(config, { seed: 9 });
       other.load_state_dict(wrapped(prefix));
-      expect(other.newly_initialized).toEqual([]);
+      expect(other.newlyInitialized).toEqual([]);
       expect([...other.state_dict().keys()]).toEqual([...state.keys()]);
     }
     const base = new MobileNetV2Model(config);
     base.load_state_dict(
       new Map<string, Tensor>([...wrapped('module.'), ['n_averaged', new Tensor('int64', [4n], [])]]),
     );
-    expect(base.newly_initialized).toEqual([]);
+    expect(base.newlyInitialized).toEqual([]);
   });
 
   it('the weights are taken before their average', () => {

@@ -152,7 +152,7 @@ describe('another number of labels', () => {
     const words = vi.fn();
     env.onWarning = words;
     const model = await load({ num_labels: 7, ignore_mismatched_sizes: true, seed: 3 });
-    expect(model.newly_initialized).toEqual(['classifier.weight', 'classifier.bias']);
+    expect(model.newlyInitialized).toEqual(['classifier.weight', 'classifier.bias']);
     expect(words.mock.calls.flat().join()).toMatch(/classifier\.weight, classifier\.bias/);
     expect(model.config.id2label[6]).toBe('LABEL_6');
     expect((await model(pixels())).logits.dims).toEqual([1, 7]);
@@ -162,7 +162,7 @@ describe('another number of labels', () => {
       if (!name.startsWith('classifier')) expect(after.get(name)!.data).toEqual(data);
     expect(new Set(after.get('classifier.weight')!.data as Float32Array).size).toBeGreaterThan(100);
     words.mockClear();
-    expect((await load({ num_labels: 3, ignore_mismatched_sizes: true })).newly_initialized).toEqual([]);
+    expect((await load({ num_labels: 3, ignore_mismatched_sizes: true })).newlyInitialized).toEqual([]);
     expect(words).not.toHaveBeenCalled();
   });
 });

@@ -70,7 +70,7 @@ describe('without naming a model', () => {
     expect([size, crop_size]).toEqual([{ shortest_edge: 256 }, { height: 224, width: 224 }]);
     using model = await MobileNetV2Model.from_pretrained();
     expect(model.config.image_size).toBe(224);
-    expect(model.newly_initialized).toEqual([]);
+    expect(model.newlyInitialized).toEqual([]);
   });
 
   it('a segmenter is DeepLab, with the classes of Pascal VOC', async () => {

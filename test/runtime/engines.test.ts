@@ -39,9 +39,9 @@ describe('kernels', () => {
     { shared: true, threads: 2 },
   ])('a compiled module may be handed in (%o)', async ({ shared, threads }) => {
     env.platform = nodePlatform;
-    const wasm_module = new WebAssembly.Module(emitKernels({ shared, relaxed: WebAssembly.validate(relaxedProbe()) }));
+    const wasmModule = new WebAssembly.Module(emitKernels({ shared, relaxed: WebAssembly.validate(relaxedProbe()) }));
     vi.stubGlobal('WebAssembly', { ...wasmWithout('Module', 'compile') });
-    const options = { device: 'wasm', wasm_module, threads } as const;
+    const options = { device: 'wasm', wasmModule, threads } as const;
     const engine = makeEngine('wasm', options);
     expect(engine.name).toBe('wasm');
     expect(engine.threads).toBe(shared ? 2 : 1); // a module for one thread leaves it at one
@@ -51,8 +51,8 @@ describe('kernels', () => {
   });
 
   it('a module of something else is refused by name', () => {
-    const wasm_module = new WebAssembly.Module(Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
-    expect(() => makeEngine('wasm', { wasm_module })).toThrowError(/wasm_module: expected .*kernels.wasm/);
+    const wasmModule = new WebAssembly.Module(Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
+    expect(() => makeEngine('wasm', { wasmModule })).toThrowError(/wasmModule: expected .*kernels.wasm/);
   });
 });
 

@@ -17,7 +17,7 @@ describe('profile', () => {
     const model = new MobileNetV2ForImageClassification(config, { device, threads: 1 });
     const before = await model({ pixel_values });
     const profile = await model.profile({ pixel_values, output_hidden_states: [3] }, { runs: 4 });
-    const plan = model.plan([...dims], [3]);
+    const plan = model.plan([...dims], { output_hidden_states: [3] });
     expect(profile).toMatchObject({ engine: device, dims, threads: 1, runs: 4 });
     expect(profile.steps.map(({ name, kernelName, spec }) => [name, kernelName, spec])).toEqual(
       plan.steps.map(({ name, kernelName, spec }) => [name, kernelName, spec]),

@@ -38,7 +38,7 @@ export async function pictures(one: ImageInput, many: readonly ImageInput[], eit
   const ofOne = async <T extends ImageInput>(input: T) => (await classify(input))[0].label;
 
   const segment = await pipeline('image-segmentation', 'folder');
-  const masks = await segment(either, { whole_image: false, threshold: 0.5 });
+  const masks = await segment(either, { wholeImage: false, threshold: 0.5 });
   same<typeof masks, SegmentationResult[] | SegmentationResult[][]>(true);
 
   const extract = await pipeline('image-feature-extraction');

@@ -22,7 +22,7 @@ export interface ModelOptions {
    */
   memory?: MemoryMode;
   /** The kernels, compiled from kernels.wasm, for places that forbid compiling (an edge runtime). */
-  wasm_module?: WebAssembly.Module;
+  wasmModule?: WebAssembly.Module;
   /** Seed of the random initialisation. Default 0. */
   seed?: number;
   /** Base model only: false leaves out the pooling, and `pooler_output` with it. Default true. */
@@ -38,7 +38,7 @@ export const MODEL_OPTIONS: readonly string[] = [
   'device',
   'threads',
   'memory',
-  'wasm_module',
+  'wasmModule',
   'seed',
   'add_pooling_layer',
   'pool',
@@ -63,7 +63,7 @@ export interface FromPretrainedOptions extends ModelOptions, HubOptions, MobileN
   /** Weights of another shape than the model's, those of a head for other classes, begin at random. Default false. */
   ignore_mismatched_sizes?: boolean;
   /** Load weights that hold NaN or infinity. Default false. */
-  allow_nonfinite?: boolean;
+  allowNonfinite?: boolean;
   /**
    * Taken for the sake of code that says it, and without effect: files of every float type load, and the network computes in
    * float32, which is no less exact than what was asked for. Integer types (`q8`, `int8`) are refused.
@@ -78,7 +78,7 @@ export const FROM_PRETRAINED_OPTIONS: readonly string[] = [
   ...MODEL_OPTIONS,
   ...HUB_OPTIONS,
   ...CONFIG_FIELDS,
-  ...['config', 'strict', 'ignore_mismatched_sizes', 'allow_nonfinite', 'dtype', 'torch_dtype'],
+  ...['config', 'strict', 'ignore_mismatched_sizes', 'allowNonfinite', 'dtype', 'torch_dtype'],
 ];
 
 /** How a model is written. */

@@ -48,6 +48,14 @@ import {
   weightSource,
 } from './weights.js';
 
+/** What is planned. */
+export interface PlanOptions {
+  /** As in a call; what the configuration says unless given. */
+  output_hidden_states?: boolean | readonly number[];
+  /** Hidden states and nothing else, as `hidden_states` computes them. Default false. */
+  hiddenStatesOnly?: boolean;
+}
+
 /** What is timed. */
 export interface ProfileOptions {
   /** Runs that are timed, 1 to 100000. Default 20. */
@@ -74,7 +82,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
   /** The engine that was asked for; a plan says which it became. */
   readonly device: Device;
   /** Tensors that the checkpoint did not hold; they are random, or what they were before `load_state_dict`. */
-  readonly newly_initialized: readonly string[] = [];
+  readonly newlyInitialized: readonly string[] = [];
   readonly #graph: Graph;
   readonly #memory: MemoryMode;
   readonly #engineOptions: EngineOptions;
@@ -88,7 +96,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
       throw expected('config', 'a MobileNetV2Config', config);
     }
     checkOptions(options, [...MODEL_OPTIONS, 'state'], 'model');
-    const { seed = 0, state, threads, wasm_module, memory = 'fast' } = options;
+    const { seed = 0, state, threads, wasmModule, memory = 'fast' } = options;
     if (memory !== 'fast' && memory !== 'low') {
       throw expected('memory', "'fast' or 'low'", memory);
     }
@@ -99,7 +107,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     this.device = device;
     this.#graph = graph;
     this.#memory = memory;
-    this.#engineOptions = { threads, wasm_module };
+    this.#engineOptions = { threads, wasmModule };
     this.#use(state ?? initialState(graph, config, seed));
   }
 
@@ -118,7 +126,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     options: FromPretrainedOptions = {},
   ): Promise<M> {
     checkOptions(options, FROM_PRETRAINED_OPTIONS, 'from_pretrained');
-    const { strict = true, allow_nonfinite = false, ignore_mismatched_sizes = false, signal } = options;
+    const { strict = true, allowNonfinite = false, ignore_mismatched_sizes = false, signal } = options;
     checkDtype('dtype', options.dtype);
     checkDtype('torch_dtype', options.torch_dtype);
     checkSignal(signal);
@@ -134,7 +142,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     const stored = await unlessAborted(weights, signal);
     await unlessAborted(kernels, signal);
     const sources = new Map<string, WeightSource>();
-    for (const [name, tensor] of stored.tensors) sources.set(name, weightSource(tensor, allow_nonfinite));
+    for (const [name, tensor] of stored.tensors) sources.set(name, weightSource(tensor, allowNonfinite));
     // An empty state spares the random numbers that the file would replace at once.
     const model: MobileNetV2PreTrainedModel<unknown> = new this(config, { ...modelOptions, state: new Map() });
     const how = { strict, ignore_mismatched_sizes, seed: modelOptions.seed ?? 0, file: stored.file };
@@ -259,10 +267,15 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     return describeLayers(this.#graph, checkDims(dims, this.config), this.taskOutputs());
   }
 
-  /** The plan for an input [N,C,H,W]: steps, kernels, arena. With `hidden_states_only`, that of `hidden_states`. */
-  plan(dims: InputDims, output_hidden_states: boolean | readonly number[] = false, hidden_states_only = false): Plan {
+  /**
+   * The plan for an input [N,C,H,W]: steps, kernels, arena.
+   * @throws MobileNetError ARG for dims or options that cannot be, DISPOSED
+   */
+  plan(dims: InputDims, options: PlanOptions = {}): Plan {
+    checkOptions(options, ['output_hidden_states', 'hiddenStatesOnly'], 'plan');
+    const { output_hidden_states: asked = this.config.output_hidden_states, hiddenStatesOnly = false } = options;
     const [batch, channels, height, width] = checkDims(dims, this.config);
-    const outputs = hidden_states_only ? someHiddenNames(output_hidden_states) : this.#outputs(output_hidden_states);
+    const outputs = hiddenStatesOnly ? someHiddenNames(asked) : this.#outputs(asked);
     return this.#running().plan([batch, channels, height, width], [...new Set(outputs)]);
   }
 
@@ -331,11 +344,11 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     how: Omit<MatchOptions, 'config'>,
     more: readonly string[] = [],
   ): void {
-    const { state, newly_initialized, notes } = matchWeights(sources, this.#graph, { config: this.config, ...how });
-    (this as { newly_initialized: readonly string[] }).newly_initialized = newly_initialized;
+    const { state, newlyInitialized, notes } = matchWeights(sources, this.#graph, { config: this.config, ...how });
+    (this as { newlyInitialized: readonly string[] }).newlyInitialized = newlyInitialized;
     for (const note of [...more, ...notes]) warn(note);
-    if (how.present === undefined && newly_initialized.length > 0) {
-      const names = listNames(newly_initialized, 10);
+    if (how.present === undefined && newlyInitialized.length > 0) {
+      const names = listNames(newlyInitialized, 10);
       warn(`${how.file}: lacks weights, which are random now; until they are trained, results mean nothing: ${names}`);
     }
     this.#use(state);

@@ -117,7 +117,7 @@ function rename(sources: ReadonlyMap<string, WeightSource>, graphHasHead: boolea
 export interface LoadedState {
   state: State;
   /** Tensors that the file does not hold, as the head in a base model's file: random, or still those of `present`. */
-  newly_initialized: string[];
+  newlyInitialized: string[];
   /** Names in the file that this model has no place for (with `strict: false`). */
   unexpected: string[];
   /** What was chosen where the file leaves a choice, in whole sentences. */
@@ -171,21 +171,21 @@ export function matchWeights(
 
   const state: State = new Map();
   const random = uniform(seed);
-  const newly_initialized: string[] = [];
+  const newlyInitialized: string[] = [];
   for (const name of names) {
     const source = renamed.get(name);
     const parameter = parameters.get(name);
     const before = strict ? undefined : present?.get(name);
     if (source !== undefined) state.set(name, parameter === undefined ? source.readCounter() : source.read());
     else if (!optional.has(name)) {
-      newly_initialized.push(name);
+      newlyInitialized.push(name);
       state.set(name, before ?? initial(parameter, config, random));
     } else if (before !== undefined) state.set(name, before);
     else if (name.endsWith(COUNTER) && state.has(name.replace(COUNTER, 'running_var'))) {
       state.set(name, initial(undefined, config, random));
     }
   }
-  return { state, newly_initialized, unexpected, notes: note === undefined ? [] : [`${file ?? 'weights'}: ${note}`] };
+  return { state, newlyInitialized, unexpected, notes: note === undefined ? [] : [`${file ?? 'weights'}: ${note}`] };
 }
 
 /** A network that is random for the most part is nobody's wish: the file is another model's, or has other names. */

@@ -72,7 +72,7 @@ export interface Plan {
 const ELEMENT: ElementType = 'f32';
 const BYTES = ELEMENT_BYTES[ELEMENT];
 
-export interface PlanOptions {
+export interface PlanJob {
   graph: Graph;
   dims: InputDims;
   /** The outputs that are wanted, by public name or node; everything they do not need is dropped. */
@@ -83,7 +83,7 @@ export interface PlanOptions {
   memory: MemoryMode;
 }
 
-export function makePlan({ graph, dims, outputs, weights, cache, engine, memory }: PlanOptions): Plan {
+export function makePlan({ graph, dims, outputs, weights, cache, engine, memory }: PlanJob): Plan {
   const wanted = applyPasses(prune(graph, outputs), engine.passes);
   const lowered = lower(wanted, dims, weights);
   const kept = new Set(wanted.outputs.values());

@@ -16,7 +16,7 @@ export interface EngineOptions {
   /** `auto`: as many as run at once here, at most 8. */
   threads?: number | 'auto' | undefined;
   /** The emitted kernels, compiled: for places that forbid compiling. */
-  wasm_module?: WebAssembly.Module | undefined;
+  wasmModule?: WebAssembly.Module | undefined;
 }
 
 /** The most threads that may be asked for. */
@@ -27,10 +27,10 @@ const MAX_AUTO_THREADS = 8;
 /** `auto` is wasm, and js where WebAssembly, its SIMD or compiling is refused. */
 export function makeEngine(device: Device, options: EngineOptions = {}): Engine {
   const threads = threadCount(options.threads);
-  checkModule(options.wasm_module);
+  checkModule(options.wasmModule);
   if (device === 'js' || device === 'reference') return new PlainEngine(device);
   try {
-    return new WasmEngine(threads, options.wasm_module);
+    return new WasmEngine(threads, options.wasmModule);
   } catch (cause) {
     if (device === 'auto') return new PlainEngine('js');
     throw new MobileNetError(
@@ -48,8 +48,8 @@ function threadCount(threads: number | 'auto' = 'auto'): number {
 }
 
 /** Compiles the kernels that `makeEngine` will ask for while the caller reads weights. Never throws; makeEngine does. */
-export async function prepareEngine(device: Device, { threads, wasm_module }: EngineOptions): Promise<void> {
-  if (device === 'js' || device === 'reference' || wasm_module !== undefined) return;
+export async function prepareEngine(device: Device, { threads, wasmModule }: EngineOptions): Promise<void> {
+  if (device === 'js' || device === 'reference' || wasmModule !== undefined) return;
   try {
     await compileAhead(threadCount(threads) > 1 && canShareMemory());
   } catch {

@@ -45,7 +45,7 @@ type Where = Pick<HubOptions, 'cache_dir'>;
  * The models in the cache, by name; those that Python's huggingface_hub put there too.
  * @throws MobileNetError IO
  */
-export async function scan_cache(options: Where = {}): Promise<CachedModel[]> {
+export async function scanCache(options: Where = {}): Promise<CachedModel[]> {
   const root = cacheFolder(options);
   const models: CachedModel[] = [];
   for (const name of (await namesIn(root)).sort()) {
@@ -116,10 +116,7 @@ export interface Verdict extends CachedFile {
  * @param repo one model; all when left out
  * @throws MobileNetError NOT_FOUND for a model that is not kept; IO
  */
-export async function verify_cache(
-  repo?: string,
-  options: Where & Pick<HubOptions, 'signal'> = {},
-): Promise<Verdict[]> {
+export async function verifyCache(repo?: string, options: Where & Pick<HubOptions, 'signal'> = {}): Promise<Verdict[]> {
   const verdicts: Verdict[] = [];
   for (const model of await chosen(repo, options)) {
     for (const { commit, files } of model.revisions) {
@@ -148,7 +145,7 @@ async function stateOf({ path, size }: CachedFile): Promise<Verdict['state']> {
  * @returns what was removed
  * @throws MobileNetError ARG; NOT_FOUND for a model that is not kept; IO
  */
-export async function remove_from_cache(repo: string, options: Where = {}): Promise<CachedModel> {
+export async function removeFromCache(repo: string, options: Where = {}): Promise<CachedModel> {
   const [model] = await chosen(repo, options);
   try {
     // First what names files, then the files: a process that is killed in between leaves no name of nothing.
@@ -161,7 +158,7 @@ export async function remove_from_cache(repo: string, options: Where = {}): Prom
 }
 
 async function chosen(repo: string | undefined, options: Where): Promise<CachedModel[]> {
-  const models = await scan_cache(options);
+  const models = await scanCache(options);
   if (repo === undefined) return models;
   checkModelName(repo);
   const own = models.filter((model) => model.repo === repo);

@@ -60,7 +60,7 @@ export function checkModule(module: WebAssembly.Module | undefined): void {
     WebAssembly.Module.exports(module).length > 0;
   const memory =
     ours && WebAssembly.Module.imports(module).some(({ name, kind }) => name === 'memory' && kind === 'memory');
-  if (!memory) throw expected('wasm_module', 'kernels.wasm of this package, compiled', module);
+  if (!memory) throw expected('wasmModule', 'kernels.wasm of this package, compiled', module);
 }
 
 /**

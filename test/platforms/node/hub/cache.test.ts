@@ -7,10 +7,10 @@ import { describe, expect, it, vi } from 'vitest';
 import {
   hf_hub_download,
   hubFolder,
-  remove_from_cache,
-  scan_cache,
+  removeFromCache,
+  scanCache,
   snapshot_download,
-  verify_cache,
+  verifyCache,
 } from '../../../../src/entries/hub-node.js';
 import { MobileNetV2ForImageClassification } from '../../../../src/entries/main-node.js';
 import { CLI, cli, ROOT } from '../../../helpers/cli.js';
@@ -99,7 +99,7 @@ describe('H3: twenty processes that want the same', () => {
     }
     expect(hub.requests.filter(({ host }) => host === 'second')).toHaveLength(1);
     expect(readdirSync(join(cache, 'models--org--dogs/blobs'))).toHaveLength(Object.keys(files).length);
-    expect((await verify_cache()).every(({ state }) => state === 'sound')).toBe(true);
+    expect((await verifyCache()).every(({ state }) => state === 'sound')).toBe(true);
     expect(leftovers(cache)).toEqual([]);
   });
 
@@ -180,7 +180,7 @@ describe('files without links', () => {
     writeFileSync(path, files['config.json']);
     const folder = await hubFolder(REPO, { local_files_only: true });
     expect(await folder.read('config.json')).toEqual(new Uint8Array(files['config.json']));
-    expect((await verify_cache(REPO))[0].state).toBe('unknown');
+    expect((await verifyCache(REPO))[0].state).toBe('unknown');
   });
 });
 
@@ -227,9 +227,9 @@ describe('the command line', () => {
 
     expect((await command('cache', 'remove', REPO)).stdout).toMatch(/^removed org\/dogs, 4\.9 MB\n$/);
     expect((await command('cache', 'remove', REPO)).code).toBe(1);
-    expect(await scan_cache()).toEqual([]);
-    expect((await refusal(remove_from_cache(REPO))).code).toBe('NOT_FOUND');
-    expect((await refusal(remove_from_cache('../x'))).code).toBe('ARG');
+    expect(await scanCache()).toEqual([]);
+    expect((await refusal(removeFromCache(REPO))).code).toBe('NOT_FOUND');
+    expect((await refusal(removeFromCache('../x'))).code).toBe('ARG');
   });
 
   it('takes a name wherever it takes a folder', async () => {
@@ -351,9 +351,9 @@ describe.skipIf(python === undefined)("Python's huggingface_hub", () => {
     const folder = await hubFolder(REPO, { revision: COMMIT });
     expect(await folder.read('pytorch_model.bin')).toBeUndefined(); // by .no_exist
     expect(hub.requests).toEqual([]);
-    const verdicts = await verify_cache();
+    const verdicts = await verifyCache();
     expect(verdicts.every(({ state }) => state === 'sound')).toBe(true);
-    const [scanned] = await scan_cache();
+    const [scanned] = await scanCache();
     expect(scanned.revisions.map(({ refs }) => refs)).toEqual([['main'], ['refs/pr/2']]);
     await snapshot_download(REPO);
     expect(hub.requests.filter(({ host }) => host === 'second')).toEqual([]);

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { env } from '../../../../src/base/env.js';
-import { cache_folder } from '../../../../src/entries/hub-node.js';
+import { cacheFolder } from '../../../../src/entries/hub-node.js';
 import { testHub } from '../../../hub/helpers.js';
 
 it.each<[Record<string, string | undefined>, string]>([
@@ -18,15 +18,15 @@ it.each<[Record<string, string | undefined>, string]>([
   vi.stubEnv('HF_HOME', undefined);
   vi.stubEnv('NAME', 'me');
   for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
-  expect(cache_folder()).toBe(folder.replace('~', homedir()));
+  expect(cacheFolder()).toBe(folder.replace('~', homedir()));
 });
 
 it('a call and env.cacheDir come before them', async () => {
   await testHub();
   env.cacheDir = '/setting';
   try {
-    expect(cache_folder()).toBe('/setting');
-    expect(cache_folder({ cache_dir: join('~', 'own') })).toBe(join(homedir(), 'own'));
+    expect(cacheFolder()).toBe('/setting');
+    expect(cacheFolder({ cache_dir: join('~', 'own') })).toBe(join(homedir(), 'own'));
   } finally {
     env.cacheDir = null;
   }

@@ -2,7 +2,7 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
-import { hf_hub_download, hubFolder, scan_cache, snapshot_download } from '../../../../src/entries/hub-node.js';
+import { hf_hub_download, hubFolder, scanCache, snapshot_download } from '../../../../src/entries/hub-node.js';
 import { leftovers, testHub } from '../../../hub/helpers.js';
 import { dogsFiles } from '../../../hub/server.mjs';
 
@@ -27,5 +27,5 @@ it('keeps copies, and finds them', async () => {
   expect(await folder.read('model.safetensors')).toHaveLength(files['model.safetensors'].length);
   await hf_hub_download('org/dogs', 'model.safetensors');
   expect(hub.requests.filter(({ host }) => host === 'second')).toEqual([]);
-  expect((await scan_cache())[0].revisions[0].files).toHaveLength(Object.keys(files).length);
+  expect((await scanCache())[0].revisions[0].files).toHaveLength(Object.keys(files).length);
 });
