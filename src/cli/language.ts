@@ -46,7 +46,7 @@ const RULES: readonly (readonly [RegExp, string | ((...parts: string[]) => strin
   [/\bload with force_download: true/g, 'load it again with mobilenet-v2 download --force'],
   [/\bstrict: (?:false|true)/g, '--no-strict'],
   [/\bhead: false/g, '--no-head'],
-  [/\bwhole_image: (?:false|true)/g, '--center-crop'],
+  [/\bwholeImage: (?:false|true)/g, '--center-crop'],
   [/\b(allowNonfinite|local_files_only|force_download): true/g, (_, name) => FLAGS[name]],
   [/\b(device|threads) (auto|wasm|js|reference|\d+)\b/g, (_, name, value) => `${FLAGS[name]} ${value}`],
   // The name of a call, and remedies that do not help at the command line.

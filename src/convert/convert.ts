@@ -8,6 +8,7 @@
 import { requirePlatform } from '../base/env.js';
 import { expected, listNames, MobileNetError } from '../base/errors.js';
 import type { Folder } from '../base/folder.js';
+import { checkOptions } from '../base/options.js';
 import { type Architecture, type CheckpointDtype, checkpointFiles, GRAPHS } from '../models/mobilenet-v2/checkpoint.js';
 import { MobileNetV2Config, type MobileNetV2ConfigOptions } from '../models/mobilenet-v2/config.js';
 import { matchWeights, PREFIX, type State } from '../models/mobilenet-v2/weights.js';
@@ -50,6 +51,8 @@ export interface ConvertOptions {
   strict?: boolean;
 }
 
+const CONVERT_OPTIONS = ['file', 'labels', 'size', 'shortest_edge', 'pixelRange', 'head', 'strict'];
+
 /** A checkpoint in Hugging Face's terms, and what became of the source's. */
 export interface Converted {
   from: SourceFramework;
@@ -75,6 +78,7 @@ export interface Converted {
  *   has, SHAPE, CONFIG (as many labels as classes), NONFINITE, NOT_FOUND and the codes of damaged files
  */
 export async function convert(where: string | Folder | Uint8Array, options: ConvertOptions = {}): Promise<Converted> {
+  checkOptions(options, CONVERT_OPTIONS, 'convert');
   const source = await openSource(where, options.file);
   const { file } = source;
   const mapping = source.from === 'huggingface' ? undefined : mapped(source, options);

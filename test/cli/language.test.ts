@@ -23,6 +23,7 @@ describe('options in messages', () => {
     ['threads: expected 1 to 64', '--threads: expected 1 to 64'],
     ['device wasm: no; use device auto', '--device wasm: no; use --device auto'],
     ['m: 3 tensors; strict: false leaves them out', 'm: 3 tensors; --no-strict leaves them out'],
+    ['s: wholeImage: false crops the centre', 's: --center-crop crops the centre'],
     ['preprocess_input is taken for it (see pixelRange)', 'preprocess_input is taken for it (see --pixel-range)'],
     // A file that is called so is no option, nor is a field of a file.
     ['"top_k": no such layer', '"top_k": no such layer'],

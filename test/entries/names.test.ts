@@ -9,16 +9,20 @@ import { MODULES } from '../../scripts/entries.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
+/**
+ * Names with an underscore that others have, by the library that has them. Each was looked for in the source of torch 2,
+ * transformers 5.24, @huggingface/transformers 4.3 or huggingface_hub 2.4: a name that is added here has to be there.
+ */
 const THEIRS = new Set(
   `
   PyTorch, as in transformers.js's Tensor too:
   squeeze_ unsqueeze_ flatten_ add_ sub_ mul_ div_ map_ neg_ sigmoid_ clamp_ round_ normalize_
-  state_dict load_state_dict full_like ones_like zeros_like std_mean log_softmax
+  state_dict load_state_dict start_dim end_dim fill_value full_like ones_like zeros_like std_mean log_softmax
   transformers, models:
   from_pretrained save_pretrained from_config from_dict to_dict to_json_string num_parameters only_trainable
   pixel_values output_hidden_states hidden_states last_hidden_state pooler_output add_pooling_layer
   cache_dir force_download local_files_only ignore_mismatched_sizes torch_dtype
-  attn_implementation device_map low_cpu_mem_usage output_attentions resume_download return_dict trust_remote_code use_fast
+  attn_implementation device_map low_cpu_mem_usage output_attentions return_dict trust_remote_code use_fast
   use_safetensors
   transformers, MobileNetV2Config:
   model_type num_channels image_size depth_multiplier depth_divisible_by min_depth expand_ratio output_stride
@@ -27,13 +31,13 @@ const THEIRS = new Set(
   transformers, image processors:
   do_resize do_center_crop crop_size do_rescale rescale_factor do_normalize image_mean image_std do_convert_rgb
   do_reduce_labels default_to_square shortest_edge longest_edge max_height max_width input_data_format segmentation_maps return_tensors
-  post_process_semantic_segmentation return_segmentation_scores segmentation_scores load_image
+  post_process_semantic_segmentation target_sizes return_segmentation_scores segmentation_scores load_image
   transformers, pipelines:
   top_k function_to_apply
   transformers.js:
   progress_callback original_sizes reshaped_input_sizes cos_sim center_crop
   huggingface_hub:
-  hf_hub_download snapshot_download allow_patterns ignore_patterns
+  hf_hub_download snapshot_download resume_download allow_patterns ignore_patterns
 `
     .split('\n')
     .filter((line) => !line.endsWith(':'))
@@ -44,70 +48,81 @@ const THEIRS = new Set(
 const CAMEL = /^[a-z][a-zA-Z0-9]*$/;
 const PASCAL = /^[A-Z][a-zA-Z0-9]*$/;
 
-/** Every public name, and the first place that has it: exports, members of classes and types, fields of inline types. */
-function publicNames(modules: readonly string[]): { types: Map<string, string>; values: Map<string, string> } {
+interface Names {
+  /** Classes and types. */
+  types: Map<string, string>;
+  /** Functions, fields, options, parameters. */
+  values: Map<string, string>;
+}
+
+/** Every public name, and the first place that has it: exports, and whatever can be reached from their types. */
+function publicNames(modules: readonly string[]): Names {
   const { config } = ts.readConfigFile(`${ROOT}tsconfig.json`, ts.sys.readFile);
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, ROOT);
   const files = modules.map((name) => `${ROOT}src/entries/${name}.ts`);
   const program = ts.createProgram(files, options);
   const checker = program.getTypeChecker();
-  const types = new Map<string, string>();
-  const values = new Map<string, string>();
-  const seen = new Set<ts.Node>();
-  const add = (name: string, node: ts.Node, into = values) => {
-    const file = node.getSourceFile();
-    const line = file.getLineAndCharacterOfPosition(node.getStart()).line + 1;
-    if (!into.has(name)) into.set(name, `${file.fileName.slice(ROOT.length)}:${line}`);
+  const names: Names = { types: new Map(), values: new Map() };
+  const seen = new Set<unknown>();
+
+  const add = (into: Map<string, string>, { name, declarations = [] }: ts.Symbol) => {
+    const [node] = declarations;
+    const file = node?.getSourceFile();
+    const line = file === undefined ? 0 : file.getLineAndCharacterOfPosition(node.getStart()).line + 1;
+    if (!into.has(name))
+      into.set(name, file === undefined ? 'computed' : `${file.fileName.slice(ROOT.length)}:${line}`);
   };
-  const resolved = (symbol: ts.Symbol) =>
-    symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
-  const ours = (symbol: ts.Symbol) =>
-    (symbol.declarations ?? []).filter((node) => node.getSourceFile().fileName.startsWith(`${ROOT}src/`));
-  const visitSymbol = (symbol: ts.Symbol | undefined) => {
-    if (symbol === undefined) return;
-    const target = resolved(symbol);
-    ours(target).forEach(visit);
-    if (!(target.flags & ts.SymbolFlags.TypeAlias) && !(target.flags & ts.SymbolFlags.Interface)) return;
-    // What is computed from other types, such as `Partial<Fields>` and the keys of a table.
-    for (const property of checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(target))) {
-      for (const node of ours(property)) if (!ts.isClassElement(node)) add(property.name, node);
+
+  const visitType = (type: ts.Type | undefined): void => {
+    if (type === undefined || seen.has(type)) return;
+    seen.add(type);
+    if (type.isUnionOrIntersection()) type.types.forEach(visitType);
+    if (type.isClassOrInterface()) checker.getBaseTypes(type).forEach(visitType);
+    if (type.isTypeParameter()) visitType(checker.getBaseConstraintOfType(type));
+    const { objectFlags = 0 } = type as Partial<ts.ObjectType>;
+    if (objectFlags & ts.ObjectFlags.Reference) checker.getTypeArguments(type as ts.TypeReference).forEach(visitType);
+    type.aliasTypeArguments?.forEach(visitType);
+    for (const index of checker.getIndexInfosOfType(type)) visitType(index.type);
+    for (const signature of [...type.getCallSignatures(), ...type.getConstructSignatures()]) visitSignature(signature);
+    for (const property of checker.getPropertiesOfType(type)) visitProperty(property);
+  };
+  const visitSignature = (signature: ts.Signature) => {
+    if (signature.declaration !== undefined && !isOurs(signature.declaration)) return;
+    visitType(signature.getReturnType());
+    for (const parameter of signature.getParameters()) {
+      if (!parameter.name.startsWith('__')) add(names.values, parameter); // a destructured one has no name
+      visitType(checker.getTypeOfSymbol(parameter));
     }
   };
-  const visit = (node: ts.Node): void => {
-    if (seen.has(node)) return;
-    seen.add(node);
-    if (ts.isTypeElement(node) || ts.isClassElement(node)) {
-      const hidden =
-        ts.getCombinedModifierFlags(node) & (ts.ModifierFlags.Private | ts.ModifierFlags.Protected) ||
-        (node.name !== undefined && ts.isPrivateIdentifier(node.name)) ||
-        ts.isClassStaticBlockDeclaration(node);
-      if (hidden) return;
-      if (node.name !== undefined && ts.isIdentifier(node.name)) add(node.name.text, node);
-    }
-    if (ts.isTypeReferenceNode(node)) visitSymbol(checker.getSymbolAtLocation(node.typeName));
-    if (ts.isTypeQueryNode(node)) visitSymbol(checker.getSymbolAtLocation(node.exprName));
-    if (ts.isExpressionWithTypeArguments(node)) visitSymbol(checker.getSymbolAtLocation(node.expression));
-    // `readonly a = b`: the type is b's.
-    if (ts.isPropertyDeclaration(node) && node.initializer && ts.isIdentifier(node.initializer)) {
-      visitSymbol(checker.getSymbolAtLocation(node.initializer));
-    }
-    // `env` is an object: its fields are public. Elsewhere what is computed is not.
-    const { body, initializer } = node as { body?: ts.Node; initializer?: ts.Node };
-    ts.forEachChild(node, (child) => {
-      if (child !== body && child !== initializer) visit(child);
-    });
+  const visitProperty = (property: ts.Symbol) => {
+    const { declarations = [], name } = property;
+    // Without a declaration: a key of a `Record`, or the index of a tuple.
+    const key = declarations[0] ?? name;
+    if (seen.has(key) || !declarations.every((node) => isOurs(node) && isPublic(node))) return;
+    seen.add(key);
+    if (!name.startsWith('__@') && !/^\d+$/.test(name)) add(names.values, property);
+    visitType(checker.getTypeOfSymbol(property));
   };
+
   for (const file of files) {
-    const module = checker.getSymbolAtLocation(program.getSourceFile(file)!)!;
-    for (const symbol of checker.getExportsOfModule(module)) {
-      const target = resolved(symbol);
-      const [declaration] = target.declarations!;
+    for (const symbol of checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(file)!)!)) {
+      const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
       const isType = target.flags & (ts.SymbolFlags.Type | ts.SymbolFlags.Class);
-      add(symbol.name, declaration!, isType ? types : values);
-      visitSymbol(symbol);
+      if (isType) visitType(checker.getDeclaredTypeOfSymbol(target));
+      if (target.flags & ts.SymbolFlags.Value) visitType(checker.getTypeOfSymbol(target));
+      add(isType ? names.types : names.values, symbol);
     }
   }
-  return { types, values };
+  return names;
+}
+
+const isOurs = (node: ts.Node) => node.getSourceFile().fileName.startsWith(`${ROOT}src/`);
+
+function isPublic(node: ts.Declaration): boolean {
+  const { Private, Protected } = ts.ModifierFlags;
+  const name = ts.getNameOfDeclaration(node);
+  const isHidden = ts.getCombinedModifierFlags(node) & (Private | Protected);
+  return !isHidden && !(name !== undefined && ts.isPrivateIdentifier(name));
 }
 
 const { types, values } = publicNames(MODULES);

@@ -1,10 +1,13 @@
 /** Options by their names: what transformers and transformers.js say is taken, what nobody knows is refused. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { convert } from '../../src/entries/convert-node.js';
 import {
   env,
+  ImageSegmentationPipeline,
   MobileNetError,
   MobileNetV2Config,
   MobileNetV2ForImageClassification,
+  MobileNetV2ForSemanticSegmentation,
   MobileNetV2ImageProcessor,
   MobileNetV2Model,
   pipeline,
@@ -65,6 +68,7 @@ describe('unknown options are refused, and say what was meant', async () => {
     ['activations', () => model.activations(pixels(), ['logits'], any({ signals: 1 })), 'signal'],
     ['save_pretrained', () => model.save_pretrained('x', any({ dtyp: 'float16' })), 'dtype'],
     ['load_state_dict', () => model.load_state_dict({}, any({ stict: false })), 'strict'],
+    ['plan', () => model.plan([1, 3, 32, 32], any({ output_hidden_state: true })), 'output_hidden_states'],
     ['num_parameters', () => model.num_parameters(any({ only_trainabel: true })), 'only_trainable'],
     [
       'post_process_semantic_segmentation',
@@ -73,6 +77,23 @@ describe('unknown options are refused, and say what was meant', async () => {
     ],
   ])('%s', async (_where, call, meant) => {
     expect(await messageOf(call)).toContain(`did you mean ${meant}?`);
+  });
+
+  it('in the other case of letters, as our options were called at first', async () => {
+    const segmenter = new MobileNetV2ForSemanticSegmentation(new MobileNetV2Config({ depth_multiplier: 0.35 }));
+    const segment = new ImageSegmentationPipeline(processor, segmenter);
+    for (const [call, meant] of [
+      [() => load({ wasm_module: {} }), 'wasmModule'],
+      [() => load({ allow_nonfinite: true }), 'allowNonfinite'],
+      [() => new MobileNetV2Model(config, any({ wasm_module: {} })), 'wasmModule'],
+      [() => pipeline('image-classification', folder, any({ wasm_module: {} })), 'wasmModule'],
+      [() => segment(new Uint8Array(1), any({ whole_image: false })), 'wholeImage'],
+      [() => convert(new Uint8Array(1), any({ pixel_range: [0, 1] })), 'pixelRange'],
+      [() => model.plan([1, 3, 32, 32], any({ hidden_states_only: true })), 'hiddenStatesOnly'],
+    ] as const) {
+      expect(await messageOf(call)).toContain(`did you mean ${meant}?`);
+    }
+    expect(await messageOf(() => model.plan([1, 3, 32, 32], any([9])))).toMatch(/^plan: expected an object of options/);
   });
 
   it('lists what there is where nothing is near', async () => {
