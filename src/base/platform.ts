@@ -26,9 +26,13 @@ export interface Platform {
   writeFolder?(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<void>;
   /**
    * Pixels of a PNG; the file is sound and within the limits. `lowerBytes`: of 16-bit samples the lower byte in place of the
-   * upper one.
+   * upper one. `checked`: the checksums of the file have been looked at.
    */
-  decodePng?(bytes: Uint8Array, file: string, options?: { lowerBytes?: boolean }): Promise<DecodedImage>;
+  decodePng?(
+    bytes: Uint8Array,
+    file: string,
+    options?: { lowerBytes?: boolean; checked?: boolean },
+  ): Promise<DecodedImage>;
   /** Pixels of a JPEG, not turned by EXIF. */
   decodeJpeg?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
   /**
@@ -47,6 +51,11 @@ export interface Platform {
    * memory.
    */
   inflate?(bytes: Uint8Array, format: 'deflate' | 'deflate-raw', most: number): Promise<Uint8Array>;
+  /**
+   * Unpacks zlib's format piece by piece, so that it need not be in memory all at once. Throws for what is damaged or cut
+   * short, and for bytes after the end, at the latest when all pieces have been given.
+   */
+  inflateInPieces?(bytes: Uint8Array<ArrayBuffer>): AsyncIterable<Uint8Array>;
   /** The emitted kernels from a file of the package; undefined where the package has no such file, and they are emitted anew. */
   readKernels?(file: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Threads that run at once. */

@@ -1,6 +1,7 @@
 /**
  * Inflates what a platform's inflater refuses: a zlib stream that is cut short after its last pixel, or that goes on. Those
  * throw away what they have when they meet an error; Pillow and browsers take the pixels that are there. RFC 1950 and 1951.
+ * Where a place has no inflater at all, this is the one.
  */
 
 /** Length codes 257 to 285 and distance codes 0 to 29: the least value, and how many further bits are added to it. */
@@ -22,8 +23,17 @@ function steps(first: number, bits: readonly number[]): { least: number; bits: n
   });
 }
 
-/** A Huffman code: how many codes each length has, and the symbols in the order of their codes. */
+/** Codes of at most so many bits are found by one look. */
+const LOOK_BITS = 10;
+
+/** A Huffman code. */
 interface Code {
+  /**
+   * By the next bits, lowest first: a symbol times 16, plus the length of its code. 0 where the code is longer, or where
+   * there is none.
+   */
+  table: Uint16Array;
+  /** How many codes each length has, and the symbols in the order of their codes. */
   counts: Uint16Array;
   symbols: Uint16Array;
 }
@@ -33,54 +43,86 @@ function makeCode(lengths: Uint8Array): Code {
   for (const length of lengths) counts[length]++;
   counts[0] = 0;
   const at = new Uint16Array(16);
-  for (let length = 1; length < 15; length++) at[length + 1] = at[length] + counts[length];
+  const code = new Uint16Array(16);
+  for (let length = 1; length < 16; length++) {
+    if (code[length] + counts[length] > 1 << length) throw new Error('more codes than there are');
+    if (length === 15) break;
+    at[length + 1] = at[length] + counts[length];
+    code[length + 1] = (code[length] + counts[length]) << 1;
+  }
   const symbols = new Uint16Array(lengths.length);
-  for (const [symbol, length] of lengths.entries()) if (length > 0) symbols[at[length]++] = symbol;
-  return { counts, symbols };
+  const table = new Uint16Array(1 << LOOK_BITS);
+  for (const [symbol, length] of lengths.entries()) {
+    if (length === 0) continue;
+    symbols[at[length]++] = symbol;
+    if (length > LOOK_BITS) continue;
+    const first = reversed(code[length]++, length);
+    for (let bits = first; bits < table.length; bits += 1 << length) table[bits] = (symbol << 4) | length;
+  }
+  return { table, counts, symbols };
+}
+
+/** Codes come with their highest bit first, other numbers with their lowest. */
+function reversed(code: number, length: number): number {
+  let bits = 0;
+  for (let i = 0; i < length; i++) bits |= ((code >> i) & 1) << (length - 1 - i);
+  return bits;
 }
 
 export interface Inflated {
-  /** Bytes written into `out`. */
+  /** Bytes that were given out. */
   length: number;
-  /** `ended`: with the end of the stream; `full`: there is more to come than `out` has room for; `cut`: the bytes end before. */
+  /** `ended`: with the end of the stream; `full`: there is more to come than was wanted; `cut`: the bytes end before. */
   state: 'ended' | 'full' | 'cut';
   /** The checksum after the stream, where the stream has ended and has one. */
   adler: number | undefined;
+  /** Bytes after the stream and its checksum. */
+  surplus: number;
 }
 
+/** What distances can reach back to, and what is given out at once. */
+const WINDOW = 1 << 15;
+const PIECE = 1 << 16;
+
 /**
- * Inflates a zlib stream into `out`, until that is full or the stream ends.
+ * Inflates a zlib stream and gives it out piece by piece, until `most` bytes were given or the stream ends. A piece is to be
+ * used at once: its memory is written over.
  * @throws Error for anything but a zlib stream
  */
-export function inflateInto(bytes: Uint8Array, out: Uint8Array): Inflated {
+export function inflateTo(bytes: Uint8Array, most: number, give: (piece: Uint8Array) => void): Inflated {
   if (bytes.length < 2 || (bytes[0] & 15) !== 8 || ((bytes[0] << 8) | bytes[1]) % 31 !== 0 || bytes[1] & 32) {
     throw new Error('no zlib header');
   }
-  const reader = new Reader(bytes, out);
+  const reader = new Reader(bytes, most, give);
   const state = reader.run();
   const { at } = reader;
   const adler =
     state === 'ended' && at + 4 <= bytes.length
       ? new DataView(bytes.buffer, bytes.byteOffset + at).getUint32(0)
       : undefined;
-  return { length: reader.length, state, adler };
+  return { length: reader.length, state, adler, surplus: Math.max(0, bytes.length - at - 4) };
 }
 
-/** Thrown and caught here: the bytes end, or the room does. */
+/** Thrown and caught here: the bytes end, or all that is wanted is there. */
 const CUT = new Error('the data ends');
 const FULL = new Error('there is no more room');
 
 class Reader {
   readonly #bytes: Uint8Array;
-  readonly #out: Uint8Array;
+  readonly #most: number;
+  readonly #give: (piece: Uint8Array) => void;
+  /** The window, and after it what is not given out yet. */
+  readonly #out = new Uint8Array(WINDOW + PIECE);
+  #to = WINDOW;
   at = 2;
   length = 0;
   #bits = 0;
   #count = 0;
 
-  constructor(bytes: Uint8Array, out: Uint8Array) {
+  constructor(bytes: Uint8Array, most: number, give: (piece: Uint8Array) => void) {
     this.#bytes = bytes;
-    this.#out = out;
+    this.#most = most;
+    this.#give = give;
   }
 
   run(): Inflated['state'] {
@@ -94,6 +136,10 @@ class Reader {
       if (stop === CUT) return 'cut';
       if (stop === FULL) return 'full';
       throw stop;
+    } finally {
+      // Whole bytes that were taken ahead are given back: the checksum begins with them.
+      this.at -= this.#count >> 3;
+      this.#flush();
     }
   }
 
@@ -109,8 +155,18 @@ class Reader {
     return value;
   }
 
-  /** Codes come with their highest bit first. */
-  #symbol({ counts, symbols }: Code): number {
+  #symbol({ table, counts, symbols }: Code): number {
+    while (this.#count < LOOK_BITS && this.at < this.#bytes.length) {
+      this.#bits |= this.#bytes[this.at++] << this.#count;
+      this.#count += 8;
+    }
+    const found = table[this.#bits & ((1 << LOOK_BITS) - 1)];
+    const bits = found & 15;
+    if (bits > 0 && bits <= this.#count) {
+      this.#bits >>>= bits;
+      this.#count -= bits;
+      return found >> 4;
+    }
     let code = 0;
     let first = 0;
     let index = 0;
@@ -126,8 +182,18 @@ class Reader {
   }
 
   #write(byte: number): void {
-    if (this.length === this.#out.length) throw FULL;
-    this.#out[this.length++] = byte;
+    if (this.length === this.#most) throw FULL;
+    if (this.#to === this.#out.length) this.#flush();
+    this.#out[this.#to++] = byte;
+    this.length++;
+  }
+
+  /** Gives out what is there, and keeps the window. */
+  #flush(): void {
+    if (this.#to === WINDOW) return;
+    this.#give(this.#out.subarray(WINDOW, this.#to));
+    this.#out.copyWithin(0, this.#to - WINDOW, this.#to);
+    this.#to = WINDOW;
   }
 
   #block(kind: number): void {
@@ -138,6 +204,7 @@ class Reader {
   }
 
   #stored(): void {
+    this.at -= this.#count >> 3; // whole bytes that were taken ahead
     this.#bits = 0;
     this.#count = 0;
     const length = this.#take(16);
@@ -179,7 +246,7 @@ class Reader {
       const length = this.#value(LENGTHS[symbol - 257]);
       const distance = this.#value(DISTANCES[this.#symbol(distances)]);
       if (distance > this.length) throw new Error('a distance that reaches too far back');
-      for (let i = 0; i < length; i++) this.#write(this.#out[this.length - distance]);
+      for (let i = 0; i < length; i++) this.#write(this.#out[this.#to - distance]);
     }
   }
 
@@ -194,10 +261,10 @@ const FIXED_LITERALS = makeCode(
 );
 const FIXED_DISTANCES = makeCode(new Uint8Array(30).fill(5));
 
-/** RFC 1950, section 8.2. */
-export function adler32(bytes: Uint8Array): number {
-  let a = 1;
-  let b = 0;
+/** RFC 1950, section 8.2; of more bytes after those that `before` is of. */
+export function adler32(bytes: Uint8Array, before = 1): number {
+  let a = before & 0xffff;
+  let b = before >>> 16;
   for (let at = 0; at < bytes.length; ) {
     // So many that the sums stay below 2^32.
     for (const end = Math.min(bytes.length, at + 3800); at < end; at++) {

@@ -134,19 +134,19 @@ async function decodeIndices(
       { file },
     );
   }
-  const { data } = await decodePng(bytes, file, { lowerBytes: true });
+  const { data } = await decodePng(bytes, file, { lowerBytes: true, checked: true });
   return { data, width, height, channels: 1 };
 }
 
 async function runCodec(
-  decode: (bytes: Uint8Array, file: string) => Promise<DecodedImage>,
+  decode: (bytes: Uint8Array, file: string, options: { checked: boolean }) => Promise<DecodedImage>,
   bytes: Uint8Array,
   { width, height, warnings }: PngLayout | JpegLayout,
   file: string,
 ): Promise<DecodedImage> {
   let image: DecodedImage;
   try {
-    image = await decode(bytes, file);
+    image = await decode(bytes, file, { checked: true });
   } catch (cause) {
     throw codecError(cause, file);
   }

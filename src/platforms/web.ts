@@ -11,6 +11,7 @@ import type { DecodedImage } from '../base/pixels.js';
 import type { Platform } from '../base/platform.js';
 import { FileProgress } from '../base/progress.js';
 import { checkPixelLimit } from '../codecs/header.js';
+import { adler32 } from '../codecs/inflate.js';
 import { essentialJpeg, readJpeg } from '../codecs/jpeg/header.js';
 import { essentialPng, readPng } from '../codecs/png/header.js';
 import { hasCanvas, newContext } from '../images/canvas.js';
@@ -26,6 +27,7 @@ export const webPlatform = {
   encodeJpeg: (image, quality) => encode(image, 'image/jpeg', quality),
   offerFile,
   inflate,
+  inflateInPieces,
 } satisfies Platform;
 
 async function inflate(bytes: Uint8Array, format: 'deflate' | 'deflate-raw', most: number): Promise<Uint8Array> {
@@ -37,6 +39,18 @@ async function inflate(bytes: Uint8Array, format: 'deflate' | 'deflate-raw', mos
     chunks.push(chunk);
   }
   return join(chunks);
+}
+
+async function* inflateInPieces(bytes: Uint8Array<ArrayBuffer>): AsyncGenerator<Uint8Array> {
+  let sum = 1;
+  for await (const piece of transformed(bytes, new DecompressionStream('deflate'))) {
+    sum = adler32(piece, sum);
+    yield piece;
+  }
+  // Some platforms stop at the end of the stream, whatever follows its checksum.
+  const { buffer, byteOffset, length } = bytes;
+  if (new DataView(buffer, byteOffset, length).getUint32(length - 4) !== sum)
+    throw new RangeError('bytes after the end');
 }
 
 /**

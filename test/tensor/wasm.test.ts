@@ -133,7 +133,7 @@ describe('constants', () => {
 /** Those of 64 bits. */
 type Wide = `i64.${string}` | 'i32.wrap_i64';
 /** Those of vectors of integers. */
-type IntegerVectors = Extract<Operation, `i8x16.${string}` | `i16x8.${string}` | `i32x4.${string}`>;
+type IntegerVectors = Extract<Operation, `${'i8x16' | 'i16x8' | 'i32x4' | 'v128'}.${string}`>;
 
 /** What every computation should give: scalars for i32 and f32, a function of one lane for vectors. */
 const MODELS: Record<Exclude<Operation, Wide | IntegerVectors>, (a: number, b: number, c: number) => number> = {
@@ -153,6 +153,7 @@ const MODELS: Record<Exclude<Operation, Wide | IntegerVectors>, (a: number, b: n
   'i32.div_u': (a, b) => ((a >>> 0) / (b >>> 0)) | 0,
   'i32.rem_u': (a, b) => ((a >>> 0) % (b >>> 0)) | 0,
   'i32.and': (a, b) => a & b,
+  'i32.select': (a, b, c) => (c ? a : b),
   'i32.shl': (a, b) => a << b,
   'i32.shr_u': (a, b) => (a >>> b) | 0,
   'i32.or': (a, b) => a | b,
@@ -212,7 +213,7 @@ describe('every computation', () => {
 
   const isWide = (operation: Operation): operation is Extract<Operation, Wide> => /i64/.test(operation);
   const operations = (Object.keys(OPERATIONS) as Operation[]).filter(taken);
-  const isIntegerVector = (operation: Operation): operation is IntegerVectors => /^i\d+x/.test(operation);
+  const isIntegerVector = (operation: Operation): operation is IntegerVectors => /^i\d+x|^v128/.test(operation);
   const narrow = (operation: Operation) => !isWide(operation) && !isIntegerVector(operation);
 
   it.each(operations.filter(narrow) as Exclude<Operation, Wide | IntegerVectors>[])('%s', (operation) => {
@@ -308,7 +309,17 @@ describe('every computation', () => {
   const ints = ({ buffer }: Vector) => new Int32Array(buffer as ArrayBuffer);
   const limited = (low: number, high: number) => (value: number) => Math.max(low, Math.min(high, value));
   /** From vectors; a number as second operand is their first 32 bits. */
-  const INTEGER_VECTORS: Record<IntegerVectors, (a: Uint8Array, b: Uint8Array) => Vector> = {
+  const INTEGER_VECTORS: Record<IntegerVectors, (a: Uint8Array, b: Uint8Array, c: Uint8Array) => Vector> = {
+    'v128.and': (a, b) => a.map((byte, i) => byte & b[i]),
+    'v128.bitselect': (a, b, c) => a.map((byte, i) => (byte & c[i]) | (b[i] & ~c[i])),
+    'i8x16.add': (a, b) => a.map((byte, i) => byte + b[i]),
+    'i16x8.splat': (a) => new Int16Array(8).fill(shorts(a)[0]),
+    'i16x8.add': (a, b) => shorts(a).map((value, i) => value + shorts(b)[i]),
+    'i16x8.sub': (a, b) => shorts(a).map((value, i) => value - shorts(b)[i]),
+    'i16x8.min_s': (a, b) => shorts(a).map((value, i) => Math.min(value, shorts(b)[i])),
+    'i16x8.eq': (a, b) => shorts(a).map((value, i) => -Number(value === shorts(b)[i])),
+    'i16x8.abs': (a) => shorts(a).map(Math.abs),
+    'i16x8.shr_u': (a, b) => new Uint16Array(a.buffer as ArrayBuffer).map((value) => value >> (b[0] & 15)),
     'i32x4.splat': (a) => new Int32Array(4).fill(ints(a)[0]),
     'i32x4.shl': (a, b) => ints(a).map((value) => value << ints(b)[0]),
     'i32x4.shr_s': (a, b) => ints(a).map((value) => value >> ints(b)[0]),
@@ -326,7 +337,7 @@ describe('every computation', () => {
 
   it.each(operations.filter(isIntegerVector))('%s', (operation) => {
     const [prefix, short] = operation.split('.');
-    const build = { i8x16, i16x8, i32x4 }[prefix]![short as never] as (...values: Expr[]) => Expr<'v128'>;
+    const build = { i8x16, i16x8, i32x4, v128 }[prefix]![short as never] as (...values: Expr[]) => Expr<'v128'>;
     const { functions, memory } = run((module) =>
       module.func('main', {}, (f) => {
         const operands = OPERATIONS[operation].operands.map((type, i) => (type === 'i32' ? i32 : v128).load(16 * i));
@@ -338,12 +349,12 @@ describe('every computation', () => {
     for (let round = 0; round < 500; round++) {
       const vector = () =>
         Uint8Array.from({ length: 16 }, () => (next() < 0.5 ? edges[Math.floor(next() * 8)] : next() * 256));
-      const [a, b] = [vector(), vector()];
-      new Uint8Array(memory.buffer).set([...a, ...b]);
+      const [a, b, c] = [vector(), vector(), vector()];
+      new Uint8Array(memory.buffer).set([...a, ...b, ...c]);
       functions.main();
       const got = new Uint8Array(memory.buffer, 64, 16);
-      const wanted = new Uint8Array(INTEGER_VECTORS[operation](a, b).buffer as ArrayBuffer);
-      expect(got, `${operation}(${a}; ${b})`).toEqual(wanted);
+      const wanted = new Uint8Array(INTEGER_VECTORS[operation](a, b, c).buffer as ArrayBuffer);
+      expect(got, `${operation}(${a}; ${b}; ${c})`).toEqual(wanted);
     }
   });
 
@@ -411,6 +422,23 @@ describe('every computation', () => {
     expect(at(80, 16)).toEqual([203, 204, 205, 206, 207, 208, 209, 210].flatMap((byte) => [byte, 0]));
     expect(at(96, 16)).toEqual([231, 200, 216, 215, ...[201, 202, 230].flatMap((byte) => [byte, byte, byte, byte])]);
     expect(at(112, 2)).toEqual([215, 0]);
+  });
+
+  it('single bytes, and halves of vectors', () => {
+    const { functions, memory } = run((module) =>
+      module.func('main', {}, (f) => {
+        f.store('i32.store8', 100, i32.add(i32.load8U(1), 0x100));
+        f.store('v128.store', 116, v128.load64Zero(3));
+        f.storeLane('v128.store64_lane', 1, 140, v128.load(0));
+      }),
+    );
+    const bytes = new Uint8Array(memory.buffer);
+    for (let i = 0; i < 160; i++) bytes[i] = i < 16 ? 200 + i : 255;
+    functions.main();
+    const at = (from: number, count: number) => [...bytes.subarray(from, from + count)];
+    expect(at(100, 2)).toEqual([201, 255]);
+    expect(at(116, 16)).toEqual([203, 204, 205, 206, 207, 208, 209, 210, 0, 0, 0, 0, 0, 0, 0, 0]);
+    expect(at(140, 9)).toEqual([208, 209, 210, 211, 212, 213, 214, 215, 255]);
   });
 });
 

@@ -24,10 +24,13 @@ export const nodePlatform: Platform = {
   readFile: readPicture,
   writeFolder,
   decodePng: async (bytes, file, options) =>
-    (await loadCodec(import('./png.js'), 'PNG', 'pngjs', file)).decodePng(bytes, file, options),
+    (await import('../../codecs/png/decode.js')).decodePng(bytes, file, options),
   decodeJpeg: async (bytes, file) =>
     (await loadCodec(import('../../codecs/jpeg/decode.js'), 'JPEG', 'jpeg-js', file)).decodeJpeg(bytes, file),
   inflate: async (bytes, format, most) => (await import('./inflate.js')).inflate(bytes, format, most),
+  async *inflateInPieces(bytes) {
+    yield* (await import('./inflate.js')).inflateInPieces(bytes);
+  },
   readKernels,
   parallelism: availableParallelism,
   startWorker: async (source, task, onExit) => (await import('./workers.js')).startWorker(source, task, onExit),

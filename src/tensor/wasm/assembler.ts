@@ -114,6 +114,7 @@ export const i32 = {
   ...operators('i32'),
   ...constant('i32'),
   load: (address: Operand<'i32'>, offset?: number) => load('i32.load', address, offset),
+  load8U: (address: Operand<'i32'>, offset?: number) => load('i32.load8_u', address, offset),
 };
 
 export const i64 = {
@@ -161,6 +162,7 @@ function vectorOf(vector: Int8Array<ArrayBuffer>, lanes: readonly number[]): Exp
 }
 
 export const v128 = {
+  ...operators('v128'),
   /** Four floats as a constant. */
   const(a: number, b: number, c: number, d: number): Expr<'v128'> {
     return new Expr('v128', [...CODES.v128Const, ...[a, b, c, d].flatMap(f32Bytes)], null);
@@ -170,6 +172,8 @@ export const v128 = {
   load32Splat: (address: Operand<'i32'>, offset?: number) => load('v128.load32_splat', address, offset),
   /** One float in lane 0, zeros above. */
   load32Zero: (address: Operand<'i32'>, offset?: number) => load('v128.load32_zero', address, offset),
+  /** Eight bytes in the lower half, zeros above. */
+  load64Zero: (address: Operand<'i32'>, offset?: number) => load('v128.load64_zero', address, offset),
   /** Eight bytes as 16-bit numbers. */
   load8x8u: (address: Operand<'i32'>, offset?: number) => load('v128.load8x8_u', address, offset),
   /** Lanes of two vectors, 0–3 from the first, 4–7 from the second. */

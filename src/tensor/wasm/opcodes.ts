@@ -34,6 +34,8 @@ export const OPERATIONS = {
     ...{ 'i32.and': 0x71, 'i32.shl': 0x74, 'i32.shr_u': 0x76 },
   }),
   ...all(['i32', 'i32'], 'i32', { 'i32.or': 0x72, 'i32.rotl': 0x77 }),
+  // The first operand where the third is not 0, else the second. (The text format calls it `select`, for every type.)
+  ...all(['i32', 'i32', 'i32'], 'i32', { 'i32.select': 0x1b }),
   ...all(['f64'], 'i32', { 'i32.trunc_f64_s': 0xaa }),
   ...all(['i64', 'i64'], 'i64', { 'i64.or': 0x84, 'i64.shl': 0x86, 'i64.shr_s': 0x87, 'i64.shr_u': 0x88 }),
   ...all(['i64'], 'i32', { 'i32.wrap_i64': 0xa7 }),
@@ -71,6 +73,15 @@ export const OPERATIONS = {
     ...{ 'i8x16.narrow_i16x8_u': simd(0x66), 'i16x8.narrow_i32x4_s': simd(0x85) },
   }),
   ...all(['v128'], 'v128', { 'i16x8.extend_low_i8x16_u': simd(0x89), 'i16x8.extend_high_i8x16_u': simd(0x8a) }),
+  ...all(['v128', 'v128'], 'v128', {
+    ...{ 'v128.and': simd(0x4e), 'i8x16.add': simd(0x6e), 'i16x8.add': simd(0x8e), 'i16x8.sub': simd(0x91) },
+    ...{ 'i16x8.min_s': simd(0x96), 'i16x8.eq': simd(0x2d) },
+  }),
+  ...all(['v128', 'i32'], 'v128', { 'i16x8.shr_u': simd(0x8d) }),
+  ...all(['i32'], 'v128', { 'i16x8.splat': simd(0x10) }),
+  ...all(['v128'], 'v128', { 'i16x8.abs': simd(0x80) }),
+  // Bits of the first operand where the third has ones, of the second where it has zeros.
+  ...all(['v128', 'v128', 'v128'], 'v128', { 'v128.bitselect': simd(0x52) }),
 };
 
 export type Operation = keyof typeof OPERATIONS;
@@ -78,6 +89,7 @@ export type Operation = keyof typeof OPERATIONS;
 /** Loads: an address from the stack, alignment (as a power of two) and offset as immediates. */
 export const LOADS = {
   'i32.load': { code: [0x28], align: 2, result: 'i32' },
+  'i32.load8_u': { code: [0x2d], align: 0, result: 'i32' },
   'i64.load': { code: [0x29], align: 3, result: 'i64' },
   'f32.load': { code: [0x2a], align: 2, result: 'f32' },
   'v128.load': { code: simd(0x00), align: 4, result: 'v128' },
@@ -85,11 +97,13 @@ export const LOADS = {
   'v128.load8x8_u': { code: simd(0x02), align: 3, result: 'v128' },
   'v128.load32_splat': { code: simd(0x09), align: 2, result: 'v128' },
   'v128.load32_zero': { code: simd(0x5c), align: 2, result: 'v128' },
+  'v128.load64_zero': { code: simd(0x5d), align: 3, result: 'v128' },
 } as const satisfies Record<string, { code: readonly number[]; align: number; result: ValueType }>;
 
 /** Stores: an address and a value from the stack, the same immediates. */
 export const STORES = {
   'i32.store': { code: [0x36], align: 2, value: 'i32' },
+  'i32.store8': { code: [0x3a], align: 0, value: 'i32' },
   'i64.store': { code: [0x37], align: 3, value: 'i64' },
   'f32.store': { code: [0x38], align: 2, value: 'f32' },
   'v128.store': { code: simd(0x0b), align: 4, value: 'v128' },
@@ -99,6 +113,7 @@ export const STORES = {
 export const LANE_STORES = {
   'v128.store8_lane': { code: simd(0x58), align: 0, lanes: 16 },
   'v128.store32_lane': { code: simd(0x5a), align: 2, lanes: 4 },
+  'v128.store64_lane': { code: simd(0x5b), align: 3, lanes: 2 },
 } as const;
 
 /** Control and everything with immediates of its own. */
