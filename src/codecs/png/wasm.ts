@@ -22,7 +22,7 @@ type Task = Parameters<typeof PARAMS>;
 type Int = Local<'i32'>;
 
 /** The module's bytes: one function, `rows`. */
-export function emitRows(): Uint8Array<ArrayBuffer> {
+function emitRows(): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder({ initial: 1 });
   module.func('rows', PARAMS, (f, task) => {
     const { from, rows, bytes, filter, to, columns, channels, depth } = task;
