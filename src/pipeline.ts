@@ -221,7 +221,7 @@ export class ImageClassificationPipeline extends Pipeline<
 
   /**
    * Which places of a picture speak for a label: the class-activation map of Zhou et al. 2016.
-   * @param label a class by name or number; the best when left out. Of a name that several classes bear, the best
+   * @param label a class by name or number; the best when left out. Where several classes have that name, the best of them
    * @throws MobileNetError ARG for a label the model does not have, or a model without a classifier on global pooling
    */
   async explain(image: ImageInput, label?: string | number, options: CallOptions = {}): Promise<Explanation> {
@@ -234,7 +234,8 @@ export class ImageClassificationPipeline extends Pipeline<
     const { pixel_values } = await processor(picture, { signal });
     const outputs = await model.activations(pixel_values, ['logits', 'last_hidden_state'], { signal });
     const logits = outputs.get('logits')!;
-    if (logits.dims.length !== 2) throw new MobileNetError('ARG', "explain: there is no one label with pool: '7x7'");
+    if (logits.dims.length !== 2)
+      throw new MobileNetError('ARG', "explain: with pool: '7x7' a picture has many labels; leave pool out");
     const scores = scoresOf(logits, usualFunction(model.config));
     const id = this.#find(label, scores);
     const map = classActivationMap(outputs.get('last_hidden_state')!, model.state_dict().get('classifier.weight'), id);

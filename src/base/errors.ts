@@ -9,7 +9,7 @@ export type ErrorCode =
   | 'ARG'
   /** Use after `dispose()`. */
   | 'DISPOSED'
-  /** A configuration file or object holds a value that cannot be. */
+  /** A configuration file or object holds an impossible value. */
   | 'CONFIG'
   /** Well formed, but something this package does not do: another model type, picture format, activation. */
   | 'UNSUPPORTED'
@@ -17,9 +17,9 @@ export type ErrorCode =
   | 'NOT_FOUND'
   /** Reading or writing failed for a reason of the system: permission, full disk, network. */
   | 'IO'
-  /** A hub does not let us read a model: no token, a wrong one, or one without the right. */
+  /** A hub does not let us read a model: there is no token, a wrong one, or one without permission. */
   | 'AUTH'
-  /** A file is not kept here, and nobody may or can be asked for it. */
+  /** A file is not in the cache, and the hub must not or cannot be asked for it. */
   | 'OFFLINE'
   /** A downloaded or kept file is not what its size and hash say. */
   | 'HASH'

@@ -27,7 +27,7 @@ export const SHIPPED = {
 } as const;
 
 /**
- * A file of a model, within the limit for its kind whether the folder heeds that or not.
+ * A file of a model, within the limit for its kind, whether or not the folder checks that itself.
  * @param most bytes that it may have
  * @throws MobileNetError LIMIT, BAD_HEADER for what git or a server left in its place, and what the folder throws
  */

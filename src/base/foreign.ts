@@ -23,7 +23,7 @@ export function refuseForeign(bytes: Uint8Array, file: string): void {
     message = `is a git-lfs pointer${size === undefined ? '' : ` to a file of ${size} bytes`}, not the file itself; run "git lfs pull" in its repository, or download the file`;
   } else if (PAGE.test(text)) {
     message =
-      'is a web page, not the file: a page about it, or one with an error, was saved; on a hub the file is behind "download" (/resolve/, not /blob/)';
+      'is a web page, not the file: a page about it, or one with an error, was saved; on a hub, take the "download" link (/resolve/, not /blob/)';
   } else if (XML.test(text)) {
     message = "is XML, not the file: perhaps a server's error was saved; download it again";
   } else if (bytes.length < BEGINNING && ANSWER.test(text)) {
@@ -82,7 +82,7 @@ const SIGNS: readonly (readonly [file: string, about: (folder: string) => string
  * @param wanted what was looked for, in words
  */
 export async function missing(folder: Folder, file: string, wanted = file): Promise<MobileNetError> {
-  // A folder of timm never has what is wanted: that it lacks one file would lead astray.
+  // A folder of timm never has what is wanted: to say that one file is missing would mislead.
   const say = (await isTimm(folder))
     ? `holds a model of timm, not one of transformers; ${convertWith(folder.name)}`
     : `has no ${wanted}; ${(await aboutFolder(folder).catch(() => undefined)) ?? 'is it the folder of a model?'}`;

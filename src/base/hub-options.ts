@@ -26,7 +26,7 @@ export interface HubOptions {
   token?: string | boolean | undefined;
   /** Where files are kept (Node). */
   cache_dir?: string | undefined;
-  /** Ask nobody; what is not kept already is an OFFLINE error. */
+  /** Send no request; a file that is not in the cache is an OFFLINE error. */
   local_files_only?: boolean | undefined;
   /** Download also what is kept already. */
   force_download?: boolean | undefined;
@@ -83,7 +83,7 @@ export interface HubSettings {
   customCache: ResponseCache | null;
   /** Replaces `fetch` for everything that the hub is asked for. */
   fetch: typeof fetch;
-  /** Patience. */
+  /** When a download is tried again, and when it is given up. */
   network: {
     /** How often a file is tried for. */
     attempts: number;
@@ -94,7 +94,7 @@ export interface HubSettings {
   };
 }
 
-/** All but `fetch`, which is a matter of the place. */
+/** All but `fetch`, which depends on the platform. */
 export const DEFAULT_SETTINGS: Omit<HubSettings, 'fetch'> = {
   allowRemoteModels: true,
   allowLocalModels: true,

@@ -2,8 +2,8 @@
 import { expected, listNames, MobileNetError, show } from './errors.js';
 
 /**
- * What code for transformers and transformers.js says and what changes nothing here: nothing of a stranger's is run, and
- * files are read one way. A list holds the values for which that is true; any other would be missed, and is refused.
+ * Options that code for transformers and transformers.js passes, and that change nothing here: downloaded code is never
+ * run, and files are read one way. A list holds the values for which that is true; any other value is refused.
  */
 const WITHOUT_EFFECT: Record<string, readonly unknown[] | undefined> = {
   attn_implementation: undefined,
@@ -28,7 +28,7 @@ const WITHOUT_EFFECT: Record<string, readonly unknown[] | undefined> = {
   use_safetensors: undefined,
 };
 
-/** Options with another name, or another way, here. */
+/** Options that have another name here, or are replaced by something else. */
 const INSTEAD: Record<string, string> = {
   use_auth_token: 'token',
   quantization_config: "dtype: 'float32'",

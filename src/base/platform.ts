@@ -13,7 +13,7 @@ export interface WorkerHandle {
 export interface Platform {
   /**
    * Opens a model's folder by path (Node), by URL, or by its name on the hub where that is known. `named`: a file in it
-   * that the caller chose himself, so that it is a folder.
+   * that the caller chose, so that it must be a folder.
    */
   openFolder?(path: string, options?: HubOptions & { named?: string }): Promise<Folder>;
   /** The folder of a checkpoint that ships with the package, by its name in `SHIPPED`. */

@@ -88,7 +88,7 @@ function describeOption({ description, argChoices, defaultValue, defaultValueDes
   return `${description}${choices}${shown === undefined ? '' : ` (default: ${shown})`}`;
 }
 
-/** A reader such as `head` may close the pipe early: that is its right, and no error. */
+/** A reader such as `head` may close the pipe early: that is not an error. */
 function listenToOutput(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') process.stderr.write(errorLine(error));

@@ -132,7 +132,7 @@ function threads(text: string): number | 'auto' {
   return text === 'auto' ? text : wholeNumber(1, MAX_THREADS)(text);
 }
 
-/** A parser for what is written to: `--out --json` forgot the name, and a folder called `--json` is hard to be rid of. */
+/** A parser for what is written to: `--out --json` forgot the name, and a folder called `--json` is hard to remove. */
 export function outputPath(text: string): string {
   if (!text.startsWith('-')) return text;
   throw new InvalidArgumentError(`Expected a path, and this looks like an option; ./${text} is a path.`);

@@ -1,4 +1,4 @@
-/** Nothing that stands is overwritten without a word: a person at a terminal is asked, a script has to say `--force`. */
+/** No file is overwritten without asking: a person at a terminal is asked, a script has to say `--force`. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';

@@ -85,7 +85,7 @@ async function similar(query: string, inputs: string[], flags: SimilarFlags, ses
       });
       return outcomes.map((outcome, n) => {
         if ('error' in outcome) {
-          if (features === undefined) throw outcome.error; // with nothing to compare with, all else is in vain
+          if (features === undefined) throw outcome.error; // without it there is nothing to compare with
           return outcome;
         }
         if (features === undefined) features = outcome.value;

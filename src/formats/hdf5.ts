@@ -88,8 +88,8 @@ export class Hdf5 {
   }
 
   /**
-   * A text, or a list of texts, that describes the object at `path`; undefined where there is none by that name or it is
-   * no text.
+   * A text, or a list of texts, that describes the object at `path`; undefined where no attribute has that name or it is
+   * not text.
    */
   attribute(path: string, name: string): string | string[] | undefined {
     for (const message of this.#objects.get(path) ?? []) {

@@ -153,7 +153,7 @@ export async function list(remote: Remote, revision: string, signal?: AbortSigna
   if (typeof sha !== 'string' || !isCommit(sha) || !Array.isArray(siblings)) {
     throw new MobileNetError(
       'BAD_HEADER',
-      `${remote.repo}: ${remote.host.host} is no hub: it gives no list of the model's files`,
+      `${remote.repo}: ${remote.host.host} is not a hub: it does not list the model's files`,
     );
   }
   const files = new Map<string, FileFacts>();

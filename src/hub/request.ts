@@ -135,7 +135,9 @@ export async function get(
     const location = response.status >= 300 && response.status < 400 ? response.headers.get('location') : null;
     if (location === null || enough(response)) return response;
     discard(response);
-    const next: URL = URL.canParse(location, url.href) ? new URL(location, url) : refuse(what, 'a redirect to no URL');
+    const next: URL = URL.canParse(location, url.href)
+      ? new URL(location, url)
+      : refuse(what, 'a redirect to text that is not a URL');
     if (next.protocol !== 'https:' && next.protocol !== url.protocol) refuse(what, `a redirect to ${next.protocol}`);
     url = next;
   }

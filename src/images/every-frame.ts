@@ -63,14 +63,14 @@ function nextFrame(video: VideoLike, last: number, signal: AbortSignal | undefin
     let cancel = () => {};
     // Chromium's element is not `ended` when all tracks of its stream were stopped; the stream tells.
     const stream = video.srcObject as Partial<MediaStream> | null | undefined;
-    const settle = (more: boolean) => {
+    const finish = (more: boolean) => {
       cancel();
       stream?.removeEventListener?.('inactive', end);
       for (const name of ENDINGS) video.removeEventListener(name, end);
       signal?.removeEventListener('abort', end);
       resolve(more);
     };
-    const end = () => settle(false);
+    const end = () => finish(false);
     const ready = () => video.readyState >= 2 && video.videoWidth > 0;
     if (signal?.aborted || video.ended || stream?.active === false) return resolve(false);
     stream?.addEventListener?.('inactive', end);
@@ -78,17 +78,17 @@ function nextFrame(video: VideoLike, last: number, signal: AbortSignal | undefin
     signal?.addEventListener('abort', end);
     if (video.requestVideoFrameCallback !== undefined) {
       const wait = () => {
-        const handle = video.requestVideoFrameCallback!(() => (ready() ? settle(true) : wait()));
+        const handle = video.requestVideoFrameCallback!(() => (ready() ? finish(true) : wait()));
         cancel = () => video.cancelVideoFrameCallback?.(handle);
       };
       // A film that stands still shows its first frame without a call.
-      if (Number.isNaN(last) && ready()) settle(true);
+      if (Number.isNaN(last) && ready()) finish(true);
       else wait();
       return;
     }
-    // Where there is no such call, the screen's: a film whose time has moved has another frame.
+    // Without such a call, ask at every frame of the screen: a film whose time has moved shows another frame.
     const look = () => {
-      if (ready() && video.currentTime !== last) return settle(true);
+      if (ready() && video.currentTime !== last) return finish(true);
       const handle = requestAnimationFrame(look);
       cancel = () => cancelAnimationFrame(handle);
     };

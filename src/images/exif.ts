@@ -15,7 +15,7 @@ const SHORT = 3;
 const LONG = 4;
 const ENTRY_BYTES = 12;
 
-/** The orientation in an EXIF block, which starts with its TIFF header. Damaged or absent, it is 1: a picture is no worse for it. */
+/** The orientation in an EXIF block, which starts with its TIFF header. 1 where it is damaged or absent: the picture can be read all the same. */
 export function exifOrientation(tiff: Uint8Array): Orientation {
   if (tiff.length < 8) return 1;
   const view = new DataView(tiff.buffer, tiff.byteOffset, tiff.byteLength);

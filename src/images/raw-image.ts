@@ -191,7 +191,7 @@ export class RawImage implements Pixels {
 
   /**
    * Resized with PIL's filters, antialiased. A width or height of null or -1 follows from the other and keeps the shape.
-   * @throws MobileNetError ARG for sizes that are none, LIMIT above `env.limits.imagePixels`
+   * @throws MobileNetError ARG for impossible sizes, LIMIT above `env.limits.imagePixels`
    */
   async resize(width: number | null, height: number | null = null, options: ResizeOptions = {}): Promise<RawImage> {
     checkOptions(options, ['resample'], 'resize');

@@ -112,7 +112,7 @@ function chunksOfNext(href: string): string[] {
 /** The file that this code runs from, which is the bundle where there is one; undefined where that cannot be told. */
 function runningFile(): string | undefined {
   try {
-    return __filename; // CommonJS. webpack, which knows better at times, makes it throw in a bundle of ES modules
+    return __filename; // CommonJS. webpack sometimes replaces it by code that throws in a bundle of ES modules
   } catch {
     const { url } = import.meta;
     return url?.startsWith('file:') ? fileURLToPath(url) : undefined;

@@ -147,7 +147,7 @@ async function openFolder(path: string, options: HubOptions = {}): Promise<Folde
   };
 }
 
-/** A file of a model. Servers of single-page applications answer with their page where there is none; no model file is HTML. */
+/** A file of a model. Servers of single-page applications answer with their page in place of a missing file; no model file is HTML. */
 async function modelFile(url: URL, file: string, signal?: AbortSignal): Promise<Response | undefined> {
   const response = await requestFile(url, file, signal);
   const isPage = response.ok && response.headers.get('content-type')?.startsWith('text/html');

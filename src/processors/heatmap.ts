@@ -59,7 +59,7 @@ export function heatmap(
   return new RawImage(out, size.width, size.height, 4);
 }
 
-/** Where in the map, counted from the middle of its first value, each pixel of the picture lies; NaN for none. */
+/** Where in the map, counted from the middle of its first value, each pixel of the picture lies; NaN outside of it. */
 function positions(
   length: number,
   resized: number,

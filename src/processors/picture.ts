@@ -86,7 +86,7 @@ function valuesOf(tensor: Tensor, where: string): Pick<Picture, 'data' | 'type'>
   if (type !== 'float32' && type !== 'float64') {
     throw new MobileNetError(
       'ARG',
-      `${where}: a ${type} tensor is no picture; convert it with .to('float32') or .to('uint8')`,
+      `${where}: a ${type} tensor is not a picture; convert it with .to('float32') or .to('uint8')`,
     );
   }
   const values = Float64Array.from(data as Float32Array | Float64Array);

@@ -357,10 +357,10 @@ describe('H4: a hub that does not behave', () => {
     expect((await refusal(hf_hub_download(REPO, 'config.json'))).message).toMatch(/web page/);
   });
 
-  it('a server that is no hub is told from one', async () => {
+  it('a server that is not a hub is recognized', async () => {
     const { hub } = await testHub();
     hub.fault = (_, _request, response) => response.writeHead(200).end('{}');
-    expect((await refusal(hf_hub_download(REPO, 'config.json'))).message).toMatch(/X-Repo-Commit.*no hub/);
+    expect((await refusal(hf_hub_download(REPO, 'config.json'))).message).toMatch(/X-Repo-Commit.*not a hub/);
     hub.fault = (_, _request, response) =>
       response.writeHead(200, { 'x-repo-commit': COMMIT, etag: '"../../../x"' }).end('{}');
     expect((await refusal(hf_hub_download(REPO, 'config.json'))).message).toMatch(/ETag/);

@@ -53,7 +53,7 @@ class Lanes {
   readonly out: Float32Array;
   /**
    * One output pixel, all channels, to out[to …]: its window's columns start at index `i` of the lanes and lie `step`
-   * apart; its weights start at `w`. Two pixels at a time, which share reads, gained 8 %, and was not worth its length.
+   * apart; its weights start at `w`. Two pixels at a time, which share reads, gained 8 %, and was not worth the longer code.
    */
   readonly onePixel: (i: number, step: number, w: number, C: number, to: number) => void;
 

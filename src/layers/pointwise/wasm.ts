@@ -281,7 +281,7 @@ function emitBlocks(f: FunctionBuilder, p: Parameters<typeof PARAMS>, relaxed: b
 
 /**
  * Reads a portion of the next panel, a line at a time, so that it is in the cache when its turn comes: weights of deep
- * layers are used by few pixels, and come from memory. 196×96→576 takes 0.433 ms instead of 0.438.
+ * layers are used by few pixels, and come from memory. It gains little (bench/README.md, "Small differences").
  */
 function readAhead(f: FunctionBuilder, next: Local<'i32'>, nextEnd: Local<'i32'>, portion: Local<'i32'>): void {
   const [stop, unused] = f.locals('i32', 2);
@@ -300,7 +300,7 @@ function readAhead(f: FunctionBuilder, next: Local<'i32'>, nextEnd: Local<'i32'>
  * The next `height` pixels by `vectors`·4 channels of a panel, in which an input channel is `step` bytes from the next.
  * The loop counts by the address of its weights alone, and is not unrolled here: V8 does that, and of a longer body it
  * would gather all loads at the top, more than registers can hold. By hand, two steps a round run at 20 GMAC/s instead
- * of 31. In Node 20 a step that is no constant costs 7 %, and so does another local that lives on across the loop.
+ * of 31. In Node 20 a step that is not a constant costs 7 %, and so does one more local that is needed after the loop.
  */
 function tile(context: Context, height: number, vectors: number, step: Operand<'i32'>): void {
   const { f, pixelAt, weightsAt, outAt, biasAt, residual, toResidual, rowBytes, outBytes, low, high, left } = context;

@@ -188,7 +188,7 @@ export function matchWeights(
   return { state, newlyInitialized, unexpected, notes: note === undefined ? [] : [`${file ?? 'weights'}: ${note}`] };
 }
 
-/** A network that is random for the most part is nobody's wish: the file is another model's, or has other names. */
+/** Nobody wants a network that is mostly random: the file is another model's, or has other names. */
 function refuseOther(
   missing: string[],
   all: number,
@@ -204,7 +204,7 @@ function refuseOther(
   );
 }
 
-/** A classifier where a segmenter is wanted, or the reverse, deserves better than two lists of names. */
+/** A classifier where a segmenter is wanted, or the reverse, gets a message of its own in place of two lists of names. */
 function checkHead(wanted: Iterable<string>, found: Iterable<string>, file: string | undefined): void {
   const headOf = (names: Iterable<string>) => [...names].map((name) => HEAD.exec(name)?.[1]).find((head) => head);
   const [own, other] = [headOf(wanted), headOf(found)];

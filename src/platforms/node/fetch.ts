@@ -27,7 +27,7 @@ export const fetchHere: typeof fetch = async (input, init = {}) => {
   throw new TypeError('fetch failed', { cause: new Error('redirect count exceeded') });
 };
 
-/** Deno and Bun know the variables. Whoever has set a dispatcher of undici, or another fetch, has said what he wants. */
+/** Deno and Bun know the variables. Who has set a dispatcher of undici, or another fetch, wants that one. */
 function hasOwnWay(): boolean {
   const dispatcher = (globalThis as { [key: symbol]: object | undefined })[Symbol.for('undici.globalDispatcher.1')];
   const usual = dispatcher === undefined || dispatcher.constructor.name === 'Agent';
@@ -59,7 +59,7 @@ export function proxyOf({ protocol, hostname, port }: URL, variables = process.e
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     // Without the text, which may hold a password.
-    const got = url === undefined ? 'what is no URL' : url.protocol;
+    const got = url === undefined ? 'text that is not a URL' : url.protocol;
     throw new MobileNetError(
       'UNSUPPORTED',
       `${from}: expected a proxy as http://host:port, got ${got}; NO_PROXY=${hostname} goes without`,

@@ -15,7 +15,7 @@ export async function isFolder(path: string): Promise<boolean> {
 
 /**
  * Opens a folder of model files.
- * @param named a file that the caller chose himself, so that it may be a link to anywhere, as our own names may
+ * @param named a file that the caller chose, so that it may be a link to anywhere, as our own names may
  * @throws MobileNetError NOT_FOUND when there is no such folder, IO when the system does not let us look
  */
 export async function openLocalFolder(path: string, named?: string): Promise<Folder> {
@@ -174,7 +174,7 @@ async function collect(stream: AsyncIterable<Uint8Array>, limit: number, name: s
 /**
  * Writes files into a folder, made if it is not there. Each appears whole or not at all: all are written under names of
  * their own and flushed to the disk, then renamed. Whatever fails, no temporary file stays and older files are intact.
- * @throws MobileNetError PATH_ESCAPE for a name that is no plain one; IO
+ * @throws MobileNetError PATH_ESCAPE for a name with a path in it; IO
  */
 export async function writeFolder(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
   for (const file of files.keys()) {

@@ -80,7 +80,7 @@ export class PictureThreads {
     return new Promise((resolve, reject) => thread.jobs.set(id, { file, resolve, reject }));
   }
 
-  /** Ends the threads. What they have not finished is never settled. */
+  /** Ends the threads. Promises of what they have not finished stay pending. */
   close(): void {
     for (const { worker, jobs } of this.#threads) {
       jobs.clear();
@@ -108,7 +108,7 @@ export class PictureThreads {
       this.#threads.delete(thread);
       for (const { file, resolve } of thread.jobs.values()) resolve(this.#prepareHere(file));
     });
-    // Behind the listeners: one for messages makes a thread count again, and a run without a model would never end.
+    // After the listeners: one for messages makes a thread count again, and a run without a model would never end.
     worker.unref();
   }
 

@@ -37,7 +37,7 @@ export async function getThrough(
 /** Without user and password. */
 const describe = ({ url, from }: ProxyServer): string => `the proxy ${url.host} of ${from}`;
 
-/** An error of the proxy's own; what is not the caller's fault may pass, and is tried again. */
+/** An error of the proxy's own; a failure that is not the caller's fault is tried again. */
 function refusal(proxy: ProxyServer, { statusCode = 0, statusMessage }: IncomingMessage): Error {
   const answer = `answers ${statusCode} ${statusMessage}`;
   if (statusCode >= 500) return new Error(answer);

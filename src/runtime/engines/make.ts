@@ -53,6 +53,6 @@ export async function prepareEngine(device: Device, { threads, wasmModule }: Eng
   try {
     await compileAhead(threadCount(threads) > 1 && canShareMemory());
   } catch {
-    // Bad options and refusals come up again, where they can be told.
+    // makeEngine throws the same again, where the caller sees it.
   }
 }

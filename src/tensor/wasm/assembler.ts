@@ -224,7 +224,7 @@ export class FunctionBuilder {
     this.#code.push(CODES.localSet, ...u32(local.index));
   }
 
-  /** sum + a·b in four floats: rounded twice, or in a relaxed module at the machine's pleasure once. */
+  /** sum + a·b in four floats: rounded twice; in a relaxed module once, where the machine does that. */
   mulAdd(sum: Expr<'v128'>, a: Expr<'v128'>, b: Expr<'v128'>): Expr<'v128'> {
     return this.#relaxed ? f32x4.relaxed_madd(a, b, sum) : f32x4.add(sum, f32x4.mul(a, b));
   }

@@ -143,7 +143,7 @@ class FileSink implements Sink {
     this.#hash = this.#newHash(this.#size);
   }
 
-  /** Undefined where the etag is no hash. */
+  /** Undefined where the etag is not a hash. */
   async digest(path: string): Promise<string | undefined> {
     if (this.#hash !== undefined) return this.#hash.digest('hex');
     const late = this.#newHash(this.length);

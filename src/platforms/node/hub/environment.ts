@@ -47,7 +47,7 @@ export function tokenOf({ token }: HubOptions): string | undefined {
   const found = variable('HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN')?.trim() || storedToken();
   if (found) return found;
   if (token === true)
-    throw new MobileNetError('AUTH', 'token: there is none; set HF_TOKEN, or log in with hf auth login');
+    throw new MobileNetError('AUTH', 'token: expected one, found none; set HF_TOKEN, or log in with hf auth login');
   return undefined;
 }
 

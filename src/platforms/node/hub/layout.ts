@@ -140,7 +140,7 @@ export class RepoCache {
 
 export const folderName = (repo: string): string => `models--${repo.replaceAll('/', '--')}`;
 
-/** `google/mobilenet_v2_1.0_224` from its folder's name; undefined for what is no model's folder. */
+/** `google/mobilenet_v2_1.0_224` from its folder's name; undefined for any other folder. */
 export function modelOf(name: string): string | undefined {
   return name.startsWith('models--') ? name.slice('models--'.length).replace('--', '/') : undefined;
 }

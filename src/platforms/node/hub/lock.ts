@@ -1,7 +1,7 @@
 /**
  * One process at a time downloads a file; the others wait and find it done. A lock names its process and is touched
  * while it is held, so that one whose process has died is broken: at once on the same computer, elsewhere after half a
- * minute. It saves bandwidth and is no more than that: two holders would write files of their own and rename each.
+ * minute. It only saves bandwidth: two holders would write files of their own and rename each.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';

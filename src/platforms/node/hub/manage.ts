@@ -148,7 +148,7 @@ async function stateOf({ path, size }: CachedFile): Promise<Verdict['state']> {
 export async function removeFromCache(repo: string, options: Where = {}): Promise<CachedModel> {
   const [model] = await chosen(repo, options);
   try {
-    // First what names files, then the files: a process that is killed in between leaves no name of nothing.
+    // First what names files, then the files: a process that is killed in between leaves no name without its file.
     for (const part of ['refs', 'snapshots', '']) await rm(join(model.path, part), { recursive: true, force: true });
     await rm(join(cacheFolder(options), '.locks', folderName(repo)), { recursive: true, force: true });
   } catch (cause) {

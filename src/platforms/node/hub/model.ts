@@ -184,7 +184,7 @@ export class HubModel {
       const missing = commit === undefined ? 'X-Repo-Commit' : 'ETag';
       throw new MobileNetError(
         'IO',
-        `${what}: ${this.remote.host.host} answers without ${missing}, and is no hub; env.useFSCache = false does without`,
+        `${what}: ${this.remote.host.host} answers without ${missing}, so it is not a hub; env.useFSCache = false does without`,
         { file: what },
       );
     }

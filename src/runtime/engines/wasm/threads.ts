@@ -21,7 +21,7 @@ const { CLAIM, DONE, JOINED, ASLEEP, MAIN_ASLEEP, FUNCTION, ARGUMENTS, AT, FROM,
 
 /** Chunks are taken when a thread has time, so that a slow one does not hold up the others. */
 const CHUNKS_PER_THREAD = 4;
-/** Milliseconds that a worker looks out for the next call before it sleeps: longer than between steps of a network. */
+/** Milliseconds that a worker watches for the next call before it sleeps: longer than between steps of a network. */
 const WORKER_SPIN = 0.3;
 /** Milliseconds without a call after which a worker ends; it is started again when one comes. */
 const WORKER_IDLE = 10_000;
@@ -166,7 +166,7 @@ export class Team {
     }
   }
 
-  /** Waits on, and lets news of a death come in. */
+  /** Waits on, and lets the event loop tell that a worker has died. */
   async #late(chunks: number, whole: () => void): Promise<void> {
     const { words } = this.#share;
     while (Atomics.load(words, DONE) < chunks) {

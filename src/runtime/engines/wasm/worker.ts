@@ -28,10 +28,10 @@ export const WORDS = {
   TO: 39,
   GRAIN: 40,
   CHUNKS: 41,
-  /** Workers that have gone home, until the main thread hears of it. */
+  /** Workers that have ended, until the main thread is told. */
   GONE: 42,
 } as const;
-/** Behind them the arguments as float64, which holds every i32 and f32. */
+/** After them the arguments as float64, which holds every i32 and f32. */
 export const ARGUMENTS_AT = 48 * Int32Array.BYTES_PER_ELEMENT;
 export const MOST_ARGUMENTS = 30;
 export const BLOCK_BYTES = ARGUMENTS_AT + MOST_ARGUMENTS * Float64Array.BYTES_PER_ELEMENT;
@@ -52,7 +52,7 @@ export interface WorkerTask {
   memory: WebAssembly.Memory;
   /** Address of the block. */
   block: number;
-  /** Milliseconds to look out for the next call before going to sleep, and to sleep before going home. */
+  /** Milliseconds to look out for the next call before it sleeps, and to sleep before it ends. */
   spin: number;
   idle: number;
   names: typeof WORDS;
