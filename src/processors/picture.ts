@@ -122,32 +122,23 @@ function interleave(planes: Picture['data'], channels: number): Picture['data'] 
   return out;
 }
 
-/** Grey becomes three equal channels; transparency is laid over white. RGB comes back as it is. */
-export function toRgb(picture: Picture, where: string): Picture {
-  if (picture.channels === 3) return picture;
-  if (picture.channels === 1) return mapPixels(picture, (value) => value);
-  if (picture.from === 'pixels') return mapPixels(picture, overWhitePillow);
-  if (picture.type === 'uint8' || picture.type === 'integer') return mapPixels(picture, overWhiteIntegers);
+/** RGBA as RGB, laid over white. */
+export function overWhite(picture: Picture, where: string): Picture {
+  if (picture.from === 'pixels') return blend(picture, overWhitePillow);
+  if (picture.type === 'uint8' || picture.type === 'integer') return blend(picture, overWhiteIntegers);
   if (picture.data.some((value) => value < 0 || value > 1)) {
     throw new MobileNetError('ARG', `${where}: RGBA in floats must be between 0 and 1 to be laid over white`);
   }
-  return mapPixels(picture, picture.type === 'float32' ? overWhiteFloat32 : overWhiteFloat64);
+  return blend(picture, picture.type === 'float32' ? overWhiteFloat32 : overWhiteFloat64);
 }
 
-/** The same without regard to transparency: PIL's `convert('RGB')`, which is how transformers' `load_image` opens files. */
-export function dropAlpha(picture: Picture): Picture {
-  return picture.channels === 3 ? picture : mapPixels(picture, (value) => value);
-}
-
-function mapPixels(picture: Picture, blend: (value: number, alpha: number) => number): Picture {
-  const { data, channels, width, height } = picture;
+function blend(picture: Picture, over: (value: number, alpha: number) => number): Picture {
+  const { data, width, height } = picture;
   const pixels = width * height;
   const out = data instanceof Float64Array ? new Float64Array(pixels * 3) : new Uint8Array(pixels * 3);
-  const colors = channels === 1 ? 1 : 3;
   for (let p = 0; p < pixels; p++) {
-    const at = p * channels;
-    const alpha = data[at + channels - 1];
-    for (let c = 0; c < 3; c++) out[p * 3 + c] = blend(data[at + (c % colors)], alpha);
+    const alpha = data[p * 4 + 3]!;
+    for (let c = 0; c < 3; c++) out[p * 3 + c] = over(data[p * 4 + c]!, alpha);
   }
   return { ...picture, data: out, channels: 3 };
 }

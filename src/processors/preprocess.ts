@@ -7,12 +7,14 @@ import { MobileNetError } from '../base/errors.js';
 import type { Pixels } from '../base/pixels.js';
 import { looksLikePixels } from '../base/pixels.js';
 import { type ImageInput, load_image, type ReadOptions } from '../images/raw-image.js';
-import { Resampling, type ResamplingNumber } from '../images/resize/filters.js';
+import { Resampling } from '../images/resize/filters.js';
 import { resize } from '../images/resize/resize.js';
+import { resizeRows, type Window } from '../images/resize/rows.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type Geometry, planGeometry } from './geometry.js';
 import type { ResolvedOptions } from './options.js';
-import { dropAlpha, mapsOfTensor, type Picture, pictureOfPixels, picturesOfTensor, toBytes, toRgb } from './picture.js';
+import { mapsOfTensor, overWhite, type Picture, pictureOfPixels, picturesOfTensor, toBytes } from './picture.js';
+import { type Numbers, Planes } from './planes.js';
 
 /** A picture wherever it is, or a batch in one tensor [N, …]. */
 export type OneInput = ImageInput | Tensor;
@@ -47,7 +49,7 @@ export async function* preparePictures(
       begun.push(loading);
     }
     const image = await unlessAborted(begun.shift()!, signal);
-    for (const picture of readImage(image, settings, `images[${i}]`)) yield prepare(picture, settings, `images[${i}]`);
+    yield* prepareAll(image, settings, `images[${i}]`);
   }
 }
 
@@ -71,25 +73,39 @@ function listOf(input: ProcessorInput, where: string): readonly OneInput[] {
   return list;
 }
 
-function readImage(image: Pixels | Tensor, settings: ResolvedOptions, where: string): Picture[] {
+function* prepareAll(image: Pixels | Tensor, settings: ResolvedOptions, where: string): Generator<Prepared> {
   const pictures =
     image instanceof Tensor
       ? picturesOfTensor(image, settings.input_data_format, where)
       : [pictureOfPixels(image, where)];
-  const expected = settings.do_normalize ? normalizedChannels(settings) : undefined;
-  return pictures.map((picture) => {
-    const converted = convertChannels(picture, settings.do_convert_rgb, where);
-    if (expected === undefined || converted.channels === expected) return converted;
-    throw new MobileNetError(
-      'ARG',
-      `${where}: image_mean and image_std are for ${expected} channels, the picture has ${converted.channels}; do_convert_rgb makes it RGB (true) or leaves it (false)`,
-    );
-  });
+  for (const picture of pictures) yield prepare(picture, settings, where);
 }
 
-function convertChannels(picture: Picture, do_convert_rgb: boolean | null, where: string): Picture {
-  if (do_convert_rgb) return toRgb(picture, where);
-  return do_convert_rgb === null && picture.from === 'pixels' ? dropAlpha(picture) : picture;
+function prepare(given: Picture, settings: ResolvedOptions, where: string): Prepared {
+  const channels = resultChannels(given, settings, where);
+  const picture = given.channels === 4 && settings.do_convert_rgb ? overWhite(given, where) : given;
+  const { pixels, scaled } = settings.do_resize ? toBytes(picture, where) : { pixels: picture, scaled: false };
+  const numbers = settings.do_resize ? (scaled ? 'scaled' : 'uint8') : picture.type;
+  const { rows, prepared } = begin(picture, channels, numbers, settings);
+  rows.rows(pixels.data, 0, picture.height);
+  rows.close();
+  return prepared;
+}
+
+/** Grey becomes RGB when it is written three times, and alpha is dropped by not being read. */
+function resultChannels(
+  { channels, from }: Pick<Picture, 'channels' | 'from'>,
+  settings: ResolvedOptions,
+  where: string,
+): number {
+  const { do_convert_rgb } = settings;
+  const converted = do_convert_rgb || (do_convert_rgb === null && from === 'pixels') ? 3 : channels;
+  const expected = settings.do_normalize ? normalizedChannels(settings) : undefined;
+  if (expected === undefined || converted === expected) return converted;
+  throw new MobileNetError(
+    'ARG',
+    `${where}: image_mean and image_std are for ${expected} channels, the picture has ${converted}; do_convert_rgb makes it RGB (true) or leaves it (false)`,
+  );
 }
 
 /** How many channels the lists of mean and deviation are for; undefined when they are single numbers. */
@@ -98,12 +114,50 @@ function normalizedChannels({ image_mean, image_std }: ResolvedOptions): number 
   return typeof image_std === 'object' ? image_std.length : undefined;
 }
 
-function prepare(picture: Picture, settings: ResolvedOptions, where: string): Prepared {
-  const plan = planGeometry(settings, picture.height, picture.width);
-  const { height, width } = plan.output;
-  const values = new Float32Array(picture.channels * height * width);
-  writePlanes(place(picture, plan, settings, settings.resample, where), plan, settings, values);
-  return { values, dims: [picture.channels, height, width], original: [picture.height, picture.width] };
+/** What takes the rows of a picture. */
+interface Rows {
+  rows(data: Picture['data'], first: number, count: number): void;
+  close(): void;
+}
+
+/**
+ * Begins a picture that is handed in row by row. It is resized, cropped, rescaled and normalised on the way, so that no
+ * other picture is made of it.
+ * @param channels of the result
+ * @param numbers of the rows: bytes, where they are to be resized
+ * @returns what takes the rows, and what is complete after the last of them
+ */
+function begin(
+  source: Pick<Picture, 'width' | 'height' | 'channels'>,
+  channels: number,
+  numbers: Numbers,
+  settings: ResolvedOptions,
+): { rows: Rows; prepared: Prepared } {
+  const { width, height } = source;
+  const geometry = planGeometry(settings, height, width);
+  const { output, resized, window } = geometry;
+  const planes = new Planes(channels, numbers, geometry, settings);
+  const prepared: Prepared = {
+    values: planes.values,
+    dims: [channels, output.height, output.width],
+    original: [height, width],
+  };
+  if (!settings.do_resize) return { rows: croppedRows(source, window, planes), prepared };
+  const kept = Math.min(channels, source.channels);
+  const plan = { source, ...resized, filter: settings.resample, window, channels: kept };
+  return { rows: resizeRows(plan, (row, y) => planes.write(row, 0, kept, y)), prepared };
+}
+
+function croppedRows({ width, channels }: Pick<Picture, 'width' | 'channels'>, window: Window, planes: Planes): Rows {
+  return {
+    rows(data, first, count) {
+      const end = Math.min(first + count, window.top + window.height);
+      for (let y = Math.max(first, window.top); y < end; y++) {
+        planes.write(data, ((y - first) * width + window.left) * channels, channels, y - window.top);
+      }
+    },
+    close() {},
+  };
 }
 
 /** All pictures in one tensor [N,C,H,W]. */
@@ -138,7 +192,7 @@ export async function makeLabels(
   const data = new BigInt64Array(count * height * width);
   for (const [i, map] of maps.entries()) {
     const reduced = settings.do_reduce_labels ? reduceLabels(map) : map;
-    const placed = place(reduced, plans[i]!, settings, Resampling.nearest, `segmentation_maps[${i}]`);
+    const placed = place(reduced, plans[i]!, settings, `segmentation_maps[${i}]`);
     const { window, at } = plans[i]!;
     for (let y = 0; y < window.height; y++) {
       const from = (placed.top + y) * placed.picture.width + placed.left;
@@ -184,72 +238,16 @@ function commonDims(dims: readonly (readonly number[])[], where: string): readon
   return dims[0]!;
 }
 
-/** A picture after resizing, and where in it the window begins. */
+/** A map after resizing, and where in it the window begins. */
 interface Placed {
-  picture: Picture;
+  picture: Pick<Picture, 'data' | 'width'>;
   top: number;
   left: number;
 }
 
-function place(
-  picture: Picture,
-  { resized, window }: Geometry,
-  settings: ResolvedOptions,
-  resample: ResamplingNumber,
-  where: string,
-): Placed {
-  if (!settings.do_resize) return { picture, top: window.top, left: window.left };
-  const { pixels, scaled } = toBytes(picture, where);
+function place(map: Picture, { resized, window }: Geometry, settings: ResolvedOptions, where: string): Placed {
+  if (!settings.do_resize) return { picture: map, top: window.top, left: window.left };
+  const { pixels } = toBytes(map, where);
   // Only the window is computed: what the crop throws away is often most of a long picture.
-  const part = resize(pixels, resized.width, resized.height, resample, window);
-  const { width, height } = part;
-  if (!scaled) return { picture: { ...picture, data: part.data, width, height, type: 'uint8' }, top: 0, left: 0 };
-  const data = Float64Array.from(part.data, (value) => Math.fround(value * (1 / 255)));
-  return { picture: { ...picture, data, width, height, type: 'float32' }, top: 0, left: 0 };
-}
-
-/** One picture [H,W,C] into planes [C,H,W] of its output size, rescaled and normalised. */
-function writePlanes(
-  { picture, top, left }: Placed,
-  { output, window, at }: Geometry,
-  settings: ResolvedOptions,
-  planes: Float32Array,
-): void {
-  const { data, width, channels } = picture;
-  const plane = output.height * output.width;
-  const padded = window.height * window.width < plane;
-  for (let c = 0; c < channels; c++) {
-    const convert = makeConversion(settings, picture.type, c);
-    if (padded) planes.fill(convert(0), c * plane, (c + 1) * plane);
-    // A byte has 256 values only.
-    const table = data instanceof Float64Array ? undefined : Float32Array.from({ length: 256 }, (_, v) => convert(v));
-    for (let y = 0; y < window.height; y++) {
-      let from = ((top + y) * width + left) * channels + c;
-      let to = c * plane + (at.top + y) * output.width + at.left;
-      for (let x = 0; x < window.width; x++, from += channels, to++) {
-        planes[to] = table ? table[data[from]!]! : convert(data[from]!);
-      }
-    }
-  }
-}
-
-/**
- * Rescaling and normalisation of one channel. NumPy multiplies in float64 and rounds to float32; it then subtracts and
- * divides in float32, rounding each time, or in float64 when the values still are.
- */
-function makeConversion(settings: ResolvedOptions, type: Picture['type'], channel: number): (value: number) => number {
-  const { do_rescale, rescale_factor, do_normalize } = settings;
-  const mean = ofChannel(settings.image_mean, channel);
-  const std = ofChannel(settings.image_std, channel);
-  if (type === 'float64' && !do_rescale) return do_normalize ? (value) => (value - mean) / std : (value) => value;
-  const round = Math.fround;
-  const rescale = (value: number) => round(do_rescale ? value * rescale_factor : value);
-  if (!do_normalize) return rescale;
-  const mean32 = round(mean);
-  const std32 = round(std);
-  return (value) => round(round(rescale(value) - mean32) / std32);
-}
-
-function ofChannel(values: number | readonly number[], channel: number): number {
-  return typeof values === 'number' ? values : values[channel]!;
+  return { picture: resize(pixels, resized.width, resized.height, Resampling.nearest, window), top: 0, left: 0 };
 }
