@@ -6,8 +6,9 @@
  * before joins those that are damaged next. That needs no instrumented build, which tools that have one cannot make of ES
  * modules (jsfuzz hooks `require`, @jazzer.js needs a newer glibc), and it reached every refusal that the readers have.
  */
-import { crc32 } from 'node:zlib';
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { env } from '../../src/base/env.js';
 import { MobileNetError } from '../../src/base/errors.js';
 import { MobileNetV2Config, MobileNetV2ImageProcessor } from '../../src/entries/main-node.js';
 import { readPytorch } from '../../src/formats/pytorch.js';
@@ -24,6 +25,9 @@ import { SEED } from '../helpers/seed.js';
 import { concat, fixture, int, memoryFolder, split, utf8, zip } from '../helpers/weight-files.js';
 import { Ledger, resident } from './ledger.js';
 import { type Below, belowOf, mutateBytes, mutateJson } from './mutate.js';
+import { mutateJpeg, mutatePng, withPngCrcs } from './mutate-pictures.js';
+
+env.onWarning = () => {}; // half of the pictures are read with one
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 5_000);
 const ledger = new Ledger('fuzz', `FUZZ_SEED=${SEED} npm run fuzz`);
@@ -66,18 +70,6 @@ function readAll(tensors: ReturnType<typeof readSafetensors>['tensors']): void {
   }
 }
 
-/** Corrects the CRC of every chunk, so that a mutation reaches what lies behind that check. */
-function withPngCrcs(bytes: Uint8Array): Uint8Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  for (let at = 8; at + 12 <= bytes.length; ) {
-    const end = at + 8 + view.getUint32(at);
-    if (end + 4 > bytes.length) break;
-    view.setUint32(end, crc32(bytes.subarray(at + 4, end)));
-    at = end + 4;
-  }
-  return bytes;
-}
-
 /** A torch zip in parts: a mutant of its pickle is put in the place of the sound one, with the right checksum. */
 const archive = new Zip(fixture('zip.bin'), 'zip.bin');
 const PARTS = [...archive.entries.values()].map((entry) => ({ name: entry.name, data: archive.read(entry).bytes }));
@@ -110,7 +102,25 @@ const JPEGS = [
   jpeg({ width: 20, height: 20, components, jfif: true, exif: exifBlock(5) }),
   jpeg({ width: 20, height: 20, components, progressive: true }),
   jpeg({ components: [...components, { id: 4, value: 50 }], adobe: 2 }),
+  ...ofEveryKind(),
 ];
+/** Some of each kind that libjpeg-turbo writes, with tables and data as they are. */
+function ofEveryKind(): Uint8Array[] {
+  const read = (extension: string) =>
+    readFileSync(new URL(`../goldens/images/jpeg_matrix.${extension}`, import.meta.url));
+  const files = read('bin');
+  const entries: { kind: string; at: number; bytes: number; error?: string }[] = Object.values(
+    JSON.parse(read('json').toString()),
+  );
+  const perKind = new Map<string, number>();
+  return entries
+    .filter(({ kind, error }) => {
+      perKind.set(kind, (perKind.get(kind) ?? 0) + 1);
+      return error === undefined && kind !== 'damaged' && perKind.get(kind)! % 5 === 1;
+    })
+    .map(({ at, bytes }) => new Uint8Array(files.subarray(at, at + bytes)));
+}
+
 const INDEX = 'model.safetensors.index.json';
 const weight_map = {
   'layer.0.weight': 'model-00001-of-00002.safetensors',
@@ -118,6 +128,18 @@ const weight_map = {
 };
 const CONFIG = utf8(new MobileNetV2Config({ depth_multiplier: 0.35 }).to_json_string());
 const PREPROCESSOR = utf8(JSON.stringify(new MobileNetV2ImageProcessor().to_dict()));
+
+/** One decoder reads all files: what a damaged one leaves in its memory must not reach the next. */
+let before: { sound: Uint8Array; pixels: Uint8Array | undefined; reads: number } | undefined;
+async function readAsBefore(bytes: Uint8Array): Promise<unknown> {
+  before ??= { sound: JPEGS[JPEGS.length - 1], pixels: undefined, reads: 0 };
+  if (before.reads++ % 64 === 0) {
+    const { data } = await decodeImage(before.sound, { file });
+    before.pixels ??= data as Uint8Array;
+    expect(Buffer.compare(data as Uint8Array, before.pixels)).toBe(0);
+  }
+  return decodeImage(bytes, { file });
+}
 
 const TARGETS: Target[] = [
   {
@@ -167,7 +189,9 @@ const TARGETS: Target[] = [
     read: (bytes) => decodeImage(bytes, { file }),
     share: 2,
   },
-  { name: 'JPEG', seeds: JPEGS, read: (bytes) => decodeImage(bytes, { file }), share: 10 },
+  { name: 'PNG, chunks', seeds: PNGS, mutate: mutatePng, read: (bytes) => decodeImage(bytes, { file }), share: 2 },
+  { name: 'JPEG', seeds: JPEGS, read: readAsBefore, share: 10 },
+  { name: 'JPEG, segments and scans', seeds: JPEGS, mutate: mutateJpeg, read: readAsBefore, share: 10 },
   {
     name: 'EXIF',
     seeds: [exifBlock(6), exifBlock(3, { little: false }), exifBlock(8, { type: 4 })],
