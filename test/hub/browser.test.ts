@@ -5,7 +5,8 @@ import type { env, HubOptions, pipeline } from '../../src/entries/main.js';
 import { findChromium } from '../browser/chromium.js';
 import { serve } from '../browser/server.js';
 import type { Loopback } from '../helpers/loopback.js';
-import { dogsFiles, type Hub, startHub } from './server.mjs';
+import { downloadsOf, files, WEIGHTS } from './helpers.js';
+import { type Hub, startHub } from './server.mjs';
 
 const executablePath = findChromium();
 
@@ -103,7 +104,7 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
   });
 
   it('refuses what is not what the hub’s list says', async () => {
-    const wrong = Buffer.from(dogsFiles()['model.safetensors']).fill(1, 100_000, 100_001);
+    const wrong = Buffer.from(files[WEIGHTS]).fill(1, 100_000, 100_001);
     hub.fault = ({ host, method }, _, response) =>
       host === 'second' && method === 'GET' && response.writeHead(200).end(wrong);
     expect(await classify({ force_download: true })).toMatchObject({ code: 'HASH' });
@@ -116,7 +117,7 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
     expect(await classify({ force_download: true })).toMatchObject({ code: 'AUTH' });
     expect(await classify({ force_download: true, token: 'hf_secret' })).toMatchObject({ label: 'Siberian husky' });
     hub.secret = undefined;
-    const second = hub.requests.filter(({ host }) => host === 'second');
+    const second = downloadsOf(hub);
     expect(second.length).toBeGreaterThan(0);
     for (const { authorization } of second) expect(authorization).toBeUndefined();
   });

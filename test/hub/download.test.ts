@@ -1,5 +1,4 @@
 /** Downloading from a hub that behaves, and from one that does not. */
-import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { dirname, join } from 'node:path';
@@ -14,13 +13,8 @@ import {
   pipeline,
 } from '../../src/entries/main-node.js';
 import { ROOT, temporaryFolder } from '../helpers/cli.js';
-import { filesBelow, leftovers, refusal, testHub } from './helpers.js';
-import { COMMIT, dogsFiles } from './server.mjs';
-
-const files = dogsFiles();
-const REPO = 'org/dogs';
-const WEIGHTS = 'model.safetensors';
-const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+import { downloadsOf, files, filesBelow, hashOf, leftovers, REPO, refusal, testHub, WEIGHTS } from './helpers.js';
+import { COMMIT } from './server.mjs';
 
 describe('a model by its name', () => {
   it('classifies, and is downloaded once', async () => {
@@ -30,7 +24,7 @@ describe('a model by its name', () => {
       const [best] = (await classify(join(ROOT, 'examples/husky.png'))) as { label: string }[];
       expect(best.label).toBe('Siberian husky');
     }
-    const bodies = hub.requests.filter(({ host }) => host === 'second');
+    const bodies = downloadsOf(hub);
     expect(bodies).toHaveLength(1);
   });
 
@@ -185,7 +179,7 @@ describe('a model by its name', () => {
       env.customCache = null;
     }
     expect([...kept.keys()]).toContain(`${hub.endpoint}/org/dogs/resolve/main/${WEIGHTS}`);
-    expect(hub.requests.filter(({ host }) => host === 'second')).toHaveLength(1);
+    expect(downloadsOf(hub)).toHaveLength(1);
     expect(() => filesBelow(cache)).toThrow();
   });
 });
@@ -321,7 +315,7 @@ describe('H4: a hub that does not behave', () => {
       host === 'second' && earlier === 0 && cut(response, files[WEIGHTS], 2_000_000);
     const path = await hf_hub_download(REPO, WEIGHTS);
     expect(hashOf(readFileSync(path))).toBe(hashOf(files[WEIGHTS]));
-    const [, again] = hub.requests.filter(({ host }) => host === 'second');
+    const [, again] = downloadsOf(hub);
     expect(again.range).toMatch(/^bytes=[1-9]\d+-$/);
   });
 
@@ -596,7 +590,7 @@ describe('giving up', () => {
     hub.rate = undefined;
     hub.requests.length = 0;
     expect(hashOf(readFileSync(await hf_hub_download(REPO, WEIGHTS)))).toBe(hashOf(files[WEIGHTS]));
-    expect(hub.requests.find(({ host }) => host === 'second')!.range).toMatch(/^bytes=[1-9]\d{5,}-$/);
+    expect(downloadsOf(hub)[0].range).toMatch(/^bytes=[1-9]\d{5,}-$/);
     expect(leftovers(cache)).toEqual([]);
   });
 

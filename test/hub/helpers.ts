@@ -1,11 +1,12 @@
 /** A hub and an empty cache for a test, and an environment that points to them. */
+import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, onTestFinished, vi } from 'vitest';
 import { env } from '../../src/base/env.js';
 import { MobileNetError } from '../../src/entries/main-node.js';
 import { temporaryFolder } from '../helpers/cli.js';
-import { type Files, type Hub, startHub } from './server.mjs';
+import { type Asked, dogsFiles, type Files, type Hub, startHub } from './server.mjs';
 
 /** The environment's words about the hub, whatever the machine of the test says. */
 const VARIABLES = [
@@ -44,6 +45,17 @@ export async function testHub(repos?: Record<string, Files>): Promise<TestHub> {
   });
   return { hub, cache: join(cache, 'hub') };
 }
+
+/** The model that the hub has, its files, and the one of them that is large: it comes from the second host. */
+export const REPO = 'org/dogs';
+export const files = dogsFiles();
+export const WEIGHTS = 'model.safetensors';
+
+/** The hash by which large files are known. */
+export const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** What the second host was asked for: the downloads of large files. */
+export const downloadsOf = (hub: Hub): Asked[] => hub.requests.filter(({ host }) => host === 'second');
 
 /** What a promise is refused with. */
 export async function refusal(promise: Promise<unknown>): Promise<MobileNetError> {

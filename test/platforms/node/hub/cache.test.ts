@@ -1,6 +1,5 @@
 /** The cache under many processes, kills, full and locked disks, the command line, and Python's huggingface_hub. */
 import { execFileSync, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
@@ -14,13 +13,18 @@ import {
 } from '../../../../src/entries/hub-node.js';
 import { MobileNetV2ForImageClassification } from '../../../../src/entries/main-node.js';
 import { CLI, cli, ROOT } from '../../../helpers/cli.js';
-import { filesBelow, leftovers, refusal, testHub } from '../../../hub/helpers.js';
-import { COMMIT, dogsFiles, type Hub } from '../../../hub/server.mjs';
-
-const files = dogsFiles();
-const REPO = 'org/dogs';
-const WEIGHTS = 'model.safetensors';
-const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+import {
+  downloadsOf,
+  files,
+  filesBelow,
+  hashOf,
+  leftovers,
+  REPO,
+  refusal,
+  testHub,
+  WEIGHTS,
+} from '../../../hub/helpers.js';
+import { COMMIT, type Hub } from '../../../hub/server.mjs';
 
 interface Ended {
   code: number | null;
@@ -97,7 +101,7 @@ describe('H3: twenty processes that want the same', () => {
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       expect(hashOf(readFileSync(join(stdout.trim(), WEIGHTS)))).toBe(hashOf(files[WEIGHTS]));
     }
-    expect(hub.requests.filter(({ host }) => host === 'second')).toHaveLength(1);
+    expect(downloadsOf(hub)).toHaveLength(1);
     expect(readdirSync(join(cache, 'models--org--dogs/blobs'))).toHaveLength(Object.keys(files).length);
     expect((await verifyCache()).every(({ state }) => state === 'sound')).toBe(true);
     expect(leftovers(cache)).toEqual([]);
@@ -106,7 +110,7 @@ describe('H3: twenty processes that want the same', () => {
   it('so do twenty calls in one process', async () => {
     const { hub, cache } = await testHub();
     await Promise.all(Array.from({ length: 20 }, () => snapshot_download(REPO)));
-    expect(hub.requests.filter(({ host }) => host === 'second')).toHaveLength(1);
+    expect(downloadsOf(hub)).toHaveLength(1);
     expect(leftovers(cache)).toEqual([]);
   });
 });
@@ -249,14 +253,14 @@ describe('the command line', () => {
     const { hub, cache } = await testHub();
     hub.rate = 3_000_000;
     const program = spawn(process.execPath, [CLI, 'download', REPO], { stdio: 'ignore' });
-    await vi.waitFor(() => expect(hub.requests.some(({ host }) => host === 'second')).toBe(true), 20_000);
+    await vi.waitFor(() => expect(downloadsOf(hub).length > 0).toBe(true), 20_000);
     await new Promise((resolve) => setTimeout(resolve, 200));
     program.kill('SIGINT');
     expect(await new Promise((resolve) => program.on('close', resolve))).toBe(130);
     expect(leftovers(cache).filter((file) => file.endsWith('.incomplete'))).toHaveLength(1);
     hub.rate = undefined;
     expect((await command('download', REPO)).code).toBe(0);
-    expect(hub.requests.filter(({ host }) => host === 'second').at(-1)!.range).toMatch(/^bytes=\d+-$/);
+    expect(downloadsOf(hub).at(-1)!.range).toMatch(/^bytes=\d+-$/);
     expect(leftovers(cache)).toEqual([]);
   });
 });
@@ -356,7 +360,7 @@ describe.skipIf(python === undefined)("Python's huggingface_hub", () => {
     const [scanned] = await scanCache();
     expect(scanned.revisions.map(({ refs }) => refs)).toEqual([['main'], ['refs/pr/2']]);
     await snapshot_download(REPO);
-    expect(hub.requests.filter(({ host }) => host === 'second')).toEqual([]);
+    expect(downloadsOf(hub)).toEqual([]);
     console.log(`we find what huggingface_hub kept: ${verdicts.length} files in ${cache}, offline, every hash sound`);
   });
 
