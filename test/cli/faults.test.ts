@@ -67,7 +67,7 @@ describe('a picture that fails', () => {
     const readable = process.getuid?.() === 0; // nothing is locked for root
     writeStripes(photos, 'first.png', 4);
     writeStripes(photos, 'gone.png', 5);
-    // All are listed before the first is read, and behind it the command waits for standard input. One thread, as
+    // All are listed before the first is read, and after it the command waits for standard input. One thread, as
     // others would read ahead.
     const args = ['classify', `${photos}/first.png`, '-', photos, '--model', folder, '--ndjson', '--threads', '1'];
     const watch = (_: string, child: ChildProcess) => {

@@ -148,7 +148,7 @@ const MALFORMED: Record<string, Uint8Array> = {
   'IEND alone': png(IEND),
   'a chunk before IHDR': png(chunk('tEXt', [65]), ihdr(), rows, IEND),
   'IHDR twice': png(ihdr(), ihdr({ width: 2, height: 2 }), rows, IEND),
-  'IHDR behind IDAT': png(ihdr(), rows, ihdr(), IEND),
+  'IHDR after IDAT': png(ihdr(), rows, ihdr(), IEND),
   'IHDR of 12 bytes': png(chunk('IHDR', [0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0]), rows, IEND),
   'IHDR of 14 bytes': png(chunk('IHDR', [0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0, 0]), rows, IEND),
   'IHDR with a wrong CRC': png(chunk('IHDR', ihdr().subarray(8, 21), { crc: 1 }), rows, IEND),
@@ -196,7 +196,7 @@ const MALFORMED: Record<string, Uint8Array> = {
     IEND,
   ),
   'palette colours without PLTE': png(ihdr({ colourType: 3 }), rows, IEND),
-  'PLTE behind IDAT': png(ihdr({ colourType: 3 }), rows, PLTE, IEND),
+  'PLTE after IDAT': png(ihdr({ colourType: 3 }), rows, PLTE, IEND),
   'PLTE twice': png(ihdr({ colourType: 3 }), PLTE, PLTE, rows, IEND),
   'an empty PLTE': png(ihdr({ colourType: 3 }), chunk('PLTE'), rows, IEND),
   'PLTE of 257 colours': png(ihdr({ colourType: 3 }), chunk('PLTE', new Uint8Array(771)), rows, IEND),
@@ -254,7 +254,7 @@ describe('bombs', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(50e6);
   });
 
-  it('a flood behind a small header is cut off', async () => {
+  it('a flood after a small header is cut off', async () => {
     const flood = deflateSync(new Uint8Array(64 << 20));
     const start = performance.now();
     expect(await pixelsOf(png(ihdr(), chunk('IDAT', flood), IEND))).toMatchObject({ data: [0] });
@@ -298,7 +298,7 @@ describe('encoding', () => {
     const indices = Uint8Array.from({ length: 35 }, (_, i) => (i * 5) % 21);
     const bytes = await encodePalettePng({ data: indices, width: 7, height: 5, palette });
     expect([bytes[24], bytes[25]]).toEqual([8, 3]);
-    const start = bytes.indexOf(0x49, 33 + 12 + palette.length) + 4; // behind 'IDAT'
+    const start = bytes.indexOf(0x49, 33 + 12 + palette.length) + 4; // after 'IDAT'
     expect(Array.from(inflateSync(bytes.subarray(start)))).toEqual(
       Array.from({ length: 5 }, (_, y) => [0, ...indices.subarray(y * 7, y * 7 + 7)]).flat(),
     );

@@ -59,7 +59,7 @@ describe('pixels', () => {
     expect(
       scalingOf(['Rescaling', 'r', { scale: 0.5, offset: 0 }], ['Normalization', 'n', { mean: 3, variance: 4 }]),
     ).toEqual({ scale: same(0.25), offset: same(-1.5) }));
-  it('but not behind the network, nor by nothing', () => {
+  it('but not after the network, nor by nothing', () => {
     expect(problemsOf(CONV, ['Rescaling', 'late', { scale: 2 }])).toEqual(['late']);
     expect(problemsOf(['Rescaling', 'zero', { scale: 0 }])).toEqual(['zero']);
     expect(problemsOf(['Normalization', 'learnt', { mean: null, variance: null }])).toEqual(['learnt']);
@@ -207,7 +207,7 @@ describe('sizes of pictures', () => {
     ['two crops', [input(128, 128), layer('CenterCrop', 96, 96), layer('CenterCrop', 64, 64)]],
     ['padding', [layer('Resizing', 96, 96, { pad_to_aspect_ratio: true })]],
     ['an unknown filter', [layer('Resizing', 96, 96, { interpolation: 'gaussian' })]],
-    ['sizes behind the network', [CONV, layer('Resizing', 96, 96)]],
+    ['sizes after the network', [CONV, layer('Resizing', 96, 96)]],
     [
       'tf.image.resize that keeps the ratio',
       [

@@ -7,7 +7,7 @@ import { RawImage } from '../../src/entries/main-node.js';
 import { ROOT, temporaryFolder } from '../helpers/cli.js';
 import { writeStripes } from '../helpers/tiny.js';
 
-it('similar.mjs finds the photograph of the same dog before stripes, and goes on behind a broken picture', async () => {
+it('similar.mjs finds the photograph of the same dog before stripes, and goes on after a broken picture', async () => {
   const folder = temporaryFolder();
   copyFileSync(join(ROOT, 'examples/dog.jpg'), `${folder}/dog.jpg`);
   const husky = await RawImage.read(join(ROOT, 'examples/husky.png'));

@@ -128,7 +128,7 @@ describe('refuses', () => {
     offset: 8,
   });
   refuses('addresses of 3 bytes', () => patched(earliest, 13, int(3, 1)), { code: 'UNSUPPORTED' });
-  refuses('a file behind something else', () => patched(earliest, 24, int(512, 8)), { code: 'UNSUPPORTED' });
+  refuses('a file after something else', () => patched(earliest, 24, int(512, 8)), { code: 'UNSUPPORTED' });
   refuses('a file that was cut', () => earliest.slice(0, -1), { code: 'TRUNCATED', says: ['download it again'] });
   refuses('a root that is nowhere', () => patched(earliest, 64, int(2n ** 63n, 8)), { code: 'LAYOUT' });
   refuses('a root without an address', () => patched(earliest, 64, int(-1n, 8)), { code: 'LAYOUT' });

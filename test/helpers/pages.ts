@@ -8,7 +8,7 @@ export function blocks(page: string, fence: string): string[] {
   return [...page.matchAll(new RegExp(`^\`\`\`${fence}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, code]) => code);
 }
 
-/** Runs a program as a reader would, in the repository: it prints what it promises behind `// →`, and nothing else. */
+/** Runs a program as a reader would, in the repository: it prints what it promises after `// →`, and nothing else. */
 export function expectPromised(code: string): void {
   // In the package's own folder its name means itself: dist/, which build.ts has brought up to date.
   const run = spawnSync(process.execPath, ['--input-type=module', '--eval', code], { cwd: ROOT, encoding: 'utf8' });

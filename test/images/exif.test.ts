@@ -13,7 +13,7 @@ describe('exifOrientation', () => {
     }
   });
 
-  it('is found behind other entries and at an odd place', () => {
+  it('is found after other entries and at an odd place', () => {
     const block = exifBlock(6);
     const entries = bytesOf([2, 0], exifBlock(9, { tag: 0x010f }).subarray(10, 22), block.subarray(10, 22));
     expect(exifOrientation(bytesOf(block.subarray(0, 4), [11, 0, 0, 0], [0, 0, 0], entries))).toBe(6);

@@ -212,14 +212,14 @@ describe('sizes', () => {
     }
   });
 
-  it('center_crop leaves the pixel more behind it', async () => {
+  it('center_crop leaves the odd pixel after it', async () => {
     const small = grey(4, 3);
     expect(data(await small.center_crop(2, 1))).toEqual([5, 6]);
     expect(data(await small.center_crop(3, 2))).toEqual([0, 1, 2, 4, 5, 6]);
     expect(data(await small.center_crop(4, 3))).toEqual(data(small));
   });
 
-  it('center_crop puts zeros around, the one more behind', async () => {
+  it('center_crop puts zeros around, the odd one after', async () => {
     const small = grey(2, 1);
     expect(data(await small.center_crop(5, 2))).toEqual([0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
     expect(data(await grey(4, 1).center_crop(2, 3))).toEqual([0, 0, 1, 2, 0, 0]);

@@ -54,7 +54,7 @@ const EXACT: readonly Spec[] = [
   ),
 ];
 
-/** Paddings and outputs that no network asks for: none, uneven, and outputs cut short or far behind the picture. */
+/** Paddings and outputs that no network asks for: none, uneven, and outputs cut short or far outside the picture. */
 const ODD_BORDERS: readonly Spec[] = [1, 2, 3, 4, 7].flatMap((inWidth) =>
   [0, 1, 2].flatMap((padLeft) =>
     [1, 2, 4, 9].flatMap((outWidth) =>

@@ -102,7 +102,7 @@ describe('activations', () => {
 
   it('cost no more than they need', async () => {
     const model = new MobileNetV2ForImageClassification(CONFIG, { device: 'js' });
-    // What lies behind the layer is not looked at: its weights may be broken.
+    // What comes after the layer is not looked at: its weights may be broken.
     for (const [name, { data }] of model.state_dict()) {
       if (/layer\.4\..*weight|classifier/.test(name)) (data as Float32Array).fill(Number.NaN);
     }

@@ -124,11 +124,11 @@ describe('hidden states', () => {
     expect(await model.hidden_states(pixel_values, true)).toEqual(all);
   });
 
-  it('alone need no step behind the last of them', () => {
+  it('alone need no step after the last of them', () => {
     const model = new MobileNetV2Model(new MobileNetV2Config(SMALL), { device: 'js' });
     const stepsOf = (output_hidden_states: boolean | number[], hiddenStatesOnly = false) =>
       model.plan([1, 3, 32, 32], { output_hidden_states, hiddenStatesOnly }).steps.map(({ name }) => name);
-    // Three of the stem, three a block; behind the blocks conv_1x1 and the pooling.
+    // Three of the stem, three a block; after the blocks conv_1x1 and the pooling.
     expect(stepsOf(false)).toHaveLength(3 + 16 * 3 + 2);
     expect(stepsOf([9])).toHaveLength(3 + 16 * 3 + 2);
     expect(stepsOf([9, 2], true)).toHaveLength(3 + 10 * 3);

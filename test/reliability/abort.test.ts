@@ -19,7 +19,7 @@ const PROMPT = 100;
 
 const isAbort = expect.objectContaining({ name: 'AbortError' });
 
-/** Aborts after `ms`, and tells how long the call went on behind that; undefined where it was done before. */
+/** Aborts after `ms`, and tells how long the call went on after that; undefined where it was done before. */
 async function abortAfter(ms: number, call: (signal: AbortSignal) => Promise<unknown>): Promise<number | undefined> {
   const abort = new AbortController();
   let at = 0;
@@ -74,7 +74,7 @@ describe.each(ENGINES)('%s', (name, options, size) => {
     model.dispose();
   });
 
-  it('hears it before, and not behind, a call', async () => {
+  it('hears it before a call, and not after', async () => {
     const model = classifier(options);
     const small = picture(2, [1, 3, 32, 32]);
     await expect(model({ pixel_values: small, signal: AbortSignal.abort() })).rejects.toEqual(isAbort);
@@ -84,7 +84,7 @@ describe.each(ENGINES)('%s', (name, options, size) => {
     abort.abort();
     expect(logits.data).toEqual(before);
     expect((await model({ pixel_values: small })).logits.data).toEqual(before);
-    ledger.add({ what: `Abort before and behind a call, ${name}`, tried: 2 });
+    ledger.add({ what: `Abort before and after a call, ${name}`, tried: 2 });
     model.dispose();
   });
 });
@@ -191,7 +191,7 @@ describe('from_pretrained', () => {
     },
   );
 
-  it('an abort behind it changes nothing', async () => {
+  it('an abort after it changes nothing', async () => {
     const abort = new AbortController();
     const model = await MobileNetV2ForImageClassification.from_pretrained(folder, { signal: abort.signal });
     abort.abort();

@@ -163,7 +163,7 @@ function someArguments(below: Below): string[] {
   return args[0] === 'segment' && !kept.includes('--out') ? [...kept, '--out', `${base}/out/masks`] : kept;
 }
 
-/** Whether a flag is one for sure: behind `--` it is a file's name, behind another option it may be that one's value. */
+/** Whether a flag is one for sure: after `--` it is a file's name, after another option it may be that one's value. */
 function asks(args: readonly string[], flag: string): boolean {
   const at = args.indexOf(flag);
   const end = args.indexOf('--');

@@ -54,7 +54,7 @@ const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const jsonOrBytes = (bytes: Uint8Array, below: Below, other: Uint8Array): Uint8Array =>
   below(2) === 0 ? utf8(mutateJson(text(bytes), below)) : mutateBytes(bytes, below, other);
 
-/** A mutated header with its right length before it and its data behind; or any bytes of the file. */
+/** A mutated header with its right length before it and its data after it; or any bytes of the file. */
 function mutateSafetensors(bytes: Uint8Array, below: Below, other: Uint8Array): Uint8Array {
   const length = bytes.length < 8 ? -1 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   if (length < 2 || length > bytes.length - 8 || below(3) === 0) return mutateBytes(bytes, below, other);

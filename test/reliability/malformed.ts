@@ -601,7 +601,7 @@ function pngCases(): Malformed[] {
   );
   add('an unknown chunk that matters', png(ihdr(), chunk('ABCD'), rows, IEND), 'UNSUPPORTED');
   add('the signature alone', SIGNATURE);
-  add('bytes behind the end', bytesOf(png(ihdr(), rows, IEND), [1]));
+  add('bytes after the end', bytesOf(png(ihdr(), rows, IEND), [1]));
   return cases;
 }
 
@@ -665,7 +665,7 @@ function jpegCases(): Malformed[] {
     add(`quantisation of ${name}`, replacing(jpegParts(), 'DQT', segment(0xdb, content)));
   }
   add(
-    'EXIF that is cut, behind no picture',
+    'EXIF that is cut, after no picture',
     bytesOf([0xff, 0xd8], segment(0xe1, bytesOf(utf8('Exif\0\0'), exifBlock(6).subarray(0, 9))), [0xff, 0xd9]),
   );
   const others = {
@@ -706,7 +706,7 @@ export const TAKEN: ReadonlySet<string> = new Set([
   'PNG: IEND cut in the middle',
   'PNG: a row too many',
   'PNG: an index beyond the palette',
-  'PNG: bytes behind the end',
+  'PNG: bytes after the end',
   'JPEG: baseline without DHT',
   'JPEG: quantisation of zeros',
   'JPEG: quantisation of 16 bits of zeros',

@@ -58,7 +58,7 @@ describe.each(WASM)('growth refused, %s', (name, options) => {
     ledger.add({ what: `Memory growth refused at every allocation of a first call, ${name}`, tried: failed });
   });
 
-  it('for a larger picture a hundred times: smaller ones are bit-equal before and behind it', async () => {
+  it('for a larger picture a hundred times: smaller ones are bit-equal before and after it', async () => {
     const model = classifier(options);
     const small = picture(1, [1, 3, 64, 64]);
     const { data: expected } = (await model({ pixel_values: small })).logits;

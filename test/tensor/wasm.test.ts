@@ -443,7 +443,7 @@ describe('every computation', () => {
 });
 
 describe('control', () => {
-  it('for counts up to the end, and not at all behind it', () => {
+  it('for counts up to the end, and not at all after it', () => {
     const rounds = (from: number, to: number, step: number) =>
       result((f, out) => {
         const i = f.local('i32');

@@ -119,6 +119,6 @@ await hub.close();
 rmSync(home, { recursive: true, force: true });
 const seconds = ((performance.now() - start) / 1000).toFixed(0);
 console.log(
-  `${killed} downloads killed, seed ${seed}: ${partial} left part of a file, ${continued} of the ${runs} runs behind them continued one; ${faults} faults, ${seconds} s`,
+  `${killed} downloads killed, seed ${seed}: ${partial} left part of a file, ${continued} of the ${runs} runs after them continued one; ${faults} faults, ${seconds} s`,
 );
 process.exitCode = faults === 0 ? 0 : 1;
