@@ -101,13 +101,17 @@ function unfilter(heap: Uint8Array, filter: number, from: number, { row, bytes, 
   }
 }
 
-/** Section 9.4: of the three neighbors the one that is nearest to left + above − corner. */
+/**
+ * Section 9.4: of the three neighbors the one that is nearest to left + above − corner. Where the corner is in the lowest
+ * third of what lies between the others, or below, that is the higher of them; in the highest third, the lower; else the
+ * corner. This form, by Fabian Giesen in stb_image, has fewer steps that wait for the pixel to the left.
+ */
 function paeth(left: number, above: number, corner: number): number {
-  const toLeft = Math.abs(above - corner);
-  const toAbove = Math.abs(left - corner);
-  const toCorner = Math.abs(left + above - 2 * corner);
-  if (toLeft <= toAbove && toLeft <= toCorner) return left;
-  return toAbove <= toCorner ? above : corner;
+  const limit = 3 * corner - above - left;
+  const low = left < above ? left : above;
+  const high = left < above ? above : left;
+  if (limit <= low) return high;
+  return high <= limit ? low : corner;
 }
 
 function pick(heap: Uint8Array, to: number, { row, columns, channels, pixelBytes }: RowTask): void {

@@ -3,7 +3,6 @@
  * and one pixel at a time where they do.
  */
 import {
-  type Expr,
   type FunctionBuilder,
   i8x16,
   i16x8,
@@ -20,6 +19,7 @@ import { PLACE, type RowKernel, TASK_FIELDS } from './kernel.js';
 const PARAMS = typed('i32', ...TASK_FIELDS);
 type Task = Parameters<typeof PARAMS>;
 type Int = Local<'i32'>;
+type Vector = Local<'v128'>;
 
 /** The module's bytes: one function, `rows`. */
 function emitRows(): Uint8Array<ArrayBuffer> {
@@ -116,19 +116,14 @@ function byBytes(f: FunctionBuilder, { from, row, bytes, pixelBytes }: Task, fil
   });
 }
 
-/** Section 9.4: of the three neighbors the one that is nearest to left + above − corner. */
+/** `paeth` of kernel.ts. */
 function paeth(f: FunctionBuilder, guess: Int, left: Int, above: Int, corner: Int): void {
-  const [toLeft, toAbove, toCorner] = f.locals('i32', 3);
-  const absolute = (local: Int) => f.set(local, i32.select(i32.sub(0, local), local, i32.lt_s(local, 0)));
-  f.set(toLeft, i32.sub(above, corner));
-  f.set(toAbove, i32.sub(left, corner));
-  f.set(toCorner, i32.add(toLeft, toAbove));
-  absolute(toLeft);
-  absolute(toAbove);
-  absolute(toCorner);
-  f.set(guess, i32.select(above, corner, i32.le_s(toAbove, toCorner)));
-  const isLeft = i32.and(i32.le_s(toLeft, toAbove), i32.le_s(toLeft, toCorner));
-  f.set(guess, i32.select(left, guess, isLeft));
+  const [low, high, limit] = f.locals('i32', 3);
+  f.set(limit, i32.sub(i32.sub(i32.mul(corner, 3), above), left));
+  f.set(low, i32.select(left, above, i32.lt_s(left, above)));
+  f.set(high, i32.select(above, left, i32.lt_s(left, above)));
+  f.set(guess, i32.select(low, corner, i32.le_s(high, limit)));
+  f.set(guess, i32.select(high, guess, i32.le_s(limit, low)));
 }
 
 /**
@@ -137,11 +132,10 @@ function paeth(f: FunctionBuilder, guess: Int, left: Int, above: Int, corner: In
  */
 function byPixels(f: FunctionBuilder, { from, row, bytes, pixelBytes }: Task, filter: 1 | 3 | 4, step: 4 | 8): void {
   const [i, at, after] = f.locals('i32', 3);
-  const [left, above, corner, guess, next, mask] = f.locals('v128', 6);
+  const [left, above, corner, guess, next] = f.locals('v128', 5);
   const load = step === 4 ? v128.load32Zero : v128.load64Zero;
   const pixel = (address: Operand<'i32'>) => i16x8.extend_low_i8x16_u(load(address));
   f.set(after, i32.load(i32.add(row, bytes)));
-  f.set(mask, i16x8.splat(255));
   f.set(left, pixel(i32.sub(row, pixelBytes)));
   f.set(corner, pixel(PLACE.corner));
   f.set(next, pixel(row));
@@ -152,30 +146,25 @@ function byPixels(f: FunctionBuilder, { from, row, bytes, pixelBytes }: Task, fi
     if (filter === 1) f.set(guess, left);
     else if (filter === 3) f.set(guess, i16x8.shr_u(i16x8.add(left, above), 1));
     else paethOfPixel(f, guess, left, above, corner);
-    f.set(left, v128.and(i16x8.add(pixel(i32.add(from, i)), guess), mask));
+    f.set(left, i8x16.add(pixel(i32.add(from, i)), guess)); // every other byte is 0 and stays so
     f.storeLane(step === 4 ? 'v128.store32_lane' : 'v128.store64_lane', 0, at, i8x16.narrow_i16x8_u(left, left));
     f.set(corner, above);
   });
   f.store('i32.store', i32.add(row, bytes), after);
 }
 
-/** `paeth` for all bytes of a pixel, in 16 bits each. */
-function paethOfPixel(
-  f: FunctionBuilder,
-  guess: Local<'v128'>,
-  left: Expr<'v128'>,
-  above: Expr<'v128'>,
-  corner: Expr<'v128'>,
-): void {
-  const [toLeft, toAbove, nearest] = f.locals('v128', 3);
-  f.set(toLeft, i16x8.sub(above, corner));
-  f.set(toAbove, i16x8.sub(left, corner));
-  f.set(nearest, i16x8.abs(i16x8.add(toLeft, toAbove)));
-  f.set(toLeft, i16x8.abs(toLeft));
-  f.set(toAbove, i16x8.abs(toAbove));
-  f.set(nearest, i16x8.min_s(nearest, i16x8.min_s(toLeft, toAbove)));
-  f.set(guess, v128.bitselect(above, corner, i16x8.eq(toAbove, nearest)));
-  f.set(guess, v128.bitselect(left, guess, i16x8.eq(toLeft, nearest)));
+/**
+ * `paeth` for all bytes of a pixel, in 16 bits each. What a photograph's rows cost is the chain from the pixel to the left:
+ * subtract, compare, select twice, add.
+ */
+function paethOfPixel(f: FunctionBuilder, guess: Vector, left: Vector, above: Vector, corner: Vector): void {
+  const [low, high, limit] = f.locals('v128', 3);
+  f.set(limit, i16x8.sub(i16x8.add(i16x8.add(corner, corner), corner), above));
+  f.set(limit, i16x8.sub(limit, left));
+  f.set(low, i16x8.min_s(left, above));
+  f.set(high, i16x8.max_s(left, above));
+  f.set(guess, v128.bitselect(corner, low, i16x8.gt_s(high, limit)));
+  f.set(guess, v128.bitselect(guess, high, i16x8.gt_s(limit, low)));
 }
 
 /** Bytes by the mask, 16 at a time. What is written too much, the next 16 bytes write over. */

@@ -75,11 +75,10 @@ export const OPERATIONS = {
   ...all(['v128'], 'v128', { 'i16x8.extend_low_i8x16_u': simd(0x89), 'i16x8.extend_high_i8x16_u': simd(0x8a) }),
   ...all(['v128', 'v128'], 'v128', {
     ...{ 'v128.and': simd(0x4e), 'i8x16.add': simd(0x6e), 'i16x8.add': simd(0x8e), 'i16x8.sub': simd(0x91) },
-    ...{ 'i16x8.min_s': simd(0x96), 'i16x8.eq': simd(0x2d) },
+    ...{ 'i16x8.min_s': simd(0x96), 'i16x8.max_s': simd(0x98), 'i16x8.gt_s': simd(0x31) },
   }),
   ...all(['v128', 'i32'], 'v128', { 'i16x8.shr_u': simd(0x8d) }),
   ...all(['i32'], 'v128', { 'i16x8.splat': simd(0x10) }),
-  ...all(['v128'], 'v128', { 'i16x8.abs': simd(0x80) }),
   // Bits of the first operand where the third has ones, of the second where it has zeros.
   ...all(['v128', 'v128', 'v128'], 'v128', { 'v128.bitselect': simd(0x52) }),
 };
