@@ -76,7 +76,7 @@ function unused(name: string, value: unknown, known: readonly string[], where: s
   if (Object.hasOwn(WITHOUT_EFFECT, name)) {
     const values = WITHOUT_EFFECT[name];
     if (values === undefined || values.includes(value)) return true;
-    throw new MobileNetError('ARG', `${where}: ${name}: ${show(value)} cannot be had here, only ${show(values[0])}`);
+    throw new MobileNetError('ARG', `${where}: ${name}: ${show(value)} is not supported here, only ${show(values[0])}`);
   }
   throw new MobileNetError('ARG', `${where}: unknown option ${show(name)}; ${suggestion(name, known)}`);
 }

@@ -91,7 +91,7 @@ export const PLAIN = { 'accept-encoding': 'identity' };
 async function startAgain(response: Response, sink: Sink): Promise<never> {
   discard(response);
   await sink.restart();
-  throw new RetryableError('the rest cannot be had');
+  throw new RetryableError('the server does not give the rest');
 }
 
 const continues = (response: Response, from: number): boolean =>

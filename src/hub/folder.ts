@@ -93,10 +93,14 @@ export async function responseFolder(repo: string, options: HubOptions, host: st
       else if (offline) missing.add(file);
       if (bytes === undefined && offline && !isOptional(file)) {
         const names = [...missing];
-        throw new MobileNetError('OFFLINE', `${repo}: not kept here, and nobody may be asked: ${listNames(names)}`, {
-          names,
-          file,
-        });
+        throw new MobileNetError(
+          'OFFLINE',
+          `${repo}: not kept here, and requests are not allowed: ${listNames(names)}`,
+          {
+            names,
+            file,
+          },
+        );
       }
       return bytes;
     },

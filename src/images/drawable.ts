@@ -126,7 +126,10 @@ function checkSize(source: object, width: number, height: number): void {
 function draw(source: object, width: number, height: number): ImageData {
   checkSize(source, width, height);
   if (!hasCanvas()) {
-    throw new MobileNetError('UNSUPPORTED', `image: a ${nameOf(source)} needs OffscreenCanvas, which is not here`);
+    throw new MobileNetError(
+      'UNSUPPORTED',
+      `image: a ${nameOf(source)} needs OffscreenCanvas, which this place does not have`,
+    );
   }
   checkCanvas(`the ${nameOf(source)}`);
   const context = newContext(width, height);

@@ -122,7 +122,7 @@ describe('what transformers and transformers.js say is taken', () => {
       { return_tensors: 'pt' },
     );
     expect(pixel_values.dims[0]).toBe(1);
-    expect(await messageOf(() => load({ quantized: true }))).toContain('quantized: true cannot be had here');
+    expect(await messageOf(() => load({ quantized: true }))).toContain('quantized: true is not supported here');
     expect(await messageOf(() => load({ return_dict: false }))).toContain('return_dict');
     expect(await messageOf(() => load({ output_attentions: true }))).toContain('output_attentions');
   });

@@ -209,7 +209,7 @@ export async function makeFolder(path: string): Promise<void> {
   } catch (cause) {
     if (!isAbsent(cause)) throw systemError(cause, path);
     // What Node says of a read-only file system, and below a file.
-    throw new MobileNetError('IO', `${path}: the folder cannot be made; is the place it would lie in read-only?`, {
+    throw new MobileNetError('IO', `${path}: the folder cannot be made; is the folder above it read-only?`, {
       file: path,
       cause,
     });

@@ -32,7 +32,7 @@ export function endpoint(): string {
   return env.remoteHost ?? variable('HF_ENDPOINT') ?? 'https://huggingface.co/';
 }
 
-/** The reason for which nobody may be asked; undefined where asking is allowed. */
+/** Why no request may be sent; undefined where they are allowed. */
 export function whyOffline({ local_files_only }: HubOptions): string | undefined {
   if (local_files_only) return 'local_files_only is set';
   if (!env.allowRemoteModels) return 'env.allowRemoteModels is false';

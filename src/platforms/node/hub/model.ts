@@ -220,7 +220,11 @@ export class HubModel {
           const first = waited ? undefined : response;
           const order = { remote, cache, file, revision: commit, etag, size, first, onProgress, signal };
           if (!(await fetchBlob(order))) {
-            throw new MobileNetError('NOT_FOUND', `${this.repo}/${file}: was there a moment ago`, { file });
+            throw new MobileNetError(
+              'NOT_FOUND',
+              `${this.repo}/${file}: the hub had it a moment ago, and now says that it has not`,
+              { file },
+            );
           }
           this.#fresh.add(file);
         });

@@ -56,7 +56,7 @@ export async function snapshot_download(repo: string, options: SnapshotOptions =
   if (files.length === 0) {
     throw new MobileNetError(
       'NOT_FOUND',
-      `${repo}: none of its files is wanted; it has ${listNames([...listing.files.keys()])}`,
+      `${repo}: no file fits the patterns; it has ${listNames([...listing.files.keys()])}`,
     );
   }
   for (const file of files) {
