@@ -155,6 +155,7 @@ const MODELS: Record<Exclude<Operation, Wide | IntegerVectors>, (a: number, b: n
   'i32.and': (a, b) => a & b,
   'i32.select': (a, b, c) => (c ? a : b),
   'i32.shl': (a, b) => a << b,
+  'i32.shr_s': (a, b) => a >> b,
   'i32.shr_u': (a, b) => (a >>> b) | 0,
   'i32.or': (a, b) => a | b,
   'i32.rotl': (a, b) => (a << b) | (a >>> -b),
@@ -304,13 +305,25 @@ describe('every computation', () => {
     }
   });
 
-  type Vector = Uint8Array | Int16Array | Uint16Array | Int32Array;
+  type Vector = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array;
   const shorts = ({ buffer }: Vector) => new Int16Array(buffer as ArrayBuffer);
   const ints = ({ buffer }: Vector) => new Int32Array(buffer as ArrayBuffer);
   const limited = (low: number, high: number) => (value: number) => Math.max(low, Math.min(high, value));
   /** From vectors; a number as second operand is their first 32 bits. */
   const INTEGER_VECTORS: Record<IntegerVectors, (a: Uint8Array, b: Uint8Array, c: Uint8Array) => Vector> = {
     'v128.and': (a, b) => a.map((byte, i) => byte & b[i]),
+    'v128.or': (a, b) => a.map((byte, i) => byte | b[i]),
+    'v128.xor': (a, b) => a.map((byte, i) => byte ^ b[i]),
+    'v128.any_true': (a) => new Int32Array(4).fill(Number(a.some((byte) => byte !== 0))),
+    'i8x16.splat': (a) => new Uint8Array(16).fill(a[0]),
+    'i8x16.narrow_i16x8_s': (a, b) => Int8Array.from([...shorts(a), ...shorts(b)].map(limited(-128, 127))),
+    'i16x8.mul': (a, b) => shorts(a).map((value, i) => value * shorts(b)[i]),
+    'i16x8.q15mulr_sat_s': (a, b) =>
+      Int16Array.from(shorts(a), (value, i) => limited(-32768, 32767)((value * shorts(b)[i] + 2 ** 14) >> 15)),
+    'i16x8.shl': (a, b) => shorts(a).map((value) => value << (b[0] & 15)),
+    'i16x8.extend_low_i8x16_s': (a) => Int16Array.from(new Int8Array(a.buffer as ArrayBuffer).subarray(0, 8)),
+    'i16x8.extend_high_i8x16_s': (a) => Int16Array.from(new Int8Array(a.buffer as ArrayBuffer).subarray(8)),
+    'i32x4.sub': (a, b) => ints(a).map((value, i) => value - ints(b)[i]),
     'v128.bitselect': (a, b, c) => a.map((byte, i) => (byte & c[i]) | (b[i] & ~c[i])),
     'i8x16.add': (a, b) => a.map((byte, i) => byte + b[i]),
     'i16x8.splat': (a) => new Int16Array(8).fill(shorts(a)[0]),
@@ -337,11 +350,12 @@ describe('every computation', () => {
 
   it.each(operations.filter(isIntegerVector))('%s', (operation) => {
     const [prefix, short] = operation.split('.');
-    const build = { i8x16, i16x8, i32x4, v128 }[prefix]![short as never] as (...values: Expr[]) => Expr<'v128'>;
+    const build = { i8x16, i16x8, i32x4, v128 }[prefix]![short as never] as (...values: Expr[]) => Expr;
     const { functions, memory } = run((module) =>
       module.func('main', {}, (f) => {
         const operands = OPERATIONS[operation].operands.map((type, i) => (type === 'i32' ? i32 : v128).load(16 * i));
-        f.store('v128.store', 64, build(...operands));
+        const value = build(...operands);
+        f.store('v128.store', 64, value.type === 'i32' ? i32x4.splat(value as Expr<'i32'>) : (value as Expr<'v128'>));
       }),
     );
     const edges = [0, 1, 15, 16, 127, 128, 254, 255];
@@ -350,6 +364,7 @@ describe('every computation', () => {
       const vector = () =>
         Uint8Array.from({ length: 16 }, () => (next() < 0.5 ? edges[Math.floor(next() * 8)] : next() * 256));
       const [a, b, c] = [vector(), vector(), vector()];
+      if (round < 2) a.fill(0).fill(round, 11, 12);
       new Uint8Array(memory.buffer).set([...a, ...b, ...c]);
       functions.main();
       const got = new Uint8Array(memory.buffer, 64, 16);
@@ -422,6 +437,23 @@ describe('every computation', () => {
     expect(at(80, 16)).toEqual([203, 204, 205, 206, 207, 208, 209, 210].flatMap((byte) => [byte, 0]));
     expect(at(96, 16)).toEqual([231, 200, 216, 215, ...[201, 202, 230].flatMap((byte) => [byte, byte, byte, byte])]);
     expect(at(112, 2)).toEqual([215, 0]);
+  });
+
+  it('words: constants, loads, stores and lanes', () => {
+    const { functions, view } = run((module) =>
+      module.func('main', {}, (f) => {
+        f.store('i32.store', 100, i32.load16S(9));
+        f.store('i32.store16', 105, i32.load(1));
+        f.storeLane('v128.store16_lane', 7, 109, v128.load(1));
+        f.store('v128.store', 116, i16x8.const(1, -2, 3, -32768));
+      }),
+    );
+    for (let i = 0; i < 32; i++) view.setUint8(i, 200 + i);
+    functions.main();
+    expect(view.getInt32(100, true)).toBe(209 + 256 * 210 - 65536);
+    expect(Array.from({ length: 8 }, (_, i) => view.getUint8(104 + i))).toEqual([0, 201, 202, 0, 0, 215, 216, 0]);
+    const words = Array.from({ length: 8 }, (_, i) => view.getInt16(116 + 2 * i, true));
+    expect(words).toEqual([1, -2, 3, -32768, 1, -2, 3, -32768]);
   });
 
   it('single bytes, and halves of vectors', () => {

@@ -115,6 +115,7 @@ export const i32 = {
   ...constant('i32'),
   load: (address: Operand<'i32'>, offset?: number) => load('i32.load', address, offset),
   load8U: (address: Operand<'i32'>, offset?: number) => load('i32.load8_u', address, offset),
+  load16S: (address: Operand<'i32'>, offset?: number) => load('i32.load16_s', address, offset),
 };
 
 export const i64 = {
@@ -148,12 +149,15 @@ export const i8x16 = {
   const: (...lanes: readonly number[]): Expr<'v128'> => vectorOf(new Int8Array(16), lanes),
 };
 
-export const i16x8 = operators('i16x8');
+export const i16x8 = {
+  ...operators('i16x8'),
+  const: (...lanes: readonly number[]): Expr<'v128'> => vectorOf(new Int16Array(8), lanes),
+};
 
 export const i32x4 = operators('i32x4');
 
 /** A constant of integers. Fewer than there are lanes are repeated. */
-function vectorOf(vector: Int8Array<ArrayBuffer>, lanes: readonly number[]): Expr<'v128'> {
+function vectorOf(vector: Int8Array<ArrayBuffer> | Int16Array<ArrayBuffer>, lanes: readonly number[]): Expr<'v128'> {
   for (let lane = 0; lane < vector.length; lane++) {
     vector[lane] = lanes[lane % lanes.length];
     if (vector[lane] !== lanes[lane % lanes.length]) throw new RangeError(`no integer of this lane: ${lanes}`);

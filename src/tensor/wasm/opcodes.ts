@@ -31,7 +31,7 @@ export const OPERATIONS = {
     ...{ 'i32.eq': 0x46, 'i32.ne': 0x47, 'i32.lt_s': 0x48, 'i32.lt_u': 0x49, 'i32.gt_s': 0x4a, 'i32.gt_u': 0x4b },
     ...{ 'i32.le_s': 0x4c, 'i32.ge_s': 0x4e, 'i32.ge_u': 0x4f },
     ...{ 'i32.add': 0x6a, 'i32.sub': 0x6b, 'i32.mul': 0x6c, 'i32.div_s': 0x6d, 'i32.div_u': 0x6e, 'i32.rem_u': 0x70 },
-    ...{ 'i32.and': 0x71, 'i32.shl': 0x74, 'i32.shr_u': 0x76 },
+    ...{ 'i32.and': 0x71, 'i32.shl': 0x74, 'i32.shr_s': 0x75, 'i32.shr_u': 0x76 },
   }),
   ...all(['i32', 'i32'], 'i32', { 'i32.or': 0x72, 'i32.rotl': 0x77 }),
   // The first operand where the third is not 0, else the second. (The text format calls it `select`, for every type.)
@@ -70,15 +70,20 @@ export const OPERATIONS = {
     // a0·b0 + a1·b1, a2·b2 + a3·b3, …, of eight signed 16-bit numbers.
     'i32x4.dot_i16x8_s': simd(0xba),
     // Both operands' lanes in half the bits, those that do not fit at the nearest limit.
-    ...{ 'i8x16.narrow_i16x8_u': simd(0x66), 'i16x8.narrow_i32x4_s': simd(0x85) },
+    ...{ 'i8x16.narrow_i16x8_s': simd(0x65), 'i8x16.narrow_i16x8_u': simd(0x66), 'i16x8.narrow_i32x4_s': simd(0x85) },
   }),
+  ...all(['v128'], 'v128', { 'i16x8.extend_low_i8x16_s': simd(0x87), 'i16x8.extend_high_i8x16_s': simd(0x88) }),
   ...all(['v128'], 'v128', { 'i16x8.extend_low_i8x16_u': simd(0x89), 'i16x8.extend_high_i8x16_u': simd(0x8a) }),
+  ...all(['v128'], 'i32', { 'v128.any_true': simd(0x53) }),
   ...all(['v128', 'v128'], 'v128', {
     ...{ 'v128.and': simd(0x4e), 'i8x16.add': simd(0x6e), 'i16x8.add': simd(0x8e), 'i16x8.sub': simd(0x91) },
     ...{ 'i16x8.min_s': simd(0x96), 'i16x8.max_s': simd(0x98), 'i16x8.gt_s': simd(0x31) },
+    ...{ 'i16x8.mul': simd(0x95), 'i32x4.sub': simd(0xb1), 'v128.or': simd(0x50), 'v128.xor': simd(0x51) },
+    // (a·b + 2¹⁴) >> 15
+    'i16x8.q15mulr_sat_s': simd(0x82),
   }),
-  ...all(['v128', 'i32'], 'v128', { 'i16x8.shr_u': simd(0x8d) }),
-  ...all(['i32'], 'v128', { 'i16x8.splat': simd(0x10) }),
+  ...all(['v128', 'i32'], 'v128', { 'i16x8.shl': simd(0x8b), 'i16x8.shr_u': simd(0x8d) }),
+  ...all(['i32'], 'v128', { 'i8x16.splat': simd(0x0f), 'i16x8.splat': simd(0x10) }),
   // Bits of the first operand where the third has ones, of the second where it has zeros.
   ...all(['v128', 'v128', 'v128'], 'v128', { 'v128.bitselect': simd(0x52) }),
 };
@@ -89,6 +94,7 @@ export type Operation = keyof typeof OPERATIONS;
 export const LOADS = {
   'i32.load': { code: [0x28], align: 2, result: 'i32' },
   'i32.load8_u': { code: [0x2d], align: 0, result: 'i32' },
+  'i32.load16_s': { code: [0x2e], align: 1, result: 'i32' },
   'i64.load': { code: [0x29], align: 3, result: 'i64' },
   'f32.load': { code: [0x2a], align: 2, result: 'f32' },
   'v128.load': { code: simd(0x00), align: 4, result: 'v128' },
@@ -103,6 +109,7 @@ export const LOADS = {
 export const STORES = {
   'i32.store': { code: [0x36], align: 2, value: 'i32' },
   'i32.store8': { code: [0x3a], align: 0, value: 'i32' },
+  'i32.store16': { code: [0x3b], align: 1, value: 'i32' },
   'i64.store': { code: [0x37], align: 3, value: 'i64' },
   'f32.store': { code: [0x38], align: 2, value: 'f32' },
   'v128.store': { code: simd(0x0b), align: 4, value: 'v128' },
@@ -111,6 +118,7 @@ export const STORES = {
 /** Stores of one lane: an address and a vector from the stack; the lane follows the other immediates. */
 export const LANE_STORES = {
   'v128.store8_lane': { code: simd(0x58), align: 0, lanes: 16 },
+  'v128.store16_lane': { code: simd(0x59), align: 1, lanes: 8 },
   'v128.store32_lane': { code: simd(0x5a), align: 2, lanes: 4 },
   'v128.store64_lane': { code: simd(0x5b), align: 3, lanes: 2 },
 } as const;
