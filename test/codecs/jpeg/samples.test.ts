@@ -44,7 +44,7 @@ describe('inverse transforms', () => {
     [1, idct1],
   ] as const;
 
-  it.each(sizes)('of %i×%i are those of libjpeg-turbo', (size, reference) => {
+  it.each(sizes)('of %i by as many samples are those of libjpeg-turbo', (size, reference) => {
     const random = randomNumbers(size);
     const lasts = [0, 1, 2, 5, 9, 10, 20, 35, 63];
     for (const largestQuant of [1, 40, 255, 65535]) {
