@@ -23,6 +23,7 @@ export const ROOMS = [
   ['platforms', 'what a place offers: files, threads, codecs'],
   ['processors', 'pixels → tensor; labels and masks back'],
   ['images', 'pictures: read, turned, resized'],
+  ['codecs/jpeg', 'JPEG ↔ pixels'],
   ['codecs', 'files of pictures ↔ pixels'],
   ['layers', 'the kernels'],
   ['graph', 'nodes, and the passes that fold and fuse'],
@@ -32,7 +33,9 @@ export const ROOMS = [
   ['base', 'errors, limits, options, JSON'],
 ];
 
-const roomOf = (file) => (file.includes('/') ? file.slice(0, file.indexOf('/')) : file.replace(/\.ts$/, ''));
+/** The first folder, or a file beside it. A format as large as JPEG is a room within its room. */
+export const roomOf = (file) =>
+  /^codecs\/jpeg(?=\/)/.exec(file)?.[0] ?? /^[^/]+(?=\/)/.exec(file)?.[0] ?? file.replace(/\.ts$/, '');
 
 /** Files and lines of each room, and imports from one to another: `{ rooms: { name: { files, lines } }, arrows: { 'a b': n } }`. */
 export function readHouse(src = join(ROOT, 'src')) {
