@@ -46,7 +46,7 @@ describe('image-classification', () => {
   });
 
   // Row A3.
-  it('gives all labels for null or more than there are, and refuses what is no count', async () => {
+  it('gives all labels for null or more than there are, and refuses what is not a count', async () => {
     const folder = temporaryFolder();
     await saveTinyClassifier(folder);
     const classify = await pipeline('image-classification', folder);
@@ -221,7 +221,7 @@ describe('image-feature-extraction', () => {
 });
 
 describe('pipeline', () => {
-  it('refuses a task or a place that is none', async () => {
+  it('refuses an unknown task or place', async () => {
     expect(await codeOf(() => pipeline('text-generation' as never))).toBe('ARG');
     expect(await codeOf(() => pipeline('toString' as never))).toBe('ARG');
     expect(await codeOf(() => pipeline('image-classification', 7 as never))).toBe('ARG');

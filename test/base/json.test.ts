@@ -42,7 +42,7 @@ describe('accepts what JSON.parse accepts, and gives the same', () => {
   });
 });
 
-describe('refuses what is no JSON, with code, file and byte offset', () => {
+describe('refuses what is not JSON, with code, file and byte offset', () => {
   const cases: [name: string, text: string | Uint8Array, offset: number][] = [
     ['empty text', '', 0],
     ['spaces only', '  ', 2],

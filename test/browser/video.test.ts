@@ -243,7 +243,7 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
     expect(got.count).toBe(got.calls);
   });
 
-  it('everyFrame throws what the work throws, and refuses what is no video', async () => {
+  it('everyFrame throws what the work throws, and refuses what is not a video', async () => {
     const got = await page.evaluate(async () => {
       const { video, stop } = await film(20);
       const thrown = await lib

@@ -205,7 +205,7 @@ describe('classify --explain', () => {
     expect(existsSync(`${folder}/v1.2/x.why.png`)).toBe(true);
   });
 
-  it('refuses one file for two pictures, a label alone, and a label that is none', async () => {
+  it('refuses one file for two pictures, a label alone, and an unknown label', async () => {
     const folder = temporaryFolder();
     const many = await cli(['classify', HUSKY, DOG, '--explain', `${folder}/why.png`]);
     expect([many.code, many.stderr]).toEqual([2, expect.stringContaining('name a folder')]);

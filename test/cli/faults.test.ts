@@ -196,7 +196,7 @@ describe('wrong usage', () => {
 });
 
 describe('an end before the end', () => {
-  /** Behind the pictures the command waits for standard input, so that it cannot come to its end by itself. */
+  /** After the pictures the command waits for standard input, so that it cannot come to its end by itself. */
   const interrupted = (args: string[]) =>
     cli([...args, '-'], {
       cwd: folder,

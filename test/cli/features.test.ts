@@ -75,7 +75,7 @@ describe('features', () => {
     expect(readdirSync(folder).sort()).toEqual(['hidden.npy', 'hidden.rows.csv', 'maps.npy', 'maps.rows.csv']);
   });
 
-  it('gives any layer by its name, and refuses one that is none', async () => {
+  it('gives any layer by its name, and refuses an unknown one', async () => {
     const folder = temporaryFolder();
     const layer = 'layer.3.conv_3x3';
     const { code } = await cli(['features', ...PICTURES, '--layer', layer, '--out', `${folder}/layer.npy`]);

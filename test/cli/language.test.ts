@@ -1,4 +1,4 @@
-/** No message that reaches the command line speaks of an option that is none there. */
+/** No message that reaches the command line speaks of an option that the command line does not have. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

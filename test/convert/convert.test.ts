@@ -302,7 +302,7 @@ describe('Hugging Face', () => {
 });
 
 describe('refuses', () => {
-  it('what is no MobileNetV2, saying what it has', async () => {
+  it('what is not a MobileNetV2, saying what it has', async () => {
     const other = writeSafetensors(new Map([['encoder.layer.0.weight', new Tensor('float32', [1], [1])]]));
     await expectError(() => convert(other, { file: 'bert' }), {
       code: 'UNSUPPORTED',

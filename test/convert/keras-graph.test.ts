@@ -291,11 +291,11 @@ describe('the backbone', () => {
 
   it('pads as TensorFlow does, at this size', () => {
     const pad = (name: string, padding: number[][]): Layer => ['ZeroPadding2D', name, { padding }];
-    const behind = [
+    const after = [
       [0, 1],
       [0, 1],
     ];
-    expect(problemsOf(pad('Conv1_pad', behind), pad('block_13_pad', behind))).toEqual([]);
+    expect(problemsOf(pad('Conv1_pad', after), pad('block_13_pad', after))).toEqual([]);
     expect(
       problemsOf(
         pad('Conv1_pad', [
@@ -316,7 +316,7 @@ describe('the backbone', () => {
         ),
       ).problems,
     ).toEqual([]);
-    expect(problemsOf(pad('elsewhere', behind))).toEqual(['elsewhere']);
+    expect(problemsOf(pad('elsewhere', after))).toEqual(['elsewhere']);
   });
 
   it.each([

@@ -64,7 +64,7 @@ describe('a model out of files', () => {
     expect(await folder.read('none.json')).toBeUndefined();
   });
 
-  it('refuses what is none', async () => {
+  it('refuses what is not a model', async () => {
     await expect(folderOf([{ path: 'a.txt', file: new File(['x'], 'a.txt') }])).rejects.toThrow(/config\.json/);
     const header = new TextEncoder().encode('{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}');
     const bytes = new Uint8Array(8 + header.length + 8);

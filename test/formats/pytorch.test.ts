@@ -207,8 +207,8 @@ describe('a pickle that is broken', () => {
     ['a list that holds itself', concat(op(']'), op('q', int(0, 1)), op('h', int(0, 1)), op('a')), 'PICKLE'],
     ['a dict that holds itself', concat(op('}'), op('q', int(0, 1)), text('a'), op('h', int(0, 1)), op('s')), 'PICKLE'],
     ['a number', number(1), 'PICKLE'],
-    ['a value that is no tensor', dict(text('epoch'), number(3)), 'PICKLE'],
-    ['a key that is no text', dict(number(3), tensor()), 'PICKLE'],
+    ['a value that is not a tensor', dict(text('epoch'), number(3)), 'PICKLE'],
+    ['a key that is not text', dict(number(3), tensor()), 'PICKLE'],
     ['a reference to no storage', concat(text('x'), op('Q')), 'PICKLE'],
     ['a reference to another kind', concat(tuple(text('module'), text('x')), op('Q')), 'PICKLE'],
     ['two million opcodes', new Uint8Array(2_000_000).fill(0x4e), 'LIMIT'],
@@ -381,7 +381,7 @@ describe('legacy format', () => {
     code: 'UNSUPPORTED',
     says: ['little-endian'],
   });
-  refuses('system that is no dict', () => legacy({ system: number(1) }), { code: 'UNSUPPORTED' });
+  refuses('system that is not a dict', () => legacy({ system: number(1) }), { code: 'UNSUPPORTED' });
   refuses('keys that are no list', () => legacy({ keys: number(1) }), { code: 'BAD_HEADER' });
   refuses('a key that nobody uses', () => legacy({ keys: tuple(text('7')) }), { code: 'LAYOUT', says: ['"7"'] });
   refuses('a key twice', () => legacy({ keys: tuple(text('0'), text('0')) }), { code: 'LAYOUT' });

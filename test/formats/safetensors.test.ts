@@ -57,7 +57,7 @@ describe('S2: a header length that cannot be, refused before anything is allocat
   });
 });
 
-describe('S3: a header that is none', () => {
+describe('S3: a header that is not one', () => {
   const cases: [name: string, header: string | Uint8Array, offset: number][] = [
     ['empty', '', 8],
     ['byte order mark', '\uFEFF{}', 8],
@@ -405,9 +405,9 @@ describe('writing', () => {
   const scalar = new Tensor('float32', [0], []);
   test('a name that the format reserves', () =>
     expectError(() => writeSafetensors(new Map([['__metadata__', scalar]])), { code: 'ARG', says: ['reserved'] }));
-  test('a name that is no text', () =>
+  test('a name that is not text', () =>
     expectError(() => writeSafetensors(new Map([['\ud800', scalar]])), { code: 'ARG', says: ['tensor name'] }));
-  test('metadata that is no string', () =>
+  test('metadata that is not a string', () =>
     expectError(() => writeSafetensors(new Map(), { metadata: { a: 1 as unknown as string } }), { code: 'ARG' }));
 });
 

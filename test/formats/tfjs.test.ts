@@ -75,7 +75,7 @@ describe('refuses', () => {
     ['a huge shape', one({ name: 'a', shape: [2 ** 40], dtype: 'float32' }), 'LAYOUT'],
     ['a shape past counting', one({ name: 'a', shape: [2 ** 40, 2 ** 40], dtype: 'float32' }), 'LAYOUT'],
     [
-      'a scale that is none',
+      'a scale that is missing',
       one({ name: 'a', shape: [1], dtype: 'float32', quantization: { dtype: 'uint8', min: 0 } }),
       'BAD_HEADER',
     ],

@@ -20,7 +20,7 @@ const other = runInNewContext(
   '({ Uint8Array, Uint8ClampedArray, Float32Array, BigInt64Array, ArrayBuffer, SharedArrayBuffer, DataView, Map, Array })',
 ) as typeof globalThis;
 
-/** A class that is none of ours, with the name and the fields of the platform's: jsdom's Blob, undici's Response. */
+/** A class from elsewhere, with the name and the fields of the platform's: jsdom's Blob, undici's Response. */
 function foreign(brand: string, fields: object): object {
   return Object.create(
     {

@@ -138,7 +138,7 @@ describe('readPicture from files', () => {
     expect(Buffer.from(await readPicture(pathToFileURL(path).href, LIMIT)).toString()).toBe('abc');
   });
 
-  it('refuses what is no file', async () => {
+  it('refuses what is not a file', async () => {
     const error = await expectRefusal(() => readPicture(join(folder, 'none.png'), LIMIT), 'NOT_FOUND', /no such file/);
     expect(error.file).toBe(join(folder, 'none.png'));
     await expectRefusal(() => readPicture(folder, LIMIT), 'IO', /got a folder/);

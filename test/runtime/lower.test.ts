@@ -53,7 +53,7 @@ describe('lower', () => {
       /pixel_values: no kernel for the pic/,
     ],
     [
-      'an activation that is no clamp',
+      'an activation that is not a clamp',
       [conv('stem', INPUT, { inChannels: 3, groups: 1, activation: 'silu' })],
       /stem: .*silu/,
     ],

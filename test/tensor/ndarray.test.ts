@@ -144,7 +144,7 @@ describe('fromNdarray', () => {
     expectArg(() => fromNdarray(ndarray(new Float32Array(1)), 'float8' as TensorType), /float8/);
   });
 
-  it('refuses what is no ndarray', () => {
+  it('refuses what is not an ndarray', () => {
     for (const input of [undefined, null, 7, [1, 2], new Float32Array(2), new Tensor('float32', [1], [1])]) {
       expectArg(() => fromNdarray(input as unknown as NdArray), /expected an ndarray/);
     }

@@ -114,7 +114,7 @@ describe('moving elements', () => {
     ]);
   });
 
-  it('permute refuses what is no order', () => {
+  it('permute refuses what is not an order', () => {
     const tensor = counting([2, 3]);
     for (const order of [[0], [0, 0], [0, 1, 2], [0, 2], [0, -1, 1], [0.5, 1], []])
       expectArg(() => tensor.permute(...order));
@@ -171,7 +171,7 @@ describe('moving elements', () => {
     expect(tensor.data[0]).toBe(0);
   });
 
-  it('slice refuses what is no range', () => {
+  it('slice refuses what is not a range', () => {
     const tensor = floats(0, 1, 2);
     for (const range of [3, -4, 0.5, [0.5, 2], [Number.NaN, 2], [0], [0, 1, 2], '1', {}]) {
       expectArg(() => tensor.slice(range as SliceRange));

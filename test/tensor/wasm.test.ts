@@ -601,7 +601,11 @@ describe('errors', () => {
       'expected 2 operands, got 1',
     ],
     ['a wrong value stored', body((f, n) => f.store('v128.store', 0, n as never)), 'expected a v128, got a i32'],
-    ['a lane that is none', body((f, _n, v) => f.storeLane('v128.store32_lane', 4, 0, v)), 'lanes are 0 to 3, got 4'],
+    [
+      'a lane that does not exist',
+      body((f, _n, v) => f.storeLane('v128.store32_lane', 4, 0, v)),
+      'lanes are 0 to 3, got 4',
+    ],
     [
       'a shuffle beyond',
       body((f, _n, v) => f.set(v, v128.shuffle([0, 1, 2, 8], v, v))),
