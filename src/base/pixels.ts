@@ -26,6 +26,24 @@ export interface DecodedImage extends Pixels {
   readonly warnings?: readonly string[];
 }
 
+/** A picture whose rows are about to come. */
+export type RowsAhead = Pick<DecodedImage, 'width' | 'height' | 'channels'>;
+
+/** Takes the rows of a picture. */
+export interface RowSink {
+  /**
+   * `count` whole rows from row `first` on. All rows come, from the top down, each once.
+   * @param data valid during the call only
+   */
+  rows(data: Uint8Array | Uint8ClampedArray, first: number, count: number): void;
+}
+
+/** Is told of a picture before its first row, and gives what takes the rows. */
+export type OpenRows = (ahead: RowsAhead) => RowSink;
+
+/** What a codec answers when it has given rows in place of a picture. */
+export type RowsGiven = Pick<DecodedImage, 'warnings'>;
+
 /** Whether a value is meant as a picture; `checkPixels` then says whether it is a sound one. */
 export function looksLikePixels(value: unknown): value is Pixels {
   return typeof value === 'object' && value !== null && 'data' in value && 'width' in value && 'height' in value;

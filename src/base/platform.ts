@@ -1,7 +1,7 @@
 /** What the library needs from the place it runs in. src/platforms has an answer for each; nothing of `node:*` is here. */
 import type { Folder } from './folder.js';
 import type { HubOptions } from './hub-options.js';
-import type { DecodedImage } from './pixels.js';
+import type { DecodedImage, OpenRows, RowsGiven } from './pixels.js';
 
 /** A thread that was started. */
 export interface WorkerHandle {
@@ -33,8 +33,11 @@ export interface Platform {
     file: string,
     options?: { lowerBytes?: boolean; checked?: boolean },
   ): Promise<DecodedImage>;
-  /** Pixels of a JPEG, not turned by EXIF. */
-  decodeJpeg?(bytes: Uint8Array, file: string): Promise<DecodedImage>;
+  /**
+   * Pixels of a JPEG, not turned by EXIF. Where `open` is given they may go there row by row as they are decoded, one
+   * channel for grey and else three; a decoder that does not know of it gives the picture.
+   */
+  decodeJpeg?(bytes: Uint8Array, file: string, options?: { open?: OpenRows }): Promise<DecodedImage | RowsGiven>;
   /**
    * Pixels of a picture of another format, upright, where the place can decode it.
    * @param format as the first bytes say it: 'WebP', 'GIF', 'AVIF', 'SVG'

@@ -13,14 +13,14 @@
 import { asBytes } from '../base/brands.js';
 import { env, requirePlatform, warn } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
-import type { DecodedImage } from '../base/pixels.js';
+import type { DecodedImage, OpenRows, RowsAhead } from '../base/pixels.js';
 import { checkNotShared, checkPixels } from '../base/pixels.js';
 import type { Platform } from '../base/platform.js';
 import { codecError, keepChannels } from '../codecs/codec.js';
 import { type JpegLayout, readJpeg } from '../codecs/jpeg/header.js';
 import { asGreyPng, isGreyPng, type PngLayout, readPng } from '../codecs/png/header.js';
 import { detectFormat, MEDIA_TYPES } from '../codecs/sniff.js';
-import { applyOrientation, exifOrientation } from './exif.js';
+import { applyOrientation, exifOrientation, type Orientation } from './exif.js';
 
 export interface DecodeOptions {
   /** What errors call the picture. */
@@ -43,6 +43,49 @@ export async function decodeImage(
   encoded: Uint8Array,
   { file = 'image', indices = false }: DecodeOptions = {},
 ): Promise<DecodedImage> {
+  const bytes = checkEncoded(encoded, file);
+  const format = detectFormat(bytes);
+  switch (format) {
+    case 'PNG': {
+      const layout = readPng(bytes, file);
+      const decodePng = requirePlatform('decodePng', file);
+      const decoded = indices
+        ? await decodeIndices(decodePng, bytes, layout, file)
+        : await runCodec(decodePng, bytes, layout, file);
+      const grey = isGreyPng(layout) || (indices && layout.colourType === 3);
+      return applyOrientation(keepChannels(decoded, grey ? 1 : 3), orientationOf(bytes, layout));
+    }
+    case 'JPEG': {
+      const layout = readJpeg(bytes, file);
+      const decoded = await runJpegCodec(bytes, layout, file);
+      return applyOrientation(decoded!, orientationOf(bytes, layout));
+    }
+    case 'damaged PNG':
+      throw new MobileNetError('IMAGE', `${file}: expected PNG's signature, got a damaged one (was it sent as text?)`, {
+        file,
+        offset: 0,
+      });
+    default:
+      return decodeOther(bytes, format, file);
+  }
+}
+
+/**
+ * The same row by row: `open` is told the size and gives what takes the rows. Those of an upright JPEG come as they are
+ * decoded, where the codec can do that, and the picture is never in memory; those of others come in one piece.
+ */
+export async function decodeRows(encoded: Uint8Array, file: string, open: OpenRows): Promise<void> {
+  const bytes = checkEncoded(encoded, file);
+  const layout = detectFormat(bytes) === 'JPEG' ? readJpeg(bytes, file) : undefined;
+  const image =
+    layout !== undefined && orientationOf(bytes, layout) === 1
+      ? await runJpegCodec(bytes, layout, file, open)
+      : await decodeImage(bytes, { file });
+  if (image !== undefined) open(image).rows(image.data, 0, image.height);
+}
+
+/** The bytes of an encoded picture. Throws ARG for what is none, and for what is empty or above the limit. */
+function checkEncoded(encoded: Uint8Array, file: string): Uint8Array {
   const bytes = asBytes(encoded);
   if (bytes === undefined) {
     throw new MobileNetError('ARG', `${file}: expected the bytes of a picture in a Uint8Array, got ${show(encoded)}`, {
@@ -60,43 +103,22 @@ export async function decodeImage(
   if (bytes.length === 0) {
     throw new MobileNetError('IMAGE', `${file}: expected a picture, got an empty file`, { file, offset: 0 });
   }
-  const format = detectFormat(bytes);
-  switch (format) {
-    case 'PNG': {
-      const layout = readPng(bytes, file);
-      const decodePng = requirePlatform('decodePng', file);
-      const decoded = indices
-        ? await decodeIndices(decodePng, bytes, layout, file)
-        : await runCodec(decodePng, bytes, layout, file);
-      const grey = isGreyPng(layout) || (indices && layout.colourType === 3);
-      return upright(decoded, grey, bytes, layout);
-    }
-    case 'JPEG': {
-      const layout = readJpeg(bytes, file);
-      const decoded = await runCodec(requirePlatform('decodeJpeg', file), bytes, layout, file);
-      return upright(decoded, layout.colours === 'grey', bytes, layout);
-    }
-    case 'damaged PNG':
-      throw new MobileNetError('IMAGE', `${file}: expected PNG's signature, got a damaged one (was it sent as text?)`, {
-        file,
-        offset: 0,
-      });
-    default: {
-      const { decodeOther } = env.platform;
-      if (decodeOther !== undefined && MEDIA_TYPES[format] !== undefined) {
-        const decoded = await decodeOther(bytes, format, file);
-        checkPixels(decoded, file);
-        tell(decoded.warnings, file);
-        return keepChannels(decoded, 3);
-      }
-      const remedy =
-        MEDIA_TYPES[format] === undefined ? '' : '; convert it to one of them, or hand in its pixels as a RawImage';
-      throw new MobileNetError('UNSUPPORTED', `${file}: expected a PNG or JPEG picture, got ${format}${remedy}`, {
-        file,
-        offset: 0,
-      });
-    }
+  return bytes;
+}
+
+async function decodeOther(bytes: Uint8Array, format: string, file: string): Promise<DecodedImage> {
+  if (env.platform.decodeOther !== undefined && MEDIA_TYPES[format] !== undefined) {
+    const decoded = await env.platform.decodeOther(bytes, format, file);
+    checkPixels(decoded, file);
+    tell(decoded.warnings, file);
+    return keepChannels(decoded, 3);
   }
+  const remedy =
+    MEDIA_TYPES[format] === undefined ? '' : '; convert it to one of them, or hand in its pixels as a RawImage';
+  throw new MobileNetError('UNSUPPORTED', `${file}: expected a PNG or JPEG picture, got ${format}${remedy}`, {
+    file,
+    offset: 0,
+  });
 }
 
 /** One message about a file, however much is wrong with it. */
@@ -141,33 +163,59 @@ async function decodeIndices(
 async function runCodec(
   decode: (bytes: Uint8Array, file: string, options: { checked: boolean }) => Promise<DecodedImage>,
   bytes: Uint8Array,
-  { width, height, warnings }: PngLayout | JpegLayout,
+  layout: PngLayout | JpegLayout,
   file: string,
 ): Promise<DecodedImage> {
-  let image: DecodedImage;
   try {
-    image = await decode(bytes, file, { checked: true });
+    return checkDecoded(await decode(bytes, file, { checked: true }), layout, file);
   } catch (cause) {
     throw codecError(cause, file);
   }
-  checkPixels(image, file);
-  tell([...warnings, ...(image.warnings ?? [])], file);
-  if (image.width !== width || image.height !== height) {
-    throw new MobileNetError(
-      'IMAGE',
-      `${file}: the header says ${width}×${height} pixels, the codec made ${image.width}×${image.height}`,
-      { file },
-    );
-  }
-  return image;
 }
 
-function upright(
-  decoded: DecodedImage,
-  grey: boolean,
+/** @returns undefined when the codec has given its rows to what `open` gave */
+async function runJpegCodec(
   bytes: Uint8Array,
-  { exif }: { exif?: PngLayout['exif'] },
-): DecodedImage {
-  const image = keepChannels(decoded, grey ? 1 : 3);
-  return exif === undefined ? image : applyOrientation(image, exifOrientation(bytes.subarray(exif.start, exif.end)));
+  layout: JpegLayout,
+  file: string,
+  open?: OpenRows,
+): Promise<DecodedImage | undefined> {
+  let opened = false;
+  const openChecked = (ahead: RowsAhead) => {
+    checkSize(ahead, layout, file);
+    opened = true;
+    return open!(ahead);
+  };
+  try {
+    const decodeJpeg = requirePlatform('decodeJpeg', file);
+    const decoded = await decodeJpeg(bytes, file, open === undefined ? {} : { open: openChecked });
+    if (opened) {
+      tell([...layout.warnings, ...(decoded.warnings ?? [])], file);
+      return undefined;
+    }
+    return keepChannels(checkDecoded(decoded, layout, file), layout.colours === 'grey' ? 1 : 3);
+  } catch (cause) {
+    throw codecError(cause, file);
+  }
+}
+
+function checkDecoded(image: unknown, layout: PngLayout | JpegLayout, file: string): DecodedImage {
+  checkPixels(image, file);
+  const decoded = image as DecodedImage;
+  tell([...layout.warnings, ...(decoded.warnings ?? [])], file);
+  checkSize(decoded, layout, file);
+  return decoded;
+}
+
+function checkSize(image: RowsAhead, { width, height }: PngLayout | JpegLayout, file: string): void {
+  if (image.width === width && image.height === height) return;
+  throw new MobileNetError(
+    'IMAGE',
+    `${file}: the header says ${width}×${height} pixels, the codec made ${image.width}×${image.height}`,
+    { file },
+  );
+}
+
+function orientationOf(bytes: Uint8Array, { exif }: { exif?: PngLayout['exif'] }): Orientation {
+  return exif === undefined ? 1 : exifOrientation(bytes.subarray(exif.start, exif.end));
 }

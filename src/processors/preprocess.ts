@@ -6,10 +6,12 @@ import { unlessAborted, yieldToEvents } from '../base/abort.js';
 import { MobileNetError } from '../base/errors.js';
 import type { Pixels } from '../base/pixels.js';
 import { looksLikePixels } from '../base/pixels.js';
-import { type ImageInput, load_image, type ReadOptions } from '../images/raw-image.js';
+import { decodeRows } from '../images/decode.js';
+import { type ImageInput, load_image } from '../images/raw-image.js';
 import { Resampling } from '../images/resize/filters.js';
 import { resize } from '../images/resize/resize.js';
 import { resizeRows, type Window } from '../images/resize/rows.js';
+import { readEncoded } from '../images/source.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type Geometry, planGeometry } from './geometry.js';
 import type { ResolvedOptions } from './options.js';
@@ -40,24 +42,36 @@ export async function* preparePictures(
   signal?: AbortSignal,
 ): AsyncGenerator<Prepared> {
   const inputs = listOf(images, 'images');
-  const begun: Promise<Pixels | Tensor>[] = [];
+  const begun: Promise<Iterable<Prepared>>[] = [];
   for (const i of inputs.keys()) {
     if (signal) await yieldToEvents(signal); // decoding holds the thread
     while (begun.length < (signal ? 1 : 2) && i + begun.length < inputs.length) {
-      const loading = load(inputs[i + begun.length]);
-      loading.catch(() => {}); // of one that comes later, unless an earlier one fails
-      begun.push(loading);
+      const next = i + begun.length;
+      const preparing = prepareInput(inputs[next], settings, `images[${next}]`);
+      preparing.catch(() => {}); // of one that comes later, unless an earlier one fails
+      begun.push(preparing);
     }
-    const image = await unlessAborted(begun.shift()!, signal);
-    yield* prepareAll(image, settings, `images[${i}]`);
+    yield* await unlessAborted(begun.shift()!, signal);
   }
 }
 
-/** Pixels and tensors are at hand, everything else is read. */
-async function load(input: OneInput, options?: ReadOptions): Promise<Pixels | Tensor> {
-  const atHand = input instanceof Tensor || (looksLikePixels(input) && 'channels' in input);
-  return atHand ? (input as Pixels | Tensor) : load_image(input as ImageInput, options);
+/** Pixels and tensors are at hand and prepared when asked for, everything else is prepared while it is read. */
+async function prepareInput(input: OneInput, settings: ResolvedOptions, where: string): Promise<Iterable<Prepared>> {
+  if (isAtHand(input)) return prepareAll(input, settings, where);
+  const encoded = await readEncoded(input);
+  if (encoded === undefined) return prepareAll(await load_image(input), settings, where);
+  let begun!: ReturnType<typeof begin>;
+  await decodeRows(encoded.bytes, encoded.file, (ahead) => {
+    const channels = resultChannels({ ...ahead, from: 'pixels' }, settings, where);
+    begun = begin(ahead, channels, 'uint8', settings);
+    return begun.rows;
+  });
+  begun.rows.close();
+  return [begun.prepared];
 }
+
+const isAtHand = (input: OneInput): input is Pixels | Tensor =>
+  input instanceof Tensor || (looksLikePixels(input) && 'channels' in input);
 
 /** Whether a second argument is maps, as transformers takes them, and not options. */
 export function isInput(value: unknown): value is ProcessorInput {
@@ -179,7 +193,9 @@ export async function makeLabels(
   count: number,
   settings: ResolvedOptions,
 ): Promise<Tensor<'int64'>> {
-  const loaded = await Promise.all(listOf(input, 'segmentation_maps').map((map) => load(map, { indices: true })));
+  const loaded = await Promise.all(
+    listOf(input, 'segmentation_maps').map((map) => (isAtHand(map) ? map : load_image(map, { indices: true }))),
+  );
   const maps = loaded.flatMap((map, i) => readMap(map, `segmentation_maps[${i}]`));
   if (maps.length !== count) {
     throw new MobileNetError('ARG', `segmentation_maps: expected one for each of ${count} images, got ${maps.length}`);

@@ -1,6 +1,7 @@
 /** The browser's codecs, with a stand-in for the browser: what it is given, and what becomes of what it gives. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { env } from '../../src/base/env.js';
+import type { DecodedImage } from '../../src/base/pixels.js';
 import { RawImage } from '../../src/images/raw-image.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { webPlatform } from '../../src/platforms/web.js';
@@ -20,7 +21,7 @@ function standIn(): { given: Buffer[]; closed: number } {
     const bytes = new Uint8Array(await blob.arrayBuffer());
     seen.given.push(Buffer.from(bytes));
     const decode = blob.type === 'image/png' ? nodePlatform.decodePng! : nodePlatform.decodeJpeg!;
-    const { data, width, height, channels } = await decode(bytes, 'blob');
+    const { data, width, height, channels } = (await decode(bytes, 'blob')) as DecodedImage;
     const image = new RawImage(data, width, height, channels).rgba();
     return { image, width, height, close: () => seen.closed++ };
   });
