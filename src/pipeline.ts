@@ -6,6 +6,7 @@ import { checkSignal, unlessAborted } from './base/abort.js';
 import { Callable } from './base/callable.js';
 import { expected, listNames, MobileNetError, show } from './base/errors.js';
 import { type Folder, openFolder } from './base/folder.js';
+import { mapped } from './base/mapped.js';
 import { checkOptions } from './base/options.js';
 import { type ImageInput, load_image, RawImage } from './images/raw-image.js';
 import { MobileNetV2Model } from './models/mobilenet-v2/base-model.js';
@@ -322,7 +323,7 @@ export class ImageSegmentationPipeline extends Pipeline<
       label: this.model.config.id2label[id] ?? `LABEL_${id}`,
       score: null,
       mask: new RawImage(
-        Uint8Array.from(data, (own) => (own === id ? 255 : 0)),
+        mapped(new Uint8Array(data.length), data, (own) => (own === id ? 255 : 0)),
         width,
         height,
         1,

@@ -39,7 +39,7 @@ async function profile(dir: string | undefined, flags: ProfileFlags, session: Se
   const { runs, html } = flags;
   const { folder, architecture, model, dims, hidden } = await loadPlanned(dir, flags, session);
   // Any picture will do: no kernel's time depends on what it shows.
-  const pixels = Float32Array.from({ length: elementCount(dims) }, (_, i) => Math.sin(i * 0.37));
+  const pixels = new Float32Array(elementCount(dims)).map((_, i) => Math.sin(i * 0.37));
   const pixel_values = new Tensor('float32', pixels, dims);
   const { signal } = session;
   const made = await model.profile({ pixel_values, output_hidden_states: hidden, signal }, { runs });

@@ -1,5 +1,6 @@
 /** `mobilenet-v2 segment`: a mask of classes for every picture, and the picture with the classes laid over it. */
 import { type Command, Option } from 'commander';
+import { mapped } from '../base/mapped.js';
 import {
   colorize,
   type ImageSegmentationPipeline,
@@ -133,7 +134,7 @@ async function segmentOne(
   const { threshold } = flags;
   const [map] = await segmenter.segment(prepared.pixel_values, [[height, width]], { threshold });
   const { id2label: labels } = segmenter.model.config;
-  const ids = Uint8Array.from(map.data, (id) => (id < 0 ? NO_CLASS : id));
+  const ids = mapped(new Uint8Array(map.size), map.data, (id) => (id < 0 ? NO_CLASS : id));
   const mask = await encodePalettePng({ data: ids, width, height, palette: paletteOf(labels) });
   writeWhole(paths.mask, mask);
   const written = flags.overlay ? [paths.mask, paths.overlay] : [paths.mask];
@@ -164,5 +165,5 @@ async function segmentOne(
 /** The colours of all classes that a mask may hold, [256,3]: those that the overlay has. */
 function paletteOf(labels: Record<number, string>): Uint8Array {
   const every = new Tensor('int32', [...new Array(MOST_CLASSES).keys(), -1], [1, MOST_CLASSES + 1]);
-  return Uint8Array.from(colorize(every, { labels }).rgb().data);
+  return new Uint8Array(colorize(every, { labels }).rgb().data);
 }

@@ -3,6 +3,7 @@
  * say about network and pictures. Only shapes are looked at here; numbers are read when all is known to fit.
  */
 
+import { mapped } from '../base/mapped.js';
 import type { StoredTensor } from '../formats/stored.js';
 import { toRowMajor } from '../formats/strided.js';
 import type { MobileNetV2ConfigOptions } from '../models/mobilenet-v2/config.js';
@@ -111,8 +112,9 @@ export function withNormBefore(weight: WeightSource, bias: WeightSource, norm: N
     const [scale, shift, mean, variance] = [norm.scale, norm.shift, norm.mean, norm.variance].map(
       (stored) => stored && same(stored).read().data,
     );
-    const factor = Float64Array.from(
-      variance!,
+    const factor = mapped(
+      new Float64Array(variance!.length),
+      variance as ArrayLike<number | bigint>,
       (one, c) => Number(scale?.[c] ?? 1) / Math.sqrt(Number(one) + norm.epsilon),
     );
     return [factor, factor.map((one, c) => Number(shift?.[c] ?? 0) - one * Number(mean![c]))];
@@ -125,14 +127,14 @@ export function withNormBefore(weight: WeightSource, bias: WeightSource, norm: N
     if (!isBias)
       return new Tensor(
         'float32',
-        Float32Array.from(matrix, (one, i) => one * factor[i % columns]),
+        matrix.map((one, i) => one * factor[i % columns]),
         dims,
       );
     const { data: before } = bias.read();
     const sum = (k: number) => offset.reduce((total, one, c) => total + one * matrix[k * columns + c], before[k]);
     return new Tensor(
       'float32',
-      Float32Array.from({ length: rows }, (_, k) => sum(k)),
+      new Float32Array(rows).map((_, k) => sum(k)),
       [rows],
     );
   };

@@ -252,7 +252,7 @@ function encode(tensor: Tensor, wanted: WriteOptions['dtype']): { dtype: StoredD
   const values = type === 'float16' ? float16ToFloat32(data as Uint16Array) : (data as Float32Array | Float64Array);
   if (wanted === 'float16') return { dtype: 'F16', bytes: bytesOf(float32ToFloat16(values)) };
   if (wanted === 'bfloat16') return { dtype: 'BF16', bytes: bytesOf(float32ToBfloat16(values)) };
-  return { dtype: 'F32', bytes: bytesOf(Float32Array.from(values)) };
+  return { dtype: 'F32', bytes: bytesOf(new Float32Array(values)) };
 }
 
 function bytesOf(data: ArrayBufferView): Uint8Array {

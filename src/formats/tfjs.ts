@@ -14,6 +14,7 @@ import { env } from '../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../base/errors.js';
 import { type Folder, readModelFile } from '../base/folder.js';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson, showJson } from '../base/json.js';
+import { mapped } from '../base/mapped.js';
 import { insidePath } from './shards.js';
 import { type StoredDtype, type StoredTensor, storedBytes } from './stored.js';
 
@@ -149,7 +150,7 @@ const isNumber = (value: JsonValue | undefined): value is number => Number.isFin
 function dequantise(bytes: Uint8Array, dtype: StoredDtype, scale: number, min: number): Uint8Array {
   // A typed array must begin at a multiple of its element size; weights in shards need not.
   const quantised = dtype === 'U16' ? new Uint16Array(bytes.slice().buffer) : bytes;
-  const values = Float32Array.from(quantised, (value) => value * scale + min);
+  const values = mapped(new Float32Array(quantised.length), quantised, (value) => value * scale + min);
   return new Uint8Array(values.buffer);
 }
 

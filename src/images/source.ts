@@ -62,7 +62,8 @@ function dataOf(address: string, file: string): Uint8Array {
     const plain = decodeURIComponent(base64 === undefined ? text.replace(/%(?![0-9a-f]{2})/gi, '%25') : text);
     if (base64 === undefined) return new TextEncoder().encode(plain);
     checkBytes((plain.length / 4) * 3, file, env.limits.imageBytes);
-    return Uint8Array.from(atob(plain), (character) => character.charCodeAt(0));
+    const characters = atob(plain);
+    return new Uint8Array(characters.length).map((_, i) => characters.charCodeAt(i));
   } catch (cause) {
     if (cause instanceof MobileNetError) throw cause;
     throw new MobileNetError(

@@ -69,7 +69,7 @@ function positions(
   { stride, start }: Grid,
   count: number,
 ): Float64Array {
-  return Float64Array.from({ length }, (_, pixel) => {
+  return new Float64Array(length).map((_, pixel) => {
     const inside = ((pixel + 0.5) * resized) / length - from;
     if (inside < 0 || inside > kept) return Number.NaN;
     return Math.min(count - 1, Math.max(0, (inside + to - 0.5 - start) / stride));
@@ -101,7 +101,7 @@ export function layOver(picture: RawImage, cover: RawImage): RawImage {
     );
   }
   const { width, height } = picture;
-  const out = Uint8Array.from(picture.rgb().data);
+  const out = new Uint8Array(picture.rgb().data);
   const { data } = cover.rgba();
   for (let to = 0, from = 0; to < out.length; to += 3, from += 4) {
     const alpha = data[from + 3] / 255;

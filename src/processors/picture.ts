@@ -5,6 +5,7 @@
  */
 
 import { MobileNetError, show } from '../base/errors.js';
+import { mapped } from '../base/mapped.js';
 import type { Pixels } from '../base/pixels.js';
 import { checkPixels } from '../base/pixels.js';
 import { roundHalfEven } from '../base/round.js';
@@ -81,15 +82,16 @@ function split(tensor: Tensor, rank: number, where: string) {
 function valuesOf(tensor: Tensor, where: string): Pick<Picture, 'data' | 'type'> {
   const { data, type } = tensor;
   if (type === 'uint8') return { data: data as Uint8Array, type };
-  if (type === 'int64') return { data: Float64Array.from(data as BigInt64Array, Number), type: 'integer' };
-  if (type === 'int32') return { data: Float64Array.from(data as Int32Array), type: 'integer' };
+  if (type === 'int64')
+    return { data: mapped(new Float64Array(data.length), data as BigInt64Array, Number), type: 'integer' };
+  if (type === 'int32') return { data: new Float64Array(data as Int32Array), type: 'integer' };
   if (type !== 'float32' && type !== 'float64') {
     throw new MobileNetError(
       'ARG',
       `${where}: a ${type} tensor is not a picture; convert it with .to('float32') or .to('uint8')`,
     );
   }
-  const values = Float64Array.from(data as Float32Array | Float64Array);
+  const values = new Float64Array(data as Float32Array | Float64Array);
   const broken = values.findIndex((value) => !Number.isFinite(value));
   if (broken >= 0) {
     throw new MobileNetError('ARG', `${where}: expected finite numbers, got ${values[broken]} at element ${broken}`);
@@ -181,6 +183,7 @@ export function toBytes(picture: Picture, where: string): { pixels: Pixels; scal
       `${where}: can resize whole numbers from 0 to 255 or fractions from 0 to 1, got ${data[outside]}; or pass do_resize: false`,
     );
   }
-  const bytes = Uint8Array.from(data, whole ? Math.trunc : (value) => Math.trunc(Math.fround(value * 255)));
+  const byteOf = whole ? Math.trunc : (value: number) => Math.trunc(Math.fround(value * 255));
+  const bytes = mapped(new Uint8Array(data.length), data, byteOf);
   return { pixels: { data: bytes, width, height, channels }, scaled: !whole };
 }

@@ -211,5 +211,5 @@ function stretchRow(
 /** Pixel centres are matched (`align_corners=False`), positions before the first centre moved onto it. */
 function positions(inSize: number, outSize: number): Float32Array {
   const scale = Math.fround(inSize / outSize);
-  return Float32Array.from({ length: outSize }, (_, i) => Math.max(0, Math.fround(scale * (i + 0.5) - 0.5)));
+  return new Float32Array(outSize).map((_, i) => Math.max(0, Math.fround(scale * (i + 0.5) - 0.5)));
 }

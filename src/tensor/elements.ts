@@ -1,5 +1,6 @@
 /** Element types of tensors, and lists of numbers as the typed array of one. */
 import { expected, MobileNetError, show } from '../base/errors.js';
+import { mapped } from '../base/mapped.js';
 import { float16ToFloat32, float32ToFloat16 } from './half.js';
 
 /** Element types and the typed array that holds each. float16 is held as bits (see half.ts). Each holds those before it. */
@@ -49,7 +50,7 @@ export function valuesOf({ type, data }: { type: TensorType; data: TensorData })
 /** The same with int64 as numbers. */
 export function numbersOf(tensor: { type: TensorType; data: TensorData }): ArrayLike<number> {
   const values = valuesOf(tensor);
-  return values instanceof BigInt64Array ? Float64Array.from(values, Number) : values;
+  return values instanceof BigInt64Array ? mapped(new Float64Array(values.length), values, Number) : values;
 }
 
 export function checkList(list: readonly unknown[]): void {
@@ -60,13 +61,13 @@ export function checkList(list: readonly unknown[]): void {
 
 /** Any list of numbers, bigints or booleans as the typed array of `type`. */
 export function fromList(type: TensorType, list: ArrayLike<number | bigint | boolean>): TensorData {
-  if (type === 'float16') return float32ToFloat16(Float32Array.from(list as ArrayLike<number>, Number));
+  if (type === 'float16') return float32ToFloat16(mapped(new Float32Array(list.length), list, Number));
   if (type === 'int64') {
-    return BigInt64Array.from(list as ArrayLike<number>, (v) =>
+    return mapped(new BigInt64Array(list.length), list, (v) =>
       typeof v === 'bigint' ? v : BigInt(Math.trunc(Number.isFinite(Number(v)) ? Number(v) : 0)),
     );
   }
-  if (type === 'bool') return Uint8Array.from(list as ArrayLike<number>, (v) => (v || Number.isNaN(v) ? 1 : 0));
+  if (type === 'bool') return mapped(new Uint8Array(list.length), list, (v) => (v || Number.isNaN(v) ? 1 : 0));
   const out = new ARRAYS[type](list.length) as Float64Array;
   for (let i = 0; i < list.length; i++) out[i] = Number(list[i]);
   return out as TensorData;

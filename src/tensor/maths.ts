@@ -1,5 +1,6 @@
 /** Vectors as arrays, `logits.data` or lists of numbers: softmax and similarity, by the names of transformers.js. */
 import { MobileNetError, show } from '../base/errors.js';
+import { mapped } from '../base/mapped.js';
 
 /** Numbers in a row: a list or a typed array, also one of bigints. */
 export type Vector = ArrayLike<number> | ArrayLike<bigint>;
@@ -22,7 +23,7 @@ function shifted(arr: Vector, name: string, finish: (x: number, logSum: number) 
   const largest = values.reduce((most, x) => Math.max(most, x), -Infinity);
   const logSum = Math.log(values.reduce((sum, x) => sum + Math.exp(x - largest), 0));
   const out = values.map((x) => finish(x - largest, logSum));
-  return Array.isArray(arr) ? Array.from(out) : arr instanceof Float64Array ? out : Float32Array.from(out);
+  return Array.isArray(arr) ? Array.from(out) : arr instanceof Float64Array ? out : new Float32Array(out);
 }
 
 /** Σ a·b. @throws MobileNetError ARG for vectors of different lengths */
@@ -45,7 +46,8 @@ export function cos_sim(arr1: Vector, arr2: Vector): number {
 }
 
 function vector(arr: Vector, name: string): Float64Array {
-  if (Array.isArray(arr) || ArrayBuffer.isView(arr)) return Float64Array.from(arr as ArrayLike<number>, Number);
+  if (Array.isArray(arr) || ArrayBuffer.isView(arr))
+    return mapped(new Float64Array(arr.length), arr as ArrayLike<number>, Number);
   throw new MobileNetError(
     'ARG',
     `${name}: expected a list of numbers or a typed array, got ${show(arr)}; of a Tensor hand in its data, or a row's: tensor[0].data`,

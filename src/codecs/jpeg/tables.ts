@@ -26,7 +26,7 @@ export function standardTables(slots: Iterable<number>): Uint8Array {
     const length = 3 + table.length;
     return [0xff, 0xc4, length >> 8, length & 255, slot, ...table];
   });
-  return Uint8Array.from(segments);
+  return new Uint8Array(segments);
 }
 
 const bytesOf = (hex: string): number[] => hex.match(/../g)!.map((byte) => Number.parseInt(byte, 16));

@@ -30,5 +30,5 @@ export function classActivationMap(
     const weight = weights.data[k * channels + c] as number;
     for (let at = 0; at < places; at++) sums[at] += weight * features.data[c * places + at];
   }
-  return new Tensor('float32', Float32Array.from(sums), [height, width]);
+  return new Tensor('float32', new Float32Array(sums), [height, width]);
 }

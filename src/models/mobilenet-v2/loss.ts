@@ -1,5 +1,6 @@
 /** The losses that `labels` give, as transformers computes them; sums are kept in float64. */
 import { MobileNetError, show } from '../../base/errors.js';
+import { mapped } from '../../base/mapped.js';
 import { operandsOf } from '../../layers/kernel.js';
 import { resizeBilinear } from '../../layers/resize/plain.js';
 import { sameDims } from '../../tensor/shape.js';
@@ -31,7 +32,7 @@ export function classificationLoss(logits: Tensor<'float32'>, labels: Tensor, co
         `labels: expected ${batch} class indices (int64), got ${labels.type} ${show(labels.dims)}`,
       );
     }
-    const indices = Array.from(labels.data as ArrayLike<number | bigint>, Number);
+    const indices = mapped(new Float64Array(labels.size), labels.data as ArrayLike<number | bigint>, Number);
     return crossEntropy(logits.data, indices, { batch, classes, pixels: 1, ignored: IGNORED_LABEL });
   }
   // PyTorch squeezes both sides of a regression of one value, so that [N] fits [N,1].
@@ -68,7 +69,7 @@ export function segmentationLoss(logits: Tensor<'float32'>, labels: Tensor, conf
   const sizes = { batch: batch * classes, channels: 1, inHeight, inWidth, outHeight, outWidth, alignCorners: false };
   const upsampled = new Float32Array(labels.size * classes);
   resizeBilinear.run({ op: 'resize_bilinear', dtype: 'f32', ...sizes }, operandsOf({ x: logits.data, y: upsampled }));
-  const indices = Array.from(labels.data as ArrayLike<number | bigint>, Number);
+  const indices = mapped(new Float64Array(labels.size), labels.data as ArrayLike<number | bigint>, Number);
   const pixels = outHeight * outWidth;
   return crossEntropy(upsampled, indices, { batch, classes, pixels, ignored: config.semantic_loss_ignore_index });
 }
@@ -76,7 +77,7 @@ export function segmentationLoss(logits: Tensor<'float32'>, labels: Tensor, conf
 /** Mean of −log softmax(x)[label] over the pixels that count. `x` is [N,K,P]. */
 function crossEntropy(
   x: Float32Array,
-  labels: readonly number[],
+  labels: ArrayLike<number>,
   { batch, classes, pixels, ignored }: { batch: number; classes: number; pixels: number; ignored: number },
 ): number {
   let sum = 0;
