@@ -4,6 +4,7 @@
  */
 import type { Platform } from '../base/platform.js';
 import { loadCodec } from '../codecs/codec.js';
+import { readJpeg } from '../codecs/jpeg/header.js';
 import { decodePng, encodePng } from '../codecs/png/decode.js';
 import { type PngLayout, paletteColours, readPng } from '../codecs/png/header.js';
 import { canvasState } from '../images/canvas.js';
@@ -15,11 +16,12 @@ export const browserPlatform: Platform = {
     isForCanvas(readPng(bytes, file)) && trustsCanvas()
       ? webPlatform.decodePng(bytes, file)
       : decodePng(bytes, file, options),
-  decodeJpeg: async (bytes, file) => {
-    if (trustsCanvas()) return webPlatform.decodeJpeg(bytes, file);
-    // 11 KiB that few pages need.
-    const { decodeJpeg } = await loadCodec(import('../codecs/jpeg/decode.js'), 'JPEG', 'jpeg-js', file);
-    return decodeJpeg(bytes, file);
+  decodeJpeg: async (bytes, file, options) => {
+    if (trustsCanvas() && readJpeg(bytes, file).rare === undefined) return webPlatform.decodeJpeg(bytes, file);
+    // Kilobytes that few pages need.
+    const { decodeJpeg } = await import('../codecs/jpeg/decode.js');
+    const plain = () => loadCodec(import('../codecs/jpeg/jpeg-js.js'), 'JPEG', 'jpeg-js', file);
+    return decodeJpeg(bytes, file, { ...options, plain });
   },
   encodePng, // a canvas would blacken what lies under transparency here too
 };

@@ -21,7 +21,7 @@ export const webPlatform = {
   openFolder,
   readFile: async (path, limit) => readUrl(absolute(path), path, limit),
   decodePng: (bytes, file) => decode(essentialPng(bytes, readPng(bytes, file)), 'image/png', file),
-  decodeJpeg: (bytes, file) => decode(essentialJpeg(bytes, readJpeg(bytes, file)), 'image/jpeg', file),
+  decodeJpeg: (bytes, file) => decode(essentialJpeg(bytes, readJpeg(bytes, file), file), 'image/jpeg', file),
   decodeOther,
   encodePng: (image) => encode(image, 'image/png'),
   encodeJpeg: (image, quality) => encode(image, 'image/jpeg', quality),

@@ -326,6 +326,7 @@ describe('every computation', () => {
     'i32x4.sub': (a, b) => ints(a).map((value, i) => value - ints(b)[i]),
     'v128.bitselect': (a, b, c) => a.map((byte, i) => (byte & c[i]) | (b[i] & ~c[i])),
     'i8x16.add': (a, b) => a.map((byte, i) => byte + b[i]),
+    'i8x16.eq': (a, b) => a.map((byte, i) => (byte === b[i] ? 255 : 0)),
     'i16x8.splat': (a) => new Int16Array(8).fill(shorts(a)[0]),
     'i16x8.add': (a, b) => shorts(a).map((value, i) => value + shorts(b)[i]),
     'i16x8.sub': (a, b) => shorts(a).map((value, i) => value - shorts(b)[i]),

@@ -31,15 +31,6 @@ export interface Frame {
   readonly colours: JpegColours;
 }
 
-/**
- * Takes rows of pixels as they are finished, top down: [count,W,C] bytes, C = 1 for grey, else 3.
- * @param data valid during the call only
- * @param first number of the first row
- */
-export interface RowSink {
-  rows(data: Uint8Array, first: number, count: number): void;
-}
-
 /** Each side is divided by it, rounded up, as libjpeg's `scale_denom` and Pillow's `draft` do. */
 export type Scale = 1 | 2 | 4 | 8;
 

@@ -1,6 +1,7 @@
 /**
  * The structure of a JPEG, checked before any codec sees the file: jpeg-js takes 1 GB for 17 kB that declare 9999×9999,
- * decodes as many scans as there are and throws a bare TypeError where a table is missing. What Pillow and browsers open all
+ * decodes as many scans as there are and throws a bare TypeError where a table is missing; our own decoder trusts what is
+ * read here. What Pillow and browsers open all
  * the same, junk between segments, Motion JPEG without Huffman tables, restart markers out of order, is read with a warning.
  * Letters and section numbers are those of ITU-T T.81; the colour rules are libjpeg's (jdapimin.c), which are Pillow's.
  */
@@ -8,23 +9,70 @@ import { join } from '../../base/bytes.js';
 import { env } from '../../base/env.js';
 import { MobileNetError } from '../../base/errors.js';
 import { type ByteRange, checkPixelLimit, refuse } from '../header.js';
-import { isStandardSlot, standardTables } from './tables.js';
+import { standardTable, standardTables } from './tables.js';
 
 /** What the components mean. In CMYK and YCCK the inks are stored inverted, as Adobe does and Pillow assumes of all. */
 export type JpegColours = 'grey' | 'ycc' | 'rgb' | 'cmyk' | 'ycck';
+
+/** A component as the frame has it. */
+export interface JpegComponent {
+  readonly id: number;
+  /** Sampling factors: samples across and down in one MCU. */
+  readonly h: number;
+  readonly v: number;
+}
+
+export interface JpegFrame {
+  readonly progressive: boolean;
+  readonly width: number;
+  readonly height: number;
+  readonly components: readonly JpegComponent[];
+  /** The largest sampling factors. */
+  readonly maxH: number;
+  readonly maxV: number;
+}
+
+/** A component as a scan has it, with the tables that stand in its slots at that moment. */
+export interface ScanComponent {
+  /** Its number in the frame. */
+  readonly index: number;
+  /** 64 quantisers in zigzag order. libjpeg takes those of a component's first scan for all. */
+  readonly quantisers: Uint16Array;
+  /** Huffman tables as DHT has them: slot, 16 counts, symbols. Undefined where the scan does not use them. */
+  readonly dc: Uint8Array | undefined;
+  readonly ac: Uint8Array | undefined;
+}
+
+export interface JpegScan {
+  readonly components: readonly ScanComponent[];
+  /** Coefficients, in zigzag order, and bits of a progressive pass; of no meaning in other frames. */
+  readonly first: number;
+  readonly last: number;
+  readonly high: number;
+  readonly low: number;
+  /** MCUs between restart markers; 0 without. */
+  readonly interval: number;
+  /** Entropy-coded data with the restart markers in them; a marker stands at the end. */
+  readonly data: ByteRange;
+}
 
 export interface JpegLayout {
   /** In pixels, before EXIF turns them. */
   width: number;
   height: number;
   colours: JpegColours;
+  frame: JpegFrame;
+  scans: JpegScan[];
   /** Tables, frame, scans and the end: all segments but APPn, COM and DNL. Neighbours are joined. */
   essential: ByteRange[];
   /** Slots of Huffman tables that the file leaves out and means the standard's by. */
   standardTables: number[];
-  progressive: boolean;
   /** Whether restart markers stand where they belong, in all scans. */
   orderly: boolean;
+  /** What our own decoder reads as libjpeg does, and others do not, or not all alike. */
+  rare: string | undefined;
+  /** Whether the file ends in the data of its only scan. Whether all of them are there, the decoder finds out. */
+  endless: boolean;
   /** What is wrong with the file and keeps nobody from decoding it. */
   warnings: string[];
   /** The EXIF block from its TIFF header on. */
@@ -68,23 +116,20 @@ const UNSUPPORTED: Record<number, string> = {
   223: 'hierarchical JPEG (EXP)',
 };
 
-interface Component {
-  id: number;
-  /** Sampling factors: samples across and down in one MCU. */
-  h: number;
-  v: number;
+/** Pixels of a picture whose data may be fewer than any picture's are. */
+const SMALL_PIXELS = 1_000_000;
+
+interface Component extends JpegComponent {
+  /** Its number in the frame. */
+  index: number;
+  /** The slot of its quantisation table. */
   quantisation: number;
   /** Whether a scan has brought its DC coefficients. */
   begun: boolean;
 }
 
-interface Frame {
-  progressive: boolean;
-  width: number;
-  height: number;
-  components: Component[];
-  maxH: number;
-  maxV: number;
+interface Frame extends JpegFrame {
+  readonly components: readonly Component[];
 }
 
 /**
@@ -103,15 +148,17 @@ class JpegWalk {
   readonly #file: string;
   readonly #essential: ByteRange[] = [];
   /** Slots that hold a table. Huffman slots: 0 to 3 for DC, 16 to 19 for AC, as DHT numbers them. */
-  readonly #quantisation = new Set<number>();
-  readonly #huffman = new Set<number>();
+  readonly #quantisation = new Map<number, Uint16Array>();
+  readonly #huffman = new Map<number, Uint8Array>();
   #frame: Frame | undefined;
   readonly #standard = new Set<number>();
   readonly #warnings = new Set<string>();
   /** MCUs between restart markers; 0 without. */
   #interval = 0;
   #orderly = true;
-  #scans = 0;
+  #rare: string | undefined;
+  #endless = false;
+  readonly #scans: JpegScan[] = [];
   #jfif = false;
   /** The transform byte of Adobe's APP14, where there is one. */
   #adobe: number | undefined;
@@ -129,6 +176,7 @@ class JpegWalk {
     }
     for (let at = 2; ; ) {
       const markerAt = this.#nextMarker(at);
+      if (markerAt === undefined) return this.#finish(at);
       const marker = this.#bytes[markerAt];
       if (marker === TEM || isRestart(marker)) {
         this.#warnings.add('markers without a meaning stand between its segments');
@@ -141,8 +189,10 @@ class JpegWalk {
       }
       const start = markerAt + 1;
       const end = this.#segmentEnd(start, marker);
+      if (end === undefined) return this.#finish(start);
       at = marker === SOS ? this.#scan(start + 2, end) : end;
       if (this.#segment(marker, start + 2, end)) this.#keep(markerAt - 1, at);
+      if (this.#endless) return this.#finish(at);
     }
   }
 
@@ -150,19 +200,32 @@ class JpegWalk {
    * The position of a marker's second byte. Any number of 0xFF may stand before it (B.1.1.2). Other bytes should not; all
    * decoders pass over them.
    */
-  #nextMarker(from: number): number {
+  #nextMarker(from: number): number | undefined {
     for (let at = from; ; at++) {
       while (at < this.#bytes.length && this.#bytes[at] !== 0xff) at++;
       const first = at;
       while (this.#bytes[at] === 0xff) at++;
-      if (at >= this.#bytes.length) this.#refuse(from, 'expected an EOI marker at the end, got none (truncated JPEG)');
+      if (at >= this.#bytes.length) {
+        return this.#isComplete()
+          ? undefined
+          : this.#refuse(from, 'expected an EOI marker at the end, got none (truncated JPEG)');
+      }
       if (this.#bytes[at] === 0) continue;
       if (first > from) this.#warnings.add('bytes without a meaning stand between its segments');
       return at;
     }
   }
 
-  #segmentEnd(start: number, marker: number): number {
+  /** Whether all scans have been that there are to be, so that a file may as well end. libjpeg then does not look further. */
+  #isComplete(): boolean {
+    const [first] = this.#scans;
+    if (this.#frame === undefined || first === undefined || this.#frame.progressive) return false;
+    if (first.components.length < this.#frame.components.length) return false;
+    this.#warnings.add('it has no end (EOI)');
+    return true;
+  }
+
+  #segmentEnd(start: number, marker: number): number | undefined {
     if (marker === SOI) this.#refuse(start - 2, `marker ${hex(marker)} at byte ${start - 2} cannot stand there`);
     const length = start + 2 <= this.#bytes.length ? this.#uint16(start) : Number.NaN;
     if (length < 2 && isMetadata(marker)) {
@@ -171,6 +234,7 @@ class JpegWalk {
     }
     if (length < 2) this.#refuse(start, `segment ${hex(marker)} at byte ${start - 2} says it has ${length} bytes`);
     if (!(start + length <= this.#bytes.length)) {
+      if (isMetadata(marker) && this.#isComplete()) return undefined;
       this.#refuse(start, `segment ${hex(marker)} at byte ${start - 2} runs past the end of the file (truncated JPEG)`);
     }
     return start + length;
@@ -226,15 +290,13 @@ class JpegWalk {
       }
       const next = at + 1 + 64 * (precision + 1);
       if (next > end) this.#refuse(at, 'DQT: expected 64 values, the segment ends before');
-      for (let value = at + 1; value < next; value += precision + 1) {
-        const zero = precision === 0 ? this.#bytes[value] === 0 : this.#uint16(value) === 0;
-        if (zero) this.#warnings.add('a quantisation table holds a zero');
-      }
-      // jpeg-js takes the last table of a slot for all scans.
-      if (this.#scans > 0 && this.#quantisation.has(slot)) {
-        this.#unsupported(at, 'a quantisation table replaced between scans');
-      }
-      this.#quantisation.add(slot);
+      const values = Uint16Array.from({ length: 64 }, (_, i) =>
+        precision === 0 ? this.#bytes[at + 1 + i] : this.#uint16(at + 1 + 2 * i),
+      );
+      if (values.includes(0)) this.#warnings.add('a quantisation table holds a zero');
+      if (this.#scans.length > 0 && this.#quantisation.has(slot))
+        this.#rare = 'a quantisation table replaced between scans';
+      this.#quantisation.set(slot, values);
       at = next;
     }
   }
@@ -258,7 +320,7 @@ class JpegWalk {
       if (symbols === 0 || symbols > 256 || next > end) {
         this.#refuse(at, `DHT: ${symbols} symbols do not fit into the segment`);
       }
-      this.#huffman.add(this.#bytes[at]);
+      this.#huffman.set(this.#bytes[at], this.#bytes.subarray(at, next));
       at = next;
     }
   }
@@ -295,7 +357,7 @@ class JpegWalk {
       if (components.some((other) => other.id === id)) {
         this.#refuse(at, `SOF: expected different components, got ${id} twice`);
       }
-      components.push({ id, h, v, quantisation, begun: false });
+      components.push({ id, index: components.length, h, v, quantisation, begun: false });
     }
     const maxH = Math.max(...components.map(({ h }) => h));
     const maxV = Math.max(...components.map(({ v }) => v));
@@ -308,7 +370,7 @@ class JpegWalk {
   /** B.2.3: a scan header from `start` to `end` and the entropy-coded data after it, whose end is returned. */
   #scan(start: number, end: number): number {
     const frame = this.#frame ?? this.#refuse(start, 'expected a frame (SOF) before the first scan, got none');
-    if (++this.#scans > env.limits.jpegScans) {
+    if (this.#scans.length >= env.limits.jpegScans) {
       throw new MobileNetError(
         'LIMIT',
         `${this.#file}: more than env.limits.jpegScans (${env.limits.jpegScans}) scans; raise it to read the picture`,
@@ -337,62 +399,84 @@ class JpegWalk {
         );
       }
     }
-    const components = this.#scanComponents(start + 1, count, frame, {
-      dc: bringsDc && high === 0,
+    const scanned = this.#scanComponents(start + 1, count, frame, {
+      dc: !progressive || (first === 0 && high === 0),
       ac: !progressive || first > 0,
     });
-    const dataEnd = this.#entropyEnd(end);
+    const components = scanned.map(({ index }) => frame.components[index]);
+    const dataEnd = this.#entropyEnd(end) ?? this.#endOfFile(frame, count);
     if (!this.#isOrderly(end, dataEnd, mcusOf(components, frame))) {
       this.#orderly = false;
       this.#warnings.add('restart markers are missing or out of order; pixels may be damaged');
     }
-    // A block takes a bit for its DC and, where the same scan has it, one for its AC; only further AC scans can be shorter,
-    // by runs of empty blocks. So a few bytes cannot declare a picture of a gigabyte.
-    const leastBits = bringsDc ? blocksOf(components, frame) * (progressive ? 1 : 2) : 0;
-    if ((dataEnd - end) * 8 < leastBits) {
-      this.#refuse(
-        end,
-        `${frame.width}×${frame.height} pixels need at least ${Math.ceil(leastBits / 8)} bytes of data, the scan has ${dataEnd - end}`,
-      );
-    }
+    if (bringsDc) this.#checkLength(dataEnd - end, blocksOf(components, frame) * (progressive ? 1 : 2), frame, end);
     if (bringsDc) for (const component of components) component.begun = true;
+    const data = { start: end, end: dataEnd };
+    this.#scans.push({ components: scanned, first, last, high, low, interval: this.#interval, data });
     return dataEnd;
   }
 
-  #scanComponents(start: number, count: number, frame: Frame, uses: { dc: boolean; ac: boolean }): Component[] {
-    const components: Component[] = [];
+  /**
+   * A block takes a bit for its DC and, where the same scan has it, one for its AC; only further AC scans can be shorter, by
+   * runs of empty blocks. So a few bytes cannot declare a picture of a gigabyte. A small one may lack data.
+   */
+  #checkLength(length: number, leastBits: number, { width, height }: Frame, offset: number): void {
+    if (length * 8 >= leastBits || width * height <= SMALL_PIXELS) return;
+    const least = Math.ceil(leastBits / 8);
+    this.#refuse(offset, `${width}×${height} pixels need at least ${least} bytes of data, the scan has ${length}`);
+  }
+
+  /** A file without EOI: libjpeg needs none once it has all pixels of a picture in one scan. */
+  #endOfFile({ progressive, components }: Frame, count: number): number {
+    const { length } = this.#bytes;
+    const inOneScan = !progressive && this.#scans.length === 0 && count === components.length;
+    if (!inOneScan) this.#refuse(length, 'expected an EOI marker after the last scan, got none (truncated JPEG)');
+    this.#endless = true;
+    this.#rare = 'a JPEG without an end (EOI)';
+    this.#warnings.add('it has no end (EOI)');
+    return length;
+  }
+
+  #scanComponents(start: number, count: number, frame: Frame, uses: { dc: boolean; ac: boolean }): ScanComponent[] {
+    const scanned: ScanComponent[] = [];
+    let blocks = 0;
     for (let at = start; at < start + 2 * count; at += 2) {
       const id = this.#bytes[at];
       const component =
         frame.components.find((other) => other.id === id) ??
         this.#refuse(at, `SOS: component ${id} is not in the frame`);
-      if (components.includes(component)) this.#refuse(at, `SOS: component ${id} twice in a scan`);
+      const { index, h, v, quantisation } = component;
+      if (scanned.some((other) => other.index === index)) this.#refuse(at, `SOS: component ${id} twice in a scan`);
       const [dc, ac] = [this.#bytes[at + 1] >> 4, this.#bytes[at + 1] & 15];
-      if (uses.dc) this.#needHuffman(dc, frame, at);
-      if (uses.ac) this.#needHuffman(16 | ac, frame, at);
-      if (!this.#quantisation.has(component.quantisation)) {
-        this.#refuse(
-          at,
-          `SOS: component ${id} needs quantisation table ${component.quantisation}, there is none (DQT)`,
-        );
-      }
-      components.push(component);
+      const quantisers =
+        this.#quantisation.get(quantisation) ??
+        this.#refuse(at, `SOS: component ${id} needs quantisation table ${quantisation}, there is none (DQT)`);
+      scanned.push({
+        index,
+        quantisers,
+        dc: uses.dc ? this.#huffmanTable(dc, frame, at) : undefined,
+        ac: uses.ac ? this.#huffmanTable(16 | ac, frame, at) : undefined,
+      });
+      blocks += h * v;
     }
-    if (count > 1 && components.reduce((sum, { h, v }) => sum + h * v, 0) > 10) {
-      this.#refuse(start, 'SOS: expected at most 10 blocks in an MCU');
-    }
-    return components;
+    if (count > 1 && blocks > 10) this.#refuse(start, 'SOS: expected at most 10 blocks in an MCU');
+    return scanned;
   }
 
   /** As libjpeg-turbo (jstdhuff.c): before the first scan, a table that is not there is the standard's. */
-  #needHuffman(slot: number, { progressive }: Frame, at: number): void {
-    if (this.#huffman.has(slot)) return;
-    if (progressive || this.#scans > 1 || !isStandardSlot(slot)) {
-      this.#refuse(at, `SOS: expected Huffman table ${slot < 16 ? 'DC' : 'AC'} ${slot & 15}, there is none (DHT)`);
+  #huffmanTable(slot: number, { progressive }: Frame, at: number): Uint8Array {
+    const known = this.#huffman.get(slot);
+    const name = `Huffman table ${slot < 16 ? 'DC' : 'AC'} ${slot & 15}`;
+    if (known !== undefined) {
+      const isSound = slot >= 16 || known.subarray(17).every((size) => size < 16);
+      return isSound ? known : this.#refuse(at, `SOS: ${name} has a symbol above 15`);
     }
-    this.#huffman.add(slot);
+    const standard = progressive || this.#scans.length > 0 ? undefined : standardTable(slot);
+    if (standard === undefined) this.#refuse(at, `SOS: expected ${name}, there is none (DHT)`);
+    this.#huffman.set(slot, standard);
     this.#standard.add(slot);
     this.#warnings.add("it leaves out Huffman tables, as Motion JPEG does; the standard's are taken");
+    return standard;
   }
 
   /** Whether the restart markers of a scan are those there should be: RST0 to RST7 in turn, one between two intervals. */
@@ -407,30 +491,48 @@ class JpegWalk {
     return count === expected || count === expected + 1; // one more at the end of a scan disturbs nobody
   }
 
-  /** Where the next marker stands that is neither a stuffed zero nor a restart (F.1.2.3, B.2.1). */
-  #entropyEnd(from: number): number {
+  /**
+   * Where the next marker stands that is neither a stuffed zero nor a restart (F.1.2.3, B.2.1). Looking for a restart,
+   * libjpeg passes over markers that there are not.
+   */
+  #entropyEnd(from: number): number | undefined {
+    const least = this.#interval === 0 ? 1 : SOF_BASELINE;
     for (let at = this.#bytes.indexOf(0xff, from); at >= 0; at = this.#bytes.indexOf(0xff, at + 1)) {
       const next = this.#bytes[at + 1];
-      if (next !== undefined && next !== 0 && next !== 0xff && !isRestart(next)) return at;
+      if (next !== undefined && next >= least && next !== 0xff && !isRestart(next)) return at;
     }
-    return this.#refuse(this.#bytes.length, 'expected an EOI marker behind the last scan, got none (truncated JPEG)');
+    return undefined;
   }
 
   #finish(offset: number): JpegLayout {
     const frame = this.#frame ?? this.#refuse(offset, 'expected a frame (SOF), got none');
-    const missing = frame.components.find(({ begun }) => !begun);
-    if (missing) this.#refuse(offset, `expected a scan (SOS) of every component, got none of ${missing.id}`);
+    this.#checkScans(frame, offset);
     return {
       width: frame.width,
       height: frame.height,
       colours: this.#colours(frame),
+      frame,
+      scans: this.#scans,
       essential: this.#essential,
       standardTables: [...this.#standard],
-      progressive: frame.progressive,
       orderly: this.#orderly,
+      rare: this.#rare,
+      endless: this.#endless,
       warnings: [...this.#warnings],
       ...(this.#exif === undefined ? {} : { exif: this.#exif }),
     };
+  }
+
+  /** A component that no scan begins with its DC is grey, where the picture is too small to be a trap. */
+  #checkScans({ components, width, height }: Frame, offset: number): void {
+    if (this.#scans.length === 0) this.#refuse(offset, 'expected a scan (SOS), got none');
+    const missing = components.find(({ begun }) => !begun);
+    if (missing === undefined) return;
+    if (width * height > SMALL_PIXELS) {
+      this.#refuse(offset, `expected a scan (SOS) of every component, got none of ${missing.id}`);
+    }
+    this.#rare = 'a JPEG that lacks scans';
+    this.#warnings.add('it lacks scans of some components');
   }
 
   /** jdapimin.c, `default_decompress_parms`. */
@@ -503,16 +605,23 @@ const ADOBE_TRANSFORM: Record<JpegColours, number | undefined> = { grey: undefin
  * The same picture without metadata: what a codec may see, so that none turns it by its EXIF block or applies a colour
  * profile, and all agree on its colours, which an Adobe segment of our own says.
  * @param transform that segment's transform byte, undefined for none
+ * @throws MobileNetError UNSUPPORTED for what is too rare for other decoders, IMAGE for a file that may be cut
  */
 export function essentialJpeg(
   bytes: Uint8Array,
-  { essential, colours, standardTables: slots }: JpegLayout,
+  { essential, colours, standardTables: slots, rare, endless }: JpegLayout,
+  file: string,
   transform = ADOBE_TRANSFORM[colours],
 ): Uint8Array<ArrayBuffer> {
+  if (endless) refuse(file, bytes.length, 'expected an EOI marker at the end, got none (truncated JPEG)');
+  if (rare !== undefined) {
+    throw new MobileNetError('UNSUPPORTED', `${file}: ${rare} is not supported without WebAssembly`, { file });
+  }
   const [first, ...rest] = essential.map(({ start, end }) => bytes.subarray(start, end));
   // What we add comes after SOI, which is the beginning of the first part.
   const adobe = transform === undefined ? new Uint8Array() : adobeSegment(transform);
-  return join([first.subarray(0, 2), adobe, standardTables(slots), first.subarray(2), ...rest]);
+  const end = Uint8Array.of(0xff, EOI); // once more does no harm
+  return join([first.subarray(0, 2), adobe, standardTables(slots), first.subarray(2), ...rest, end]);
 }
 
 /** Adobe Technical Note 5116, section 18: length 14, 'Adobe', version 100, two words of flags, the transform. */

@@ -9,7 +9,14 @@ const MOST = 2 ** 31;
 
 export class DecoderMemory implements Memory {
   readonly memory = new WebAssembly.Memory({ initial: 1 });
-  #top = 0;
+  readonly #bottom: number;
+  #top: number;
+
+  /** @param bottom bytes that are never given away */
+  constructor(bottom = 0) {
+    this.#bottom = bottom;
+    this.#top = bottom;
+  }
 
   /** @throws RangeError where there is no more memory */
   allocate(bytes: number): number {
@@ -28,6 +35,6 @@ export class DecoderMemory implements Memory {
 
   /** Gives all back. */
   clear(): void {
-    this.#top = 0;
+    this.#top = this.#bottom;
   }
 }

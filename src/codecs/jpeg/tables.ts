@@ -16,15 +16,18 @@ const TABLES: Readonly<Record<number, readonly [counts: string, symbols: string]
   ],
 };
 
-/** Whether there is a table that a missing one stands for. */
-export const isStandardSlot = (slot: number): boolean => TABLES[slot] !== undefined;
+/** The table that a missing one stands for, as DHT has it: slot, 16 counts, symbols. Undefined where there is none. */
+export function standardTable(slot: number): Uint8Array | undefined {
+  const table = TABLES[slot];
+  return table && Uint8Array.from([slot, ...bytesOf(table.join(''))]);
+}
 
 /** DHT segments (B.2.4.2) with the standard tables for these slots. */
 export function standardTables(slots: Iterable<number>): Uint8Array {
   const segments = [...slots].flatMap((slot) => {
-    const table = bytesOf(TABLES[slot]!.join(''));
-    const length = 3 + table.length;
-    return [0xff, 0xc4, length >> 8, length & 255, slot, ...table];
+    const table = standardTable(slot)!;
+    const length = 2 + table.length;
+    return [0xff, 0xc4, length >> 8, length & 255, ...table];
   });
   return new Uint8Array(segments);
 }

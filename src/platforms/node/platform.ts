@@ -17,6 +17,8 @@ const host = (): string => env.remoteHost ?? process.env.HF_ENDPOINT ?? '';
 
 const openHub = async (name: string, options: HubOptions) => (await import('./hub/folder.js')).hubFolder(name, options);
 
+const loadJpegJs = (file: string) => loadCodec(import('../../codecs/jpeg/jpeg-js.js'), 'JPEG', 'jpeg-js', file);
+
 export const nodePlatform: Platform = {
   openFolder: (path, options = {}) => openByName(path, options, { open: openLocal, isFolder, host, openHub }),
   openShippedFolder,
@@ -25,8 +27,11 @@ export const nodePlatform: Platform = {
   writeFolder,
   decodePng: async (bytes, file, options) =>
     (await import('../../codecs/png/decode.js')).decodePng(bytes, file, options),
-  decodeJpeg: async (bytes, file) =>
-    (await loadCodec(import('../../codecs/jpeg/decode.js'), 'JPEG', 'jpeg-js', file)).decodeJpeg(bytes, file),
+  decodeJpeg: async (bytes, file, options) =>
+    (await import('../../codecs/jpeg/decode.js')).decodeJpeg(bytes, file, {
+      ...options,
+      plain: () => loadJpegJs(file),
+    }),
   inflate: async (bytes, format, most) => (await import('./inflate.js')).inflate(bytes, format, most),
   async *inflateInPieces(bytes) {
     yield* (await import('./inflate.js')).inflateInPieces(bytes);
@@ -35,6 +40,5 @@ export const nodePlatform: Platform = {
   parallelism: availableParallelism,
   startWorker: async (source, task, onExit) => (await import('./workers.js')).startWorker(source, task, onExit),
   encodePng: async (image) => (await loadCodec(import('./png.js'), 'PNG', 'pngjs', 'image')).encodePng(image),
-  encodeJpeg: async (image, quality) =>
-    (await loadCodec(import('../../codecs/jpeg/decode.js'), 'JPEG', 'jpeg-js', 'image')).encodeJpeg(image, quality),
+  encodeJpeg: async (image, quality) => (await loadJpegJs('image')).encodeJpeg(image, quality),
 };

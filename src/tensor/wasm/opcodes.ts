@@ -77,6 +77,7 @@ export const OPERATIONS = {
   ...all(['v128'], 'i32', { 'v128.any_true': simd(0x53) }),
   ...all(['v128', 'v128'], 'v128', {
     ...{ 'v128.and': simd(0x4e), 'i8x16.add': simd(0x6e), 'i16x8.add': simd(0x8e), 'i16x8.sub': simd(0x91) },
+    'i8x16.eq': simd(0x23),
     ...{ 'i16x8.min_s': simd(0x96), 'i16x8.max_s': simd(0x98), 'i16x8.gt_s': simd(0x31) },
     ...{ 'i16x8.mul': simd(0x95), 'i32x4.sub': simd(0xb1), 'v128.or': simd(0x50), 'v128.xor': simd(0x51) },
     // (a·b + 2¹⁴) >> 15

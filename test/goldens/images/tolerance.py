@@ -1,11 +1,10 @@
 """What Pillow makes of PNG and JPEG files that are damaged in ways it forgives: tolerance.json.
 
-    python tolerance.py          # Pillow 13, and libjpeg-turbo's djpeg in PATH
+    python tolerance.py          # Pillow 13
 
-Each entry: the file, its pixels as CRC-32 (PNG, `convert('RGB')`) or as means of 8x8 blocks (JPEG, `djpeg -nosmooth`, since jpeg-js
-repeats subsampled chroma), null where Pillow refuses it.
+Each entry: the file, and its pixels as CRC-32 of `convert('RGB')`, null where Pillow refuses it.
 """
-import base64, io, json, struct, subprocess, zlib
+import base64, io, json, struct, zlib
 from pathlib import Path
 
 import numpy as np
@@ -185,25 +184,14 @@ JPEG=F
 
 def entry(file, pixels): return {'file': base64.b64encode(file).decode(), **pixels}
 
-def png_pixels(file):
+def pixels(file):
     try:
         a = np.array(Image.open(io.BytesIO(file)).convert('RGB'))
         return {'pillow': zlib.crc32(a.tobytes())}
     except Exception:
         return {'pillow': None}
 
-def jpeg_pixels(file):
-    try: Image.open(io.BytesIO(file)).load()
-    except Exception: return {'pillow': None}
-    ppm = subprocess.run(['djpeg', '-nosmooth', '-ppm'], input=file, capture_output=True).stdout
-    a = np.array(Image.open(io.BytesIO(ppm)).convert('RGB')).astype(float)
-    h, w, _ = a.shape
-    means = a.reshape(h // 8, 8, w // 8, 8, 3).mean((1, 3)).round(2)
-    return {'width': w, 'height': h, 'pillow': means.ravel().tolist()}
-
-# Progressive files without their restart markers are refused by us.
-PROGRESSIVE = [name for name in JPEG if name.startswith('rstp_') and name != 'rstp_extra_at_end']
 OUT.write_text(json.dumps({
-    'png': {name: entry(file, png_pixels(file)) for name, file in PNG.items()},
-    'jpeg': {name: entry(file, jpeg_pixels(file)) for name, file in JPEG.items() if name not in PROGRESSIVE},
+    'png': {name: entry(file, pixels(file)) for name, file in PNG.items()},
+    'jpeg': {name: entry(file, pixels(file)) for name, file in JPEG.items()},
 }, separators=(',', ':')).replace('},"', '},\n"') + '\n')

@@ -2,15 +2,8 @@
  * From coefficients to rows of pixels, one row of MCUs after another: inverse transform, enlarging of subsampled components,
  * colours. Of the picture it holds one row of MCUs and the few rows above that smoothing looks back to.
  */
-import type {
-  CoefficientSink,
-  Exports,
-  Frame,
-  FrameComponent,
-  Memory,
-  ReconstructionOptions,
-  RowSink,
-} from '../frame.js';
+import type { RowSink } from '../../../base/pixels.js';
+import type { CoefficientSink, Exports, Frame, FrameComponent, Memory, ReconstructionOptions } from '../frame.js';
 import { BLOCK } from './idct.js';
 import { type ComponentPlan, type Plan, planOf } from './plan.js';
 import { BYTES } from './vectors.js';
