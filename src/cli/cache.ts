@@ -4,7 +4,7 @@ import { cacheFolder, removeFromCache, scanCache, verifyCache } from '../entries
 import { EXIT } from './errors.js';
 import { addLastOptions, cacheDirOption, examples } from './options.js';
 import type { Session } from './session.js';
-import { megabytes, plural, printable, table } from './text.js';
+import { json, megabytes, plural, printable, table } from './text.js';
 
 interface Flags {
   cacheDir?: string;
@@ -36,7 +36,7 @@ const print = (text: string) => process.stdout.write(`${text}\n`);
 
 async function list(flags: Flags): Promise<void> {
   const models = (await scanCache(where(flags))).sort((a, b) => b.size - a.size);
-  if (flags.json) return void print(JSON.stringify(models, null, 2));
+  if (flags.json) return void print(json(models, 2));
   if (models.length === 0) return void print(`no models in ${printable(cacheFolder(where(flags)))}`);
   const rows = models.map(({ repo, size, revisions, unfinished }) => [
     printable(repo),
@@ -53,7 +53,7 @@ async function verify(session: Session, model: string | undefined, flags: Flags)
   const verdicts = await session.unlessStopped(verifyCache(model, { ...where(flags), signal: session.signal }));
   const bad = verdicts.filter(({ state }) => state === 'damaged' || state === 'missing');
   if (bad.length > 0) session.exitCode = EXIT.failed;
-  if (flags.json) return void print(JSON.stringify(verdicts, null, 2));
+  if (flags.json) return void print(json(verdicts, 2));
   for (const { state, repo, commit, file } of bad)
     print(`${state}  ${printable(`${repo}/${file}`)} (${commit.slice(0, 8)})`);
   const unknown = verdicts.filter(({ state }) => state === 'unknown').length;
@@ -69,5 +69,5 @@ async function remove(models: string[], flags: Flags): Promise<void> {
     removed.push({ repo, size });
     if (!flags.json) print(`removed ${printable(repo)}, ${megabytes(size)}`);
   }
-  if (flags.json) print(JSON.stringify(removed));
+  if (flags.json) print(json(removed));
 }

@@ -12,6 +12,7 @@ import { runJob, together } from './batches.js';
 import { loadOptions } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
 import { UsageError } from './errors.js';
+import { refuseInput } from './inputs.js';
 import { LookAhead, type Outcome, outcomeOf } from './look-ahead.js';
 import {
   addCommonOptions,
@@ -77,6 +78,7 @@ async function classify(inputs: string[], flags: ClassifyFlags, session: Session
   const { batchSize, threads, threshold = -Infinity } = flags;
   const top_k = flags.topK ?? (formatOf(flags) === 'lines' ? 1 : 5);
   const lookAhead = new LookAhead(pictures, threads);
+  for (const path of why?.paths.values() ?? []) refuseInput(path);
   const classifier = await withDownloads(flags, session, (hub) =>
     pipeline('image-classification', flags.model, { ...hub, ...loadOptions(flags) }),
   );

@@ -1,14 +1,17 @@
 /** `mobilenet-v2 convert`: another framework's MobileNetV2 to a folder that this program and transformers read. */
-import { readFile } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import { type CheckpointDtype, type Converted, convert, parseLabels } from '../entries/convert-node.js';
-import { EXIT, unreadable } from './errors.js';
+import { env } from '../entries/main-node.js';
+import { readAny } from '../platforms/node/reading.js';
+import { EXIT, UsageError, unreadable } from './errors.js';
 import { inFlags } from './language.js';
 import { addLastOptions, examples, heightWidth, wholeNumber } from './options.js';
 import { mayOverwrite } from './overwrite.js';
 import type { Session } from './session.js';
-import { grouped, printable } from './text.js';
+import { grouped, json, printable } from './text.js';
 
 interface ConvertFlags {
   dtype: CheckpointDtype;
@@ -74,6 +77,7 @@ function range(text: string): [low: number, high: number] {
 }
 
 async function run(from: string, to: string, flags: ConvertFlags, session: Session): Promise<void> {
+  await refuseSource(from, to);
   if (!flags.force && !(await mayOverwrite(to, WRITTEN, session))) {
     process.stderr.write('mobilenet-v2: nothing was written\n');
     session.exitCode = EXIT.failed;
@@ -94,8 +98,18 @@ async function run(from: string, to: string, flags: ConvertFlags, session: Sessi
   report(converted, to, flags);
 }
 
+/** What is converted must not be written over: it may be the only copy. Compared by where names lead in the end. */
+async function refuseSource(from: string, to: string): Promise<void> {
+  const real = (path: string) => realpath(path).catch(() => undefined);
+  const source = await real(from);
+  if (source === undefined) return; // a model of the hub, or one that is not there
+  const places = [await real(to), ...(await Promise.all(WRITTEN.map((name) => real(join(to, name)))))];
+  if (!places.includes(source)) return;
+  throw new UsageError(`${printable(to)} is where the model to be converted lies; name another folder to write`);
+}
+
 async function readLabels(file: string): Promise<string[]> {
-  const bytes = await readFile(file).catch((cause: Error) => {
+  const bytes = await readAny(file, file, env.limits.jsonBytes, 'jsonBytes').catch((cause: Error) => {
     throw unreadable('--labels', file, cause);
   });
   return parseLabels(bytes, file);
@@ -118,7 +132,7 @@ function report(
       unmapped,
       notes,
     };
-    process.stdout.write(`${JSON.stringify({ path: to, ...result }, null, 2)}\n`);
+    process.stdout.write(`${json({ path: to, ...result }, 2)}\n`);
     return;
   }
   const size = Array.isArray(image_size) ? image_size.join('×') : `${image_size}×${image_size}`;

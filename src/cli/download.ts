@@ -4,6 +4,7 @@ import { snapshot_download } from '../entries/hub-node.js';
 import { withDownloads } from './downloads.js';
 import { addLastOptions, cacheDirOption, examples, type ModelFlags, revisionOption } from './options.js';
 import type { Session } from './session.js';
+import { json } from './text.js';
 
 interface Flags extends ModelFlags {
   include?: string[];
@@ -42,5 +43,5 @@ async function download(model: string, flags: Flags, session: Session): Promise<
   const { include: allow_patterns, exclude: ignore_patterns, force = false } = flags;
   const own = { allow_patterns, ignore_patterns, force_download: force };
   const path = await withDownloads(flags, session, (hub) => snapshot_download(model, { ...hub, ...own }));
-  process.stdout.write(`${flags.json ? JSON.stringify({ model, path }) : path}\n`);
+  process.stdout.write(`${flags.json ? json({ model, path }) : path}\n`);
 }

@@ -1,6 +1,7 @@
 /** A bar on standard error while files of a model are downloaded: only on a terminal, and only if it takes a while. */
 import type { SingleBar } from 'cli-progress';
 import type { HubOptions, ProgressInfo } from '../entries/main-node.js';
+import { protectInputs } from './inputs.js';
 import type { ModelFlags } from './options.js';
 import type { Session } from './session.js';
 import { megabytes } from './text.js';
@@ -23,6 +24,7 @@ export async function withDownloads<T>(
   session: Session,
   work: (hub: HubOptions) => Promise<T>,
 ): Promise<T> {
+  if (flags.model !== undefined) protectInputs([flags.model]);
   const bar = new DownloadBar(flags.quiet !== true && process.stderr.isTTY);
   const progress_callback = (info: ProgressInfo) => bar.tell(info);
   try {

@@ -1,7 +1,7 @@
 /** What the command line says about an error, and which exit code it ends with. */
 import { MobileNetError } from '../entries/main-node.js';
 import { inFlags } from './language.js';
-import { printable } from './text.js';
+import { printable, printableLines } from './text.js';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
@@ -10,6 +10,7 @@ export class UsageError extends Error {}
 
 /** A file named by a flag could not be read: `--labels: names.txt: no such file or directory`. */
 export function unreadable(flag: string, path: string, error: unknown): UsageError {
+  if (error instanceof MobileNetError) return new UsageError(`${flag}: ${inFlags(error.message)}`);
   const [, reason = String(error)] = /^\w+: ([^,]+)/.exec((error as Error).message) ?? [];
   return new UsageError(`${flag}: ${path}: ${reason}`);
 }
@@ -41,6 +42,6 @@ export function errorLine(
   const { message } = describeError(error);
   // Most messages of the library begin with the file already.
   const where = file === undefined || message.includes(file) ? '' : `${printable(file)}: `;
-  const trace = debug && error instanceof Error ? `\n${error.stack}` : '';
+  const trace = debug && error instanceof Error ? `\n${printableLines(String(error.stack))}` : '';
   return `mobilenet-v2: ${where}${printable(message)}${trace}\n`;
 }

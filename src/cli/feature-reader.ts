@@ -1,8 +1,8 @@
 /** Reads the files that `mobilenet-v2 features` writes: pooled features and the names of their pictures. */
-import { readFileSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { env, MobileNetError } from '../entries/main-node.js';
 import { readSafetensors } from '../formats/safetensors.js';
+import { readWhole } from '../platforms/node/reading.js';
 import { parseCsv } from './cells.js';
 import { UsageError, unreadable } from './errors.js';
 import { FEATURE_EXTENSIONS, rowsFile } from './feature-file.js';
@@ -16,17 +16,17 @@ export interface StoredFeatures {
 }
 
 /** @throws UsageError for a file that is not there or of another kind, MobileNetError for one that is damaged */
-export function readFeatures(path: string): StoredFeatures {
+export async function readFeatures(path: string): Promise<StoredFeatures> {
   const extension = extname(path);
   if (!FEATURE_EXTENSIONS.includes(extension))
     throw new UsageError(`--features: expected a ${FEATURE_EXTENSIONS.join(' or ')} file, got ${path}`);
-  const bytes = readWhole(path);
+  const bytes = await readFeatureFile(path);
   const { dims, start } = extension === '.npy' ? npyShape(bytes, path) : safetensorsShape(bytes, path);
   if (dims.length !== 2)
     fail(path, `features are [${dims}], expected [pictures, numbers]; write them without --no-pool`);
   const [count, width] = dims;
   if (bytes.length - start !== 4 * count * width) fail(path, 'it ends before its header says so; write it again');
-  const files = namesOf(path, bytes);
+  const files = await namesOf(path, bytes);
   if (files.length !== count) fail(path, `it has ${count} rows, and names for ${files.length}; write it again`);
   // Copied, as the bytes may lie where no float32 can.
   return { files, data: new Float32Array(new Uint8Array(bytes.subarray(start)).buffer), width };
@@ -36,14 +36,13 @@ function fail(file: string, message: string): never {
   throw new MobileNetError('BAD_HEADER', `${file}: ${message}`, { file });
 }
 
-function readWhole(path: string): Uint8Array {
+async function readFeatureFile(path: string): Promise<Uint8Array> {
   try {
-    const { size } = statSync(path);
-    if (size <= env.limits.weightsBytes) return readFileSync(path);
+    return await readWhole(path, undefined, env.limits.weightsBytes);
   } catch (error) {
+    if (error instanceof MobileNetError && error.code === 'LIMIT') throw error;
     throw unreadable('--features', path, error);
   }
-  throw new MobileNetError('LIMIT', `${path}: larger than env.limits.weightsBytes; raise it to read the file`);
 }
 
 function npyShape(bytes: Uint8Array, path: string): { dims: number[]; start: number } {
@@ -68,10 +67,10 @@ function safetensorsShape(bytes: Uint8Array, path: string): { dims: readonly num
   return { dims: features.dims, start: features.offset };
 }
 
-function namesOf(path: string, bytes: Uint8Array): string[] {
+async function namesOf(path: string, bytes: Uint8Array): Promise<string[]> {
   const rows = rowsFile(path);
   if (rows !== null)
-    return parseCsv(new TextDecoder().decode(readWhole(rows)))
+    return parseCsv(new TextDecoder().decode(await readFeatureFile(rows)))
       .slice(1)
       .map(([, file]) => file ?? '');
   const { files = '[]' } = readSafetensors(bytes, { file: path }).metadata;

@@ -13,7 +13,7 @@ import {
   sizeOption,
 } from './options.js';
 import type { Session } from './session.js';
-import { grouped, millions, printable, table } from './text.js';
+import { grouped, json, millions, printable, table } from './text.js';
 
 interface InspectFlags extends ModelFlags {
   size?: [height: number, width: number];
@@ -58,7 +58,7 @@ async function inspect(dir: string | undefined, flags: InspectFlags, session: Se
     const { id2label: _names, label2id: _ids, ...fields } = config.to_dict();
     const summary = { architecture, input: [1, config.num_channels, height, width], ...totals };
     const report = { ...summary, config: { ...fields, num_labels: config.num_labels }, layers };
-    process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+    process.stdout.write(`${json(report, 2)}\n`);
     return;
   }
   const rows = layers.map(({ name, operation, output, parameters, multiply_adds }) => [

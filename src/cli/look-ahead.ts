@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { PictureThreads } from '../platforms/node/picture-threads.js';
 import { type Preparation, type Prepared, prepare } from '../platforms/node/prepare.js';
+import { protectInputs } from './inputs.js';
 import type { Picture } from './pictures.js';
 
 /** What became of a picture. */
@@ -39,6 +40,7 @@ export class LookAhead {
    */
   constructor(pictures: readonly Picture[], threads: number | 'auto') {
     this.#pictures = pictures;
+    protectInputs(pictures.map(({ file }) => file));
     const wanted = threads === 'auto' ? Math.min(availableParallelism(), MOST_THREADS) : threads;
     const alone = wanted === 1 || pictures.length < FEWEST_PICTURES;
     const count = alone ? 0 : Math.min(wanted, pictures.length);

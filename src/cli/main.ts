@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, type Option } from 'commander';
 import { EXIT, errorLine, UsageError } from './errors.js';
+import { forgetInputs } from './inputs.js';
 import { obeyLimits } from './limits.js';
 import { examples } from './options.js';
 import { Session, Stopped } from './session.js';
@@ -25,6 +26,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const session = new Session();
   session.listen();
   listenToOutput();
+  forgetInputs();
   try {
     const program = await makeProgram(session, args[0]);
     await program.parseAsync(args, { from: 'user' });

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { type Cell, csvLine, tabLine } from './cells.js';
 import { describeError, EXIT, errorLine } from './errors.js';
 import type { Progress } from './progress.js';
-import { plural, printable } from './text.js';
+import { json, plural, printable } from './text.js';
 
 export const FORMATS = ['table', 'lines', 'csv', 'json', 'ndjson'] as const;
 export type Format = (typeof FORMATS)[number];
@@ -103,7 +103,7 @@ export class Output {
   }
 
   async #record(record: Record<string, unknown>): Promise<void> {
-    const line = JSON.stringify(record);
+    const line = json(record);
     if (this.#format === 'ndjson') await this.#write(`${line}\n`);
     else await this.#write(`${this.#written === 0 ? '[\n' : ',\n'}${line}`);
     this.#written++;

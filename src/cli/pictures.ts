@@ -2,11 +2,12 @@
  * From what stands on the command line to a list of pictures. Nothing is opened here: a picture that is missing, not
  * readable or gone by the time it is its turn fails alone, when it is loaded.
  */
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import { Argument } from 'commander';
 import { listNames, show } from '../base/errors.js';
 import { env, load_image, MobileNetError, type RawImage } from '../entries/main-node.js';
+import { readAny } from '../platforms/node/reading.js';
 import { UsageError, unreadable } from './errors.js';
 import { plural, printable } from './text.js';
 
@@ -110,8 +111,11 @@ const MOST_LIST_BYTES = 2 ** 28;
 
 async function readList(file: string): Promise<Uint8Array> {
   try {
-    return await readFile(file);
+    return await readAny(file, file, MOST_LIST_BYTES);
   } catch (error) {
+    if ((error as MobileNetError).code === 'LIMIT') {
+      throw new UsageError(`--files-from: ${file}: more than ${MOST_LIST_BYTES} bytes of names`);
+    }
     throw unreadable('--files-from', file, error);
   }
 }

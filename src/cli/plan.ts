@@ -5,6 +5,7 @@ import { multiplyAdds } from '../layers/spec.js';
 import { examples } from './options.js';
 import { addPlannedOptions, loadPlanned, type PlannedFlags } from './planned-model.js';
 import type { Session } from './session.js';
+import { json } from './text.js';
 
 export function addPlan(program: Command, session: Session): void {
   const command = program
@@ -23,7 +24,7 @@ export function addPlan(program: Command, session: Session): void {
 async function plan(dir: string | undefined, flags: PlannedFlags, session: Session): Promise<void> {
   const { model, dims, hidden } = await loadPlanned(dir, flags, session);
   const made = model.plan(dims, { output_hidden_states: hidden });
-  process.stdout.write(`${flags.json ? JSON.stringify(toRecord(made), null, 2) : describePlan(made)}\n`);
+  process.stdout.write(`${flags.json ? json(toRecord(made), 2) : describePlan(made)}\n`);
 }
 
 function toRecord({ engine, dims, steps, values, outputs, arenaBytes, multiplyAdds: total }: Plan) {

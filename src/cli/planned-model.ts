@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { type InputDims, MobileNetV2Config } from '../entries/main-node.js';
 import { architectureOf, folderOf, imageSize, loadOptions, modelClass } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
+import { protectInputs } from './inputs.js';
 import {
   addComputeOptions,
   addLastOptions,
@@ -40,6 +41,7 @@ export function addPlannedOptions(command: Command, own: (command: Command) => v
 /** @param dir the argument */
 export async function loadPlanned(dir: string | undefined, flags: PlannedFlags, session: Session) {
   const folder = folderOf(dir, flags);
+  if (folder !== undefined) protectInputs([folder]);
   const { batch, hiddenStates: hidden = false } = flags;
   const config = await withDownloads(flags, session, (hub) => MobileNetV2Config.from_pretrained(folder, { ...hub }));
   const architecture = architectureOf(config);

@@ -10,6 +10,7 @@ import { profilePage, profileText } from './profile-page.js';
 import type { Session } from './session.js';
 import { shapeOf } from './shape.js';
 import { writeWhole } from './temporary-file.js';
+import { json } from './text.js';
 
 interface ProfileFlags extends PlannedFlags {
   runs: number;
@@ -48,7 +49,7 @@ async function profile(dir: string | undefined, flags: ProfileFlags, session: Se
     const name = folder === undefined ? architecture : basename(resolve(folder));
     writeWhole(html, new TextEncoder().encode(profilePage(made, name)));
   }
-  process.stdout.write(`${flags.json ? JSON.stringify(toRecord(made), null, 2) : profileText(made)}\n`);
+  process.stdout.write(`${flags.json ? json(toRecord(made), 2) : profileText(made)}\n`);
 }
 
 /** Times in milliseconds, the peak and rates in multiply-adds a second. */

@@ -40,7 +40,22 @@ export function resultPaths<Kind extends string>(
 
 function nameOf(file: string): string {
   if (file === STANDARD_INPUT) return 'stdin';
-  return parse(isUrl(file) ? new URL(file).pathname : file).name || 'picture';
+  return shortened(parse(isUrl(file) ? new URL(file).pathname : file).name) || 'picture';
+}
+
+/** Bytes of a name, of the 255 that most file systems allow, so that `-2` and `.overlay.png` have room after it. */
+const LONGEST = 230;
+
+/** As many letters as fit. */
+function shortened(name: string): string {
+  let bytes = 0;
+  let text = '';
+  for (const letter of name) {
+    bytes += Buffer.byteLength(letter);
+    if (bytes > LONGEST) return text;
+    text += letter;
+  }
+  return name;
 }
 
 /** Names that some file systems take for the same. */

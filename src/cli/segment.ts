@@ -19,6 +19,7 @@ import type { Prepared } from '../platforms/node/prepare.js';
 import { runJob } from './batches.js';
 import { loadOptions } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
+import { refuseInput } from './inputs.js';
 import { LookAhead, outcomeOf } from './look-ahead.js';
 import {
   addCommonOptions,
@@ -80,6 +81,7 @@ async function segment(inputs: string[], flags: SegmentFlags, session: Session):
   const { paths, own } = resultPaths(found, flags.out, ['mask', 'overlay']);
   const pictures = found.filter((picture) => !own.has(picture));
   const lookAhead = new LookAhead(pictures, threads);
+  for (const { mask, overlay } of paths.values()) for (const path of [mask, overlay]) refuseInput(path);
   const segmenter = await withDownloads(flags, session, (hub) =>
     pipeline('image-segmentation', model, { ...hub, ...loadOptions(flags) }),
   );

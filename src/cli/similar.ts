@@ -61,7 +61,7 @@ interface Match {
 async function similar(query: string, inputs: string[], flags: SimilarFlags, session: Session): Promise<void> {
   const { threads, batchSize, topK, threshold = -Infinity } = flags;
   const wanted = await queryPicture(query, inputs);
-  const stored = storedFeatures(inputs, flags);
+  const stored = await storedFeatures(inputs, flags);
   const found = stored === null ? await inputPictures('similar', inputs, flags) : [];
   const pictures = [wanted, ...found.filter(({ file }) => !isSame(file, query))];
   const lookAhead = new LookAhead(pictures, threads);
@@ -124,7 +124,7 @@ async function queryPicture(query: string, inputs: readonly string[]): Promise<P
   );
 }
 
-function storedFeatures(inputs: readonly string[], { features, filesFrom }: SimilarFlags) {
+async function storedFeatures(inputs: readonly string[], { features, filesFrom }: SimilarFlags) {
   if (features === undefined) {
     if (inputs.length > 0 || filesFrom !== undefined) return null;
     throw new UsageError('similar: name where to look as well, such as a folder: mobilenet-v2 similar cat.jpg photos');

@@ -3,16 +3,16 @@
  * All calls are synchronous, so no signal can come between the last byte and the rename; a temporary file that is still
  * there when the process ends is removed.
  */
-import { closeSync, openSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { closeSync, fchmodSync, openSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { MobileNetError } from '../entries/main-node.js';
+import { modeOf, temporaryIn } from '../platforms/node/temporary.js';
+import { refuseInput } from './inputs.js';
 
 const unfinished = new Set<string>();
 process.on('exit', () => {
   for (const path of unfinished) rmSync(path, { force: true });
 });
-
-let counter = 0;
 
 export class TemporaryFile {
   readonly #target: string;
@@ -22,9 +22,12 @@ export class TemporaryFile {
 
   constructor(target: string) {
     this.#target = replaceable(target);
-    this.#path = join(dirname(this.#target), `.${basename(this.#target)}.${process.pid}-${counter++}.tmp`);
-    this.#descriptor = openFor(target, this.#path);
+    refuseInput(target);
+    this.#path = temporaryIn(dirname(this.#target));
+    const mode = modeOf(this.#target);
+    this.#descriptor = openFor(target, this.#path, mode);
     unfinished.add(this.#path);
+    if (mode !== undefined) fchmodSync(this.#descriptor, mode); // what was private stays so, whatever the umask
   }
 
   write(bytes: Uint8Array, position: number): void {
@@ -64,9 +67,9 @@ export function writeWhole(target: string, bytes: Uint8Array): void {
 }
 
 /** Opens the temporary file; an error speaks of the file the user named. */
-function openFor(target: string, path: string): number {
+function openFor(target: string, path: string, mode: number | undefined): number {
   try {
-    return openSync(path, 'wx');
+    return openSync(path, 'wx', mode);
   } catch (cause) {
     const [reason] = (cause as Error).message.split(', open ');
     throw new MobileNetError('IO', `${target}: cannot be written (${reason})`, { file: target, cause });

@@ -12,6 +12,19 @@ export function printable(text: string): string {
   );
 }
 
+/** A stack trace keeps its lines. */
+export const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');
+
+/**
+ * A value as JSON that steers no terminal either. JSON itself escapes line breaks and ESC, and leaves what else may do so; it
+ * stands in strings only, where an escape is the same value.
+ */
+export const json = (value: unknown, indent?: number): string =>
+  JSON.stringify(value, null, indent).replace(
+    /[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+
 /** ` 94.7 %`, always as wide; what would round to nothing is `< 0.1 %`. */
 export function percent(share: number): string {
   const text = share > 0 && share < 0.0005 ? '< 0.1' : (share * 100).toFixed(1);

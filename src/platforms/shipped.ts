@@ -9,7 +9,8 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MobileNetError } from '../base/errors.js';
 import { type Folder, SHIPPED } from '../base/folder.js';
-import { openLocalFolder, readWhole, systemError } from './node/files.js';
+import { openLocalFolder, systemError } from './node/files.js';
+import { readWhole } from './node/reading.js';
 
 /**
  * The checkpoints that ship, file by file. webpack, Turbopack and other bundlers copy a file whose place is written as

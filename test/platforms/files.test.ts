@@ -1,5 +1,14 @@
 /** Folders, pictures from paths and URLs, and files that appear whole or not at all. */
-import { chmodSync, mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -281,6 +290,17 @@ describe('writeFolder', () => {
     expect(readFileSync(join(folder, 'config.json'), 'utf8')).toBe('config.json');
   });
 
+  it('takes the first file back where the second has no place', async () => {
+    writeFileSync(join(folder, 'config.json'), 'old');
+    chmodSync(join(folder, 'config.json'), 0o600);
+    mkdirSync(join(folder, 'model.safetensors'));
+    const files = new Map(['config.json', 'extra', 'model.safetensors'].map((name) => [name, new Uint8Array(9)]));
+    await expectRefusal(() => writeFolder(folder, files), 'IO');
+    expect(readdirSync(folder).sort()).toEqual(['config.json', 'model.safetensors']);
+    expect(readFileSync(join(folder, 'config.json'), 'utf8')).toBe('old');
+    expect(statSync(join(folder, 'config.json')).mode & 0o777).toBe(0o600);
+  });
+
   it('leaves nothing of its own behind when it fails', async () => {
     mkdirSync(join(folder, 'b'));
     await expectRefusal(() => writeFolder(folder, content('a', 'b')), 'IO');
@@ -288,7 +308,7 @@ describe('writeFolder', () => {
     writeFileSync(join(folder, 'file'), 'old');
     await expectRefusal(() => writeFolder(join(folder, 'file'), content('a')), 'IO');
     await expectRefusal(() => writeFolder(folder, content('c', 'x'.repeat(300))), 'IO', /too long/);
-    expect(readdirSync(folder).sort()).toEqual(['a', 'b', 'c', 'file']);
+    expect(readdirSync(folder).sort()).toEqual(['b', 'file']); // all or none
     expect(readFileSync(join(folder, 'file'), 'utf8')).toBe('old');
   });
 

@@ -1,13 +1,13 @@
 /** Files and folders in Node. Errors of the system come out as MobileNetError: NOT_FOUND or IO, with the file's name. */
-import { createReadStream } from 'node:fs';
-import { mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, link, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { isAbsolute, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MobileNetError, show } from '../../base/errors.js';
-import { checkBytes, readUrl } from '../../base/fetcher.js';
+import { readUrl } from '../../base/fetcher.js';
 import type { Folder } from '../../base/folder.js';
 import { aboutFile } from '../../base/foreign.js';
-import { checkFileBytes } from '../../base/limits.js';
+import { readAny, readWhole } from './reading.js';
+import { modeOf, temporaryIn } from './temporary.js';
 
 export async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
@@ -54,37 +54,6 @@ export async function openLocalFolder(path: string, named?: string): Promise<Fol
       }
     },
   };
-}
-
-/** Bytes of a single read, which takes less than 2 GiB. */
-const MOST_AT_ONCE = 2 ** 30;
-
-/**
- * A file's bytes. `readFile` asks for half a megabyte at a time and waits its turn in between: reading 14 MB took 16 ms
- * of a cold start, in one piece it takes none, for it happens while the main thread does something else.
- */
-export async function readWhole(
-  path: string,
-  signal: AbortSignal | undefined,
-  most = Number.POSITIVE_INFINITY,
-): Promise<Uint8Array> {
-  signal?.throwIfAborted();
-  const handle = await open(path);
-  try {
-    const { size } = await handle.stat();
-    checkFileBytes(size, most, path);
-    const bytes = new Uint8Array(size);
-    let length = 0;
-    while (length < size) {
-      const { bytesRead } = await handle.read(bytes, length, Math.min(size - length, MOST_AT_ONCE), length);
-      if (bytesRead === 0) break; // it has become shorter
-      length += bytesRead;
-    }
-    signal?.throwIfAborted();
-    return bytes.subarray(0, length);
-  } finally {
-    await handle.close();
-  }
 }
 
 /** The names this package asks for by itself. Any other one comes from the index of a checkpoint, a stranger's text. */
@@ -137,14 +106,9 @@ export async function readPicture(source: string, limit: number): Promise<Uint8A
   if (/^(https?|data|blob):/i.test(source)) return readUrl(source, source, limit);
   const path = /^file:/i.test(source) ? pathOf(source) : source;
   try {
-    const found = await stat(path);
-    if (found.isDirectory()) {
-      throw new MobileNetError('IO', `${source}: expected a picture, got a folder`, { file: source });
-    }
-    checkBytes(found.size, source, limit);
-    return await collect(createReadStream(path), limit, source);
+    return await readAny(path, source, limit);
   } catch (cause) {
-    throw cause instanceof MobileNetError ? cause : systemError(cause, source);
+    throw systemError(cause, source);
   }
 }
 
@@ -159,21 +123,10 @@ function pathOf(url: string): string {
   }
 }
 
-/** All of a file, which may be longer than it said: a pipe, or one that grows. */
-async function collect(stream: AsyncIterable<Uint8Array>, limit: number, name: string): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of stream) {
-    chunks.push(chunk);
-    size += chunk.length;
-    checkBytes(size, name, limit); // leaving the loop closes the stream
-  }
-  return Buffer.concat(chunks);
-}
-
 /**
  * Writes files into a folder, made if it is not there. Each appears whole or not at all: all are written under names of
- * their own and flushed to the disk, then renamed. Whatever fails, no temporary file stays and older files are intact.
+ * their own and flushed to the disk, then renamed. Whatever fails, no temporary file stays and older files are intact:
+ * where the second of them cannot be put in its place, the first is taken back.
  * @throws MobileNetError PATH_ESCAPE for a name with a path in it; IO
  */
 export async function writeFolder(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
@@ -183,22 +136,65 @@ export async function writeFolder(path: string, files: ReadonlyMap<string, Uint8
       throw new MobileNetError('PATH_ESCAPE', `expected a plain file name, got ${show(file)}`, { file });
     }
   }
-  const unfinished = new Map<string, string>();
+  const steps: Replacement[] = [];
   try {
     await makeFolder(path);
     for (const [file, bytes] of files) {
-      // Without the file's own name, which may be as long as names can be.
-      const temporary = join(path, `.${crypto.randomUUID()}.tmp`);
-      unfinished.set(temporary, join(path, file));
-      await writeFlushed(temporary, bytes);
+      const step = { temporary: temporaryIn(path), target: join(path, file), backup: undefined };
+      steps.push(step);
+      await writeFlushed(step, bytes);
     }
-    for (const [temporary, target] of unfinished) {
-      await rename(temporary, target);
-      unfinished.delete(temporary);
-    }
+    // The last one needs no way back.
+    for (const step of steps.slice(0, -1)) step.backup = await keepOld(step.target, temporaryIn(path));
+    await replaceAll(steps);
   } catch (cause) {
-    for (const temporary of unfinished.keys()) await rm(temporary, { force: true }).catch(() => {}); // the first error counts
-    throw cause instanceof MobileNetError ? cause : systemError(cause, path);
+    throw systemError(cause, path);
+  } finally {
+    const leftovers = steps.flatMap(({ temporary, backup }) => [temporary, backup ?? temporary]);
+    for (const each of leftovers) await rm(each, { force: true }).catch(() => {}); // the first error counts
+  }
+}
+
+interface Replacement {
+  temporary: string;
+  target: string;
+  /** The old file under another name; undefined where there is none. */
+  backup: string | undefined;
+}
+
+/** A second name for a file that is to be replaced. */
+async function keepOld(target: string, backup: string): Promise<string | undefined> {
+  try {
+    await link(target, backup).catch((cause) => {
+      if (isAbsent(cause)) throw cause;
+      return copyFile(target, backup); // a file system without links
+    });
+    return backup;
+  } catch (cause) {
+    if (isAbsent(cause)) return undefined;
+    throw cause;
+  }
+}
+
+/** All or none: weights beside the configuration of others would load, and answer wrongly. */
+async function replaceAll(steps: readonly Replacement[]): Promise<void> {
+  for (const [n, { temporary, target }] of steps.entries()) {
+    try {
+      await rename(temporary, target);
+    } catch (cause) {
+      for (const done of steps.slice(0, n).reverse()) await takeBack(done, cause);
+      throw cause;
+    }
+  }
+}
+
+async function takeBack({ target, backup }: Replacement, cause: unknown): Promise<void> {
+  try {
+    if (backup === undefined) await rm(target, { force: true });
+    else await rename(backup, target).catch(() => copyFile(backup, target));
+  } catch {
+    const message = `${target}: has been replaced and the files beside it have not, nor could it be put back; write all of them anew`;
+    throw new MobileNetError('IO', message, { file: target, cause });
   }
 }
 
@@ -217,9 +213,11 @@ export async function makeFolder(path: string): Promise<void> {
 }
 
 /** Without the flush, a power cut after the rename could leave an empty file in the place of the old one. */
-async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {
-  const handle = await open(path, 'wx');
+async function writeFlushed({ temporary, target }: Replacement, bytes: Uint8Array): Promise<void> {
+  const mode = modeOf(target);
+  const handle = await open(temporary, 'wx', mode);
   try {
+    if (mode !== undefined) await handle.chmod(mode); // what was private stays so, whatever the umask
     await handle.writeFile(bytes);
     await handle.sync();
   } finally {
@@ -241,7 +239,10 @@ const REASONS: Record<string, string> = {
   EISDIR: 'is a folder',
   ELOOP: 'a circle of links',
   ENAMETOOLONG: 'the name is too long',
-  EMFILE: 'too many open files',
+  EMFILE: 'too many open files; close some or raise the limit (ulimit -n)',
+  ENFILE: 'too many open files on this computer',
+  EIO: 'the disk has failed',
+  ENXIO: 'is a socket or a device that cannot be read by its name; name - for standard input',
 };
 
 export function systemError(cause: unknown, file: string, absent = 'no such file'): MobileNetError {

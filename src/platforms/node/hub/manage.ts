@@ -5,7 +5,8 @@ import { MobileNetError, show } from '../../../base/errors.js';
 import type { HubOptions } from '../../../base/hub-options.js';
 import { hashLike } from '../../../hub/download.js';
 import { checkModelName } from '../../../hub/names.js';
-import { readWhole, systemError } from '../files.js';
+import { systemError } from '../files.js';
+import { readWhole } from '../reading.js';
 import { cacheFolder } from './environment.js';
 import { etagOf, folderName, modelOf, UNFINISHED } from './layout.js';
 

@@ -15,7 +15,8 @@ import {
   type Remote,
 } from '../../../hub/names.js';
 import { accept, discard, get, withTries } from '../../../hub/request.js';
-import { readWhole, systemError } from '../files.js';
+import { systemError } from '../files.js';
+import { readWhole } from '../reading.js';
 import { fetchBlob } from './blob.js';
 import { cacheFolder, endpoint, tokenOf, whyOffline } from './environment.js';
 import { etagOf, isFile, RepoCache } from './layout.js';
