@@ -9,6 +9,12 @@ export interface WorkerHandle {
   terminate(): Promise<unknown>;
 }
 
+/** What a decoder of JPEG is asked for besides pixels. */
+export interface JpegDecoding {
+  open?: OpenRows;
+  scale?: 1 | 2 | 4 | 8;
+}
+
 /** The services of a platform. Every method may be missing: what needs it then throws UNSUPPORTED. */
 export interface Platform {
   /**
@@ -35,9 +41,10 @@ export interface Platform {
   ): Promise<DecodedImage>;
   /**
    * Pixels of a JPEG, not turned by EXIF. Where `open` is given they may go there row by row as they are decoded, one
-   * channel for grey and else three; a decoder that does not know of it gives the picture.
+   * channel for grey and else three; a decoder that does not know of it gives the picture. With `scale` each side is divided
+   * by it, rounded up, as libjpeg does; a decoder that cannot gives the whole size.
    */
-  decodeJpeg?(bytes: Uint8Array, file: string, options?: { open?: OpenRows }): Promise<DecodedImage | RowsGiven>;
+  decodeJpeg?(bytes: Uint8Array, file: string, options?: JpegDecoding): Promise<DecodedImage | RowsGiven>;
   /**
    * Pixels of a picture of another format, upright, where the place can decode it.
    * @param format as the first bytes say it: 'WebP', 'GIF', 'AVIF', 'SVG'

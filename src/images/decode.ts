@@ -15,7 +15,7 @@ import { env, requirePlatform, warn } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import type { DecodedImage, OpenRows, RowsAhead } from '../base/pixels.js';
 import { checkNotShared, checkPixels } from '../base/pixels.js';
-import type { Platform } from '../base/platform.js';
+import type { JpegDecoding, Platform } from '../base/platform.js';
 import { codecError, keepChannels } from '../codecs/codec.js';
 import { type JpegLayout, readJpeg } from '../codecs/jpeg/header.js';
 import { asGreyPng, isGreyPng, type PngLayout, readPng } from '../codecs/png/header.js';
@@ -30,7 +30,14 @@ export interface DecodeOptions {
    * 16 bits where they are below 256. What NumPy makes of a picture that Pillow opens.
    */
   indices?: boolean;
+  /** A size that a JPEG may be decoded at less than its own for; see `ReadOptions`. */
+  draft?: Draft | undefined;
 }
+
+/** Of the size of a picture, upright, the least that is wanted. */
+export type Draft = (upright: Size) => Size;
+
+type Size = Readonly<{ width: number; height: number }>;
 
 /**
  * Decodes a PNG or JPEG, and other formats where the place can.
@@ -41,7 +48,7 @@ export interface DecodeOptions {
  */
 export async function decodeImage(
   encoded: Uint8Array,
-  { file = 'image', indices = false }: DecodeOptions = {},
+  { file = 'image', indices = false, draft }: DecodeOptions = {},
 ): Promise<DecodedImage> {
   const bytes = checkEncoded(encoded, file);
   const format = detectFormat(bytes);
@@ -57,8 +64,9 @@ export async function decodeImage(
     }
     case 'JPEG': {
       const layout = readJpeg(bytes, file);
-      const decoded = await runJpegCodec(bytes, layout, file);
-      return applyOrientation(decoded!, orientationOf(bytes, layout));
+      const orientation = orientationOf(bytes, layout);
+      const decoded = await runJpegCodec(bytes, layout, file, { scale: scaleFor(layout, orientation, draft) });
+      return applyOrientation(decoded!, orientation);
     }
     case 'damaged PNG':
       throw new MobileNetError('IMAGE', `${file}: expected PNG's signature, got a damaged one (was it sent as text?)`, {
@@ -74,13 +82,13 @@ export async function decodeImage(
  * The same row by row: `open` is told the size and gives what takes the rows. Those of an upright JPEG come as they are
  * decoded, where the codec can do that, and the picture is never in memory; those of others come in one piece.
  */
-export async function decodeRows(encoded: Uint8Array, file: string, open: OpenRows): Promise<void> {
+export async function decodeRows(encoded: Uint8Array, file: string, open: OpenRows, draft?: Draft): Promise<void> {
   const bytes = checkEncoded(encoded, file);
   const layout = detectFormat(bytes) === 'JPEG' ? readJpeg(bytes, file) : undefined;
   const image =
     layout !== undefined && orientationOf(bytes, layout) === 1
-      ? await runJpegCodec(bytes, layout, file, open)
-      : await decodeImage(bytes, { file });
+      ? await runJpegCodec(bytes, layout, file, { open, scale: scaleFor(layout, 1, draft) })
+      : await decodeImage(bytes, { file, draft });
   if (image !== undefined) open(image).rows(image.data, 0, image.height);
 }
 
@@ -173,42 +181,53 @@ async function runCodec(
   }
 }
 
+/** The largest scale at which a picture is as large as `draft` wants it: the choice of Pillow's `Image.draft`. */
+function scaleFor({ width, height }: Size, orientation: Orientation, draft?: Draft): 1 | 2 | 4 | 8 {
+  if (draft === undefined) return 1;
+  const upright = orientation >= 5 ? { width: height, height: width } : { width, height };
+  const wanted = draft(upright);
+  const most = Math.floor(Math.min(upright.width / wanted.width, upright.height / wanted.height));
+  return ([8, 4, 2] as const).find((scale) => scale <= most) ?? 1;
+}
+
 /** @returns undefined when the codec has given its rows to what `open` gave */
 async function runJpegCodec(
   bytes: Uint8Array,
   layout: JpegLayout,
   file: string,
-  open?: OpenRows,
+  { open, scale = 1 }: JpegDecoding,
 ): Promise<DecodedImage | undefined> {
   let opened = false;
   const openChecked = (ahead: RowsAhead) => {
-    checkSize(ahead, layout, file);
+    checkSize(ahead, layout, file, scale);
     opened = true;
     return open!(ahead);
   };
   try {
     const decodeJpeg = requirePlatform('decodeJpeg', file);
-    const decoded = await decodeJpeg(bytes, file, open === undefined ? {} : { open: openChecked });
+    const decoded = await decodeJpeg(bytes, file, { ...(open && { open: openChecked }), ...(scale > 1 && { scale }) });
     if (opened) {
       tell([...layout.warnings, ...(decoded.warnings ?? [])], file);
       return undefined;
     }
-    return keepChannels(checkDecoded(decoded, layout, file), layout.colours === 'grey' ? 1 : 3);
+    return keepChannels(checkDecoded(decoded, layout, file, scale), layout.colours === 'grey' ? 1 : 3);
   } catch (cause) {
     throw codecError(cause, file);
   }
 }
 
-function checkDecoded(image: unknown, layout: PngLayout | JpegLayout, file: string): DecodedImage {
+function checkDecoded(image: unknown, layout: PngLayout | JpegLayout, file: string, scale = 1): DecodedImage {
   checkPixels(image, file);
   const decoded = image as DecodedImage;
   tell([...layout.warnings, ...(decoded.warnings ?? [])], file);
-  checkSize(decoded, layout, file);
+  checkSize(decoded, layout, file, scale);
   return decoded;
 }
 
-function checkSize(image: RowsAhead, { width, height }: PngLayout | JpegLayout, file: string): void {
-  if (image.width === width && image.height === height) return;
+/** A codec gives the size of the file, or that divided by the scale which it was asked for. */
+function checkSize(image: RowsAhead, { width, height }: Size, file: string, scale: number): void {
+  const is = (by: number) => image.width === Math.ceil(width / by) && image.height === Math.ceil(height / by);
+  if (is(1) || is(scale)) return;
   throw new MobileNetError(
     'IMAGE',
     `${file}: the header says ${width}×${height} pixels, the codec made ${image.width}×${image.height}`,

@@ -41,6 +41,11 @@ export interface ReadOptions {
    * that Pillow opens. One channel, then; a picture of colors stays RGB. Default false.
    */
   indices?: boolean;
+  /**
+   * [width, height]: a JPEG is decoded at 1/2, 1/4 or 1/8 where that is at least so large, which is several times faster and
+   * changes pixels: Pillow's `Image.draft`. The picture may be larger, and is its own size where a browser decodes it.
+   */
+  draft?: readonly [width: number, height: number];
 }
 
 /** How a picture is resized. */
@@ -153,7 +158,9 @@ export class RawImage implements Pixels {
   }
 
   static async #decode(bytes: Uint8Array, options: ReadOptions & { file: string }): Promise<RawImage> {
-    const { data, width, height, channels } = await decodeImage(bytes, options);
+    const { draft, ...others } = options;
+    const least = draft === undefined ? undefined : checkDraft(draft);
+    const { data, width, height, channels } = await decodeImage(bytes, { ...others, draft: least && (() => least) });
     return new RawImage(data, width, height, channels);
   }
 
@@ -363,6 +370,12 @@ export class RawImage implements Pixels {
 /** `RawImage.read` under the name Python's transformers has for it. `{ indices: true }` reads a mask of classes. */
 export function load_image(input: ImageInput, options: ReadOptions = {}): Promise<RawImage> {
   return RawImage.read(input, options);
+}
+
+function checkDraft(draft: unknown): { width: number; height: number } {
+  const [width, height] = Array.isArray(draft) ? draft : [];
+  if ([width, height].every((side) => Number.isSafeInteger(side) && side >= 1)) return { width, height };
+  throw expected('draft', '[width, height] in whole pixels ≥ 1', draft);
 }
 
 function isTransparent({ data, channels }: RawImage): boolean {

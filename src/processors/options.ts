@@ -78,6 +78,11 @@ const OPTIONS = {
   do_reduce_labels: flag(false),
   /** True makes RGB of grey, and of RGBA over white. Not set by default; see `MobileNetV2ImageProcessor`. */
   do_convert_rgb: optional<boolean>(parseBoolean),
+  /**
+   * True decodes a JPEG at 1/2, 1/4 or 1/8 where that is at least the size it is resized to, as Pillow's `Image.draft` does:
+   * several times faster for a photograph, and pixels change a little. Not set by default.
+   */
+  draft: optional<boolean>(parseBoolean),
   /** Which dimension of a 3-D tensor holds the channels; found out when not set. */
   input_data_format: optional<ChannelFormat>(parseFormat),
 };

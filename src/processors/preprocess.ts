@@ -4,7 +4,7 @@
  */
 import { unlessAborted, yieldToEvents } from '../base/abort.js';
 import { MobileNetError } from '../base/errors.js';
-import type { Pixels } from '../base/pixels.js';
+import type { Pixels, RowsAhead } from '../base/pixels.js';
 import { looksLikePixels } from '../base/pixels.js';
 import { decodeRows } from '../images/decode.js';
 import { type ImageInput, load_image } from '../images/raw-image.js';
@@ -61,13 +61,19 @@ async function prepareInput(input: OneInput, settings: ResolvedOptions, where: s
   const encoded = await readEncoded(input);
   if (encoded === undefined) return prepareAll(await load_image(input), settings, where);
   let begun!: ReturnType<typeof begin>;
-  await decodeRows(encoded.bytes, encoded.file, (ahead) => {
+  let original: [number, number] | undefined;
+  const draft = ({ width, height }: Pick<Picture, 'width' | 'height'>) => {
+    original = [height, width];
+    return planGeometry(settings, height, width).resized;
+  };
+  const open = (ahead: RowsAhead) => {
     const channels = resultChannels({ ...ahead, from: 'pixels' }, settings, where);
     begun = begin(ahead, channels, 'uint8', settings);
     return begun.rows;
-  });
+  };
+  await decodeRows(encoded.bytes, encoded.file, open, settings.draft ? draft : undefined);
   begun.rows.close();
-  return [begun.prepared];
+  return [original === undefined ? begun.prepared : { ...begun.prepared, original }];
 }
 
 const isAtHand = (input: OneInput): input is Pixels | Tensor =>

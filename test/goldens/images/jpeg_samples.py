@@ -3,7 +3,7 @@
     pip install pillow==13.0.0 numpy       # on x86 with AVX2: beyond what encoders write, other processors differ
     python test/goldens/images/jpeg_samples.py
 
-jpeg_samples.json: `scaled` has the sha256 of the pixels (grey as L, all else as RGB) of files of jpeg_matrix.bin by name and
+jpeg_samples.json: `draft` has files of examples/ and of jpeg_matrix.bin after `draft('RGB', size)`, turned by EXIF; `scaled` has the sha256 of the pixels (grey as L, all else as RGB) of files of jpeg_matrix.bin by name and
 scale; `hostile` those of the files in jpeg_samples.bin, of which each begins at `at` and has `bytes` bytes.
 """
 
@@ -14,7 +14,7 @@ import pathlib
 import struct
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 HERE = pathlib.Path(__file__).parent
 ZIGZAG = sorted(range(64), key=lambda i: (i // 8 + i % 8, i // 8 if (i // 8 + i % 8) % 2 else i % 8))
@@ -28,6 +28,15 @@ def sha256(file, scale):
     image.decoderconfig = (scale, 0)
     image.load()
     return hashlib.sha256((image if image.mode == "L" else image.convert("RGB")).tobytes()).hexdigest()
+
+
+def drafted(file, size):
+    """`size` is that of the picture upright."""
+    image = Image.open(io.BytesIO(file))
+    turned = image.getexif().get(0x0112, 1) >= 5
+    image.draft("RGB", size[::-1] if turned else size)
+    upright = ImageOps.exif_transpose(image)
+    return {"size": size, "width": upright.width, "height": upright.height, "sha256": hashlib.sha256(upright.tobytes()).hexdigest()}
 
 
 def segment(marker, content):
@@ -92,13 +101,24 @@ def main():
         for name, entry in entries.items()
         if "error" not in entry and entry["kind"] in ("samplings", "small", "grey", "rgb", "cmyk", "large")
     }
+    draft = []
+    for name in ("dog.jpg", "coffee.jpg"):
+        file = (HERE.parents[2] / "examples" / name).read_bytes()
+        w, h = Image.open(io.BytesIO(file)).size
+        for size in ((w, h), (w // 2, h // 2), (w // 2 + 1, h // 2), (w // 4, 1), (w // 4, h // 4 + 1), (60, 40), (1, 1)):
+            draft.append({"file": f"examples/{name}", **drafted(file, size)})
+    for name, entry in entries.items():
+        if entry["kind"] == "exif":
+            file = matrix[entry["at"]:entry["at"] + entry["bytes"]]
+            w, h = entry["width"], entry["height"]
+            draft += [{"file": name, **drafted(file, size)} for size in ((w // 2, h // 2), (1, h // 2), (w // 2, 1), (1, 1))]
     rng = np.random.default_rng(13)
     files, rows = b"", []
     for file in (hostile(rng) for _ in range(24)):
         rows.append({"at": len(files), "bytes": len(file), "sha256": {s: sha256(file, s) for s in (1, 2, 4, 8)}})
         files += file
     (HERE / "jpeg_samples.bin").write_bytes(files)
-    (HERE / "jpeg_samples.json").write_text(json.dumps({"scaled": scaled, "hostile": rows}, indent=1) + "\n")
+    (HERE / "jpeg_samples.json").write_text(json.dumps({"draft": draft, "scaled": scaled, "hostile": rows}, indent=1) + "\n")
     print(f"{len(scaled)} files scaled, {len(rows)} hostile in {len(files)} bytes")
 
 
