@@ -17,7 +17,9 @@ export const browserPlatform: Platform = {
       ? webPlatform.decodePng(bytes, file)
       : decodePng(bytes, file, options),
   decodeJpeg: async (bytes, file, options) => {
-    if (trustsCanvas() && readJpeg(bytes, file).rare === undefined) return webPlatform.decodeJpeg(bytes, file);
+    // Browsers decode whole pictures only.
+    const whole = (options?.scale ?? 1) === 1;
+    if (whole && trustsCanvas() && readJpeg(bytes, file).rare === undefined) return webPlatform.decodeJpeg(bytes, file);
     // Kilobytes that few pages need.
     const { decodeJpeg } = await import('../codecs/jpeg/decode.js');
     const plain = () => loadCodec(import('../codecs/jpeg/jpeg-js.js'), 'JPEG', 'jpeg-js', file);
