@@ -33,7 +33,7 @@ def sha256(file, scale):
 def drafted(file, size):
     """`size` is that of the picture upright."""
     image = Image.open(io.BytesIO(file))
-    turned = image.getexif().get(0x0112, 1) >= 5
+    turned = image.getexif().get(0x0112) in (5, 6, 7, 8)
     image.draft("RGB", size[::-1] if turned else size)
     upright = ImageOps.exif_transpose(image)
     return {"size": size, "width": upright.width, "height": upright.height, "sha256": hashlib.sha256(upright.tobytes()).hexdigest()}
