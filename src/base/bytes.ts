@@ -45,10 +45,11 @@ function crcTables(): Uint32Array {
 /**
  * CRC-32 of ISO 3309, least significant bit first, as PNG (annex D) and zip have it. Eight bytes at a time: one at a time
  * takes three times as long (5.6 ms for 2.5 MB, not 1.9).
+ * @param before the checksum of the bytes before these
  */
-export function crc32(bytes: Uint8Array): number {
+export function crc32(bytes: Uint8Array, before = 0): number {
   const table = CRC_TABLES;
-  let crc = ~0;
+  let crc = ~before;
   let i = 0;
   for (; i + 8 <= bytes.length; i += 8) {
     crc ^= bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24);

@@ -86,6 +86,7 @@ async function run(from: string, to: string, flags: ConvertFlags, session: Sessi
   const labels = flags.labels === undefined ? undefined : await readLabels(flags.labels);
   const converted = await session.unlessStopped(
     convert(from, {
+      signal: session.signal,
       strict: flags.strict,
       ...(!flags.head && { head: false }),
       ...(labels && { labels }),

@@ -5,13 +5,16 @@
  *     await converted.save_pretrained('mobilenet_v2');
  */
 
+import { checkSignal, unlessAborted } from '../base/abort.js';
 import { requirePlatform } from '../base/env.js';
 import { expected, listNames, MobileNetError } from '../base/errors.js';
 import type { Folder } from '../base/folder.js';
 import { checkOptions } from '../base/options.js';
+import { type Graph, parametersOf } from '../graph/nodes.js';
 import { type Architecture, type CheckpointDtype, checkpointFiles, GRAPHS } from '../models/mobilenet-v2/checkpoint.js';
 import { MobileNetV2Config, type MobileNetV2ConfigOptions } from '../models/mobilenet-v2/config.js';
 import { matchWeights, PREFIX, type State } from '../models/mobilenet-v2/weights.js';
+import { sameDims } from '../tensor/shape.js';
 import { inferWidth } from './infer.js';
 import { mapKeras } from './keras.js';
 import { type Mapping, type Preprocessor, same } from './mapping.js';
@@ -49,9 +52,11 @@ export interface ConvertOptions {
   head?: boolean;
   /** False: tensors of the source that a MobileNetV2 has no place for are left out, not refused. */
   strict?: boolean;
+  /** Ends it early, with the signal's reason. */
+  signal?: AbortSignal;
 }
 
-const CONVERT_OPTIONS = ['file', 'labels', 'size', 'shortest_edge', 'pixelRange', 'head', 'strict'];
+const CONVERT_OPTIONS = ['file', 'labels', 'size', 'shortest_edge', 'pixelRange', 'head', 'strict', 'signal'];
 
 /** A checkpoint in Hugging Face's terms, and what became of the source's. */
 export interface Converted {
@@ -79,7 +84,10 @@ export interface Converted {
  */
 export async function convert(where: string | Folder | Uint8Array, options: ConvertOptions = {}): Promise<Converted> {
   checkOptions(options, CONVERT_OPTIONS, 'convert');
-  const source = await openSource(where, options.file);
+  const { signal } = options;
+  checkSignal(signal);
+  signal?.throwIfAborted();
+  const source = await unlessAborted(openSource(where, options.file, signal), signal);
   const { file } = source;
   const mapping = source.from === 'huggingface' ? undefined : mapped(source, options);
   const { strict = true } = options;
@@ -88,7 +96,9 @@ export async function convert(where: string | Folder | Uint8Array, options: Conv
   const plan = mapping === undefined ? keep(source as HuggingFace, options) : adapt(mapping, file, options);
   const { config, architecture, weights, preprocessor } = plan;
   const how = { config, strict: strict || mapping !== undefined, seed: 0, file };
-  const { state, newlyInitialized, unexpected } = matchWeights(weights, GRAPHS[architecture](config), how);
+  const graph = GRAPHS[architecture](config);
+  await unlessAborted(unpackWanted(weights, graph, signal), signal);
+  const { state, newlyInitialized, unexpected } = matchWeights(weights, graph, how);
   if (newlyInitialized.length > 0) {
     const message = `${file}: its config.json says ${architecture}, but it lacks ${listNames(newlyInitialized)}`;
     throw new MobileNetError('WEIGHTS', message, { file, names: newlyInitialized });
@@ -115,6 +125,15 @@ export async function convert(where: string | Folder | Uint8Array, options: Conv
       await requirePlatform('writeFolder', 'save_pretrained')(dir, files(how));
     },
   };
+}
+
+/** Of what the file has compressed only what the network takes, and only where its shape fits: the rest is refused or left. */
+async function unpackWanted(weights: Mapping['weights'], graph: Graph, signal: AbortSignal | undefined): Promise<void> {
+  for (const { name, dims } of parametersOf(graph.nodes)) {
+    const source = weights.get(name);
+    if (source !== undefined && sameDims(source.dims, dims)) await source.unpack?.(signal);
+    signal?.throwIfAborted();
+  }
 }
 
 function refuseUnmapped(names: readonly string[], file: string): void {

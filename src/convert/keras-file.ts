@@ -8,10 +8,12 @@
  *
  * Source: Keras 3.15, src/saving/saving_lib.py and src/legacy/saving/legacy_h5_format.py.
  */
+import { env } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson, showJson } from '../base/json.js';
 import { Hdf5, type Hdf5Dataset } from '../formats/hdf5.js';
 import type { StoredTensor } from '../formats/stored.js';
+import type { Unpacking } from '../formats/unpacking.js';
 import type { Zip } from '../formats/zip.js';
 import { BACKBONE, type KerasModel } from './keras.js';
 
@@ -25,19 +27,29 @@ const NUMBERED = /^(?:(.*)\/)?vars\/(\d+)$/;
 export const isKerasZip = (zip: Zip): boolean => zip.entries.has(ZIP_CONFIG) && zip.entries.has(ZIP_WEIGHTS);
 
 /** @throws MobileNetError as the readers of zip, JSON and HDF5 do */
-export async function readKerasZip(zip: Zip, file: string): Promise<KerasModel> {
-  const config = await zip.unpack(zip.entries.get(ZIP_CONFIG)!);
-  const weights = await zip.unpack(zip.entries.get(ZIP_WEIGHTS)!);
-  const model = await readKerasH5(weights, `${file}/${ZIP_WEIGHTS}`, graphOf(config, `${file}/${ZIP_CONFIG}`));
+export async function readKerasZip(zip: Zip, file: string, signal?: AbortSignal): Promise<KerasModel> {
+  const { jsonBytes, weightsBytes } = env.limits;
+  const config = await zip.unpack(zip.entries.get(ZIP_CONFIG)!, jsonBytes, signal);
+  const weights = await zip.unpack(zip.entries.get(ZIP_WEIGHTS)!, weightsBytes, signal);
+  const { unpacking } = zip;
+  const topology = graphOf(config, `${file}/${ZIP_CONFIG}`);
+  const model = readKerasH5(weights, `${file}/${ZIP_WEIGHTS}`, { topology, unpacking });
   const metadata = zip.entries.get(ZIP_METADATA);
   if (metadata === undefined) return model;
-  const { keras_version: version } = graphOf(await zip.unpack(metadata), `${file}/${ZIP_METADATA}`);
+  const { keras_version: version } = graphOf(await zip.unpack(metadata, jsonBytes, signal), `${file}/${ZIP_METADATA}`);
   return { ...model, version: typeof version === 'string' ? version : undefined };
 }
 
-/** @param topology the graph, where it is not in this file itself */
-export async function readKerasH5(bytes: Uint8Array, file: string, topology?: JsonObject): Promise<KerasModel> {
-  const hdf5 = new Hdf5(bytes, { file });
+/**
+ * No tensor is unpacked here: which of them are wanted is not known yet.
+ * @param within the graph, where it is not in this file itself, and the zip's count where the file is in one
+ */
+export function readKerasH5(
+  bytes: Uint8Array,
+  file: string,
+  { topology, unpacking }: { topology?: JsonObject; unpacking?: Unpacking } = {},
+): KerasModel {
+  const hdf5 = new Hdf5(bytes, { file, ...(unpacking && { unpacking }) });
   const config = hdf5.attribute('', 'model_config');
   const graph = topology ?? (typeof config === 'string' ? graphOf(config, file) : undefined);
   const layers: KerasModel['layers'] = new Map();
@@ -46,14 +58,17 @@ export async function readKerasH5(bytes: Uint8Array, file: string, topology?: Js
   for (const dataset of hdf5.datasets.values()) {
     if (TRAINING.test(dataset.path)) continue;
     const [, layer = '', number] = NUMBERED.exec(dataset.path) ?? [];
-    if (number !== undefined) numbered.set(layer, [...(numbered.get(layer) ?? []), dataset]);
-    else {
+    if (number !== undefined) {
+      const others = numbered.get(layer);
+      if (others === undefined) numbered.set(layer, [dataset]);
+      else others.push(dataset);
+    } else {
       const parts = dataset.path.replace(/:\d+$/, '').split('/');
       add(
         layers,
         layerOf(parts[0] === 'model_weights' ? parts.slice(1) : parts, known),
         parts.at(-1)!,
-        await hdf5.read(dataset),
+        hdf5.tensor(dataset),
       );
     }
   }
@@ -65,7 +80,7 @@ export async function readKerasH5(bytes: Uint8Array, file: string, topology?: Js
     for (const dataset of datasets) {
       // Random layers count their draws in integers.
       if (dataset.dtype !== 'U32' && dataset.dtype !== 'I64' && dataset.dtype !== 'I32')
-        tensors.push(await hdf5.read(dataset));
+        tensors.push(hdf5.tensor(dataset));
     }
     for (const [i, variable] of variablesOf(tensors).entries()) add(layers, name, variable, tensors[i]);
   }

@@ -138,8 +138,12 @@ export function withNormBefore(weight: WeightSource, bias: WeightSource, norm: N
       [rows],
     );
   };
+  const parts = [weight, bias, norm.scale, norm.shift, norm.mean, norm.variance];
+  const unpack = async (signal?: AbortSignal) => {
+    for (const part of parts) await part?.unpack?.(signal);
+  };
   return [
-    { ...weight, read: read(false) },
-    { ...bias, read: read(true) },
+    { ...weight, unpack, read: read(false) },
+    { ...bias, unpack, read: read(true) },
   ];
 }

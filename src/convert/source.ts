@@ -50,57 +50,67 @@ const TFJS_FILE = 'model.json';
  * @param file the file in that folder; what to call the bytes
  * @throws MobileNetError NOT_FOUND, UNSUPPORTED for anything but a MobileNetV2, and the codes of damaged files
  */
-export async function openSource(where: string | Folder | Uint8Array | ArrayBuffer, file?: string): Promise<Source> {
+export async function openSource(
+  where: string | Folder | Uint8Array | ArrayBuffer,
+  file?: string,
+  signal?: AbortSignal,
+): Promise<Source> {
   const bytes = asBytes(where);
-  if (bytes !== undefined) return read(bytes, file ?? 'model', undefined);
-  if (typeof where === 'string' && file === undefined && FILE.test(where)) return openFile(where);
+  if (bytes !== undefined) return read(bytes, file ?? 'model', undefined, signal);
+  if (typeof where === 'string' && file === undefined && FILE.test(where)) return openFile(where, signal);
   let folder: Folder;
   try {
-    folder = await openFolder(where as string | Folder);
+    folder = await openFolder(where as string | Folder, signal && { signal });
   } catch (error) {
     // A path that is not a folder may be a file whose name tells nothing.
     const isPath = typeof where === 'string' && file === undefined && /[^/\\]$/.test(where);
     if (!isPath || !(error instanceof MobileNetError) || error.code !== 'NOT_FOUND') throw error;
-    return openFile(where).catch((cause) => {
+    return openFile(where, signal).catch((cause) => {
       throw cause instanceof MobileNetError && cause.code === 'NOT_FOUND' ? error : cause;
     });
   }
-  if (file !== undefined) return read(await need(folder, file), file, folder);
-  const tfjs = await readModelFile(folder, TFJS_FILE);
-  if (tfjs !== undefined) return read(tfjs, TFJS_FILE, folder);
-  const { file: found, ...stored } = await loadWeights(folder);
+  if (file !== undefined) return read(await need(folder, file, signal), file, folder, signal);
+  const tfjs = await readModelFile(folder, TFJS_FILE, signal);
+  if (tfjs !== undefined) return read(tfjs, TFJS_FILE, folder, signal);
+  const { file: found, ...stored } = await loadWeights(folder, signal);
   return fromTensors(stored, found, folder);
 }
 
-async function openFile(path: string): Promise<Source> {
+async function openFile(path: string, signal: AbortSignal | undefined): Promise<Source> {
   const at = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\'));
   const place = at < 0 ? '.' : path.slice(0, Math.max(at, 1));
   const name = path.slice(at + 1);
-  if (/^(?:preprocessor_)?config\.json$|\.index\.json$/.test(name)) return openSource(place);
-  const folder = await requirePlatform('openFolder', path)(place, { named: name });
-  return read(await need(folder, name), name, folder);
+  if (/^(?:preprocessor_)?config\.json$|\.index\.json$/.test(name)) return openSource(place, undefined, signal);
+  const folder = await requirePlatform('openFolder', path)(place, { named: name, ...(signal && { signal }) });
+  return read(await need(folder, name, signal), name, folder, signal);
 }
 
-async function need(folder: Folder, file: string): Promise<Uint8Array> {
-  const bytes = await readModelFile(folder, file);
+async function need(folder: Folder, file: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  const bytes = await readModelFile(folder, file, signal);
   if (bytes !== undefined) return bytes;
   throw new MobileNetError('NOT_FOUND', `${folder.name}/${file}: no such file`, { file: `${folder.name}/${file}` });
 }
 
-async function read(bytes: Uint8Array, file: string, folder: Folder | undefined): Promise<Source> {
+async function read(
+  bytes: Uint8Array,
+  file: string,
+  folder: Folder | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Source> {
+  signal?.throwIfAborted();
   refuseForeign(bytes, file);
-  if (isHdf5(bytes)) return fromKeras('keras', await readKerasH5(bytes, file), file);
+  if (isHdf5(bytes)) return fromKeras('keras', readKerasH5(bytes, file), file);
   if (isSafetensors(bytes)) return fromTensors(readSafetensors(bytes, { file }), file, folder);
   if (bytes[0] === 0x50 && bytes[1] === 0x4b /* "PK" */) {
     const zip = new Zip(bytes, file);
-    if (isKerasZip(zip)) return fromKeras('keras', await readKerasZip(zip, file), file);
+    if (isKerasZip(zip)) return fromKeras('keras', await readKerasZip(zip, file, signal), file);
     const names = [...zip.entries.keys()];
     if (!names.some((name) => /(?:^|\/)data\.pkl$/.test(name)))
       refuseKind(file, `a zip of ${listNames(names, 4, 100)}; unpack it and name what is in it`);
-    return fromTensors(readPytorch(bytes, { file }), file, folder);
+    return fromTensors(await readPytorch(bytes, { file, signal }), file, folder);
   }
   // PROTO, how every binary pickle begins.
-  if (bytes[0] === 0x80) return fromTensors(readPytorch(bytes, { file }), file, folder);
+  if (bytes[0] === 0x80) return fromTensors(await readPytorch(bytes, { file, signal }), file, folder);
   if (bytes[0] !== 0x7b /* { */) {
     if (/\.safetensors$/i.test(file)) return fromTensors(readSafetensors(bytes, { file }), file, folder);
     return refuseKind(file, aboutUnread(file) ?? kindOf(bytes));
@@ -110,7 +120,7 @@ async function read(bytes: Uint8Array, file: string, folder: Folder | undefined)
       file,
     });
   }
-  const { tensors, topology, format } = await readTfjs(bytes, folder, { file });
+  const { tensors, topology, format } = await readTfjs(bytes, folder, { file, signal });
   if (format === 'graph') {
     return isSlimGraph(tensors.keys())
       ? { from: 'tfjs-graph', file, tensors, topology, notes: [] }

@@ -124,9 +124,11 @@ function takeScaling(nodes: readonly GraphNode[], rest: Map<string, StoredTensor
   let scaling: Scaling | undefined;
   let value = nodes.find(({ op }) => op === 'Placeholder')?.name;
   const seen = new Set<string>();
+  const readers = new Map<string, GraphNode>();
+  for (const node of nodes) for (const input of node.inputs) if (!readers.has(input)) readers.set(input, node);
   while (value !== undefined && !seen.has(value)) {
     seen.add(value);
-    const node = nodes.find(({ inputs }) => inputs.includes(value!));
+    const node = readers.get(value);
     const first = node?.inputs[0] === value;
     const constantName = node?.inputs[first ? 1 : 0] ?? '';
     const constant = rest.get(constantName);
@@ -140,8 +142,10 @@ function takeScaling(nodes: readonly GraphNode[], rest: Map<string, StoredTensor
 }
 
 function stepOf(op: string, first: boolean, constant: StoredTensor): Scaling | undefined {
+  // Looked at before it is unpacked, which a constant may be large enough to cost something for.
+  const count = elementCount(constant.dims);
+  if (count !== 1 && count !== 3) return undefined;
   const { data } = toFloat32(constant);
-  if (data.length !== 1 && data.length !== 3) return undefined;
   const numbers = [0, 1, 2].map((c) => Number(data[c % data.length]));
   const [ones, nothing] = [numbers.map(() => 1), numbers.map(() => 0)];
   if (op === 'Mul') return { scale: numbers, offset: nothing };

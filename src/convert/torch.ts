@@ -21,7 +21,7 @@ const BACKBONE = /^(?:features|blocks|conv_stem|conv_head|bn\d)\./;
 export function mapTorch(
   tensors: ReadonlyMap<string, StoredTensor>,
   layers: readonly Layer[],
-  { head }: { head: boolean },
+  { head: wantsHead }: { head: boolean },
 ): Mapping {
   const ours = new Map<string, string>();
   for (const [convolution, norm, layer] of layers) {
@@ -35,7 +35,7 @@ export function mapTorch(
   const inHead = [...tensors.keys()].filter((name) => name.startsWith('classifier.') && !COUNTER.test(name));
   const [linear] = inHead.map((name) => CLASSIFIER.exec(name)?.[1]);
   for (const [name, stored] of tensors) {
-    if (!head && name.startsWith('classifier.')) continue;
+    if (!wantsHead && name.startsWith('classifier.')) continue;
     const [, module, part] = CLASSIFIER.exec(name) ?? [];
     const target = ours.get(name) ?? (module !== undefined && module === linear ? `classifier.${part}` : undefined);
     if (target !== undefined) weights.set(target, same(stored));
@@ -50,9 +50,8 @@ export function mapTorch(
     classifier !== undefined && dims.length === 2 && dims[1] === classifier.dims[0];
   const isMore =
     unmapped.some((name) => name.startsWith('classifier.')) || unmapped.some((name) => follows(tensors.get(name)!));
-  const needed = isMore
-    ? [...inHead, ...unmapped.filter((name) => !inHead.includes(name) && !BACKBONE.test(name))]
-    : [];
+  const head = new Set(inHead);
+  const needed = isMore ? [...inHead, ...unmapped.filter((name) => !head.has(name) && !BACKBONE.test(name))] : [];
   const blocks = unmapped.filter((name) => BACKBONE.test(name));
   const notes =
     blocks.length === 0

@@ -6,8 +6,10 @@
  * Source: "HDF5 File Format Specification Version 3.0", https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
  */
 
-import { requirePlatform } from '../base/env.js';
+import { yieldToEvents } from '../base/abort.js';
+import { env, requirePlatform } from '../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../base/errors.js';
+import { checkTensorCount } from '../base/limits.js';
 import { elementCount } from '../tensor/shape.js';
 import { Hdf5Bytes } from './hdf5-bytes.js';
 import {
@@ -26,6 +28,7 @@ import {
   readName,
 } from './hdf5-messages.js';
 import { type StoredDtype, type StoredTensor, storedBytes } from './stored.js';
+import { Unpacking } from './unpacking.js';
 import { LARGEST_RATIO } from './zip.js';
 
 const SIGNATURE = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
@@ -73,18 +76,19 @@ export class Hdf5 {
   readonly #objects = new Map<string, Message[]>();
   /** Global heaps that were read: number of an object → its place. */
   readonly #heaps = new Map<number, Map<number, { begin: number; size: number }>>();
-  /** Bytes that unpacking may still make. */
-  #unpackBudget: number;
+  readonly #unpacking: Unpacking;
 
   /**
    * Reads the structure, no data.
+   * @param place `unpacking` where the file was unpacked itself
    * @throws MobileNetError BAD_HEADER, TRUNCATED, LAYOUT, SHAPE, LIMIT or UNSUPPORTED with file and offset
    */
-  constructor(bytes: Uint8Array, { file }: { file: string }) {
+  constructor(bytes: Uint8Array, { file, unpacking = new Unpacking(file) }: { file: string; unpacking?: Unpacking }) {
     this.#source = new Hdf5Bytes(bytes, file);
-    this.#unpackBudget = bytes.length * LARGEST_RATIO;
+    this.#unpacking = unpacking;
     this.#walk(this.#readSuperblock());
     this.datasets = this.#plans;
+    checkTensorCount(this.datasets.size, env.limits.tensors, file);
   }
 
   /**
@@ -102,11 +106,18 @@ export class Hdf5 {
     return undefined;
   }
 
+  /** The numbers of a dataset, row-major. @throws MobileNetError as `tensor`, and LIMIT, IO, LAYOUT, UNSUPPORTED */
+  async read(dataset: Hdf5Dataset): Promise<StoredTensor> {
+    const stored = this.tensor(dataset);
+    await stored.unpack?.();
+    return stored;
+  }
+
   /**
-   * The numbers of a dataset, row-major. Data in one piece are a view of the file.
-   * @throws MobileNetError DTYPE for elements that are not numbers, LAYOUT, TRUNCATED, UNSUPPORTED, LIMIT, IO
+   * A dataset as a tensor. Data in one piece are a view of the file, those in chunks wait for `unpack`.
+   * @throws MobileNetError DTYPE for elements that are not numbers, SHAPE, LAYOUT, TRUNCATED
    */
-  async read({ path }: Hdf5Dataset): Promise<StoredTensor> {
+  tensor({ path }: Hdf5Dataset): StoredTensor {
     const plan = this.#plans.get(path)!;
     const { dtype, dims, layout, offset } = plan;
     if (dtype === undefined) return this.#fail('DTYPE', plan, `expected numbers, got ${plan.what}`);
@@ -120,7 +131,15 @@ export class Hdf5 {
       const begin = this.#source.at(layout.address).take(size);
       return { ...stored, bytes: this.#source.bytes.subarray(begin, begin + size), offset: begin };
     }
-    return { ...stored, bytes: await this.#readChunked(plan, layout, size), offset: layout.address };
+    const packed: StoredTensor & { bytes: Uint8Array } = {
+      ...stored,
+      bytes: new Uint8Array(0),
+      offset: layout.address,
+      unpack: async (signal?: AbortSignal) => {
+        if (packed.bytes.length === 0) packed.bytes = await this.#readChunked(plan, layout, size, signal);
+      },
+    };
+    return packed;
   }
 
   /** Returns the address of the root's object header. */
@@ -188,7 +207,8 @@ export class Hdf5 {
         const link = readLink(cursor);
         if (link !== undefined) links.push(link);
       } else if (message.type === MESSAGE.symbolTable) {
-        links.push(...this.#symbols(cursor.address(), cursor.address(), message.begin));
+        // One by one: a call has no room for a hundred thousand arguments.
+        for (const link of this.#symbols(cursor.address(), cursor.address(), message.begin)) links.push(link);
       } else if (message.type === MESSAGE.linkInfo) {
         cursor.take(1);
         if (cursor.uint8() & 1) cursor.take(8);
@@ -262,16 +282,16 @@ export class Hdf5 {
       const count = node.uint16();
       node.address(); // siblings
       node.address();
-      const below: typeof waiting = [];
+      const below: number[] = [];
       for (let i = 0; i < count; i++) {
         this.#source.spend(8, address);
         const key = readKey(node);
         const child = node.address();
         if (child === undefined) return this.#source.fail('LAYOUT', address, 'a B-tree that leads nowhere');
         if (level === 0) leaves.push({ key, child });
-        else below.unshift({ address: child, level: level - 1 });
+        else below.push(child);
       }
-      waiting.push(...below);
+      for (const child of below.reverse()) waiting.push({ address: child, level: level - 1 });
     }
     return leaves;
   }
@@ -301,7 +321,12 @@ export class Hdf5 {
     };
   }
 
-  async #readChunked(plan: Plan, layout: Extract<Layout, { dims: number[] }>, size: number): Promise<Uint8Array> {
+  async #readChunked(
+    plan: Plan,
+    layout: Extract<Layout, { dims: number[] }>,
+    size: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array> {
     const { dims, filters, dtype } = plan;
     const chunkBytes = storedBytes(dtype!, layout.dims);
     if (chunkBytes === undefined || chunkBytes === 0 || layout.dims.length !== dims.length) {
@@ -321,14 +346,15 @@ export class Hdf5 {
       if (chunkBytes > chunk.size * (packed ? LARGEST_RATIO : 1)) {
         this.#fail('LAYOUT', plan, `a chunk takes ${chunkBytes} bytes, but ${chunk.size} are stored`);
       }
-      this.#unpackBudget -= chunkBytes;
     }
-    if (this.#unpackBudget < 0 || size > chunks.length * chunkBytes) {
-      this.#fail('LIMIT', plan, 'unpacks to more than a file of this size can hold');
+    if (size > chunks.length * chunkBytes) {
+      this.#fail('LAYOUT', plan, `takes ${size} bytes, but its chunks have ${chunks.length * chunkBytes}`);
     }
+    this.#unpacking.take(chunks.length * chunkBytes, show(plan.path), plan.offset);
     const out = new Uint8Array(size);
     const seen = new Set<string>();
     for (const chunk of chunks) {
+      if (signal !== undefined) await yieldToEvents(signal);
       const place = chunk.offsets.join();
       const inside = chunk.offsets.every((at, d) => at < dims[d] && at % layout.dims[d] === 0);
       if (!inside || seen.has(place)) this.#fail('LAYOUT', plan, `a chunk at [${place}], outside or twice`);

@@ -32,7 +32,10 @@ export async function loadWeights(folder: Folder, signal?: AbortSignal): Promise
     if (file.endsWith('.index.json')) {
       return { file, ...(await readSharded(folder, readShardIndex(bytes, { file }), signal)) };
     }
-    return { file, ...(file.endsWith('.bin') ? readPytorch(bytes, { file }) : readSafetensors(bytes, { file })) };
+    return {
+      file,
+      ...(file.endsWith('.bin') ? await readPytorch(bytes, { file, signal }) : readSafetensors(bytes, { file })),
+    };
   }
   const other = await folder.alternative?.(signal);
   if (other) return loadWeights(other, signal);

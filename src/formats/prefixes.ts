@@ -23,12 +23,12 @@ export function withoutPrefix<T>(
   const prefixes = [...tensors.keys()].map(prefixOf).filter((prefix) => prefix !== undefined);
   const taken = prefixes.find((prefix) => !COPY.test(prefix)) ?? prefixes[0] ?? '';
   const others = prefixes.filter((prefix) => prefix !== taken && prefix !== '');
+  const [around, beside] = [true, false].map((is) => others.filter((other) => taken.startsWith(other) === is));
+  const [beginsAny, beginsBeside] = [beginsWith([...around, ...beside]), beginsWith(beside)];
   const named = new Map<string, T>();
   for (const [name, tensor] of tensors) {
-    const isOther = others.some(
-      (other) => name.startsWith(other) && !(taken.startsWith(other) && name.startsWith(taken)),
-    );
-    if (isOther) continue;
+    // A name of the network that was taken may begin with what stands before a larger one around it.
+    if (name.startsWith(taken) ? beginsBeside(name) : beginsAny(name)) continue;
     if (name.startsWith(taken)) named.set(name.slice(taken.length), tensor);
     else if (!named.has(name)) named.set(name, tensor);
   }
@@ -41,4 +41,23 @@ export function withoutPrefix<T>(
           .map((one) => show(one))
           .join(', ')} left out`;
   return { named, note };
+}
+
+/** Whether a text begins with one of these. Of a hundred thousand, each looks at seventeen. */
+function beginsWith(prefixes: readonly string[]): (text: string) => boolean {
+  // Sorted, all texts with a prefix follow it at once. Without those that begin with another, only the last prefix that
+  // is not after a text can be its own.
+  const sorted: string[] = [];
+  for (const prefix of [...prefixes].sort()) {
+    if (sorted.length === 0 || !prefix.startsWith(sorted.at(-1)!)) sorted.push(prefix);
+  }
+  return (text) => {
+    let [from, to] = [0, sorted.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (sorted[middle] <= text) from = middle + 1;
+      else to = middle;
+    }
+    return from > 0 && text.startsWith(sorted[from - 1]);
+  };
 }

@@ -77,12 +77,15 @@ class TorchTensor extends PickleObject {
  *
  * @returns `notes`: which state dict was taken, where there are several
  * @throws MobileNetError PICKLE when the file asks for what torch refuses too, naming it; UNSUPPORTED, TRUNCATED, LAYOUT,
- *   SHAPE, DUPLICATE_KEY, LIMIT or IO for damaged or unusual files
+ *   SHAPE, DUPLICATE_KEY, LIMIT or IO for damaged or unusual files; the signal's reason
  */
-export function readPytorch(bytes: Uint8Array, { file }: { file: string }): StoredTensors {
+export async function readPytorch(
+  bytes: Uint8Array,
+  { file, signal }: { file: string; signal?: AbortSignal | undefined },
+): Promise<StoredTensors> {
   const reader = new TorchReader(bytes, file);
   const isZip = bytes[0] === 0x50 && bytes[1] === 0x4b; // "PK"
-  const root = isZip ? reader.readZip() : reader.readLegacy();
+  const root = isZip ? await reader.readZip(signal) : reader.readLegacy();
   return { ...reader.tensorsOf(root), metadata: Object.create(null) };
 }
 
@@ -99,7 +102,7 @@ class TorchReader implements PickleHost {
     this.#copyBudget = bytes.length;
   }
 
-  readZip(): PickleValue {
+  async readZip(signal: AbortSignal | undefined): Promise<PickleValue> {
     const zip = new Zip(this.#bytes, this.#file);
     const pickle = [...zip.entries.values()].find((entry) => /^[^/]*\/data\.pkl$/.test(entry.name));
     if (pickle === undefined) {
@@ -110,10 +113,10 @@ class TorchReader implements PickleHost {
     }
     const folder = pickle.name.slice(0, -'data.pkl'.length);
     const byteOrder = zip.entries.get(`${folder}byteorder`);
-    if (byteOrder !== undefined && new TextDecoder().decode(zip.read(byteOrder).bytes) !== 'little') {
+    if (byteOrder !== undefined && new TextDecoder().decode((await zip.read(byteOrder)).bytes) !== 'little') {
       this.#fail('UNSUPPORTED', byteOrder.headerOffset, BIG_ENDIAN);
     }
-    const { bytes, offset } = zip.read(pickle);
+    const { bytes, offset } = await zip.read(pickle, signal);
     const { value } = readPickle(bytes, 0, this, { file: this.#file, offset });
 
     for (const [key, storage] of this.#storages) {
@@ -123,7 +126,7 @@ class TorchReader implements PickleHost {
         const message = `storage ${show(key)}: expected ${storage.byteLength} bytes, got ${got}`;
         this.#fail('LAYOUT', entry?.headerOffset ?? offset, message);
       }
-      ({ bytes: storage.bytes, offset: storage.offset } = zip.read(entry));
+      ({ bytes: storage.bytes, offset: storage.offset } = await zip.read(entry, signal));
     }
     return value;
   }

@@ -106,7 +106,7 @@ export async function readSharded(folder: Folder, index: ShardIndex, signal?: Ab
     if (bytes === undefined) return refuseMissingShard(folder, index, shard);
     left -= bytes.length;
     const content = shard.endsWith('.bin')
-      ? readPytorch(bytes, { file: shard })
+      ? await readPytorch(bytes, { file: shard, signal })
       : readSafetensors(bytes, { file: shard });
     for (const [name, stored] of content.tensors) {
       const first = tensors.get(name);

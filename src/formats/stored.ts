@@ -51,6 +51,8 @@ export interface StoredTensor {
   readonly file: string;
   /** Where its data begin in that file, in bytes. */
   readonly offset: number;
+  /** Of a tensor that the file has compressed: to be called before `bytes` are looked at, which are empty until then. */
+  unpack?(signal?: AbortSignal): Promise<void>;
 }
 
 export interface StoredTensors {

@@ -14,9 +14,11 @@ import { env } from '../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../base/errors.js';
 import { type Folder, readModelFile } from '../base/folder.js';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson, showJson } from '../base/json.js';
+import { checkTensorCount } from '../base/limits.js';
 import { mapped } from '../base/mapped.js';
 import { insidePath } from './shards.js';
 import { type StoredDtype, type StoredTensor, storedBytes } from './stored.js';
+import { Unpacking } from './unpacking.js';
 
 /** How numbers of a type lie in the file. A float32 may be there as another of these, its quantisation. */
 const FILE_DTYPES: Record<string, StoredDtype> = {
@@ -37,13 +39,30 @@ export interface TfjsModel {
   topology: JsonObject;
 }
 
+/** What all groups of a manifest have in common. */
+interface Reading {
+  readonly folder: Folder;
+  readonly file: string;
+  readonly signal: AbortSignal | undefined;
+  readonly tensors: Map<string, StoredTensor>;
+  /** Shards that were read, by their plain paths. */
+  readonly shards: Set<string>;
+  /** Bytes that further shards may have. */
+  left: number;
+  readonly unpacking: Unpacking;
+}
+
 /**
- * Reads a model and all of its shards; quantised weights come out as float32.
+ * Reads a model and all of its shards; quantised weights come out as float32, once they are looked at.
  * @param bytes of `file`
  * @param folder where the shards are
- * @throws MobileNetError BAD_HEADER, DTYPE, SHAPE, LAYOUT, PATH_ESCAPE, SHARD, DUPLICATE_KEY
+ * @throws MobileNetError BAD_HEADER, DTYPE, SHAPE, LAYOUT, PATH_ESCAPE, SHARD, DUPLICATE_KEY, LIMIT; the signal's reason
  */
-export async function readTfjs(bytes: Uint8Array, folder: Folder, { file }: { file: string }): Promise<TfjsModel> {
+export async function readTfjs(
+  bytes: Uint8Array,
+  folder: Folder,
+  { file, signal }: { file: string; signal?: AbortSignal | undefined },
+): Promise<TfjsModel> {
   const root = parseJson(bytes, { file, code: 'BAD_HEADER' });
   if (!isJsonObject(root)) return refuse(file, 'the model', 'an object', root);
   const { modelTopology: topology, weightsManifest: manifest, format } = root;
@@ -53,33 +72,29 @@ export async function readTfjs(bytes: Uint8Array, folder: Folder, { file }: { fi
   if (!isJsonObject(graph)) return refuse(file, 'modelTopology.model_config', 'an object', graph);
   if (!Array.isArray(manifest)) return refuse(file, 'weightsManifest', 'an array', manifest);
   const tensors = new Map<string, StoredTensor>();
-  for (const group of manifest) await readGroup(group, folder, file, tensors);
+  const { weightsBytes: left } = env.limits;
+  const reading = { folder, file, signal, tensors, shards: new Set<string>(), left, unpacking: new Unpacking(file) };
+  for (const group of manifest) await readGroup(group, reading);
   return { tensors, topology: graph, format: isGraph ? 'graph' : 'layers' };
 }
 
-async function readGroup(
-  group: JsonValue,
-  folder: Folder,
-  file: string,
-  tensors: Map<string, StoredTensor>,
-): Promise<void> {
+async function readGroup(group: JsonValue, reading: Reading): Promise<void> {
+  const { file, tensors } = reading;
   if (!isJsonObject(group)) return refuse(file, 'weightsManifest', 'an object for each group', group);
   const { paths, weights } = group;
   if (!Array.isArray(paths)) return refuse(file, 'paths', 'an array', paths);
   if (!Array.isArray(weights)) return refuse(file, 'weights', 'an array', weights);
   const shards: Uint8Array[] = [];
-  let left = env.limits.weightsBytes;
   for (const path of paths) {
     if (typeof path !== 'string') return refuse(file, 'paths', 'file names', path);
-    const shard = await readShard(path, folder, file, left);
-    left -= shard.length;
-    shards.push(shard);
+    shards.push(await readShard(path, reading));
   }
+  checkTensorCount(tensors.size + weights.length, env.limits.tensors, file);
   const data = shards.length === 1 ? shards[0] : join(shards);
   const shard = paths.length === 1 ? String(paths[0]) : file;
   let at = 0;
   for (const weight of weights) {
-    const { stored, size } = readWeight(weight, data, at, shard);
+    const { stored, size } = readWeight(weight, data, at, shard, reading.unpacking);
     if (tensors.has(stored.name)) return fail('DUPLICATE_KEY', file, stored.name, 'is listed twice');
     tensors.set(stored.name, stored);
     at += size;
@@ -90,7 +105,8 @@ async function readGroup(
   });
 }
 
-async function readShard(path: string, folder: Folder, file: string, most: number): Promise<Uint8Array> {
+async function readShard(path: string, reading: Reading): Promise<Uint8Array> {
+  const { folder, file, signal, shards } = reading;
   const inside = insidePath(path);
   if (inside === undefined) {
     throw new MobileNetError(
@@ -99,8 +115,17 @@ async function readShard(path: string, folder: Folder, file: string, most: numbe
       { file },
     );
   }
-  const bytes = await readModelFile(folder, inside, undefined, most);
-  if (bytes !== undefined) return bytes;
+  if (shards.has(inside)) {
+    const message = `${file}: expected every shard once, got ${show(inside)} twice`;
+    throw new MobileNetError('DUPLICATE_KEY', message, { file });
+  }
+  shards.add(inside);
+  const bytes = await readModelFile(folder, inside, signal, reading.left);
+  signal?.throwIfAborted();
+  if (bytes !== undefined) {
+    reading.left -= bytes.length;
+    return bytes;
+  }
   throw new MobileNetError('SHARD', `${folder.name}: ${show(inside)} is missing, which ${file} names; download it`, {
     file: inside,
   });
@@ -112,6 +137,7 @@ function readWeight(
   data: Uint8Array,
   at: number,
   file: string,
+  unpacking: Unpacking,
 ): { stored: StoredTensor; size: number } {
   if (!isJsonObject(weight)) return refuse(file, 'weights', 'an object for each weight', weight);
   const { name, shape, dtype, quantization } = weight;
@@ -142,16 +168,33 @@ function readWeight(
   if (quantization === undefined || fileDtype === 'F16') return { stored, size };
   const { scale, min } = quantization;
   if (!isNumber(scale) || !isNumber(min)) return fail('BAD_HEADER', file, name, 'expected a finite scale and min');
-  return { stored: { ...stored, dtype: 'F32', bytes: dequantise(bytes, fileDtype, scale, min) }, size };
+  return { stored: quantized(stored, { scale, min }, unpacking), size };
 }
 
 const isNumber = (value: JsonValue | undefined): value is number => Number.isFinite(value);
 
-function dequantise(bytes: Uint8Array, dtype: StoredDtype, scale: number, min: number): Uint8Array {
-  // A typed array must begin at a multiple of its element size; weights in shards need not.
-  const quantised = dtype === 'U16' ? new Uint16Array(bytes.slice().buffer) : bytes;
-  const values = mapped(new Float32Array(quantised.length), quantised, (value) => value * scale + min);
-  return new Uint8Array(values.buffer);
+/** A tensor of bytes or uint16 as the float32 that it stands for, which are computed when somebody asks for them. */
+function quantized(
+  packed: StoredTensor,
+  { scale, min }: { scale: number; min: number },
+  unpacking: Unpacking,
+): StoredTensor {
+  const { name, dims, file, offset, dtype } = packed;
+  let bytes: Uint8Array | undefined;
+  const unpack = () => {
+    // A typed array must begin at a multiple of its element size; weights in shards need not.
+    const numbers = dtype === 'U16' ? new Uint16Array(packed.bytes.slice().buffer) : packed.bytes;
+    unpacking.take(numbers.length * Float32Array.BYTES_PER_ELEMENT, show(name), offset);
+    const values = mapped(new Float32Array(numbers.length), numbers, (value) => value * scale + min);
+    return new Uint8Array(values.buffer);
+  };
+  return {
+    ...{ name, dims, file, offset, dtype: 'F32' },
+    get bytes() {
+      bytes ??= unpack();
+      return bytes;
+    },
+  };
 }
 
 function refuse(file: string, field: string, expected: string, got: JsonValue | undefined): never {

@@ -3,9 +3,11 @@
  * can wait, found by the central directory, with or without ZIP64 records. Source: PKWARE APPNOTE 6.3.10, sections 4.3.7,
  * 4.3.12 and 4.3.14 to 4.3.16.
  */
+import { yieldToEvents } from '../base/abort.js';
 import { crc32 } from '../base/bytes.js';
 import { requirePlatform } from '../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../base/errors.js';
+import { Unpacking } from './unpacking.js';
 
 const LOCAL_HEADER = 0x04034b50;
 const CENTRAL_HEADER = 0x02014b50;
@@ -23,6 +25,8 @@ const STORED = 0;
 const DEFLATED = 8;
 /** Deflate makes at most 1032 bytes of one (RFC 1951: 258 bytes of two bits). */
 export const LARGEST_RATIO = 1032;
+/** Bytes whose checksum is computed at a time: 3 ms, after which an abort is heard. */
+const CHECKED_AT_ONCE = 1 << 22;
 /** Stands for "see the ZIP64 field". */
 const SEE_64 = 0xffffffff;
 
@@ -39,6 +43,10 @@ export interface ZipEntry {
 
 export class Zip {
   readonly entries = new Map<string, ZipEntry>();
+  /** What its compressed entries, and what is in them, unpack to. */
+  readonly unpacking: Unpacking;
+  /** Where the entry ends at the latest whose header begins there. */
+  readonly #ends = new Map<number, number>();
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #file: string;
@@ -48,18 +56,20 @@ export class Zip {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#file = file;
+    this.unpacking = new Unpacking(file);
     const directory = this.#findDirectory();
     let at = directory.begin;
     for (let i = 0; i < directory.count; i++) at = this.#readCentral(at, directory.end);
     if (at !== directory.end)
       this.#fail('LAYOUT', at, `the zip directory has more than its ${directory.count} entries`);
+    this.#checkPlaces(directory.begin);
   }
 
   /**
    * An entry's bytes (a view) and where they begin in the file, checked against its checksum.
    * @throws MobileNetError UNSUPPORTED when compressed or encrypted, LAYOUT outside the file, IO for a wrong checksum
    */
-  read(entry: ZipEntry): { bytes: Uint8Array; offset: number } {
+  async read(entry: ZipEntry, signal?: AbortSignal): Promise<{ bytes: Uint8Array; offset: number }> {
     const { name, headerOffset, size } = entry;
     if (entry.method !== STORED || (entry.flags & 1) !== 0 || entry.storedSize !== size) {
       const got = (entry.flags & 1) !== 0 ? 'encryption' : `compression method ${entry.method}`;
@@ -70,21 +80,26 @@ export class Zip {
       );
     }
     const { bytes, offset } = this.#stored(entry);
-    this.#checkSum(entry, bytes, offset);
+    await this.#checkSum(entry, bytes, offset, signal);
     return { bytes, offset };
   }
 
   /**
    * The same for an entry that may be deflated: then its bytes are unpacked, to the size that the directory gives.
-   * @throws MobileNetError as `read` does, and IO for damaged data
+   * @param most bytes that it may have
+   * @throws MobileNetError as `read` does, IO for damaged data, LIMIT before more is unpacked than may be
    */
-  async unpack(entry: ZipEntry): Promise<Uint8Array> {
-    if (entry.method !== DEFLATED || (entry.flags & 1) !== 0) return this.read(entry).bytes;
+  async unpack(entry: ZipEntry, most = Number.POSITIVE_INFINITY, signal?: AbortSignal): Promise<Uint8Array> {
+    if (entry.size > most) {
+      this.#fail('LIMIT', entry.headerOffset, `${show(entry.name)} has ${entry.size} bytes, ${most} are allowed`);
+    }
+    if (entry.method !== DEFLATED || (entry.flags & 1) !== 0) return (await this.read(entry, signal)).bytes;
     const { name, size } = entry;
     const { bytes: packed, offset } = this.#stored(entry);
     if (size > packed.length * LARGEST_RATIO) {
       this.#fail('LAYOUT', offset, `${show(name)} cannot unpack from ${packed.length} bytes to ${size}`);
     }
+    this.unpacking.take(size, show(name), offset);
     const inflate = requirePlatform('inflate', 'a compressed zip');
     const bytes = await inflate(packed, 'deflate-raw', size).catch((cause: Error) =>
       this.#fail('IO', offset, `${show(name)} is damaged (${cause.message}); download it again`),
@@ -92,7 +107,8 @@ export class Zip {
     if (bytes.length !== size) {
       this.#fail('IO', offset, `${show(name)} unpacks to ${bytes.length} bytes, not ${size}; download it again`);
     }
-    this.#checkSum(entry, bytes, offset);
+    signal?.throwIfAborted();
+    await this.#checkSum(entry, bytes, offset, signal);
     return bytes;
   }
 
@@ -104,7 +120,7 @@ export class Zip {
     }
     const nameBytes = this.#view.getUint16(headerOffset + 26, true);
     const offset = headerOffset + LOCAL_BYTES + nameBytes + this.#view.getUint16(headerOffset + 28, true);
-    this.#need(offset, storedSize, this.#bytes.length);
+    this.#need(offset, storedSize, this.#ends.get(headerOffset)!);
     const localName = this.#text(headerOffset + LOCAL_BYTES, nameBytes);
     if (localName !== name) {
       this.#fail('LAYOUT', headerOffset, `the zip directory says ${show(name)}, the entry says ${show(localName)}`);
@@ -112,8 +128,30 @@ export class Zip {
     return { bytes: this.#bytes.subarray(offset, offset + storedSize), offset };
   }
 
-  #checkSum({ name, crc }: ZipEntry, bytes: Uint8Array, offset: number): void {
-    if (crc32(bytes) === crc) return;
+  /** No byte belongs to two entries: else a small file could have as many as it likes, each as large as the file. */
+  #checkPlaces(directory: number): void {
+    const inOrder = [...this.entries.values()].sort((a, b) => a.headerOffset - b.headerOffset);
+    for (const [i, { name, headerOffset }] of inOrder.entries()) {
+      const next = inOrder[i + 1];
+      if (next?.headerOffset === headerOffset) {
+        this.#fail('LAYOUT', headerOffset, `${show(name)} and ${show(next.name)} lie at one place in the zip`);
+      }
+      this.#ends.set(headerOffset, next?.headerOffset ?? Math.max(directory, headerOffset));
+    }
+  }
+
+  async #checkSum(
+    { name, crc }: ZipEntry,
+    bytes: Uint8Array,
+    offset: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    let sum = 0;
+    for (let at = 0; at < bytes.length; at += CHECKED_AT_ONCE) {
+      if (signal !== undefined) await yieldToEvents(signal);
+      sum = crc32(bytes.subarray(at, at + CHECKED_AT_ONCE), sum);
+    }
+    if (sum === crc) return;
     this.#fail('IO', offset, `the checksum of ${show(name)} is wrong, so its bytes are damaged; download it again`);
   }
 

@@ -72,7 +72,9 @@ function readAll(tensors: ReturnType<typeof readSafetensors>['tensors']): void {
 
 /** A torch zip in parts: a mutant of its pickle is put in the place of the sound one, with the right checksum. */
 const archive = new Zip(fixture('zip.bin'), 'zip.bin');
-const PARTS = [...archive.entries.values()].map((entry) => ({ name: entry.name, data: archive.read(entry).bytes }));
+const PARTS = await Promise.all(
+  [...archive.entries.values()].map(async (entry) => ({ name: entry.name, data: (await archive.read(entry)).bytes })),
+);
 const isPickle = ({ name }: { name: string }) => name.endsWith('data.pkl');
 const withPickle = (data: Uint8Array) => zip(PARTS.map((part) => (isPickle(part) ? { ...part, data } : part)));
 
@@ -173,12 +175,12 @@ const TARGETS: Target[] = [
   {
     name: 'pytorch_model.bin',
     seeds: ['zip', 'legacy', 'protocol4', 'strided', 'shared', 'parameter'].map((name) => fixture(`${name}.bin`)),
-    read: (bytes) => readAll(readPytorch(bytes, { file }).tensors),
+    read: async (bytes) => readAll((await readPytorch(bytes, { file })).tensors),
   },
   {
     name: 'pickle, in a sound zip',
     seeds: [PARTS.find(isPickle)!.data],
-    read: (data) => readAll(readPytorch(withPickle(data), { file }).tensors),
+    read: async (data) => readAll((await readPytorch(withPickle(data), { file })).tensors),
     share: 2,
   },
   { name: 'PNG', seeds: PNGS, read: (bytes) => decodeImage(bytes, { file }), share: 2 },

@@ -21,6 +21,8 @@ export interface WeightSource {
   dtype: string;
   /** The file it is in, for messages. */
   file?: string | undefined;
+  /** To be called before the others, where it is there. */
+  unpack?: StoredTensor['unpack'];
   read(): Tensor<'float32'>;
   readCounter(): Tensor<'int64'>;
 }
@@ -31,6 +33,7 @@ export function weightSource(stored: StoredTensor, allowNonfinite: boolean): Wei
     dims: stored.dims,
     dtype: stored.dtype,
     file: stored.file,
+    unpack: stored.unpack,
     read() {
       const floats = toFloat32(stored);
       if (!allowNonfinite) checkFinite(stored, floats);
