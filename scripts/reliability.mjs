@@ -27,6 +27,10 @@ const PARTS = {
     'Limits',
     'Each limit of `env.limits` lowered and raised; sparse files of 8 GB refused before memory is taken.',
   ],
+  callers: [
+    'Callers',
+    'What is written, transferred or shrunk after a call changes nothing: the answer is that of the moment of the call.',
+  ],
   kernels: [
     'Kernels',
     'Against a convolution in float64: |Δ| ≤ 2·K·2⁻²⁴·Σ|aᵢbᵢ| + 1e-6 on sums that cancel, whole numbers bit for bit, NaN and infinity, guards around every buffer.',

@@ -17,6 +17,7 @@ import { FROM_PRETRAINED_OPTIONS, type FromPretrainedOptions } from './models/mo
 import { MobileNetV2ForSemanticSegmentation } from './models/mobilenet-v2/semantic-segmentation.js';
 import { heatmap, layOver } from './processors/heatmap.js';
 import { MobileNetV2ImageProcessor, type ProcessOptions } from './processors/image-processor.js';
+import { ownInput } from './processors/own-input.js';
 import { classMaps } from './processors/postprocess.js';
 import { cat } from './tensor/operations.js';
 import { elementCount } from './tensor/shape.js';
@@ -230,7 +231,8 @@ export class ImageClassificationPipeline extends Pipeline<
     const { signal } = options;
     checkSignal(signal);
     signal?.throwIfAborted();
-    const picture = await unlessAborted(load_image(image), signal);
+    const own = ownInput(image, 'image') as ImageInput; // it is read twice, and may be laid under the heatmap much later
+    const picture = await unlessAborted(load_image(own), signal);
     const { model, processor } = this;
     const { pixel_values } = await processor(picture, { signal });
     const outputs = await model.activations(pixel_values, ['logits', 'last_hidden_state'], { signal });
@@ -264,8 +266,9 @@ export class ImageClassificationPipeline extends Pipeline<
   }
 
   /** The labels of one picture or of several. */
-  override async forward(images: Images, options: ClassificationOptions = {}) {
-    checkClassification(options);
+  override async forward(images: Images, given: ClassificationOptions = {}) {
+    checkClassification(given);
+    const options = { ...given }; // the caller may change theirs
     const results: ClassificationResult[][] = [];
     for await (const { pixel_values } of this.processor.batches(checkImages(images), { signal: options.signal })) {
       results.push(...(await this.classify(pixel_values, options)));
@@ -342,8 +345,9 @@ export class ImageFeatureExtractionPipeline extends Pipeline<MobileNetV2Model, F
   readonly task = 'image-feature-extraction';
 
   /** One Tensor with a row for every picture, also for a single one. */
-  override async forward(images: Images, options: FeatureOptions = {}): Promise<Tensor<'float32'>> {
-    checkOptions(options, ['pool', 'layer', 'signal'], 'image-feature-extraction');
+  override async forward(images: Images, given: FeatureOptions = {}): Promise<Tensor<'float32'>> {
+    checkOptions(given, ['pool', 'layer', 'signal'], 'image-feature-extraction');
+    const options = { ...given }; // the caller may change theirs
     const parts: Tensor<'float32'>[] = [];
     for await (const { pixel_values } of this.processor.batches(checkImages(images), { signal: options.signal })) {
       parts.push(await this.#features(pixel_values, options));

@@ -32,6 +32,11 @@ export function asTyped<T extends TypedArray>(value: unknown, ArrayType: TypedAr
   return new ArrayType(buffer, byteOffset, length);
 }
 
+/** The same values in memory of their own. (Of a Buffer, which has a `slice` of its own, that would share them.) */
+export function copyOf<T extends TypedArray>(array: T): T {
+  return Uint8Array.prototype.slice.call(array) as TypedArray as T;
+}
+
 /** The bytes of an ArrayBuffer or of any view into one, shared and not copied; undefined for anything else. */
 export function asBytes(value: unknown): Uint8Array | undefined {
   if (value instanceof Uint8Array) return value;

@@ -85,6 +85,7 @@ export async function readStream(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let size = 0;
+  let telling = false; // what a listener throws is its own error, not the stream's
   try {
     for await (const chunk of 'getReader' in stream ? chunksOf(stream) : stream) {
       const bytes = asBytes(chunk);
@@ -92,9 +93,12 @@ export async function readStream(
       size += bytes.length;
       checkBytes(size, file, most, limit);
       chunks.push(bytes);
+      telling = true;
       onChunk?.(size);
+      telling = false;
     }
   } catch (cause) {
+    if (telling) throw cause;
     fail(cause, file, signal);
   }
   return join(chunks);

@@ -3,6 +3,7 @@
  * leaves the image as it is and returns another (there, `rgb`, `rgba` and `grayscale` change it in place), and pixels are
  * exactly Pillow's (there they are the canvas's or sharp's).
  */
+import { copyOf } from '../base/brands.js';
 import { env, requirePlatform } from '../base/env.js';
 import { expected, MobileNetError, show } from '../base/errors.js';
 import { checkOptions } from '../base/options.js';
@@ -23,7 +24,7 @@ import {
 } from './drawable.js';
 import type { ResamplingName, ResamplingNumber } from './resize/filters.js';
 import { resize } from './resize/resize.js';
-import { type EncodedInput, readEncoded } from './source.js';
+import { type EncodedInput, ownBytes, readEncoded } from './source.js';
 
 /**
  * A picture wherever it is: a path (Node), a URL, a Request or Response, an encoded file as Blob, bytes or stream, pixels,
@@ -93,9 +94,9 @@ export class RawImage implements Pixels {
    */
   static async read(input: ImageInput, options: ReadOptions = {}): Promise<RawImage> {
     if (input instanceof RawImage) return input;
-    const encoded = await readEncoded(input);
+    if (isCanvas(input)) return RawImage.fromCanvas(input); // before anything is waited for: it may be drawn on
+    const encoded = await readEncoded(ownBytes(input));
     if (encoded !== undefined) return RawImage.#decode(encoded.bytes, { file: encoded.file, ...options });
-    if (isCanvas(input)) return RawImage.fromCanvas(input);
     if (looksLikePixels(input)) {
       return new RawImage(input.data, input.width, input.height, ('channels' in input ? input.channels : 4) as 4);
     }
@@ -286,7 +287,7 @@ export class RawImage implements Pixels {
 
   /** Another image with pixels of its own. */
   clone(): RawImage {
-    return new RawImage(this.data.slice(), this.width, this.height, this.channels);
+    return new RawImage(copyOf(this.data), this.width, this.height, this.channels);
   }
 
   /** A uint8 tensor [C,H,W] or [H,W,C]; HWC shares memory. */
@@ -338,8 +339,9 @@ export class RawImage implements Pixels {
     if (!(typeof quality === 'number' && quality >= 0 && quality <= 1)) {
       throw expected('quality', 'a number from 0 to 1', quality);
     }
-    if (type === 'image/png') return requirePlatform('encodePng', type)(this);
-    if (type === 'image/jpeg') return requirePlatform('encodeJpeg', type)(this, quality);
+    // A copy: the codec may have to be loaded first, and the caller may write on the pixels meanwhile.
+    if (type === 'image/png') return requirePlatform('encodePng', type)(this.clone());
+    if (type === 'image/jpeg') return requirePlatform('encodeJpeg', type)(this.clone(), quality);
     throw new MobileNetError(
       'UNSUPPORTED',
       `expected image/png or image/jpeg, or a name with .png, .jpg or .jpeg, got ${show(type)}`,
@@ -384,7 +386,7 @@ function isTransparent({ data, channels }: RawImage): boolean {
   return false;
 }
 
-function isCanvas(input: unknown): input is CanvasLike {
+export function isCanvas(input: unknown): input is CanvasLike {
   return typeof (input as CanvasLike | null)?.getContext === 'function';
 }
 

@@ -1,5 +1,5 @@
 /** Encoded pictures wherever they are: from what a caller hands in to the bytes of a file. */
-import { asBytes, brandOf, isBlob, isUrl } from '../base/brands.js';
+import { asBytes, brandOf, copyOf, isBlob, isShared, isUrl } from '../base/brands.js';
 import { env, requirePlatform } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { checkAnswer, checkBytes, nameOf, readStream, requestFile } from '../base/fetcher.js';
@@ -35,11 +35,9 @@ export async function readEncoded(input: unknown): Promise<EncodedFile | undefin
   if (typeof input === 'string') return readAddress(input);
   if (typeof input !== 'object' || input === null) return undefined;
   if (isUrl(input)) return readAddress(input.href);
-  const brand = brandOf(input);
-  if (brand === 'ArrayBuffer' || brand === 'Uint8Array' || brand === 'DataView') {
-    return { bytes: asBytes(input)!, file: 'image' };
-  }
+  if (isBytes(input)) return { bytes: asBytes(input)!, file: 'image' };
   if (isBlob(input)) return readBlob(input);
+  const brand = brandOf(input);
   if (brand === 'Response') return readResponse(input as Response);
   if (brand === 'Request') return readRequest(input as Request);
   const stream = input as ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -47,6 +45,18 @@ export async function readEncoded(input: unknown): Promise<EncodedFile | undefin
     return { bytes: await readStream(stream, 'image', env.limits.imageBytes), file: 'image' };
   }
   return undefined;
+}
+
+const isBytes = (input: unknown): boolean => ['ArrayBuffer', 'Uint8Array', 'DataView'].includes(brandOf(input));
+
+/**
+ * Bytes in memory of their own, so that the caller may fill theirs with the next picture; what is not bytes as it is. So is
+ * what will be refused, shared memory and files above the limit.
+ */
+export function ownBytes<T>(input: T): T | Uint8Array {
+  const bytes = isBytes(input) ? asBytes(input)! : undefined;
+  if (bytes === undefined || isShared(bytes.buffer) || bytes.length > env.limits.imageBytes) return input;
+  return copyOf(bytes);
 }
 
 async function readAddress(address: string): Promise<EncodedFile> {

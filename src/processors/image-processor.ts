@@ -24,6 +24,7 @@ import {
   type ResolvedOptions,
   resolveOptions,
 } from './options.js';
+import { listOf, ownInput } from './own-input.js';
 import { post_process_semantic_segmentation } from './postprocess.js';
 import { batchOf, isInput, makeLabels, type Prepared, type ProcessorInput, preparePictures } from './preprocess.js';
 
@@ -173,11 +174,10 @@ export class MobileNetV2ImageProcessor extends Callable<
     const options: ProcessOptions = mapsFirst ? { ...third, segmentation_maps: second } : (second ?? {});
     const prepared: Prepared[] = [];
     const settings = this.#settings(options);
+    const maps = ownMaps(options.segmentation_maps);
     for await (const each of preparePictures(images, settings, options.signal)) prepared.push(each);
     const output = outputOf(prepared);
-    if (options.segmentation_maps !== undefined && options.segmentation_maps !== null) {
-      output.labels = await makeLabels(options.segmentation_maps, prepared.length, settings);
-    }
+    if (maps !== undefined) output.labels = await makeLabels(maps, prepared.length, settings);
     return output;
   }
 
@@ -226,6 +226,13 @@ export class MobileNetV2ImageProcessor extends Callable<
 /** The old name of the same class. */
 export const MobileNetV2FeatureExtractor = MobileNetV2ImageProcessor;
 export type MobileNetV2FeatureExtractor = MobileNetV2ImageProcessor;
+
+/** Read when the pictures are done. */
+function ownMaps(maps: ProcessorInput | null | undefined) {
+  if (maps === undefined || maps === null) return undefined;
+  const where = 'segmentation_maps';
+  return listOf(maps, where).map((map, i) => ownInput(map, `${where}[${i}]`));
+}
 
 function outputOf(prepared: readonly Prepared[]): ProcessorOutput {
   return {

@@ -4,6 +4,7 @@
  * image_transforms.py (`convert_to_rgb`, `to_pil_image`, `resize`), Pillow's AlphaComposite.c.
  */
 
+import { copyOf } from '../base/brands.js';
 import { MobileNetError, show } from '../base/errors.js';
 import { mapped } from '../base/mapped.js';
 import type { Pixels } from '../base/pixels.js';
@@ -115,7 +116,7 @@ function inferFormat(first: number, last: number, where: string): ChannelFormat 
 
 /** [C,P] → [P,C]. */
 function interleave(planes: Picture['data'], channels: number): Picture['data'] {
-  const out = planes.slice();
+  const out = copyOf(planes);
   const pixels = planes.length / channels;
   for (let c = 0; c < channels; c++) {
     const from = c * pixels;

@@ -3,6 +3,7 @@
  * multiply, normalise. Source: transformers' image_processing_pil_mobilenet_v2.py and image_transforms.py.
  */
 import { unlessAborted, yieldToEvents } from '../base/abort.js';
+import { copyOf } from '../base/brands.js';
 import { MobileNetError } from '../base/errors.js';
 import type { Pixels, RowsAhead } from '../base/pixels.js';
 import { looksLikePixels } from '../base/pixels.js';
@@ -15,6 +16,7 @@ import { readEncoded } from '../images/source.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type Geometry, planGeometry } from './geometry.js';
 import type { ResolvedOptions } from './options.js';
+import { listOf, ownInput } from './own-input.js';
 import { mapsOfTensor, overWhite, type Picture, pictureOfPixels, picturesOfTensor, toBytes } from './picture.js';
 import { type Numbers, Planes } from './planes.js';
 
@@ -42,22 +44,25 @@ export async function* preparePictures(
   signal?: AbortSignal,
 ): AsyncGenerator<Prepared> {
   const inputs = listOf(images, 'images');
-  const begun: Promise<Iterable<Prepared>>[] = [];
+  const start = (i: number): Promise<Iterable<Prepared>> => {
+    const preparing = prepareInput(inputs[i], settings, `images[${i}]`);
+    preparing.catch(() => {}); // of one that comes later, unless an earlier one fails
+    return preparing;
+  };
+  // The first is read at the moment of the call, unless its bytes have to be decoded: most calls copy nothing.
+  if (!isAtHand(inputs[0])) inputs[0] = ownInput(inputs[0], 'images[0]');
+  const begun = [start(0)];
+  for (let i = 1; i < inputs.length; i++) inputs[i] = ownInput(inputs[i], `images[${i}]`);
   for (const i of inputs.keys()) {
     if (signal) await yieldToEvents(signal); // decoding holds the thread
-    while (begun.length < (signal ? 1 : 2) && i + begun.length < inputs.length) {
-      const next = i + begun.length;
-      const preparing = prepareInput(inputs[next], settings, `images[${next}]`);
-      preparing.catch(() => {}); // of one that comes later, unless an earlier one fails
-      begun.push(preparing);
-    }
+    while (begun.length < (signal ? 1 : 2) && i + begun.length < inputs.length) begun.push(start(i + begun.length));
     yield* await unlessAborted(begun.shift()!, signal);
   }
 }
 
-/** Pixels and tensors are at hand and prepared when asked for, everything else is prepared while it is read. */
+/** Pixels and tensors are at hand and prepared at once, everything else is prepared while it is read. */
 async function prepareInput(input: OneInput, settings: ResolvedOptions, where: string): Promise<Iterable<Prepared>> {
-  if (isAtHand(input)) return prepareAll(input, settings, where);
+  if (isAtHand(input)) return [...prepareAll(input, settings, where)];
   const encoded = await readEncoded(input);
   if (encoded === undefined) return prepareAll(await load_image(input), settings, where);
   let begun!: ReturnType<typeof begin>;
@@ -85,12 +90,6 @@ export function isInput(value: unknown): value is ProcessorInput {
   const prototype = Object.getPrototypeOf(value);
   const plain = prototype === null || Object.getPrototypeOf(prototype) === null; // of whichever realm
   return !plain || looksLikePixels(value);
-}
-
-function listOf(input: ProcessorInput, where: string): readonly OneInput[] {
-  const list = Array.isArray(input) ? input : [input];
-  if (list.length === 0) throw new MobileNetError('ARG', `${where}: expected at least one, got an empty list`);
-  return list;
 }
 
 function* prepareAll(image: Pixels | Tensor, settings: ResolvedOptions, where: string): Generator<Prepared> {
@@ -195,13 +194,11 @@ export function batchOf(prepared: readonly Prepared[]): Tensor<'float32'> {
 
 /** All segmentation maps in one tensor [N,H,W]. */
 export async function makeLabels(
-  input: ProcessorInput,
+  inputs: readonly OneInput[],
   count: number,
   settings: ResolvedOptions,
 ): Promise<Tensor<'int64'>> {
-  const loaded = await Promise.all(
-    listOf(input, 'segmentation_maps').map((map) => (isAtHand(map) ? map : load_image(map, { indices: true }))),
-  );
+  const loaded = await Promise.all(inputs.map((map) => (isAtHand(map) ? map : load_image(map, { indices: true }))));
   const maps = loaded.flatMap((map, i) => readMap(map, `segmentation_maps[${i}]`));
   if (maps.length !== count) {
     throw new MobileNetError('ARG', `segmentation_maps: expected one for each of ${count} images, got ${maps.length}`);
@@ -239,7 +236,7 @@ function readMap(map: Pixels | Tensor, where: string): Picture[] {
 
 /** 0 → 255, any other label one lower, 255 stays. */
 function reduceLabels(map: Picture): Picture {
-  const data = map.data.slice();
+  const data = copyOf(map.data);
   for (let i = 0; i < data.length; i++) {
     const label = data[i]!;
     data[i] = label === 0 || label === 255 ? 255 : label - 1;

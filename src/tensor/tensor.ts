@@ -3,7 +3,7 @@
  * transformers.js. Operations return new tensors, and those whose name ends with `_` change the tensor itself; `view`,
  * `reshape`, `squeeze`, `unsqueeze`, rows and `tensor[i]` share memory with their source.
  */
-import { asTyped } from '../base/brands.js';
+import { asTyped, copyOf } from '../base/brands.js';
 import { expected, MobileNetError, show } from '../base/errors.js';
 import {
   ARRAYS,
@@ -107,7 +107,7 @@ export class Tensor<T extends TensorType = TensorType> {
 
   /** Another tensor with elements of its own. */
   clone(): Tensor<T> {
-    return new Tensor(this.type, this.data.slice() as TensorData<T>, this.dims);
+    return new Tensor(this.type, copyOf(this.data) as TensorData<T>, this.dims);
   }
 
   /** Does nothing: memory of tensors is given back by itself. For code that was written for transformers.js. */

@@ -3,7 +3,7 @@ import { MobileNetError } from '../../base/errors.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { classificationGraph } from './architecture.js';
 import type { MobileNetV2Config } from './config.js';
-import { checkLabels, type ForwardOptions, inputsOf, type ModelInputs } from './inputs.js';
+import { type ForwardOptions, inputsOf, type ModelInputs } from './inputs.js';
 import { classificationLoss } from './loss.js';
 import { type ModelOptions, poolOf } from './model-options.js';
 import { MobileNetV2PreTrainedModel } from './pretrained.js';
@@ -38,7 +38,7 @@ export class MobileNetV2ForImageClassification extends MobileNetV2PreTrainedMode
     const output: ImageClassifierOutput = { logits, ...(hidden_states && { hidden_states }) };
     if (inputs.labels !== undefined) {
       if (logits.dims.length !== 2) throw new MobileNetError('ARG', "labels: there is no loss with pool: '7x7'");
-      output.loss = classificationLoss(logits, checkLabels(inputs.labels), this.config);
+      output.loss = classificationLoss(logits, inputs.labels, this.config);
     }
     return output;
   }

@@ -1,13 +1,13 @@
 /** What a model is called with, checked before anything is computed. */
 import { checkSignal } from '../../base/abort.js';
-import { isShared } from '../../base/brands.js';
+import { copyOf, isShared } from '../../base/brands.js';
 import { expected, listNames, MobileNetError, show } from '../../base/errors.js';
 import { checkOptions } from '../../base/options.js';
 import type { Graph } from '../../graph/nodes.js';
 import type { InputDims } from '../../runtime/compile/plan.js';
 import { firstNonFinite } from '../../tensor/finite.js';
 import { elementCount } from '../../tensor/shape.js';
-import { Tensor } from '../../tensor/tensor.js';
+import { Tensor, type TensorData, type TensorType } from '../../tensor/tensor.js';
 import type { MobileNetV2Config } from './config.js';
 
 /** What a model is called with. */
@@ -61,6 +61,7 @@ export function inputsOf(inputs: ModelInputs | Tensor, options?: ForwardOptions)
   const all = inputs instanceof Tensor ? { ...options, pixel_values: inputs } : { ...inputs, ...options };
   if (!(inputs instanceof Tensor)) checkOptions(inputs, [...INPUT_NAMES, ...PROCESSOR_NAMES], 'model');
   checkSignal(all.signal);
+  if (all.labels !== undefined) all.labels = ownLabels(all.labels);
   return all as ModelInputs;
 }
 
@@ -88,10 +89,13 @@ export function checkDims(dims: readonly number[], config: MobileNetV2Config): I
 }
 
 /**
+ * The pixels as they are now. A copy: the network reads them when earlier calls are done, and until then the caller may
+ * fill the same buffer with the next picture. (Checked and copied in one, of 224×224 40 µs are the copy.)
+ *
  * Infinity is refused, and NaN with it: a clamp turns infinity into 6, and the network would give a confident label
  * for a broken picture.
  */
-export function checkPixels(pixels: unknown, config: MobileNetV2Config): { data: Float32Array; dims: InputDims } {
+export function ownPixels(pixels: unknown, config: MobileNetV2Config): { data: Float32Array; dims: InputDims } {
   if (!(pixels instanceof Tensor) || pixels.type !== 'float32') {
     const got = pixels instanceof Tensor ? `a ${pixels.type} Tensor` : show(pixels);
     throw new MobileNetError(
@@ -100,23 +104,25 @@ export function checkPixels(pixels: unknown, config: MobileNetV2Config): { data:
     );
   }
   const dims = checkDims(pixels.dims, config);
-  const data = pixels.data as Float32Array;
-  if (isShared(data.buffer)) {
-    throw new MobileNetError('ARG', 'pixel_values: in shared memory, where another thread may change it; pass a copy');
-  }
-  const size = elementCount(dims);
-  if (data.length !== size) {
-    throw new MobileNetError(
-      'ARG',
-      `pixel_values: ${data.length} values for [${dims.join(',')}]; was the buffer transferred?`,
-    );
-  }
+  const data = ownData(pixels as Tensor<'float32'>, 'pixel_values');
   const at = firstNonFinite(data);
   if (at >= 0) throw new MobileNetError('ARG', `pixel_values: element ${at} is ${data[at]}; expected finite numbers`);
   return { data, dims };
 }
 
-export function checkLabels(labels: unknown): Tensor {
+/** The labels as they are now: the loss is computed when the network has run. */
+function ownLabels(labels: unknown): Tensor {
   if (!(labels instanceof Tensor)) throw expected('labels', 'a Tensor', labels);
-  return labels;
+  return new Tensor(labels.type, ownData(labels, 'labels'), labels.dims);
+}
+
+/** @throws MobileNetError ARG for memory that was transferred, resized, or is shared with another thread */
+function ownData<T extends TensorType>({ data, dims }: Tensor<T>, where: string): TensorData<T> {
+  if (isShared(data.buffer)) {
+    throw new MobileNetError('ARG', `${where}: in shared memory, where another thread may change it; pass a copy`);
+  }
+  if (data.length !== elementCount(dims)) {
+    throw new MobileNetError('ARG', `${where}: ${data.length} values for ${show(dims)}; was the buffer transferred?`);
+  }
+  return copyOf(data) as TensorData<T>;
 }

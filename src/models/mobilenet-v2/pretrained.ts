@@ -22,11 +22,11 @@ import { CONFIG_FIELDS, MobileNetV2Config } from './config.js';
 import {
   checkDims,
   checkNames,
-  checkPixels,
   type ForwardOptions,
   hiddenNames,
   inputsOf,
   type ModelInputs,
+  ownPixels,
   someHiddenNames,
 } from './inputs.js';
 import {
@@ -257,7 +257,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     checkSignal(signal);
     const network = this.#running();
     const wanted = [...new Set(checkNames(names, this.#graph))];
-    const pixels = checkPixels(pixel_values, this.config);
+    const pixels = ownPixels(pixel_values, this.config);
     const results = await network.run(pixels.data, pixels.dims, wanted, signal);
     return new Map(wanted.map((name) => [name, results.get(name)!]));
   }
@@ -293,7 +293,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     }
     const network = this.#running();
     const outputs = this.#outputs(output_hidden_states ?? this.config.output_hidden_states);
-    const { data: pixels, dims } = checkPixels(pixel_values, this.config);
+    const { data: pixels, dims } = ownPixels(pixel_values, this.config);
     return network.profile(dims, outputs, { pixels, runs, signal });
   }
 
@@ -329,9 +329,10 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     signal?.throwIfAborted();
     const network = this.#running();
     const asked = output_hidden_states ?? this.config.output_hidden_states;
-    const pixels = checkPixels(pixel_values, this.config);
+    const pixels = ownPixels(pixel_values, this.config);
+    const hidden = hiddenNames(asked);
     const results = await network.run(pixels.data, pixels.dims, this.#outputs(asked), signal);
-    const hidden_states = hiddenNames(asked)?.map((name) => results.get(name)!);
+    const hidden_states = hidden?.map((name) => results.get(name)!);
     return { results, hidden_states };
   }
 

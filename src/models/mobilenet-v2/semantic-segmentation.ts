@@ -4,7 +4,7 @@ import { SHIPPED } from '../../base/folder.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { segmentationGraph } from './architecture.js';
 import type { MobileNetV2Config } from './config.js';
-import { checkLabels, type ForwardOptions, inputsOf, type ModelInputs } from './inputs.js';
+import { type ForwardOptions, inputsOf, type ModelInputs } from './inputs.js';
 import { segmentationLoss } from './loss.js';
 import type { ModelOptions } from './model-options.js';
 import { MobileNetV2PreTrainedModel } from './pretrained.js';
@@ -47,7 +47,7 @@ export class MobileNetV2ForSemanticSegmentation extends MobileNetV2PreTrainedMod
     const logits = results.get('logits')!;
     const output: SemanticSegmenterOutput = { logits, ...(hidden_states && { hidden_states }) };
     if (inputs.labels !== undefined) {
-      output.loss = segmentationLoss(logits, checkLabels(inputs.labels), this.config);
+      output.loss = segmentationLoss(logits, inputs.labels, this.config);
     }
     return output;
   }

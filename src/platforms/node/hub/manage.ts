@@ -147,6 +147,7 @@ async function stateOf({ path, size }: CachedFile): Promise<Verdict['state']> {
  * @throws MobileNetError ARG; NOT_FOUND for a model that is not kept; IO
  */
 export async function removeFromCache(repo: string, options: Where = {}): Promise<CachedModel> {
+  checkModelName(repo); // without a name, `chosen` means all
   const [model] = await chosen(repo, options);
   try {
     // First what names files, then the files: a process that is killed in between leaves no name without its file.

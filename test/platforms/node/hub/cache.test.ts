@@ -236,6 +236,30 @@ describe('the command line', () => {
     expect((await refusal(removeFromCache('../x'))).code).toBe('ARG');
   });
 
+  it('removes nothing without a name', async () => {
+    const { cache } = await testHub();
+    await hf_hub_download(REPO, 'config.json');
+    const before = filesBelow(cache);
+    expect(before.length).toBeGreaterThan(0);
+    for (const name of [undefined, null, '', {}]) {
+      expect((await refusal(removeFromCache(name as unknown as string))).code).toBe('ARG');
+    }
+    expect(filesBelow(cache)).toEqual(before);
+  });
+
+  it('gives back what a listener throws as it is', async () => {
+    await testHub();
+    const fault = new TypeError('x is undefined');
+    const progress_callback = () => {
+      throw fault;
+    };
+    await expect(hf_hub_download(REPO, 'config.json', { progress_callback })).rejects.toBe(fault);
+    const late = ({ status }: { status: string }) => {
+      if (status === 'progress') throw fault;
+    };
+    await expect(hf_hub_download(REPO, 'config.json', { progress_callback: late })).rejects.toBe(fault);
+  });
+
   it('takes a name wherever it takes a folder', async () => {
     await testHub();
     const husky = join(ROOT, 'examples/husky.png');
