@@ -250,11 +250,13 @@ const REASONS: Record<string, string> = {
  * of ours: to call that IO would send the reader to look at the disk, so that it comes back as it is.
  */
 export function systemError(cause: unknown, file: string, absent = 'no such file'): unknown {
-  if (cause instanceof MobileNetError || typeof (cause as NodeJS.ErrnoException | null)?.code !== 'string') return cause;
+  if (cause instanceof MobileNetError || typeof (cause as NodeJS.ErrnoException | null)?.code !== 'string')
+    return cause;
   if (isAbsent(cause)) return new MobileNetError('NOT_FOUND', `${file}: ${absent}`, { file, cause });
   const { code = '', message } = cause as NodeJS.ErrnoException;
   // A NUL in a path.
-  if (code.startsWith('ERR_INVALID_ARG')) return new MobileNetError('ARG', `${show(file)}: ${message}`, { file, cause });
+  if (code.startsWith('ERR_INVALID_ARG'))
+    return new MobileNetError('ARG', `${show(file)}: ${message}`, { file, cause });
   const reason = REASONS[code] === undefined ? message : `${REASONS[code]} (${code})`;
   return new MobileNetError('IO', `${file}: ${reason}`, { file, cause });
 }
