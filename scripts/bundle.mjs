@@ -112,8 +112,8 @@ const takeFromCore = {
 };
 await build({ ...split, entryPoints: { ...entries, ...later }, plugins: [takeFromCore, pngjsInside] });
 
-// A thread of its own, which needs little of core.js and shares nothing with it.
-await build({ ...split, entryPoints: [join(dist, 'platforms/node/picture-worker.js')], plugins: [pngjsInside] });
+// A thread of its own, which shares core.js and nothing else: parts for two would make many small files.
+await build({ ...split, entryPoints: [join(dist, 'cli/picture-worker.js')], plugins: [takeFromCore, pngjsInside] });
 
 // All of it for a page that has no bundler, from a CDN. Not split: one request, and nothing to be found later.
 await build({

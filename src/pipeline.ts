@@ -194,6 +194,23 @@ function checkClassification(options: ClassificationOptions): { top_k: number | 
   return { top_k, threshold };
 }
 
+/** From logits [N,K] to labels, the best first; one list a picture. */
+export function labelsOf(
+  logits: Tensor<'float32'>,
+  config: MobileNetV2Config,
+  options: ClassificationOptions = {},
+): ClassificationResult[][] {
+  const { top_k, threshold } = checkClassification(options);
+  const [batch, classes] = logits.dims as [number, number];
+  const scores = scoresOf(logits, options.function_to_apply ?? usualFunction(config));
+  return Array.from({ length: batch }, (_, n) => {
+    const own = scores.subarray(n * classes, (n + 1) * classes);
+    const order = Array.from(own.keys()).sort((a, b) => own[b] - own[a]);
+    const best = order.slice(0, top_k ?? classes).filter((k) => own[k] >= threshold);
+    return best.map((k) => ({ label: config.id2label[k] ?? `LABEL_${k}`, score: own[k] }));
+  });
+}
+
 /** What it is as a function: one picture gives a list of labels, a list of pictures a list of lists. */
 export interface ImageClassificationPipeline extends PipelineCall<ClassificationOptions, ClassificationResult[]> {}
 
@@ -207,18 +224,9 @@ export class ImageClassificationPipeline extends Pipeline<
 
   /** From preprocessed pictures [N,C,H,W] to their labels, the best first; one list a picture. */
   async classify(pixel_values: Tensor, options: ClassificationOptions = {}): Promise<ClassificationResult[][]> {
-    const { top_k, threshold } = checkClassification(options);
-    const { config } = this.model;
+    checkClassification(options);
     const { logits } = await this.model({ pixel_values, signal: options.signal });
-    const labels = config.id2label;
-    const [batch, classes] = logits.dims as [number, number];
-    const scores = scoresOf(logits, options.function_to_apply ?? usualFunction(config));
-    return Array.from({ length: batch }, (_, n) => {
-      const own = scores.subarray(n * classes, (n + 1) * classes);
-      const order = Array.from(own.keys()).sort((a, b) => own[b] - own[a]);
-      const best = order.slice(0, top_k ?? classes).filter((k) => own[k] >= threshold);
-      return best.map((k) => ({ label: labels[k] ?? `LABEL_${k}`, score: own[k] }));
-    });
+    return labelsOf(logits, this.model.config, options);
   }
 
   /**

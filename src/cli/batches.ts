@@ -63,29 +63,31 @@ export async function runJob(job: Job): Promise<void> {
 }
 
 /**
- * Runs `compute` on pictures that preprocess to the same size together.
- * @param compute from pixel values [N,C,H,W], and the N pictures they belong to, to N results
+ * What the network makes of each picture, [1,…]: as its thread has computed it, or else computed here, for pictures that
+ * preprocess to the same size together.
+ * @param compute from pixel values [N,C,H,W] to the network's output [N,…]
  */
-export async function together<T>(
-  batch: readonly Picture[],
+export async function outputsOf(
   prepared: readonly Outcome<Prepared>[],
-  compute: (pixel_values: Tensor<'float32'>, group: readonly Picture[]) => Promise<T[]>,
-): Promise<Outcome<T>[]> {
-  const outcomes: Outcome<T>[] = [];
+  compute: (pixel_values: Tensor<'float32'>) => Promise<Tensor<'float32'>>,
+): Promise<Outcome<Tensor<'float32'>>[]> {
+  const outcomes: Outcome<Tensor<'float32'>>[] = [];
   const groups = new Map<string, { index: number; pixels: Tensor<'float32'> }[]>();
   for (const [index, outcome] of prepared.entries()) {
     if ('error' in outcome) {
       outcomes[index] = outcome;
       continue;
     }
-    const pixels = outcome.value.pixel_values;
-    const size = pixels.dims.join('×');
-    groups.set(size, [...(groups.get(size) ?? []), { index, pixels }]);
+    const { output, pixel_values } = outcome.value;
+    if (output !== null) {
+      outcomes[index] = { value: output };
+      continue;
+    }
+    const size = pixel_values!.dims.join('×');
+    groups.set(size, [...(groups.get(size) ?? []), { index, pixels: pixel_values! }]);
   }
   for (const members of groups.values()) {
-    const pixels = stack(members.map((member) => member.pixels));
-    const group = members.map(({ index }) => batch[index]);
-    const computed = await outcomeOf(compute(pixels, group));
+    const computed = await outcomeOf(compute(stack(members.map((member) => member.pixels))).then(unstack));
     for (const [n, { index }] of members.entries()) {
       outcomes[index] = 'error' in computed ? computed : { value: computed.value[n] };
     }
@@ -102,12 +104,11 @@ function stack(tensors: readonly Tensor<'float32'>[]): Tensor<'float32'> {
   return new Tensor('float32', data, [tensors.length, ...first.dims.slice(1)]);
 }
 
-/** The opposite: [N,…] as N tensors without the batch's dimension, which share its memory. */
-export function unstack({ data, dims }: Tensor<'float32'>): Tensor<'float32'>[] {
-  const shape = dims.slice(1);
+/** The opposite: [N,…] as N tensors [1,…], which share its memory. */
+function unstack({ data, dims }: Tensor<'float32'>): Tensor<'float32'>[] {
   const size = data.length / dims[0];
   return Array.from(
     { length: dims[0] },
-    (_, n) => new Tensor('float32', data.subarray(n * size, (n + 1) * size), shape),
+    (_, n) => new Tensor('float32', data.subarray(n * size, (n + 1) * size), [1, ...dims.slice(1)]),
   );
 }

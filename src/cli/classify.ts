@@ -8,7 +8,8 @@ import {
   pipeline,
   type RawImage,
 } from '../entries/main-node.js';
-import { runJob, together } from './batches.js';
+import { labelsOf } from '../pipeline.js';
+import { outputsOf, runJob } from './batches.js';
 import { loadOptions } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
 import { UsageError } from './errors.js';
@@ -82,7 +83,10 @@ async function classify(inputs: string[], flags: ClassifyFlags, session: Session
   const classifier = await withDownloads(flags, session, (hub) =>
     pipeline('image-classification', flags.model, { ...hub, ...loadOptions(flags) }),
   );
-  lookAhead.configure({ processor: classifier.processor, options: {}, keepImage: why !== null });
+  const { model, processor } = classifier;
+  const architecture = 'MobileNetV2ForImageClassification';
+  const network = { architecture, model, options: loadOptions(flags), output: 'logits' } as const;
+  lookAhead.configure({ processor, options: {}, keepImage: why !== null }, network);
   await runJob({
     pictures,
     lookAhead,
@@ -91,12 +95,12 @@ async function classify(inputs: string[], flags: ClassifyFlags, session: Session
     session,
     columns: ['rank', 'label', 'score'],
     async work(batch, prepared) {
-      const outcomes: Outcome<Result>[] = await together(batch, prepared, async (pixel_values, group) => {
-        const labels = await classifier.classify(pixel_values, { top_k });
-        return labels.map((all, n) => {
-          const likely = all.filter(({ score }) => score >= threshold);
-          return describe(group[n].file, likely, threshold);
-        });
+      const outputs = await outputsOf(prepared, async (pixel_values) => (await model({ pixel_values })).logits);
+      const outcomes = outputs.map((outcome, n): Outcome<Result> => {
+        if ('error' in outcome) return outcome;
+        const [labels] = labelsOf(outcome.value, model.config, { top_k });
+        const likely = labels.filter(({ score }) => score >= threshold);
+        return { value: describe(batch[n].file, likely, threshold) };
       });
       for (const [n, outcome] of why === null ? [] : outcomes.entries()) {
         const own = prepared[n];

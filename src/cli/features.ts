@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { show } from '../base/errors.js';
 import { MobileNetError, type MobileNetV2Model, pipeline, type Tensor } from '../entries/main-node.js';
-import { runJob, together, unstack } from './batches.js';
+import { outputsOf, runJob } from './batches.js';
 import { loadOptions } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
 import { UsageError } from './errors.js';
@@ -74,7 +74,11 @@ async function features(inputs: string[], flags: FeatureFlags, session: Session)
   );
   checkLayer(extractor.model, flags);
   const columns = columnsOf(extractor.model, flags);
-  lookAhead.configure({ processor: extractor.processor, options: {}, keepImage: false });
+  const { model: network, processor } = extractor;
+  const output = wantedLayer(flags);
+  const options = loadOptions(flags);
+  const wanted = { architecture: 'MobileNetV2Model', model: network, options, output } as const;
+  lookAhead.configure({ processor, options: {}, keepImage: false }, wanted);
   const names = pictures.map(({ file }) => file);
   const file = out === undefined ? null : new FeatureFile(out, names);
   let shape: readonly number[] | undefined;
@@ -105,10 +109,11 @@ async function features(inputs: string[], flags: FeatureFlags, session: Session)
       session,
       columns,
       async work(batch, prepared) {
-        const outcomes = await together(batch, prepared, async (pixels) =>
-          unstack(await compute(extractor.model, pixels, flags)),
+        const compute = async (pixels: Tensor) => (await network.activations(pixels, [output])).get(output)!;
+        const outcomes = await outputsOf(prepared, compute);
+        return outcomes.map((outcome, n) =>
+          'error' in outcome ? outcome : keep(batch[n].file, outcome.value.squeeze(0)),
         );
-        return outcomes.map((outcome, n) => ('error' in outcome ? outcome : keep(batch[n].file, outcome.value)));
       },
       async finish(output) {
         if (shape === undefined) return;
@@ -144,14 +149,9 @@ function columnsOf(model: MobileNetV2Model, flags: FeatureFlags): string[] {
 const isPooled = ({ pool, hiddenState, layer }: FeatureFlags) =>
   pool && hiddenState === undefined && layer === undefined;
 
-/** Of a batch, [N,…]. */
-async function compute(
-  model: MobileNetV2Model,
-  pixel_values: Tensor,
-  { pool, hiddenState, layer }: FeatureFlags,
-): Promise<Tensor<'float32'>> {
-  if (layer !== undefined) return (await model.activations(pixel_values, [layer])).get(layer)!;
-  if (hiddenState !== undefined) return (await model.hidden_states(pixel_values, [hiddenState]))[0];
-  const { last_hidden_state, pooler_output } = await model({ pixel_values });
-  return pool ? pooler_output! : last_hidden_state;
+/** By the name that `activations` takes. */
+function wantedLayer({ pool, hiddenState, layer }: FeatureFlags): string {
+  if (layer !== undefined) return layer;
+  if (hiddenState !== undefined) return `hidden_states.${hiddenState}`;
+  return pool ? 'pooler_output' : 'last_hidden_state';
 }

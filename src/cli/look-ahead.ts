@@ -1,8 +1,9 @@
-/** Pictures on their way to the network: decoded and preprocessed ahead of it by other threads, where that pays. */
+/** Pictures on their way through the network, or to it: other threads work ahead, where that pays. */
 import { availableParallelism } from 'node:os';
 import { PictureThreads } from '../platforms/node/picture-threads.js';
 import { type Preparation, type Prepared, prepare } from '../platforms/node/prepare.js';
 import { protectInputs } from './inputs.js';
+import { type NetworkOf, partsOf } from './network-parts.js';
 import type { Picture } from './pictures.js';
 
 /** What became of a picture. */
@@ -21,7 +22,7 @@ export async function outcomeOf<T>(promise: Promise<T>): Promise<Outcome<T>> {
 const FEWEST_PICTURES = 4;
 /** `auto` takes no more: each has a heap of its own, of some 100 MB while it decodes. */
 const MOST_THREADS = 8;
-/** Pictures that each thread may be ahead, so that it never waits for the network to end a batch. */
+/** Pictures that each thread may be ahead, so that it never waits for the others to end a batch. */
 const AHEAD = 2;
 
 export class LookAhead {
@@ -44,14 +45,18 @@ export class LookAhead {
     const wanted = threads === 'auto' ? Math.min(availableParallelism(), MOST_THREADS) : threads;
     const alone = wanted === 1 || pictures.length < FEWEST_PICTURES;
     const count = alone ? 0 : Math.min(wanted, pictures.length);
-    this.#threads = new PictureThreads(count);
+    this.#threads = new PictureThreads(count, new URL('./picture-worker.js', import.meta.url));
     this.#ahead = AHEAD * count;
   }
 
-  /** Says how pictures are to be prepared; comes before the first. */
-  configure(preparation: Preparation): void {
+  /**
+   * Says how pictures are to be prepared; comes before the first.
+   * @param network what threads are to compute, too
+   */
+  configure(preparation: Preparation, network?: NetworkOf): void {
     this.#preparation = preparation;
-    this.#threads.configure(preparation);
+    const inThreads = network !== undefined && this.#ahead > 0;
+    this.#threads.configure(preparation, inThreads ? partsOf(network) : null);
   }
 
   /** The next pictures, in order. */

@@ -134,7 +134,7 @@ async function segmentOne(
   const image = prepared.image!;
   const { width, height } = image;
   const { threshold } = flags;
-  const [map] = await segmenter.segment(prepared.pixel_values, [[height, width]], { threshold });
+  const [map] = await segmenter.segment(prepared.pixel_values!, [[height, width]], { threshold });
   const { id2label: labels } = segmenter.model.config;
   const ids = mapped(new Uint8Array(map.size), map.data, (id) => (id < 0 ? NO_CLASS : id));
   const mask = await encodePalettePng({ data: ids, width, height, palette: paletteOf(labels) });

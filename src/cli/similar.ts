@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { dot, MobileNetError, magnitude, pipeline } from '../entries/main-node.js';
-import { runJob, together, unstack } from './batches.js';
+import { outputsOf, runJob } from './batches.js';
 import { loadOptions } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
 import { UsageError } from './errors.js';
@@ -68,7 +68,10 @@ async function similar(query: string, inputs: string[], flags: SimilarFlags, ses
   const extractor = await withDownloads(flags, session, (hub) =>
     pipeline('image-feature-extraction', flags.model, { ...hub, ...loadOptions(flags) }),
   );
-  lookAhead.configure({ processor: extractor.processor, options: {}, keepImage: false });
+  const { model, processor } = extractor;
+  const options = loadOptions(flags);
+  const network = { architecture: 'MobileNetV2Model', model, options, output: 'pooler_output' } as const;
+  lookAhead.configure({ processor, options: {}, keepImage: false }, network);
   let features: Float32Array | undefined;
   const matches: Match[] = [];
   await runJob({
@@ -79,17 +82,18 @@ async function similar(query: string, inputs: string[], flags: SimilarFlags, ses
     session,
     columns: ['rank', 'score'],
     async work(batch, prepared) {
-      const outcomes = await together(batch, prepared, async (pixel_values) => {
-        const { pooler_output } = await extractor.model({ pixel_values });
-        return unstack(pooler_output!).map(({ data }) => unit(data));
-      });
+      const outcomes = await outputsOf(
+        prepared,
+        async (pixel_values) => (await model({ pixel_values })).pooler_output!,
+      );
       return outcomes.map((outcome, n) => {
         if ('error' in outcome) {
           if (features === undefined) throw outcome.error; // without it there is nothing to compare with
           return outcome;
         }
-        if (features === undefined) features = outcome.value;
-        else matches.push({ file: batch[n].file, score: dot(outcome.value, features) });
+        const own = unit(outcome.value.data);
+        if (features === undefined) features = own;
+        else matches.push({ file: batch[n].file, score: dot(own, features) });
         return { value: null };
       });
     },

@@ -75,7 +75,7 @@ describe('threads themselves', () => {
     const { MobileNetError, MobileNetV2ImageProcessor, load_image } =
       await load<typeof Package>('entries/main-node.js');
     const processor = new MobileNetV2ImageProcessor({ size: 32, crop_size: 32 });
-    const threads = new PictureThreads(2);
+    const threads = new PictureThreads(2, pathToFileURL(join(ROOT, 'dist/cli/picture-worker.js')));
     threads.configure({ processor, options: { do_center_crop: false }, keepImage: true });
     const image = await load_image(`${photos}/8.png`);
     const prepared = await threads.prepare(`${photos}/8.png`);
@@ -91,6 +91,7 @@ describe('threads themselves', () => {
   it('have their worker beside the bundle, which would do without it in silence', async () => {
     const limits = { ...env.limits };
     const worker = new Worker(join(ROOT, 'dist/bundle/picture-worker.js'), { workerData: { limits } });
+    worker.postMessage({ processor: {}, options: {}, keepImage: false, network: null });
     worker.postMessage({ id: 7, file: `${photos}/none.png` });
     const [answer] = await once(worker, 'message');
     expect(answer).toMatchObject({ id: 7, error: { code: 'NOT_FOUND' } });
@@ -98,10 +99,10 @@ describe('threads themselves', () => {
   });
 
   it('that die leave their pictures to the main thread', async () => {
-    // From the sources there is no worker to load, so every thread dies at once.
+    // Without a program every thread dies at once.
     const { PictureThreads } = await import('../../src/platforms/node/picture-threads.js');
     const { MobileNetV2ImageProcessor } = await import('../../src/entries/main-node.js');
-    const threads = new PictureThreads(2);
+    const threads = new PictureThreads(2, new URL('./none.js', import.meta.url));
     threads.configure({ processor: new MobileNetV2ImageProcessor(), options: {}, keepImage: false });
     const all = Array.from({ length: 9 }, (_, n) => threads.prepare(`${photos}/${n}.png`).catch(({ code }) => code));
     const settled = await Promise.all(all);

@@ -1,6 +1,5 @@
-/** From a picture to what a network takes: the work of the decoding threads, and of the main thread without them. */
-
-import type { RawImage } from '../../images/raw-image.js';
+/** From a picture's file to what a network takes or gives: the work of the picture threads, and of the main thread without them. */
+import { load_image, type RawImage } from '../../images/raw-image.js';
 import type { MobileNetV2ImageProcessor, ProcessOptions } from '../../processors/image-processor.js';
 import type { Tensor } from '../../tensor/tensor.js';
 
@@ -13,13 +12,23 @@ export interface Preparation {
 }
 
 export interface Prepared {
-  /** [1,C,H,W] */
-  pixel_values: Tensor<'float32'>;
+  /** [1,C,H,W]; null where the thread has given it to a network of its own. */
+  pixel_values: Tensor<'float32'> | null;
+  /** What that network made of it. */
+  output: Tensor<'float32'> | null;
   /** Null unless it was wanted. */
   image: RawImage | null;
 }
 
+/** Where the picture itself is not wanted, it is resized while it is decoded, and never in memory. */
+export async function prepareFile(file: string, preparation: Preparation): Promise<Prepared> {
+  const { processor, options, keepImage } = preparation;
+  if (keepImage) return prepare(await load_image(file), preparation);
+  const { pixel_values } = await processor(file, options);
+  return { pixel_values, output: null, image: null };
+}
+
 export async function prepare(image: RawImage, { processor, options, keepImage }: Preparation): Promise<Prepared> {
   const { pixel_values } = await processor(image, options);
-  return { pixel_values, image: keepImage ? image : null };
+  return { pixel_values, output: null, image: keepImage ? image : null };
 }

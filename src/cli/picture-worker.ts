@@ -1,12 +1,12 @@
-/** A decoding thread: is told once how to prepare pictures, then prepares those it is sent. See picture-threads.ts. */
+/** A picture thread: is told once how to prepare pictures, then prepares those it is sent. See picture-threads.ts. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { env } from '../../base/env.js';
-import { MobileNetError } from '../../base/errors.js';
-import { load_image } from '../../images/raw-image.js';
-import { MobileNetV2ImageProcessor } from '../../processors/image-processor.js';
-import type { Answer, Order, WorkerStart } from './picture-threads.js';
-import { nodePlatform } from './platform.js';
-import { type Preparation, prepare } from './prepare.js';
+import { env } from '../base/env.js';
+import { MobileNetError } from '../base/errors.js';
+import type { Answer, Order, WorkerStart } from '../platforms/node/picture-threads.js';
+import { nodePlatform } from '../platforms/node/platform.js';
+import { type Preparation, prepareFile } from '../platforms/node/prepare.js';
+import { MobileNetV2ImageProcessor } from '../processors/image-processor.js';
+import { type NetworkParts, type Run, runnerOf } from './network-parts.js';
 
 const { limits } = workerData as WorkerStart;
 env.platform = nodePlatform;
@@ -14,12 +14,15 @@ Object.assign(env.limits, limits);
 env.onWarning = (warning) => parentPort!.postMessage({ warning } satisfies Answer);
 
 let preparation: Preparation;
+let run: Promise<Run> | null;
 
 /** One after another: decoding is not sped up by having many files in memory. */
 let turn = Promise.resolve();
 parentPort!.on('message', (order: Order) => {
   if ('processor' in order) {
     preparation = { ...order, processor: MobileNetV2ImageProcessor.from_dict(order.processor) };
+    run = order.network === null ? null : runnerOf(order.network as NetworkParts);
+    run?.catch(() => {}); // told with each picture
   } else {
     turn = turn.then(() => answer(order.id, order.file));
   }
@@ -27,18 +30,19 @@ parentPort!.on('message', (order: Order) => {
 
 async function answer(id: number, file: string): Promise<void> {
   try {
-    const { pixel_values, image } = await prepare(await load_image(file), preparation);
-    const { data, dims } = pixel_values;
-    const pixels = image && { ...image }; // a class would arrive without its methods
-    const prepared: Answer = { id, pixel_values: { data, dims }, image: pixels };
-    parentPort!.postMessage(prepared, [data.buffer as ArrayBuffer, ...(image ? owned(image.data) : [])]);
+    const { pixel_values, image } = await prepareFile(file, preparation);
+    const { data, dims } = run === null ? pixel_values! : await (await run)(pixel_values!);
+    const tensor = { data, dims }; // a class would arrive without its methods
+    const tensors = run === null ? { pixel_values: tensor, output: null } : { pixel_values: null, output: tensor };
+    const prepared: Answer = { id, ...tensors, image: image && { ...image } };
+    parentPort!.postMessage(prepared, [...owned(data), ...(image ? owned(image.data) : [])]);
   } catch (error) {
     parentPort!.postMessage({ id, error: describe(error) } satisfies Answer);
   }
 }
 
 /** The buffer of an array that has it to itself, and may be moved in place of copied. */
-function owned({ buffer, byteLength }: Uint8Array | Uint8ClampedArray): ArrayBuffer[] {
+function owned({ buffer, byteLength }: Uint8Array | Uint8ClampedArray | Float32Array): ArrayBuffer[] {
   return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [];
 }
 
