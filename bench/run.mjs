@@ -8,6 +8,7 @@ if (!existsSync(new URL('../dist/layers/kernels.js', import.meta.url))) {
   process.exit(1);
 }
 const { ablationRows } = await import('./ablation.mjs');
+const { codecRows, openChains, PICTURES } = await import('./codecs.mjs');
 const { changedTable, clockRemark, compare, RULE } = await import('./compare.mjs');
 const { IMPLEMENTATIONS } = await import('./implementations.mjs');
 const { layerRows, totals } = await import('./layers.mjs');
@@ -16,10 +17,10 @@ const { NETWORKS } = await import('./networks.mjs');
 const { reportPage } = await import('./report/page.mjs');
 const { openRoofs } = await import('./roofs.mjs');
 const { interleave } = await import('./support.mjs');
-const { ablationTable, layersTable, modelsTable, print } = await import('./tables.mjs');
+const { ablationTable, codecsTable, layersTable, modelsTable, print } = await import('./tables.mjs');
 
 const DEFAULTS = {
-  only: 'layers,models,ablation',
+  only: 'codecs,layers,models,ablation',
   layers: '1.0-224,deeplab-0.5-257-os8',
   networks: Object.keys(NETWORKS).join(),
   ablation: '1.0-224',
@@ -56,7 +57,7 @@ const numbers = (name) => {
   return process.exit(2);
 };
 const names = Object.keys(NETWORKS);
-const parts = list('only', ['layers', 'models', 'ablation']);
+const parts = list('only', ['codecs', 'layers', 'models', 'ablation']);
 const [layers, networks, ablation] = ['layers', 'networks', 'ablation'].map((name) => list(name, names));
 const chosen = list(
   'implementations',
@@ -68,6 +69,9 @@ const before = options.compare === undefined ? null : JSON.parse(readFileSync(op
 
 /** What is measured together, in rounds of its own. */
 const GROUPS = [
+  ...Object.keys(PICTURES).map((network) => {
+    return { part: 'codecs', network, batch: 1, budget: 20, make: () => codecRows(network) };
+  }),
   ...layers.map((network) => {
     return { part: 'layers', network, batch: 1, budget: 2, make: () => layerRows(network, implementations, threads) };
   }),
@@ -109,13 +113,15 @@ const result = {
   rows: [],
 };
 const roofs = await openRoofs([...new Set([1, 2, ...threads])]);
+const chains = openChains();
 for (const [index, { part, network, batch, budget, make }] of GROUPS.entries()) {
   const title = `${index + 1} of ${GROUPS.length}: ${part}, ${network}${batch > 1 ? `, batch ${batch}` : ''}`;
   report(title);
   const made = await make();
-  await interleave([...roofs.rows, ...made.rows], { rounds, budget, report: (detail) => report(title, detail) });
+  const around = part === 'codecs' ? [...roofs.rows, ...chains.rows] : roofs.rows;
+  await interleave([...around, ...made.rows], { rounds, budget, report: (detail) => report(title, detail) });
   made.close();
-  result.groups.push({ part, network, batch, ...roofs.measured() });
+  result.groups.push({ part, network, batch, ...roofs.measured(), ...(part === 'codecs' && chains.measured()) });
   result.rows.push(...made.rows.map(({ run: _run, model: _model, ...row }) => row));
 }
 roofs.close();
@@ -129,6 +135,7 @@ for (const group of result.groups) {
   console.log(
     `\n${part}, ${network}, batch ${batch}: peak ${peak.toFixed(1)} GMAC/s a thread, memory ${flow.join(', ')} threads\n`,
   );
+  if (part === 'codecs') print(codecsTable(rows, group));
   if (part === 'layers') print(layersTable(rows, totals(rows), group));
   if (part === 'models') print(modelsTable(rows, group));
   if (part === 'ablation') print(ablationTable(rows, group));

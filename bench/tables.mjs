@@ -36,6 +36,23 @@ export function layersTable(rows, sums, roofs) {
   return { header, body };
 }
 
+/** Decoders and the resize: bytes of the file and pixels a second, and how near both roofs they are. */
+export function codecsTable(rows, { bandwidth, clock, lookups }) {
+  const header = ['what', 'ms', 'median', 'MB/s of file', 'MP/s', 'GB/s', 'of memory', 'bits a cycle', 'of look-ups'];
+  const body = rows.map(({ kernel, min, median, fileBytes, pixels, bytes, bits, symbols }) => [
+    kernel,
+    milliseconds(min),
+    milliseconds(median),
+    fileBytes === undefined ? '' : (fileBytes / min / 1e3).toFixed(1),
+    (pixels / min / 1e3).toFixed(1),
+    (bytes / min / 1e6).toFixed(2),
+    percent(bytes / min / 1e6 / bandwidth[1]),
+    bits === undefined ? '' : (bits / (min * 1e6 * clock)).toFixed(2),
+    symbols === undefined ? '' : percent(symbols / min / 1e6 / lookups),
+  ]);
+  return { header, body };
+}
+
 export function modelsTable(rows, roofs) {
   const header = ['by', 'MMAC', 'MB moved', 'MB held', ...figureColumns];
   const body = rows.map((row) => [

@@ -17,6 +17,12 @@ interface Row {
   threads: number;
   memory: string;
   count: number;
+  network: string;
+  kernel: string;
+  /** Of codecs. */
+  pixels?: number;
+  fileBytes?: number;
+  bits?: number;
   macs: number;
   min: number;
   best: number[];
@@ -62,6 +68,16 @@ describe('npm run bench', () => {
     }
     const blocks = rows.filter(({ op, implementation }) => op === 'inverted_residual' && implementation === 'simd');
     expect(new Set(blocks.map(({ memory }) => memory))).toEqual(new Set(['fast', 'low']));
+    const codecs = rows.filter(({ part }) => part === 'codecs');
+    const pixels = (name: string) => codecs.filter(({ network }) => network === name).map((row) => row.pixels);
+    expect(new Set(pixels('0.4 MP'))).toEqual(new Set([768 * 576]));
+    expect(new Set(pixels('12 MP'))).toEqual(new Set([12e6]));
+    for (const { kernel, bits, fileBytes } of codecs.filter((row) => row.bits !== undefined)) {
+      expect(kernel).toBe('JPEG, bits to coefficients');
+      // All of the file but its headers, and the zeros after bytes of ones.
+      expect(bits! / 8 / fileBytes!).toBeGreaterThan(0.9);
+      expect(bits! / 8).toBeLessThan(fileBytes!);
+    }
     const ablation = rows.filter(({ part }) => part === 'ablation');
     expect(ablation.slice(0, 5).map(({ implementation, memory }) => `${implementation} ${memory}`)).toEqual([
       ...['reference fast', 'js fast', 'scalar fast', 'simd apart', 'simd fast'],

@@ -10,8 +10,8 @@ import { ROOT } from '../helpers/cli.js';
 const read = (...path: string[]) => readFileSync(join(ROOT, ...path), 'utf8');
 const { exports, unpkg, jsdelivr } = JSON.parse(read('package.json'));
 
-/** Kernels alone, what plans are made of, and how figures are shown. Nothing that makes or loads a network. */
-const INTERNAL = /^(layers|tensor|cli|graph|runtime)\//;
+/** Kernels alone, halves of a decoder, what plans are made of, and how figures are shown. Nothing that makes or loads a network. */
+const INTERNAL = /^(layers|tensor|cli|graph|runtime|codecs\/jpeg)\//;
 
 /** [file, module of dist/] of every import of a bench that goes past the package's name. */
 function deepImports(): [string, string][] {
@@ -26,7 +26,7 @@ function deepImports(): [string, string][] {
       .filter(
         (specifier) =>
           /(^|\/)(dist|src)\//.test(specifier) ||
-          /^(models|processors|formats|images|platforms|convert|entries)\//.test(specifier) ||
+          /^(models|processors|formats|images|codecs|platforms|convert|entries)\//.test(specifier) ||
           INTERNAL.test(specifier),
       )
       .map((specifier): [string, string] => [file, specifier.replace(/^.*\b(dist|src)\//, '')]);

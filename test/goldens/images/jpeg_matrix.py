@@ -300,9 +300,21 @@ def markers():
     yield "markers-long-comment", insert(base, 20, segment(0xFE, bytes(60000)))
     yield "markers-jfxx", insert(base, 20, segment(0xE0, b"JFXX\0\x10"))
     yield "markers-icc", insert(base, 20, segment(0xE2, b"ICC_PROFILE\0\1\1" + bytes(50)))
+    # Too late: colours and orientation are settled when the first scan begins.
+    for mode, n in (("", 0), ("-progressive", 1), ("-progressive", 5)):
+        late = with_ids(without(cjpeg(picture(rng_of("markers-late"), 19, 14), *filter(None, [mode])), 0xE0), b"RGB")
+        end = find(late, 0xDA, n)[1]
+        yield f"markers-jfif-after-scan{n}{mode}", insert(late, end, base[2:20])
+        yield f"markers-adobe-after-scan{n}{mode}", insert(late, end, adobe(1))
+        yield f"markers-exif-after-scan{n}{mode}", insert(late, end, exif_block(3))
     grey = cjpeg(picture(rng_of("markers-grey"), 19, 14).convert("L"))
     for transform in (0, 1, 2):
         yield f"markers-grey-adobe{transform}", insert(without(grey, 0xE0), 2, adobe(transform))
+
+
+def exif_block(orientation):
+    block = b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0" + bytes([orientation, 0, 0, 0, 0, 0, 0])
+    return segment(0xE1, block)
 
 
 def exif():
@@ -313,9 +325,8 @@ def exif():
         yield name, pillow(picture(rng_of(name), *size), subsampling=sampling, exif=tags, progressive=size[0] == 9)
     for orientation in range(1, 9):
         name = f"exif-big-endian-{orientation}"
-        block = b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0" + bytes([orientation, 0, 0, 0, 0, 0, 0])
-        yield name, insert(cjpeg(picture(rng_of(name), 13, 10)), 20, segment(0xE1, block))
-        yield name + "-grey", insert(cjpeg(picture(rng_of(name), 13, 10).convert("L")), 20, segment(0xE1, block))
+        yield name, insert(cjpeg(picture(rng_of(name), 13, 10)), 20, exif_block(orientation))
+        yield name + "-grey", insert(cjpeg(picture(rng_of(name), 13, 10).convert("L")), 20, exif_block(orientation))
 
 
 def quantization():
@@ -401,6 +412,12 @@ def scan_scripts():
     base = cjpeg(picture(rng_of("repeated-baseline"), 30, 30))
     start, end = find(base, 0xDA)
     yield "scans-twice", insert(base, end, base[start:end])
+    # A sequential scan has all coefficients and all bits, whatever its header says.
+    for first, last, bits in ((0, 63, 0xED), (0, 63, 0x10), (0, 63, 0x01), (0, 0, 0), (1, 63, 0), (5, 5, 0x21), (0, 0xA2, 0xBF)):
+        for source, data in (("one", base), ("parted", cjpeg(picture(rng_of("band"), 30, 30), "-scans", scans("0;1 2;")))):
+            at = find(data, 0xDA)[0]
+            fields = at + 2 + int.from_bytes(data[at + 2:at + 4], "big") - 3
+            yield f"scans-band-{source}-{first:02x}{last:02x}{bits:02x}", data[:fields] + bytes([first, last, bits]) + data[fields + 3:]
     parted = cjpeg(picture(rng_of("parted"), 30, 30), "-scans", scans("0;1;2;"))
     for n in (1, 2):
         yield f"scans-cut-{n}", parted[:find(parted, 0xDA, n)[0]] + b"\xff\xd9"
