@@ -8,7 +8,7 @@
 `node scripts/jpeg-matrix.mjs FOLDER` compares our decoder with them; test/codecs/jpeg-matrix.test.ts does so in the tests.
 
 matrix.json: for each file its kind, and `width`, `height`, `channels` and `sha256` of Pillow's pixels (grey as L, all else
-as RGB, turned by EXIF); or `error`, where Pillow refuses it. In pixels.bin lie the pixels of all files in that order.
+as RGB, turned by EXIF), and of those that `draft` gives (`scaled`); or `error`, where Pillow refuses it. In pixels.bin lie the pixels of all files in that order.
 jpeg_matrix.bin holds the files one after the other; each begins at its `at` and has `bytes` bytes.
 
 The names alone seed the pictures, so a file stays the same when others join.
@@ -561,11 +561,24 @@ def seen(data):
     return {**expected, "sha256": hashlib.sha256(pixels).hexdigest()}, pixels
 
 
+def seen_small(data):
+    """The same at a half, a quarter and an eighth, as Pillow's `draft` decodes, in one hash; as stored, not turned."""
+    together = hashlib.sha256()
+    for scale in (2, 4, 8):
+        image = Image.open(io.BytesIO(data))
+        image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
+        together.update((image if image.mode == "L" else image.convert("RGB")).tobytes())
+    return {"scaled": together.hexdigest()}
+
+
 def make():
     for kind in KINDS:
         for name, data in kind():
             entry, pixels = seen(data)
-            yield name, data, {"kind": kind.__name__, **entry}, pixels
+            # `draft` takes a size, and makes of less than 8 pixels no eighth.
+            large = min(entry.get("width", 0), entry.get("height", 0)) >= 8 and kind not in (others, damaged)
+            small = seen_small(data) if large else {}
+            yield name, data, {"kind": kind.__name__, **entry, **small}, pixels
 
 
 def family(name, kind):
