@@ -14,6 +14,7 @@ import {
 import { ROOT } from '../helpers/cli.js';
 import { float32Golden, maxDifference, readGoldens } from '../helpers/goldens.js';
 import { SEGMENTER } from '../helpers/models.js';
+import { sharedFile } from '../helpers/shared.js';
 
 const example = (name: string) => join(ROOT, 'examples', name);
 /** Made by make.py beside it. */
@@ -39,6 +40,27 @@ describe.each(['wasm', 'js'] as const)('%s against transformers, on a photograph
     expect(logits.dims).toEqual([1, 21, 33, 33]);
     const expected = float32Golden(goldens, SHIPPED.segmentation);
     expect(maxDifference(logits.data, expected).difference).toBeLessThan(1e-3);
+  });
+});
+
+describe('a JPEG, from file to label, as in Python', () => {
+  const scores = readGoldens(join(ROOT, 'test/goldens/shipped/scores.safetensors'));
+  const pathOf = (key: string) => (key.startsWith('shared/') ? sharedFile(key.slice(7)) : join(ROOT, key));
+
+  it.each([...scores.keys()])('%s: every score', async (key) => {
+    const path = pathOf(key);
+    if (path === undefined) return;
+    using classify = await pipeline('image-classification');
+    const found = await classify(path, { top_k: 1001 });
+    const labels = Object.values(classify.model.config.id2label);
+    const expected = float32Golden(scores, key);
+    const best = expected.indexOf(Math.max(...expected));
+    expect(found[0].label).toBe(labels[best]);
+    // Two classes are called crane.
+    const off = found.map(({ label, score }) =>
+      Math.min(...labels.flatMap((name, i) => (name === label ? [Math.abs(score - expected[i])] : []))),
+    );
+    expect(Math.max(...off)).toBeLessThan(1e-5);
   });
 });
 

@@ -261,15 +261,10 @@ class JpegWalk {
       case SOS: // read already, to know where it ends
         return true;
       case APP0:
-        this.#jfif ||= this.#startsWith(start, end, 'JFIF\0');
-        return false;
       case APP1:
-        if (this.#exif === undefined && this.#startsWith(start, end, 'Exif\0\0')) {
-          this.#exif = { start: start + 6, end };
-        }
-        return false;
       case APP14:
-        if (end - start >= 12 && this.#startsWith(start, end, 'Adobe')) this.#adobe = this.#bytes[start + 11];
+        // What comes after the first scan began is too late for libjpeg and for Pillow: the picture is on its way.
+        if (this.#scans.length === 0) this.#application(marker, start, end);
         return false;
       case DNL: // repeats the height; where it alone has it, readFrame has refused the file
         return false;
@@ -277,6 +272,17 @@ class JpegWalk {
         if (isMetadata(marker)) return false;
         if (UNSUPPORTED[marker] !== undefined) this.#unsupported(start - 4, UNSUPPORTED[marker]);
         return this.#refuse(start - 4, `marker ${hex(marker)} at byte ${start - 4} is reserved`);
+    }
+  }
+
+  /** What the colours are, and which way up the picture is. */
+  #application(marker: number, start: number, end: number): void {
+    if (marker === APP0) {
+      this.#jfif ||= this.#startsWith(start, end, 'JFIF\0');
+    } else if (marker === APP14) {
+      if (end - start >= 12 && this.#startsWith(start, end, 'Adobe')) this.#adobe = this.#bytes[start + 11];
+    } else if (this.#exif === undefined && this.#startsWith(start, end, 'Exif\0\0')) {
+      this.#exif = { start: start + 6, end };
     }
   }
 

@@ -178,7 +178,7 @@ export class Scans {
   }
 
   #state(): Int32Array<ArrayBuffer> {
-    return new Int32Array(this.#decoder.memory.bytes.buffer, 0, STATE_BYTES / 4);
+    return new Int32Array<ArrayBuffer>(this.#decoder.memory.bytes.buffer, 0, STATE_BYTES / 4);
   }
 
   #begin(scan: JpegScan): void {
