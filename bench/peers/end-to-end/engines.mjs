@@ -4,6 +4,7 @@
  */
 export const CLASSIFIERS = {
   ours: { title: 'mobilenet-v2', file: 'ours', node: true, browser: true },
+  'ours-draft': { title: 'mobilenet-v2, `draft`', file: 'ours-draft', node: true, browser: true },
   transformers: {
     title: 'transformers.js',
     file: { node: 'transformers-node', browser: 'transformers' },
