@@ -14,7 +14,7 @@ export interface Decoder {
   readonly exports: Exports;
 }
 
-export function emitDecoder(): Uint8Array<ArrayBuffer> {
+function emitDecoder(): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder({ initial: 1 });
   emitEntropy(module);
   emitSamples(module);

@@ -41,7 +41,7 @@ const ZIGZAG_BYTES = 80;
 
 /** The blocks of an MCU in turn, one entry each. */
 export const BLOCKS = ZIGZAG + ZIGZAG_BYTES;
-export const MOST_BLOCKS = 10;
+const MOST_BLOCKS = 10;
 export const BLOCK = {
   /** Addresses of Huffman tables, and of the component's field in `STATE.dc`. */
   dcTable: 0,
