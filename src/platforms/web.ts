@@ -1,6 +1,6 @@
 /**
- * What a browser and its workers have to offer: `env.platform = webPlatform`. Pictures are decoded by
- * `createImageBitmap`, files come by `fetch`, nothing can be written.
+ * What a browser and its workers have to offer by themselves: `createImageBitmap` and canvases decode and encode, files come
+ * by `fetch`, nothing can be written.
  */
 import { join, transformed } from '../base/bytes.js';
 import { MobileNetError, show } from '../base/errors.js';
@@ -13,15 +13,13 @@ import { FileProgress } from '../base/progress.js';
 import { checkPixelLimit } from '../codecs/header.js';
 import { adler32 } from '../codecs/inflate.js';
 import { essentialJpeg, readJpeg } from '../codecs/jpeg/header.js';
-import { essentialPng, readPng } from '../codecs/png/header.js';
 import { hasCanvas, newContext } from '../images/canvas.js';
 import { decodeOther } from '../images/other-formats.js';
 
 export const webPlatform = {
   openFolder,
   readFile: async (path, limit) => readUrl(absolute(path), path, limit),
-  decodePng: (bytes, file) => decode(essentialPng(bytes, readPng(bytes, file)), 'image/png', file),
-  decodeJpeg: (bytes, file) => decode(essentialJpeg(bytes, readJpeg(bytes, file), file), 'image/jpeg', file),
+  decodeJpeg: (bytes, file) => decode(essentialJpeg(bytes, readJpeg(bytes, file), file), file),
   decodeOther,
   encodePng: (image) => encode(image, 'image/png'),
   encodeJpeg: (image, quality) => encode(image, 'image/jpeg', quality),
@@ -56,16 +54,15 @@ async function* inflateInPieces(bytes: Uint8Array<ArrayBuffer>): AsyncGenerator<
 /**
  * `bytes` hold no EXIF block and no color profile. Whether 'none' as an imageOrientation means "ignore EXIF" or "do not
  * flip" has changed over the years, so the browser is given nothing to turn; the caller turns the picture. The other options
- * keep the browser from changing values. Pictures with transparency do not come here: a canvas keeps colors premultiplied, so
- * where alpha is below 255 they come back rounded, and black where it is 0.
+ * keep the browser from changing values.
  */
-async function decode(bytes: Uint8Array<ArrayBuffer>, type: string, file: string): Promise<DecodedImage> {
+async function decode(bytes: Uint8Array<ArrayBuffer>, file: string): Promise<DecodedImage> {
   if (!canDecode()) {
     const lacks = hasCanvas() ? 'createImageBitmap' : 'OffscreenCanvas';
     const remedy = "hand in a RawImage, or bundle for 'workerd'";
     throw new MobileNetError('UNSUPPORTED', `${file}: no decoder here, for lack of ${lacks}; ${remedy}`, { file });
   }
-  const bitmap = await createImageBitmap(new Blob([bytes], { type }), {
+  const bitmap = await createImageBitmap(new Blob([bytes], { type: 'image/jpeg' }), {
     premultiplyAlpha: 'none',
     colorSpaceConversion: 'none',
   });

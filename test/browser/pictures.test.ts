@@ -119,6 +119,11 @@ function expectEverywhere(outcomes: () => Outcomes): void {
     expect(outcomes()[name]).toMatchObject({ size: [8, 8], rgb });
   });
 
+  it('a JPEG has the pixels that Node and Pillow give', async () => {
+    const { data } = await RawImage.read(join(ROOT, 'examples/dog.jpg'));
+    expect(Buffer.from(outcomes()['dog.jpg'].rgb).equals(Buffer.from(data))).toBe(true);
+  });
+
   it('colors under transparency are saved', () => {
     expect(outcomes()['colors under transparency, saved'].rgb).toEqual([9, 8, 7]);
   });
@@ -183,11 +188,9 @@ describe.skipIf(firefox === undefined)('pictures in Firefox that changes what ca
   }, START_MS);
   expectEverywhere(() => outcomes);
 
-  it('says so once, and decodes JPEG itself', async () => {
+  it('says so once', () => {
     const said = Object.values(outcomes).flatMap(({ warnings }) => warnings);
     expect(said.filter((warning) => warning.includes('privacy.resistFingerprinting'))).toHaveLength(1);
-    const { data } = await RawImage.read(join(ROOT, 'examples/dog.jpg'));
-    expect(outcomes['dog.jpg'].rgb).toEqual(Array.from(data));
   });
 
   it.each(['a canvas', 'colors.gif', 'svg'])('%s, which would be noise, is refused by its cause', (name) => {

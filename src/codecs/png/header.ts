@@ -1,12 +1,11 @@
 /**
- * The structure of a PNG, checked before any codec sees the file: pngjs believes a header of 30000×30000 in a file of 69
- * bytes and takes 10.8 GB for it, and shows pictures without data, with width 0 or with two headers as if nothing were
- * wrong. Section numbers are those of the PNG specification, third edition (www.w3.org/TR/png-3).
+ * The structure of a PNG, checked before anything is decoded: codecs that believe a header of 30000×30000 in a file of 69
+ * bytes take 10.8 GB for it, and show pictures without data or with two headers as if nothing were wrong. Section numbers are those of the PNG specification, third edition (www.w3.org/TR/png-3).
  *
  * What Pillow and Chromium both open is read, with a warning where something is wrong: once the pixels are there, nothing
  * after them matters. Refused is what could change pixels: a wrong CRC of IHDR, PLTE or IDAT, chunks in a wrong order.
  *
- * Not here: the compressed data itself, which needs an inflater (node/png.ts and codecs/png.ts check it), and ancillary
+ * Not here: the compressed data itself, which needs an inflater (decode.ts checks it), and ancillary
  * chunks, which are passed over. gAMA, iCCP and their like change nothing, since alpha is dropped and color profiles are
  * ignored.
  */
@@ -272,24 +271,6 @@ export function compressedData(bytes: Uint8Array, { pixels, compressedBytes }: P
     at += length + CHUNK_FRAME;
   }
   return out;
-}
-
-/**
- * The same picture without ancillary chunks and without faults: what a codec may see, so that none applies a gamma or
- * profile, turns it by its eXIf, or (pngjs) blackens the color that tRNS names.
- */
-export function essentialPng(bytes: Uint8Array, layout: PngLayout): Uint8Array<ArrayBuffer> {
-  const { width, height, depth, colourType, interlaced, palette, pixels } = layout;
-  const colours = paletteColours(layout);
-  return pngFile(
-    { width, height, depth, colourType, interlaced },
-    palette !== undefined && colours > 0 && colourType === 3
-      ? pngChunk('PLTE', bytes.subarray(palette.start + 8, palette.start + 8 + colours * 3))
-      : new Uint8Array(),
-    layout.warnings.length === 0
-      ? bytes.subarray(pixels.start, pixels.end)
-      : pngChunk('IDAT', compressedData(bytes, layout)),
-  );
 }
 
 /** The same picture with its palette indices as shades of grey, which lie in a file as they do. */
