@@ -143,7 +143,7 @@ describe('the house', () => {
             /^(codecs\/jpeg\/(decode|jpeg-js|module|repair|scans)|tensor\/ndarray\.ts$)/.test(file),
         ),
       ).toEqual([]);
-      // Where a canvas cannot be trusted, and not before.
+      // The decoders of JPEG, with the first JPEG.
       const later = reachedFrom(entry).filter((file) => !reached.includes(file));
       expect(later.filter((file) => !/^codecs\/jpeg\//.test(file))).toEqual([]);
     },

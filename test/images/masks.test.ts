@@ -33,7 +33,7 @@ const palette = (depth: number) =>
     Array.from({ length: 3 * 2 ** depth }, (_, i) => (i * 85 + 1) & 255),
   );
 
-/** A page without a canvas decodes by the same code as one whose canvas cannot be trusted. */
+/** Each decodes by our own code; a page inflates by its own means. */
 const PLATFORMS = { node: nodePlatform, edge: edgePlatform, page: browserPlatform };
 
 describe.each(Object.entries(PLATFORMS))('masks in %s', (_, platform) => {
