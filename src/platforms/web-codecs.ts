@@ -6,7 +6,6 @@
  */
 import type { Platform } from '../base/platform.js';
 import { keepChannels, loadCodec } from '../codecs/codec.js';
-import type { PlainDecoder } from '../codecs/jpeg/decode.js';
 import { readJpeg } from '../codecs/jpeg/header.js';
 import { decodePng, encodePng } from '../codecs/png/decode.js';
 import { canvasState } from '../images/canvas.js';
@@ -23,13 +22,13 @@ export const browserPlatform: Platform = {
 };
 
 /** What decodes JPEG where WebAssembly may not be compiled: a canvas that can be trusted with this file, else jpeg-js. */
-async function plainJpeg(bytes: Uint8Array, file: string): Promise<PlainDecoder> {
+async function plainJpeg(bytes: Uint8Array, file: string) {
   const { rare, colours } = readJpeg(bytes, file);
   if (!trustsCanvas() || rare !== undefined) {
     return loadCodec(import('../codecs/jpeg/jpeg-js.js'), 'JPEG', 'jpeg-js', file);
   }
   const channels = colours === 'grey' ? 1 : 3;
-  return { decodeJpeg: async (...given) => keepChannels(await webPlatform.decodeJpeg(...given), channels) };
+  return { decodeJpeg: async () => keepChannels(await webPlatform.decodeJpeg(bytes, file), channels) };
 }
 
 const trustsCanvas = (): boolean => canDecode() && canvasState() === 'sound';
