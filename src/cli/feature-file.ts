@@ -3,6 +3,7 @@
  * the front and filled in last.
  */
 import { extname } from 'node:path';
+import { env, MobileNetError } from '../entries/main-node.js';
 import { csvLine } from './cells.js';
 import { type MakeHeader, npyHeader, safetensorsHeader } from './feature-headers.js';
 import { TemporaryFile, writeWhole } from './temporary-file.js';
@@ -26,12 +27,14 @@ export class FeatureFile {
   /**
    * @param path ends in one of FEATURE_EXTENSIONS
    * @param candidates names of all pictures that may come: they bound the header
+   * @throws MobileNetError LIMIT, before anything is written or computed, where nobody could read the file
    */
   constructor(path: string, candidates: readonly string[]) {
     this.#rows = rowsFile(path);
     this.#makeHeader = FORMATS[extname(path)];
     const most = Number.MAX_SAFE_INTEGER;
     this.#headerLength = this.#makeHeader({ dims: [most, most, most, most], files: candidates }).length;
+    if (extname(path) === '.safetensors') checkHeader(path, this.#headerLength, candidates.length);
     this.#position = this.#headerLength;
     this.#file = new TemporaryFile(path);
   }
@@ -61,4 +64,15 @@ export class FeatureFile {
   discard(): void {
     this.#file.discard();
   }
+}
+
+/** A header of safetensors has all the names, and no reader takes one of any length: ours 25 MB, the Rust library 100 MB. */
+function checkHeader(path: string, bytes: number, pictures: number): void {
+  const most = env.limits.headerBytes;
+  if (bytes <= most) return;
+  throw new MobileNetError(
+    'LIMIT',
+    `${path}: the names of ${pictures} pictures take a header of ${bytes} bytes, and readers of .safetensors take ${most}; write .npy, which has them in a file beside it, or a file for each folder of pictures`,
+    { file: path },
+  );
 }

@@ -21,14 +21,16 @@ const FILES = [
 /**
  * Reads the first of {@link FILES} that the folder has, or that its alternative has if it has none.
  *
- * @returns the tensors, and `file`: the one that was found (of a checkpoint in shards, the index)
+ * @returns the tensors, and `file`: the one that was found, with its folder (of a checkpoint in shards, the index)
  * @throws MobileNetError NOT_FOUND when the folder has none, and the errors of the file's reader
  */
 export async function loadWeights(folder: Folder, signal?: AbortSignal): Promise<StoredTensors & { file: string }> {
-  for (const file of FILES) {
-    const bytes = await readModelFile(folder, file, signal);
+  for (const name of FILES) {
+    const bytes = await readModelFile(folder, name, signal);
     signal?.throwIfAborted();
     if (bytes === undefined) continue;
+    // Which of several models is damaged, the folder says.
+    const file = `${folder.name}/${name}`;
     if (file.endsWith('.index.json')) {
       return { file, ...(await readSharded(folder, readShardIndex(bytes, { file }), signal)) };
     }

@@ -9,7 +9,7 @@
  * end of the file, and shape times element size is the range's length. Nothing is allocated before its size is checked.
  */
 import { env } from '../base/env.js';
-import { expected, MobileNetError, show } from '../base/errors.js';
+import { type ErrorPlace, expected, MobileNetError, show } from '../base/errors.js';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson, showJson } from '../base/json.js';
 import { checkTensorCount } from '../base/limits.js';
 import { float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from '../tensor/half.js';
@@ -72,14 +72,18 @@ function headerLength(bytes: Uint8Array, file: string): number {
       { file, offset: 0 },
     );
   }
-  if (length > env.limits.headerBytes) {
-    throw new MobileNetError(
-      'LIMIT',
-      `${file}: expected a header of at most ${env.limits.headerBytes} bytes, got ${length}; raise env.limits.headerBytes if you trust it`,
-      { file, offset: 0 },
-    );
-  }
+  checkHeaderBytes(Number(length), file, { file, offset: 0 });
   return Number(length);
+}
+
+function checkHeaderBytes(length: number, what: string, place: ErrorPlace = {}): void {
+  const most = env.limits.headerBytes;
+  if (length <= most) return;
+  throw new MobileNetError(
+    'LIMIT',
+    `${what}: expected a header of at most ${most} bytes, got ${length}; raise env.limits.headerBytes if you trust it`,
+    place,
+  );
 }
 
 function readHeader(bytes: Uint8Array, file: string): JsonObject {
@@ -206,7 +210,7 @@ const STORED_AS: Record<TensorType, StoredDtype> = {
  * A safetensors file of the tensors, byte for byte what the Rust library writes: wide elements first, then by name, the
  * header padded with spaces to a multiple of 8, so that all data are aligned.
  *
- * @throws MobileNetError ARG for a name or metadata that the format cannot hold
+ * @throws MobileNetError ARG for a name or metadata that the format cannot hold; LIMIT for a header that nobody would read
  */
 export function writeSafetensors(tensors: ReadonlyMap<string, Tensor>, options: WriteOptions = {}): Uint8Array {
   const items = [...tensors].map(([name, tensor]) => ({ name, dims: tensor.dims, ...encode(tensor, options.dtype) }));
@@ -232,6 +236,7 @@ export function writeSafetensors(tensors: ReadonlyMap<string, Tensor>, options: 
   }
   const header = new TextEncoder().encode(`{${fields.join(',')}}`);
   const dataStart = LENGTH_BYTES + Math.ceil(header.length / 8) * 8;
+  checkHeaderBytes(dataStart - LENGTH_BYTES, 'what was to be written');
 
   const file = new Uint8Array(dataStart + end);
   file.fill(0x20, LENGTH_BYTES, dataStart);

@@ -99,21 +99,23 @@ function checkShardName(shard: string, extension: string, file: string, tensor: 
 export async function readSharded(folder: Folder, index: ShardIndex, signal?: AbortSignal): Promise<StoredTensors> {
   const tensors = new Map<string, StoredTensor>();
   const metadata: Record<string, string> = Object.create(null);
+  const inFolder = (shard: string) => `${folder.name}/${shard}`;
   let left = env.limits.weightsBytes;
   for (const shard of new Set(index.weightMap.values())) {
     const bytes = await readModelFile(folder, shard, signal, left);
     signal?.throwIfAborted();
     if (bytes === undefined) return refuseMissingShard(folder, index, shard);
     left -= bytes.length;
+    const file = inFolder(shard);
     const content = shard.endsWith('.bin')
-      ? await readPytorch(bytes, { file: shard, signal })
-      : readSafetensors(bytes, { file: shard });
+      ? await readPytorch(bytes, { file, signal })
+      : readSafetensors(bytes, { file });
     for (const [name, stored] of content.tensors) {
       const first = tensors.get(name);
       if (first !== undefined) {
-        refuseShard(shard, name, `is in two shards, ${show(first.file)} and ${show(shard)}`);
+        refuseShard(file, name, `is in two shards, ${show(first.file)} and ${show(file)}`);
       }
-      if (!index.weightMap.has(name)) refuseShard(shard, name, `is in ${show(shard)} but not in ${index.file}`);
+      if (!index.weightMap.has(name)) refuseShard(file, name, `is in ${show(file)} but not in ${index.file}`);
       tensors.set(name, stored);
     }
     Object.assign(metadata, content.metadata);
@@ -121,9 +123,9 @@ export async function readSharded(folder: Folder, index: ShardIndex, signal?: Ab
   // Only now: a tensor that is in two shards is the better message than one of them being the wrong place.
   for (const [name, shard] of index.weightMap) {
     const found = tensors.get(name)?.file;
-    if (found === shard) continue;
+    if (found === inFolder(shard)) continue;
     const got = found === undefined ? 'no shard holds it' : `it is in ${show(found)}`;
-    refuseShard(shard, name, `should be in ${show(shard)} by ${index.file}, but ${got}`);
+    refuseShard(inFolder(shard), name, `should be in ${show(shard)} by ${index.file}, but ${got}`);
   }
   return { tensors, metadata };
 }
@@ -133,7 +135,7 @@ function refuseMissingShard(folder: Folder, index: ShardIndex, shard: string): n
   throw new MobileNetError(
     'SHARD',
     `${folder.name}: ${show(shard)} is missing, which ${index.file} says holds ${listNames(names, 3)}; download it`,
-    { file: shard, tensor: names[0] },
+    { file: `${folder.name}/${shard}`, tensor: names[0] },
   );
 }
 

@@ -110,7 +110,12 @@ describe('S14: names that would leave the folder are refused, and nothing is ope
   for (const [why, name] of names) {
     test(why, async () => {
       const folder = memoryFolder({ [file]: indexOf({ good: ONE, bad: name }), [ONE]: shard({ good: 1 }) });
-      await expectError(() => loadWeights(folder), { code: 'PATH_ESCAPE', file, tensor: 'bad', says: ['"bad"'] });
+      await expectError(() => loadWeights(folder), {
+        code: 'PATH_ESCAPE',
+        file: `memory/${file}`,
+        tensor: 'bad',
+        says: ['"bad"'],
+      });
       expect(folder.opened).toEqual(['model.safetensors', file]);
     });
   }
@@ -130,9 +135,9 @@ describe('S13: shards that are not what the index says', () => {
     const { tensors, metadata } = await readSharded(folder, index);
     expect(folder.opened).toEqual([ONE, TWO]);
     expect([...tensors].map(([name, t]) => [name, toFloat32(t).item(), t.file])).toEqual([
-      ['a', 1, ONE],
-      ['b', 2, ONE],
-      ['c', 3, TWO],
+      ['a', 1, `memory/${ONE}`],
+      ['b', 2, `memory/${ONE}`],
+      ['c', 3, `memory/${TWO}`],
     ]);
     expect({ ...metadata }).toEqual({ format: 'pt' });
   });
@@ -147,43 +152,43 @@ describe('S13: shards that are not what the index says', () => {
       'shard missing',
       { a: ONE, b: TWO },
       { [ONE]: shard({ a: 1 }) },
-      { code: 'SHARD', file: TWO, tensor: 'b', says: [TWO] },
+      { code: 'SHARD', file: `memory/${TWO}`, tensor: 'b', says: [TWO] },
     ],
     [
       'tensor in the wrong shard',
       { a: ONE, b: TWO, c: TWO },
       { [ONE]: shard({ a: 1, b: 2 }), [TWO]: shard({ c: 3 }) },
-      { code: 'SHARD', file: TWO, tensor: 'b', says: ['"b"', ONE, TWO] },
+      { code: 'SHARD', file: `memory/${TWO}`, tensor: 'b', says: ['"b"', ONE, TWO] },
     ],
     [
       'tensor in two shards',
       { a: ONE, b: TWO },
       { [ONE]: shard({ a: 1, b: 2 }), [TWO]: shard({ b: 2 }) },
-      { code: 'SHARD', file: TWO, tensor: 'b', says: ['two shards', ONE, TWO] },
+      { code: 'SHARD', file: `memory/${TWO}`, tensor: 'b', says: ['two shards', ONE, TWO] },
     ],
     [
       'tensor in the index that no shard has',
       { a: ONE, b: ONE },
       { [ONE]: shard({ a: 1 }) },
-      { code: 'SHARD', file: ONE, tensor: 'b', says: ['"b"', 'no shard'] },
+      { code: 'SHARD', file: `memory/${ONE}`, tensor: 'b', says: ['"b"', 'no shard'] },
     ],
     [
       'tensor in a shard that the index lacks',
       { a: ONE },
       { [ONE]: shard({ a: 1, extra: 2 }) },
-      { code: 'SHARD', file: ONE, tensor: 'extra', says: ['"extra"', file] },
+      { code: 'SHARD', file: `memory/${ONE}`, tensor: 'extra', says: ['"extra"', file] },
     ],
     [
       'tensors swapped',
       { a: TWO, b: ONE },
       { [ONE]: shard({ a: 1 }), [TWO]: shard({ b: 2 }) },
-      { code: 'SHARD', file: TWO, tensor: 'a' },
+      { code: 'SHARD', file: `memory/${TWO}`, tensor: 'a' },
     ],
     [
       'shard damaged',
       { a: ONE },
       { [ONE]: shard({ a: 1 }).subarray(0, -1) },
-      { code: 'TRUNCATED', file: ONE, tensor: 'a' },
+      { code: 'TRUNCATED', file: `memory/${ONE}`, tensor: 'a' },
     ],
   ];
   for (const [name, map, files, expected] of cases) test(name, () => expectError(() => load(map, files), expected));
@@ -193,7 +198,8 @@ describe('what a folder may hold', () => {
   const single = shard({ a: 1 });
   const value = async (files: Record<string, Uint8Array>) => {
     const { tensors, file: found } = await loadWeights(memoryFolder(files));
-    return [found, toFloat32(tensors.values().next().value!).data[0]];
+    expect(found).toMatch(/^memory\//);
+    return [found.slice('memory/'.length), toFloat32(tensors.values().next().value!).data[0]];
   };
   const bin = fixture('parameter.bin');
 
@@ -223,7 +229,7 @@ describe('what a folder may hold', () => {
   test('a damaged model.safetensors does not fall through to another file', () =>
     expectError(() => loadWeights(memoryFolder({ 'model.safetensors': new Uint8Array(), 'pytorch_model.bin': bin })), {
       code: 'TRUNCATED',
-      file: 'model.safetensors',
+      file: 'memory/model.safetensors',
     }));
   test('the signal reaches the folder, and an abort ends it', async () => {
     const abort = new AbortController();

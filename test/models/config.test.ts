@@ -191,6 +191,12 @@ describe('MobileNetV2Config', () => {
     },
   );
 
+  it.each(['5', '"MobileNetV2Model"', '[5]', '{}'])('architectures: %s is refused, null is none', async (value) => {
+    const error = await refusal(() => read(`{"architectures":${value}}`));
+    expect(error).toMatchObject({ code: 'CONFIG', tensor: 'architectures', file: 'some/model/config.json' });
+    expect((await read('{"architectures":null}')).architectures).toBeNull();
+  });
+
   it('num_labels can be set, as in transformers', () => {
     const config = new MobileNetV2Config({ id2label: { 0: 'a', 1: 'b' } });
     config.num_labels = 2;

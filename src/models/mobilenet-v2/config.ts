@@ -149,6 +149,7 @@ export class MobileNetV2Config {
       if (!check(value)) throw refusal(name, `expected ${expected}, got ${show(value)}`, file);
       (this as Record<string, unknown>)[name] = value;
     }
+    checkArchitectures(rest.architectures, file);
     for (const [name, value] of Object.entries(rest)) {
       if (!Object.hasOwn(FIELDS, name) && value !== undefined) this.extra[name] = value;
     }
@@ -283,6 +284,13 @@ function jsonValue(value: unknown): unknown {
 function refusal(field: string, message: string, file: string | undefined, code: ErrorCode = 'CONFIG'): MobileNetError {
   const where = file === undefined ? '' : ` in ${file}`;
   return new MobileNetError(code, `${field}: ${message}${where}`, { file, tensor: field });
+}
+
+/** Read here and by transformers as a list; what is not one would fail there, far from its cause. */
+function checkArchitectures(value: unknown, file: string | undefined): void {
+  if (value === undefined || value === null) return;
+  if (Array.isArray(value) && value.every((name) => typeof name === 'string')) return;
+  throw refusal('architectures', `expected a list of names, got ${show(value)}`, file);
 }
 
 function checkLabels(numLabels: unknown, id2label: unknown, file: string | undefined): Record<number, string> {
