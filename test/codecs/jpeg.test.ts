@@ -269,6 +269,20 @@ describe('malformed', () => {
     );
   });
 
+  it('tables that are left out are the standard’s in every scan', async () => {
+    // DC 0 and the end of the block: 00 1010 in the tables of luma, 00 00 in those of chroma.
+    const scan = (id: number, slots: number, data: number) => bytesOf(segment(0xda, [1, id, slots, 0, 63, 0]), [data]);
+    const bytes = bytesOf(
+      joinParts(colour.slice(0, 3)),
+      scan(1, 0x00, 0b00101011),
+      scan(2, 0x11, 0b00001111),
+      scan(3, 0x11, 0b00001111),
+      [0xff, 0xd9],
+    );
+    expect((await pixelsOf(bytes)).data).toEqual(new Array(8 * 8 * 3).fill(128));
+    expect((await jpegJs.decodeJpeg(bytes, 'three scans')).data[0]).toBe(128);
+  });
+
   it('what libjpeg takes is not refused', async () => {
     for (const data of [[], [0xff, 0xd9]])
       expect(await pixelsOf(replacing(plain, 'data', data))).toMatchObject({ width: 8 });

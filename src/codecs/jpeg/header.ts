@@ -469,7 +469,7 @@ class JpegWalk {
     return scanned;
   }
 
-  /** As libjpeg-turbo (jstdhuff.c): before the first scan, a table that is not there is the standard's. */
+  /** As libjpeg-turbo (jstdhuff.c): of a sequential picture, a table that is not there is the standard's. */
   #huffmanTable(slot: number, { progressive }: Frame, at: number): Uint8Array {
     const known = this.#huffman.get(slot);
     const name = `Huffman table ${slot < 16 ? 'DC' : 'AC'} ${slot & 15}`;
@@ -477,7 +477,7 @@ class JpegWalk {
       const isSound = slot >= 16 || known.subarray(17).every((size) => size < 16);
       return isSound ? known : this.#refuse(at, `SOS: ${name} has a symbol above 15`);
     }
-    const standard = progressive || this.#scans.length > 0 ? undefined : standardTable(slot);
+    const standard = progressive ? undefined : standardTable(slot);
     if (standard === undefined) this.#refuse(at, `SOS: expected ${name}, there is none (DHT)`);
     this.#huffman.set(slot, standard);
     this.#standard.add(slot);
