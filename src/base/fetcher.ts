@@ -6,6 +6,7 @@ import { asBytes } from './brands.js';
 import { join } from './bytes.js';
 import { env } from './env.js';
 import { expected, MobileNetError } from './errors.js';
+import { IdleTimeout } from './idle.js';
 
 const LONGEST_NAME = 200;
 
@@ -51,14 +52,23 @@ interface ReadOptions {
 /** The bytes of a picture by URL; errors call it by the address. @throws MobileNetError NOT_FOUND, IO, LIMIT */
 export async function readUrl(url: string | URL, address: string, most: number): Promise<Uint8Array> {
   const file = nameOf(address);
-  const { body, headers } = checkAnswer(await requestFile(url, file), file);
+  const idle = new IdleTimeout(
+    undefined,
+    (message) => new MobileNetError('IO', `${file}: ${message}; env.network.timeout can be raised`, { file }),
+  );
+  const { signal } = idle;
   try {
-    checkBytes(Number(headers.get('content-length')), file, most);
-  } catch (error) {
-    body?.cancel().catch(() => {}); // gives back the connection
-    throw error;
+    const { body, headers } = checkAnswer(await requestFile(url, file, signal), file);
+    try {
+      checkBytes(Number(headers.get('content-length')), file, most);
+    } catch (error) {
+      body?.cancel().catch(() => {}); // gives back the connection
+      throw error;
+    }
+    return await readStream(body ?? [], file, most, undefined, { signal, onChunk: () => idle.touch() });
+  } finally {
+    idle.close();
   }
-  return readStream(body ?? [], file, most);
 }
 
 /** Throws LIMIT for more bytes than the limit of a name allows. */

@@ -26,6 +26,10 @@ export const SHIPPED = {
   segmentation: 'deeplabv3_mobilenet_v2_0.5_513',
 } as const;
 
+/** Bytes that a file of a model may have. */
+export const mostBytes = (file: string): number =>
+  file.endsWith('.json') ? env.limits.jsonBytes : env.limits.weightsBytes;
+
 /**
  * A file of a model, within the limit for its kind, whether or not the folder checks that itself.
  * @param most bytes that it may have
@@ -35,7 +39,7 @@ export async function readModelFile(
   folder: Folder,
   file: string,
   signal?: AbortSignal,
-  most = file.endsWith('.json') ? env.limits.jsonBytes : env.limits.weightsBytes,
+  most = mostBytes(file),
 ): Promise<Uint8Array | undefined> {
   const bytes = asBytes(await folder.read(file, signal, most)); // a folder of the caller's may give those of another realm
   if (bytes !== undefined) {

@@ -37,6 +37,7 @@ export async function runJob(job: Job): Promise<void> {
   const output = new Output(progress, { ...flags, format: formatOf(flags), columns });
   const { onWarning } = env;
   env.onWarning = (message) => output.note(inFlags(message));
+  if (lookAhead.remark !== undefined) output.note(lookAhead.remark);
   try {
     for (let at = 0; at < pictures.length; at += batchSize) {
       const batch = pictures.slice(at, at + batchSize);

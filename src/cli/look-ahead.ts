@@ -26,6 +26,8 @@ const MOST_THREADS = 8;
 const AHEAD = 2;
 
 export class LookAhead {
+  /** What the user should know. */
+  readonly remark: string | undefined;
   readonly #pictures: readonly Picture[];
   readonly #threads: PictureThreads;
   /** Pictures to begin before they are asked for; 0 without threads. */
@@ -45,8 +47,16 @@ export class LookAhead {
     const wanted = threads === 'auto' ? Math.min(availableParallelism(), MOST_THREADS) : threads;
     const alone = wanted === 1 || pictures.length < FEWEST_PICTURES;
     const count = alone ? 0 : Math.min(wanted, pictures.length);
-    this.#threads = new PictureThreads(count, new URL('./picture-worker.js', import.meta.url));
-    this.#ahead = AHEAD * count;
+    const program = new URL('./picture-worker.js', import.meta.url);
+    try {
+      this.#threads = new PictureThreads(count, program);
+      this.#ahead = AHEAD * count;
+    } catch (cause) {
+      // Node's permission model and a limit of the system may forbid them. The main thread gives the same results, later.
+      this.remark = `no threads can be started (${(cause as Error).message}); one does all, which takes longer`;
+      this.#threads = new PictureThreads(0, program);
+      this.#ahead = 0;
+    }
   }
 
   /**

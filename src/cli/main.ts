@@ -29,7 +29,7 @@ export async function main(args: readonly string[]): Promise<void> {
   forgetInputs();
   try {
     const program = await makeProgram(session, args[0]);
-    await program.parseAsync(args, { from: 'user' });
+    await session.untilStopped(program.parseAsync(args, { from: 'user' }));
   } catch (error) {
     if (error instanceof Stopped) leave(session.exitCode);
     else if (error instanceof CommanderError) session.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
@@ -90,6 +90,11 @@ function describeOption({ description, argChoices, defaultValue, defaultValueDes
   return `${description}${choices}${shown === undefined ? '' : ` (default: ${shown})`}`;
 }
 
+/** A stream of Node over a pipe. */
+interface Piped {
+  _handle?: { setBlocking?(blocking: boolean): unknown };
+}
+
 /** A reader such as `head` may close the pipe early: that is not an error. */
 function listenToOutput(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -97,9 +102,15 @@ function listenToOutput(): void {
     process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed);
   });
   process.stderr.on('error', () => {}); // there is no one left to tell
+  // Node writes to pipes and waits for their readers inside the system, where it hears no signal.
+  for (const stream of [process.stdout, process.stderr]) (stream as Piped)._handle?.setBlocking?.(false);
 }
+
+/** Milliseconds that the output may take to be through: its reader may have stopped reading. */
+const LEAVE_MS = 300;
 
 /** Ends a process that may still wait for standard input or the network, once the output is through. */
 function leave(exitCode: number): void {
   process.stdout.write('', () => process.exit(exitCode));
+  setTimeout(() => process.exit(exitCode), LEAVE_MS);
 }

@@ -5,6 +5,9 @@ import { EXIT } from './errors.js';
 /** Exit codes as a shell has them for a process that ended by the signal. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
+/** Milliseconds of that moment. */
+const GRACE_MS = 300;
+
 /** Thrown at the next safe place after a signal: between two batches, or while waiting for a file or the network. */
 export class Stopped extends Error {}
 
@@ -26,6 +29,24 @@ export class Session {
   /** Aborted with Stopped when the run is to end: for downloads, and for work that would hold the thread. */
   get signal(): AbortSignal {
     return this.#stop.signal;
+  }
+
+  /**
+   * The result of the whole run. What in it hears a signal by itself has a moment to end in order, as an array of JSON does;
+   * whatever does not, such as a wait for a list of pictures, is left.
+   */
+  async untilStopped<T>(run: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      this.signal.addEventListener('abort', () => {
+        timer = setTimeout(() => reject(this.signal.reason), GRACE_MS);
+      });
+    });
+    try {
+      return await Promise.race([run, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** The promise's result, or Stopped, whichever is first. */

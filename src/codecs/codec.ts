@@ -5,6 +5,7 @@ import type { DecodedImage } from '../base/pixels.js';
 /** A codec that is loaded when it is first needed. @throws MobileNetError UNSUPPORTED, naming it, where it is not there */
 export async function loadCodec<T>(codec: Promise<T>, format: string, packageName: string, file: string): Promise<T> {
   return codec.catch((cause) => {
+    if (cause instanceof MobileNetError) throw cause; // a want of the system, for the moment
     throw new MobileNetError(
       'UNSUPPORTED',
       `${file}: the codec for ${format}, ${packageName}, cannot be loaded; install it (npm install ${packageName}) or, in a page, bundle it (${(cause as Error)?.message ?? cause})`,

@@ -2,9 +2,11 @@
 import { unlessAborted } from '../base/abort.js';
 import { env } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
+import type { IdleTimeout } from '../base/idle.js';
 import { isJsonObject, type JsonValue, parseJson } from '../base/json.js';
+import { checkFileBytes } from '../base/limits.js';
 import { fileUrl, isCommit, type Remote } from './names.js';
-import { accept, discard, failed, get, type IdleTimeout, RetryableError, withTries } from './request.js';
+import { accept, discard, failed, get, RetryableError, withTries } from './request.js';
 
 /** What is known of a file before its first byte. */
 export interface FileFacts {
@@ -42,12 +44,14 @@ interface Download extends FileFacts {
   first?: Response | undefined;
   onProgress?(loaded: number, total: number): void;
   signal?: AbortSignal | undefined;
+  /** Bytes the file may have, whatever its size is said to be. */
+  most: number;
 }
 
 /**
  * Fills the sink. What breaks off is continued where it ended, by a request for the rest.
  * @returns false where the model has no such file
- * @throws MobileNetError IO, AUTH, NOT_FOUND, HASH (longer or shorter than its size)
+ * @throws MobileNetError IO, AUTH, NOT_FOUND, LIMIT, HASH (longer or shorter than its size)
  */
 export async function download({
   remote,
@@ -58,8 +62,13 @@ export async function download({
   size,
   onProgress,
   signal,
+  most,
 }: Download): Promise<boolean> {
   const what = `${remote.repo}/${file}`;
+  if (size !== undefined && size > most) {
+    discard(first);
+    checkFileBytes(size, most, what);
+  }
   let begun = first;
   return withTries(what, signal, async (timer) => {
     const from = begun === undefined ? sink.length : 0;
@@ -72,6 +81,7 @@ export async function download({
     const left = Number(response.headers.get('content-length') ?? Number.NaN);
     const total = size ?? (response.headers.has('content-encoding') ? Number.NaN : sink.length + left);
     for await (const chunk of chunksOf(response, timer)) {
+      checkFileBytes(sink.length + chunk.length, most, what); // leaving the loop ends the answer
       await sink.write(chunk);
       if (size !== undefined && sink.length > size) {
         discard(response);

@@ -4,9 +4,8 @@
  */
 import { env } from '../base/env.js';
 import { listNames, MobileNetError } from '../base/errors.js';
-import type { Folder } from '../base/folder.js';
+import { type Folder, mostBytes } from '../base/folder.js';
 import type { HubOptions, ResponseCache } from '../base/hub-options.js';
-import { checkFileBytes } from '../base/limits.js';
 import { FileProgress } from '../base/progress.js';
 import { conversionOf, download, type FileFacts, hashLike, type Listing, list, wrongHash } from './download.js';
 import { checkFile, checkRevision, fileUrl, isCommit, isOptional, makeRemote, type Remote } from './names.js';
@@ -65,7 +64,6 @@ export async function responseFolder(repo: string, options: HubOptions, host: st
     commit ??= known?.commit;
     const facts = known?.files.get(file);
     if (known !== undefined && facts === undefined) return undefined;
-    checkFileBytes(facts?.size ?? 0, most, `${repo}/${file}`);
     progress.step('download', file);
     const order = { remote, file, revision: commit ?? revision, progress, signal: caller, most };
     const bytes = await receive({ ...order, ...facts });
@@ -80,7 +78,7 @@ export async function responseFolder(repo: string, options: HubOptions, host: st
 
   return {
     name: repo,
-    async read(file, caller = signal, most = Number.POSITIVE_INFINITY) {
+    async read(file, caller = signal, most = mostBytes(file)) {
       checkFile(file);
       caller?.throwIfAborted();
       const own = await local?.read(file, caller, most).catch(() => undefined);
@@ -127,7 +125,7 @@ interface Order extends FileFacts {
 }
 
 /** A file in memory. */
-async function receive({ progress, most, ...order }: Order): Promise<Uint8Array<ArrayBuffer> | undefined> {
+async function receive({ progress, ...order }: Order): Promise<Uint8Array<ArrayBuffer> | undefined> {
   let chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
   const sink = {
@@ -137,7 +135,6 @@ async function receive({ progress, most, ...order }: Order): Promise<Uint8Array<
     async write(chunk: Uint8Array) {
       chunks.push(chunk as Uint8Array<ArrayBuffer>);
       length += chunk.length;
-      checkFileBytes(length, most, `${order.remote.repo}/${order.file}`);
     },
     async restart() {
       chunks = [];

@@ -2,6 +2,7 @@
 import { unlessAborted } from '../base/abort.js';
 import { env } from '../base/env.js';
 import { MobileNetError } from '../base/errors.js';
+import { IdleTimeout } from '../base/idle.js';
 import type { Remote } from './names.js';
 
 /** A failure that may not happen again: worth another try. */
@@ -9,44 +10,9 @@ export class RetryableError extends Error {
   /** Milliseconds the server asks us to wait. */
   readonly after: number | undefined;
 
-  constructor(message: string, { after, cause }: { after?: number; cause?: unknown } = {}) {
+  constructor(message: string, { after, cause }: { after?: number | undefined; cause?: unknown } = {}) {
     super(message, { cause });
     this.after = after;
-  }
-}
-
-/** Ends a try when its caller aborts, or when nothing has come for `env.network.timeout`. */
-export class IdleTimeout {
-  readonly #abort = new AbortController();
-  readonly #caller: AbortSignal | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(caller: AbortSignal | undefined) {
-    caller?.throwIfAborted();
-    this.#caller = caller;
-    caller?.addEventListener('abort', this.#giveUp);
-    this.touch();
-  }
-
-  readonly #giveUp = () => this.#abort.abort(this.#caller?.reason);
-
-  get signal(): AbortSignal {
-    return this.#abort.signal;
-  }
-
-  /** Something has come: the time starts anew. */
-  touch(): void {
-    clearTimeout(this.#timer);
-    const { timeout } = env.network;
-    this.#timer = setTimeout(
-      () => this.#abort.abort(new RetryableError(`nothing came for ${timeout / 1000} s`)),
-      timeout,
-    );
-  }
-
-  close(): void {
-    clearTimeout(this.#timer);
-    this.#caller?.removeEventListener('abort', this.#giveUp);
   }
 }
 
@@ -64,7 +30,7 @@ export async function withTries<T>(
   attempts = env.network.attempts,
 ): Promise<T> {
   for (let n = 1; ; n++) {
-    const timer = new IdleTimeout(caller);
+    const timer = new IdleTimeout(caller, (message) => new RetryableError(message));
     try {
       return await work(timer);
     } catch (error) {
@@ -164,6 +130,15 @@ export function discard(response: Response | undefined): void {
 /** Answers that may be different a moment later. */
 const RETRYABLE_STATUS = new Set([408, 429, 500, 502, 503, 504]);
 
+/** Milliseconds of a Retry-After: seconds, or the time at which to come again; undefined for anything else. */
+function waitOf(text: string | null): number | undefined {
+  if (text === null) return undefined;
+  if (/^\s*\d+\s*$/.test(text)) return Number(text) * 1000;
+  // A date begins with the day of the week. Other text may be a date for this function, such as "-1".
+  const time = /^\s*[A-Z][a-z]{2}/.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(time) ? undefined : Math.max(0, time - Date.now());
+}
+
 /**
  * Whether the answer holds what was asked for; false where the model has no such file.
  * @throws MobileNetError AUTH, NOT_FOUND (no such model or revision), IO; RetryableError
@@ -176,8 +151,7 @@ export function accept(response: Response, { repo, host, token }: Remote, what: 
   if (response.ok) refuse(what, 'a web page in place of the file; is this network behind a login?');
   const error = headers.get('x-error-code');
   if (RETRYABLE_STATUS.has(status)) {
-    const after = Number(headers.get('retry-after') ?? Number.NaN);
-    throw new RetryableError(`the hub answers ${status}`, Number.isFinite(after) ? { after: after * 1000 } : {});
+    throw new RetryableError(`the hub answers ${status}`, { after: waitOf(headers.get('retry-after')) });
   }
   const remedy =
     token === undefined ? 'a private or gated model needs a token (HF_TOKEN)' : 'or the token may not read it';

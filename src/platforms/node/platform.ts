@@ -9,15 +9,24 @@ import { type OpenOptions, openByName, within } from '../../hub/open.js';
 import { openShippedFolder, readKernels } from '../shipped.js';
 import { fetchHere } from './fetch.js';
 import { isFolder, openLocalFolder, readPicture, writeFolder } from './files.js';
+import { lazy } from './modules.js';
 
 const openLocal = async (path: string, options: OpenOptions) =>
   withProgress(within(await openLocalFolder(path, options.named), options.subfolder), options);
 
 const host = (): string => env.remoteHost ?? process.env.HF_ENDPOINT ?? '';
 
-const openHub = async (name: string, options: HubOptions) => (await import('./hub/folder.js')).hubFolder(name, options);
+const hub = lazy(() => import('./hub/folder.js'));
+const pngDecoder = lazy(() => import('../../codecs/png/decode.js'));
+const pngEncoder = lazy(() => import('./png.js'));
+const jpegDecoder = lazy(() => import('../../codecs/jpeg/decode.js'));
+const jpegJs = lazy(() => import('../../codecs/jpeg/jpeg-js.js'));
+const zlib = lazy(() => import('./inflate.js'));
+const workers = lazy(() => import('./workers.js'));
 
-const loadJpegJs = (file: string) => loadCodec(import('../../codecs/jpeg/jpeg-js.js'), 'JPEG', 'jpeg-js', file);
+const openHub = async (name: string, options: HubOptions) => (await hub()).hubFolder(name, options);
+
+const loadJpegJs = (file: string) => loadCodec(jpegJs(), 'JPEG', 'jpeg-js', file);
 
 export const nodePlatform: Platform = {
   openFolder: (path, options = {}) => openByName(path, options, { open: openLocal, isFolder, host, openHub }),
@@ -25,20 +34,16 @@ export const nodePlatform: Platform = {
   fetch: fetchHere,
   readFile: readPicture,
   writeFolder,
-  decodePng: async (bytes, file, options) =>
-    (await import('../../codecs/png/decode.js')).decodePng(bytes, file, options),
+  decodePng: async (bytes, file, options) => (await pngDecoder()).decodePng(bytes, file, options),
   decodeJpeg: async (bytes, file, options) =>
-    (await import('../../codecs/jpeg/decode.js')).decodeJpeg(bytes, file, {
-      ...options,
-      plain: () => loadJpegJs(file),
-    }),
-  inflate: async (bytes, format, most) => (await import('./inflate.js')).inflate(bytes, format, most),
+    (await jpegDecoder()).decodeJpeg(bytes, file, { ...options, plain: () => loadJpegJs(file) }),
+  inflate: async (bytes, format, most) => (await zlib()).inflate(bytes, format, most),
   async *inflateInPieces(bytes) {
-    yield* (await import('./inflate.js')).inflateInPieces(bytes);
+    yield* (await zlib()).inflateInPieces(bytes);
   },
   readKernels,
   parallelism: availableParallelism,
-  startWorker: async (source, task, onExit) => (await import('./workers.js')).startWorker(source, task, onExit),
-  encodePng: async (image) => (await loadCodec(import('./png.js'), 'PNG', 'pngjs', 'image')).encodePng(image),
+  startWorker: async (source, task, onExit) => (await workers()).startWorker(source, task, onExit),
+  encodePng: async (image) => (await loadCodec(pngEncoder(), 'PNG', 'pngjs', 'image')).encodePng(image),
   encodeJpeg: async (image, quality) => (await loadJpegJs('image')).encodeJpeg(image, quality),
 };

@@ -3,7 +3,7 @@
  * writes. Such a wait inside the system hears no signal and outlives `process.exit`, so nothing here waits there: what has
  * nothing to give yet is asked again later.
  */
-import { constants, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MobileNetError } from '../../base/errors.js';
@@ -11,7 +11,7 @@ import { checkBytes } from '../../base/fetcher.js';
 import { checkFileBytes } from '../../base/limits.js';
 
 /** Windows has no such flag, and no such pipes. */
-export const READ_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+const READ_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /** Files that are open at once, however many are asked for: the limit of a process may be as low as 256. */
 const MOST_OPEN = 64;
@@ -77,6 +77,19 @@ function notPlain(found: Stats, file: string): MobileNetError {
 function kindOf(found: Stats): string {
   if (found.isFIFO()) return 'a pipe';
   return found.isSocket() ? 'a socket' : 'a device';
+}
+
+/** The text of a small plain file, at once; undefined for a longer one, or what is no plain file. @throws the system's errors */
+export function readSmall(path: string, most: number): string | undefined {
+  const descriptor = openSync(path, READ_FLAGS);
+  try {
+    if (!fstatSync(descriptor).isFile()) return undefined;
+    const bytes = Buffer.alloc(most + 1);
+    const length = readSync(descriptor, bytes, 0, bytes.length, 0);
+    return length > most ? undefined : bytes.toString('utf8', 0, length);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 const CHUNK = 2 ** 16;

@@ -18,6 +18,8 @@ export interface BlobOrder {
   size: number | undefined;
   /** An answer that has begun already. */
   first: Response | undefined;
+  /** Bytes the file may have. */
+  most: number;
   onProgress(loaded: number, total: number): void;
   signal: AbortSignal | undefined;
 }

@@ -1,10 +1,10 @@
 /** What the environment says of the hub: the variables of Python's huggingface_hub, read when they are needed. */
-import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { env } from '../../../base/env.js';
 import { MobileNetError } from '../../../base/errors.js';
 import type { HubOptions } from '../../../base/hub-options.js';
+import { readSmall } from '../reading.js';
 
 const variable = (...names: string[]): string | undefined =>
   names.map((name) => process.env[name]).find((value) => value !== undefined && value !== '');
@@ -51,10 +51,13 @@ export function tokenOf({ token }: HubOptions): string | undefined {
   return undefined;
 }
 
+/** Bytes of a file with a token, which takes 37. */
+const LONGEST_TOKEN = 4096;
+
 /** What `hf auth login` has stored. */
 function storedToken(): string | undefined {
   try {
-    return readFileSync(path(variable('HF_TOKEN_PATH') ?? join(home(), 'token')), 'utf8').trim();
+    return readSmall(path(variable('HF_TOKEN_PATH') ?? join(home(), 'token')), LONGEST_TOKEN)?.trim();
   } catch {
     return undefined;
   }

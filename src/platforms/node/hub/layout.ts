@@ -14,13 +14,17 @@
  * that names it, a blob before the link to it, and whatever has content is written aside and renamed.
  */
 import { randomBytes } from 'node:crypto';
-import { copyFile, mkdir, readFile, readlink, rename, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readlink, rename, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { isCommit } from '../../../hub/names.js';
+import { readWhole } from '../reading.js';
 
 /** Marks our own unfinished files; Python's are `<etag>.1a2b3c4d.incomplete`. */
 const OWN = '.mv2-';
 export const UNFINISHED = '.incomplete';
+
+/** Bytes of a file that names a commit, which takes 40. */
+const LONGEST_REF = 1024;
 
 export class RepoCache {
   /** All models. */
@@ -62,8 +66,10 @@ export class RepoCache {
   /** The commit a revision was last seen at. */
   async commitOf(revision: string): Promise<string | undefined> {
     if (isCommit(revision)) return revision;
-    const text = await readFile(join(this.folder, 'refs', revision), 'utf8').catch(() => '');
-    return isCommit(text.trim()) ? text.trim() : undefined;
+    const path = join(this.folder, 'refs', revision);
+    const bytes = await readWhole(path, undefined, LONGEST_REF).catch(() => undefined);
+    const text = new TextDecoder().decode(bytes).trim();
+    return isCommit(text) ? text : undefined;
   }
 
   /** The path of a file of a snapshot, if it is there. */

@@ -1,6 +1,7 @@
 /** A model of the hub in the cache: where a file of it lies, downloaded if it must be. */
 
 import { listNames, MobileNetError } from '../../../base/errors.js';
+import { mostBytes } from '../../../base/folder.js';
 import type { HubOptions } from '../../../base/hub-options.js';
 import { isJsonObject, parseJson } from '../../../base/json.js';
 import { FileProgress } from '../../../base/progress.js';
@@ -78,11 +79,11 @@ export class HubModel {
    * The path of a file; undefined where the model has none, or where nobody can be asked.
    * @throws MobileNetError PATH_ESCAPE, NOT_FOUND, AUTH, IO, HASH
    */
-  async locate(file: string, signal = this.#options.signal): Promise<string | undefined> {
+  async locate(file: string, signal = this.#options.signal, most = mostBytes(file)): Promise<string | undefined> {
     checkFile(file);
     signal?.throwIfAborted();
     this.#progress.step('initiate', file);
-    const path = await this.#locate(file, signal).catch((cause) => {
+    const path = await this.#locate(file, signal, most).catch((cause) => {
       throw isSystemError(cause) ? systemError(cause, `${this.repo}/${file} in ${this.cache.root}`) : cause;
     });
     if (path !== undefined) this.#progress.step('done', file);
@@ -91,7 +92,7 @@ export class HubModel {
 
   /** The content of a file, checked against its hash. @throws as `locate` */
   async read(file: string, signal = this.#options.signal, most?: number): Promise<Uint8Array | undefined> {
-    const path = await this.locate(file, signal);
+    const path = await this.locate(file, signal, most);
     if (path === undefined) {
       if (this.#offline !== undefined && !isOptional(file)) await this.#refuseMissing(file);
       return undefined;
@@ -106,7 +107,7 @@ export class HubModel {
     return bytes;
   }
 
-  async #locate(file: string, signal: AbortSignal | undefined): Promise<string | undefined> {
+  async #locate(file: string, signal: AbortSignal | undefined, most: number): Promise<string | undefined> {
     let answer: Answer | undefined;
     while (this.#commit === undefined && this.#offline === undefined) {
       if (this.#opening === undefined) {
@@ -138,7 +139,7 @@ export class HubModel {
       await this.#noteAbsent(commit, file);
       return undefined;
     }
-    return this.#fetch(file, commit, answer as Answer & { etag: string }, force, signal);
+    return this.#fetch(file, commit, answer as Answer & { etag: string }, { force, signal, most });
   }
 
   /** One request: of a large file the redirect alone, of a small one the answer, whose body has not been read. */
@@ -206,8 +207,7 @@ export class HubModel {
     file: string,
     commit: string,
     { etag, size, response }: Answer & { etag: string },
-    force: boolean,
-    signal: AbortSignal | undefined,
+    { force, signal, most }: { force: boolean; signal: AbortSignal | undefined; most: number },
   ): Promise<string> {
     const { cache, remote } = this;
     try {
@@ -219,7 +219,7 @@ export class HubModel {
           this.#progress.step('download', file);
           const onProgress = (loaded: number, total: number) => this.#progress.update(file, loaded, total);
           const first = waited ? undefined : response;
-          const order = { remote, cache, file, revision: commit, etag, size, first, onProgress, signal };
+          const order = { remote, cache, file, revision: commit, etag, size, first, most, onProgress, signal };
           if (!(await fetchBlob(order))) {
             throw new MobileNetError(
               'NOT_FOUND',
@@ -271,7 +271,7 @@ export class HubModel {
     for (const name of ['model.safetensors.index.json', 'pytorch_model.bin.index.json']) {
       const path = commit === undefined ? undefined : await this.cache.find(commit, folder + name);
       if (path === undefined) continue;
-      const index = parseJson(await readWhole(path, undefined), { file: name, code: 'BAD_HEADER' });
+      const index = parseJson(await readWhole(path, undefined, mostBytes(name)), { file: name, code: 'BAD_HEADER' });
       const map = isJsonObject(index) && isJsonObject(index.weight_map) ? Object.values(index.weight_map) : [];
       return [...new Set(map.filter((each) => typeof each === 'string'))].map((shard) => folder + shard);
     }
