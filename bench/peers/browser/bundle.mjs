@@ -23,7 +23,7 @@ export async function bundle(file, ours, source = PEERS) {
   const contents = `
     import * as engine from ${path(`engines/${file}.mjs`)};
     import { expose } from ${path('frame.mjs')};
-    ${file === 'ours' ? `import * as library from 'mobilenet-v2';` : 'const library = undefined;'}
+    ${file.startsWith('ours') ? `import * as library from 'mobilenet-v2';` : 'const library = undefined;'}
     expose(engine, library);`;
   const { outputFiles } = await build({
     stdin: { contents, resolveDir: ours },
