@@ -4,10 +4,11 @@
  */
 import { readFile } from 'node:fs/promises';
 import { MobileNetV2ImageProcessor, RawImage } from 'mobilenet-v2';
+import { emitEntropy } from '../dist/codecs/jpeg/entropy/passes.js';
 import { NATURAL_ORDER, STATE_BYTES, ZIGZAG } from '../dist/codecs/jpeg/entropy/state.js';
 import { readJpeg } from '../dist/codecs/jpeg/header.js';
 import { DecoderMemory } from '../dist/codecs/jpeg/memory.js';
-import { emitDecoder } from '../dist/codecs/jpeg/module.js';
+import { emitSamples } from '../dist/codecs/jpeg/samples/emit.js';
 import { Reconstruction } from '../dist/codecs/jpeg/samples/reconstruction.js';
 import { Scans } from '../dist/codecs/jpeg/scans.js';
 import { i32, i64, ModuleBuilder } from '../dist/tensor/wasm/assembler.js';
@@ -67,7 +68,10 @@ function halvesOf(jpeg) {
   const layout = readJpeg(jpeg, 'picture');
   const memory = new DecoderMemory(STATE_BYTES);
   memory.bytes.set(NATURAL_ORDER, ZIGZAG);
-  const module = new WebAssembly.Module(emitDecoder());
+  const builder = new ModuleBuilder({ initial: 1 });
+  emitEntropy(builder);
+  emitSamples(builder);
+  const module = new WebAssembly.Module(builder.encode());
   const { exports } = new WebAssembly.Instance(module, { env: { memory: memory.memory } });
   const decode = (sink) => {
     memory.clear();
