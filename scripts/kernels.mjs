@@ -11,6 +11,9 @@ const dist = resolve(process.argv[2] ?? 'dist');
 const { emitKernels, KERNEL_FORMS, kernelsFile } = await import(pathToFileURL(join(dist, 'layers/wasm-module.js')));
 for (const form of KERNEL_FORMS) writeFileSync(join(dist, kernelsFile(form)), emitKernels(form));
 
+const { DECODER_FILE, emitDecoder } = await import(pathToFileURL(join(dist, 'codecs/jpeg/module.js')));
+writeFileSync(join(dist, DECODER_FILE), emitDecoder());
+
 /** What every form is to TypeScript where it can be imported: the type of `wasmModule`. */
 const TYPES = `/** The emitted kernels, compiled: hand them in as \`wasmModule\`. */
 declare const kernels: WebAssembly.Module;

@@ -39,6 +39,7 @@ const KERNELS: Record<string, () => URL> = {
   'kernels-relaxed.wasm': () => new URL('../kernels-relaxed.wasm', import.meta.url),
   'kernels-shared.wasm': () => new URL('../kernels-shared.wasm', import.meta.url),
   'kernels-shared-relaxed.wasm': () => new URL('../kernels-shared-relaxed.wasm', import.meta.url),
+  'jpeg.wasm': () => new URL('../jpeg.wasm', import.meta.url),
 };
 
 /**

@@ -1,8 +1,10 @@
 /** The forms in which the kernels come: emitted, from the package's files, compiled by the caller, or not at all. */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { env } from '../../src/base/env.js';
+import { emitDecoder } from '../../src/codecs/jpeg/module.js';
 import { emitKernels, KERNEL_FORMS, kernelsFile, relaxedProbe } from '../../src/layers/wasm-module.js';
 import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
 import { MobileNetV2ForImageClassification } from '../../src/models/mobilenet-v2/image-classification.js';
@@ -52,7 +54,10 @@ describe('kernels', () => {
 
   it('a module of something else is refused by name', () => {
     const wasmModule = new WebAssembly.Module(Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
-    expect(() => makeEngine('wasm', { wasmModule })).toThrowError(/wasmModule: expected .*kernels.wasm/);
+    const decoder = new WebAssembly.Module(emitDecoder());
+    for (const other of [wasmModule, decoder]) {
+      expect(() => makeEngine('wasm', { wasmModule: other })).toThrowError(/wasmModule: expected .*kernels.wasm/);
+    }
   });
 });
 

@@ -1,4 +1,5 @@
 /** The emitted functions of the decoder: one module on one memory, compiled once. */
+import { env } from '../../base/env.js';
 import { ModuleBuilder } from '../../tensor/wasm/assembler.js';
 import { emitEntropy } from './entropy/passes.js';
 import { NATURAL_ORDER, STATE_BYTES, ZIGZAG } from './entropy/state.js';
@@ -14,7 +15,10 @@ export interface Decoder {
   readonly exports: Exports;
 }
 
-function emitDecoder(): Uint8Array<ArrayBuffer> {
+/** The file of the package that holds the same bytes (scripts/kernels.mjs writes it): emitting them takes longer than a small picture. */
+export const DECODER_FILE = 'jpeg.wasm';
+
+export function emitDecoder(): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder({ initial: 1 });
   emitEntropy(module);
   emitSamples(module);
@@ -26,7 +30,8 @@ let idle: Decoder | undefined;
 
 /** Undefined where WebAssembly, or its vectors, may not be compiled. */
 function compile(): Promise<WebAssembly.Module | undefined> {
-  compiling ??= (async () => WebAssembly.compile(emitDecoder()))().catch(() => undefined);
+  compiling ??= (async () =>
+    WebAssembly.compile((await env.platform.readKernels?.(DECODER_FILE)) ?? emitDecoder()))().catch(() => undefined);
   return compiling;
 }
 

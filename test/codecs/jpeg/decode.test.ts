@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { OpenRows, RowSink } from '../../../src/base/pixels.js';
 import { decodeJpeg } from '../../../src/codecs/jpeg/decode.js';
 import * as jpegJs from '../../../src/codecs/jpeg/jpeg-js.js';
-import { withDecoder } from '../../../src/codecs/jpeg/module.js';
+import { DECODER_FILE, emitDecoder, withDecoder } from '../../../src/codecs/jpeg/module.js';
 import { difference } from '../../helpers/difference.js';
 import { jpeg } from '../../helpers/jpeg-files.js';
 import { expectRefusal } from '../../helpers/pictures.js';
@@ -55,6 +55,11 @@ describe('rows', () => {
       expect(small.data.length).toBe(small.width * small.height * 3);
     }
   });
+});
+
+it('the file of the package holds what is emitted', () => {
+  const file = readFileSync(new URL(`../../../dist/${DECODER_FILE}`, import.meta.url));
+  expect(difference(file, emitDecoder()).max).toBe(0);
 });
 
 describe('memory', () => {

@@ -57,7 +57,7 @@ export function checkModule(module: WebAssembly.Module | undefined): void {
   if (module === undefined) return;
   const ours =
     Object.prototype.toString.call(module) === '[object WebAssembly.Module]' &&
-    WebAssembly.Module.exports(module).length > 0;
+    WebAssembly.Module.exports(module).some(({ name }) => name === 'pointwise');
   const memory =
     ours && WebAssembly.Module.imports(module).some(({ name, kind }) => name === 'memory' && kind === 'memory');
   if (!memory) throw expected('wasmModule', 'kernels.wasm of this package, compiled', module);
