@@ -7,7 +7,7 @@
  * All that `import 'mobilenet-v2'` loads is core.js. It exports whatever its modules do, with the module's number after each
  * name, and the other files have theirs from there, so that a Tensor is a Tensor in all of them.
  */
-import { rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -114,6 +114,12 @@ await build({ ...split, entryPoints: { ...entries, ...later }, plugins: [takeFro
 
 // A thread of its own, which shares core.js and nothing else: parts for two would make many small files.
 await build({ ...split, entryPoints: [join(dist, 'cli/picture-worker.js')], plugins: [takeFromCore, pngjsInside] });
+
+// esbuild's limit breaks no line between imports.
+for (const file of readdirSync(outdir).filter((name) => name.endsWith('.js'))) {
+  const text = readFileSync(join(outdir, file), 'utf8');
+  writeFileSync(join(outdir, file), text.replaceAll('";import{', '";\nimport{'));
+}
 
 // All of it for a page that has no bundler, from a CDN. Not split: one request, and nothing to be found later.
 await build({
