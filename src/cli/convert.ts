@@ -110,7 +110,7 @@ async function refuseSource(from: string, to: string): Promise<void> {
 }
 
 async function readLabels(file: string): Promise<string[]> {
-  const bytes = await readAny(file, file, env.limits.jsonBytes, 'jsonBytes').catch((cause: Error) => {
+  const bytes = await readAny(file, file, env.limits.jsonBytes, { limit: 'jsonBytes' }).catch((cause: Error) => {
     throw unreadable('--labels', file, cause);
   });
   return parseLabels(bytes, file);

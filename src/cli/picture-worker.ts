@@ -2,14 +2,18 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { env } from '../base/env.js';
 import { MobileNetError } from '../base/errors.js';
+import { readPicture } from '../platforms/node/files.js';
 import type { Answer, Order, WorkerStart } from '../platforms/node/picture-threads.js';
 import { nodePlatform } from '../platforms/node/platform.js';
 import { type Preparation, prepareFile } from '../platforms/node/prepare.js';
+import { ReadingMemory } from '../platforms/node/reading.js';
 import { MobileNetV2ImageProcessor } from '../processors/image-processor.js';
 import { type NetworkParts, type Run, runnerOf } from './network-parts.js';
 
 const { limits } = workerData as WorkerStart;
-env.platform = nodePlatform;
+/** Pictures come one after another, and each is done before the next is read. */
+const memory = new ReadingMemory();
+env.platform = { ...nodePlatform, readFile: (path, limit) => readPicture(path, limit, memory) };
 Object.assign(env.limits, limits);
 env.onWarning = (warning) => parentPort!.postMessage({ warning } satisfies Answer);
 

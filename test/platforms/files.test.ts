@@ -15,6 +15,7 @@ import { pathToFileURL } from 'node:url';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SHIPPED } from '../../src/base/folder.js';
 import { openLocalFolder, readPicture, writeFolder } from '../../src/platforms/node/files.js';
+import { ReadingMemory } from '../../src/platforms/node/reading.js';
 import { openShippedFolder } from '../../src/platforms/shipped.js';
 import { webPlatform } from '../../src/platforms/web.js';
 import { ROOT, temporaryFolder } from '../helpers/cli.js';
@@ -140,6 +141,20 @@ describe('openLocalFolder', () => {
 });
 
 describe('readPicture from files', () => {
+  it('reads one file after another into the same memory, whatever their sizes', async () => {
+    const memory = new ReadingMemory();
+    const buffers = new Set<ArrayBufferLike>();
+    for (const size of [900, 3, 0, 1000, 900]) {
+      const path = join(folder, `${size}.bin`);
+      const wanted = Buffer.alloc(size, size % 251);
+      writeFileSync(path, wanted);
+      const bytes = await readPicture(path, LIMIT, memory);
+      expect(Buffer.compare(bytes, wanted)).toBe(0);
+      if (size > 0) buffers.add(bytes.buffer);
+    }
+    expect(buffers.size).toBe(1); // all are smaller than what is read at a time
+  });
+
   it('takes paths and file: URLs, odd names too', async () => {
     const path = join(folder, 'two\nlines %20 #1.png');
     writeFileSync(path, 'abc');

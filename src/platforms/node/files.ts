@@ -6,7 +6,7 @@ import { MobileNetError, show } from '../../base/errors.js';
 import { readUrl } from '../../base/fetcher.js';
 import type { Folder } from '../../base/folder.js';
 import { aboutFile } from '../../base/foreign.js';
-import { readAny, readWhole } from './reading.js';
+import { type ReadingMemory, readAny, readWhole } from './reading.js';
 import { modeOf, temporaryIn } from './temporary.js';
 
 export async function isFolder(path: string): Promise<boolean> {
@@ -100,13 +100,14 @@ function checkInside(file: string): void {
  * The bytes of a picture.
  * @param source a path, or a URL with file:, http:, https:, data: or blob:
  * @param limit bytes it may have; checked before reading where the size is known, and while reading
+ * @param memory for the bytes, which then are valid until the next are read
  * @throws MobileNetError NOT_FOUND, IO (no permission, a folder, no connection), LIMIT
  */
-export async function readPicture(source: string, limit: number): Promise<Uint8Array> {
+export async function readPicture(source: string, limit: number, memory?: ReadingMemory): Promise<Uint8Array> {
   if (/^(https?|data|blob):/i.test(source)) return readUrl(source, source, limit);
   const path = /^file:/i.test(source) ? pathOf(source) : source;
   try {
-    return await readAny(path, source, limit);
+    return await readAny(path, source, limit, { memory });
   } catch (cause) {
     throw systemError(cause, source);
   }

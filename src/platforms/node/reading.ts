@@ -92,6 +92,19 @@ export function readSmall(path: string, most: number): string | undefined {
   }
 }
 
+/**
+ * Memory for one file after another, so that a thread that reads many of them leaves no garbage: it is found late, and a
+ * process of 200 photographs grew by 40 MB. What was read is valid until the next is.
+ */
+export class ReadingMemory {
+  #bytes = new Uint8Array(0);
+
+  of(length: number): Uint8Array {
+    if (this.#bytes.length < length) this.#bytes = new Uint8Array(Math.ceil(length * 1.25));
+    return this.#bytes.subarray(0, length);
+  }
+}
+
 const CHUNK = 2 ** 16;
 /** Milliseconds until what had nothing to give is asked again. */
 const PAUSE = 10;
@@ -101,9 +114,15 @@ const PAUSE = 10;
  * @param name what errors call it
  * @param most bytes it may have; checked before reading where the size is known, and while reading
  * @param limit the name of `most` in `env.limits`
+ * @param memory for a file of known size
  * @throws MobileNetError LIMIT; IO for a folder; the system's errors
  */
-export async function readAny(path: string | Buffer, name: string, most: number, limit?: string): Promise<Uint8Array> {
+export async function readAny(
+  path: string | Buffer,
+  name: string,
+  most: number,
+  { limit, memory }: { limit?: string; memory?: ReadingMemory | undefined } = {},
+): Promise<Uint8Array> {
   return withFile(path, async (handle) => {
     const found = await handle.stat();
     if (found.isDirectory()) {
@@ -116,8 +135,10 @@ export async function readAny(path: string | Buffer, name: string, most: number,
     let length = 0;
     for (;;) {
       const room = Math.min(Math.max(found.size - length + 1, CHUNK), MOST_AT_ONCE);
-      const chunk = await readSome(handle, room);
-      if (chunk.length === 0 && !(awaited && length === 0)) return Buffer.concat(chunks);
+      const chunk = await readSome(handle, length === 0 && memory ? memory.of(room) : new Uint8Array(room));
+      // A plain file comes in one piece, and is not copied.
+      if (chunk.length === 0 && !(awaited && length === 0))
+        return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
       if (chunk.length === 0) await sleep(PAUSE);
       chunks.push(chunk);
       length += chunk.length;
@@ -133,11 +154,10 @@ const hasName = (path: string | Buffer): Promise<boolean> =>
   );
 
 /** What is there by now, waiting until there is something; nothing at the end. */
-async function readSome(handle: FileHandle, room: number): Promise<Uint8Array> {
-  const chunk = new Uint8Array(room);
+async function readSome(handle: FileHandle, chunk: Uint8Array): Promise<Uint8Array> {
   for (;;) {
     try {
-      const { bytesRead } = await handle.read(chunk, 0, room, null);
+      const { bytesRead } = await handle.read(chunk, 0, chunk.length, null);
       return chunk.subarray(0, bytesRead);
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'EAGAIN') throw cause;
