@@ -42,6 +42,10 @@ const PARTS = {
   memory: ['Memory', 'Growth refused at every allocation: OUT_OF_MEMORY, then the same bits in no more memory.'],
   abort: ['Aborts', 'Milliseconds from the abort to its error. The next result has the same bits.'],
   disk: ['Disks, pipes, signals', 'Nothing half-written, no temporary file, whole lines of output.'],
+  system: [
+    'The system',
+    'Calls of the system that fail, the n-th or all from the n-th: the old model or the new one, whole, and the next call right. Signals\nand kills at random moments. Accepted are calls that succeeded all the same.',
+  ],
   'supply-chain': ['Supply chain', 'No network, no other program, no compiled text, no native code.'],
   soak: [
     'Soak',
