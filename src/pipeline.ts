@@ -14,6 +14,7 @@ import { classActivationMap } from './models/mobilenet-v2/class-activation.js';
 import type { MobileNetV2Config } from './models/mobilenet-v2/config.js';
 import { MobileNetV2ForImageClassification } from './models/mobilenet-v2/image-classification.js';
 import { FROM_PRETRAINED_OPTIONS, type FromPretrainedOptions } from './models/mobilenet-v2/model-options.js';
+import { MobileNetV2PreTrainedModel } from './models/mobilenet-v2/pretrained.js';
 import { MobileNetV2ForSemanticSegmentation } from './models/mobilenet-v2/semantic-segmentation.js';
 import { heatmap, layOver } from './processors/heatmap.js';
 import { MobileNetV2ImageProcessor, type ProcessOptions } from './processors/image-processor.js';
@@ -123,6 +124,8 @@ abstract class Pipeline<Model extends { dispose(): void }, Options, Result> exte
 
   constructor(processor: MobileNetV2ImageProcessor, model: Model) {
     super();
+    const ours = processor instanceof MobileNetV2ImageProcessor && model instanceof MobileNetV2PreTrainedModel;
+    if (!ours) throw expected('pipeline', 'an image processor and a model', [processor, model]);
     this.processor = processor;
     this.model = model;
   }
@@ -397,7 +400,7 @@ export async function pipeline<T extends Task>(
   where?: string | Folder | null,
   options: PipelineOptions = {},
 ): Promise<PipelineOf<T>> {
-  if (!Object.hasOwn(TASKS, task)) {
+  if (typeof task !== 'string' || !Object.hasOwn(TASKS, task)) {
     throw expected('task', Object.keys(TASKS).join(', '), task);
   }
   const [Model, TaskPipeline] = TASKS[task];

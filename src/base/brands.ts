@@ -34,6 +34,7 @@ export function asTyped<T extends TypedArray>(value: unknown, ArrayType: TypedAr
 
 /** The same values in memory of their own. (Of a Buffer, which has a `slice` of its own, that would share them.) */
 export function copyOf<T extends TypedArray>(array: T): T {
+  if (array.length === 0) return array; // nothing to copy, or detached, which `slice` would throw for
   return Uint8Array.prototype.slice.call(array) as TypedArray as T;
 }
 
@@ -46,6 +47,16 @@ export function asBytes(value: unknown): Uint8Array | undefined {
 
 function isArrayBuffer(value: unknown): value is ArrayBuffer {
   return brandOf(value) === 'ArrayBuffer';
+}
+
+/** Memory that was transferred. */
+export function isDetached(buffer: ArrayBufferLike): boolean {
+  if (buffer.byteLength > 0) return false;
+  try {
+    return new Uint8Array(buffer).length > 0; // never; of what is detached nothing can be made
+  } catch {
+    return true;
+  }
 }
 
 /** Memory that another thread may change. */

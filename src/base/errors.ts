@@ -81,7 +81,8 @@ export class MobileNetError extends Error {
       message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE - 1)}…` : message,
       cause === undefined ? undefined : { cause },
     );
-    this.name = 'MobileNetError';
+    // Defined, not assigned: a page may have frozen Error.prototype, whose `name` then cannot be assigned over.
+    Object.defineProperty(this, 'name', { value: 'MobileNetError', configurable: true, writable: true });
     this.code = code;
     if (file !== undefined) this.file = file;
     if (tensor !== undefined) this.tensor = tensor;

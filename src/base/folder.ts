@@ -1,5 +1,6 @@
 /** A model's files: the folder they are read from, wherever it lies, and what is checked of each. */
 import { asBytes } from './brands.js';
+import { checkObject } from './check.js';
 import { env, requirePlatform } from './env.js';
 import { expected } from './errors.js';
 import { refuseForeign } from './foreign.js';
@@ -58,6 +59,7 @@ export async function openFolder(
   given: HubOptions = {},
   shipped: string = SHIPPED.classification,
 ): Promise<Folder> {
+  checkObject(given, 'options', 'an object of options');
   // Callers hand in all that they were given; transformers.js says null for what is not.
   const entries = Object.entries(given).filter(([name, value]) => HUB_OPTIONS.includes(name) && value !== null);
   const options: HubOptions = Object.fromEntries(entries);
@@ -65,6 +67,6 @@ export async function openFolder(
     return withProgress(await requirePlatform('openShippedFolder', 'the shipped checkpoint')(shipped), options);
   }
   if (typeof where === 'string') return requirePlatform('openFolder', where)(where, options);
-  if (typeof where?.read === 'function') return withProgress(where, options);
+  if (typeof where?.read === 'function' && typeof where.name === 'string') return withProgress(where, options);
   throw expected('model', "a folder's path or a Folder", where);
 }

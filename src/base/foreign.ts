@@ -3,7 +3,8 @@
  * message says what helps.
  */
 
-import { MobileNetError, show } from './errors.js';
+import { asBytes } from './brands.js';
+import { expected, MobileNetError, show } from './errors.js';
 import type { Folder } from './folder.js';
 
 const LFS = /^version https:\/\/git-lfs\.github\.com\//;
@@ -16,6 +17,7 @@ const BEGINNING = 512;
 
 /** @throws MobileNetError BAD_HEADER that says what the file is, and what to do */
 export function refuseForeign(bytes: Uint8Array, file: string): void {
+  if (asBytes(bytes) === undefined) throw expected(file, 'bytes', bytes); // a folder of the caller's gives what it likes
   const text = new TextDecoder('latin1').decode(bytes.subarray(0, BEGINNING)).replace(/^ï»¿/, '');
   let message: string | undefined;
   if (LFS.test(text)) {

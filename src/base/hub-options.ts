@@ -1,4 +1,5 @@
 /** How models are found by name: the options of one call, and the settings for all of them. */
+import { checkObject } from './check.js';
 
 /** What happens to one file, or to all of them, as transformers.js tells it. */
 export type ProgressInfo =
@@ -49,6 +50,7 @@ export const HUB_OPTIONS: readonly string[] = [
 
 /** What is left of options when those of the hub are taken out. */
 export function withoutHubOptions<T extends HubOptions>(options: T): Omit<T, keyof HubOptions> {
+  checkObject(options, 'options', 'an object of options');
   const rest = Object.entries(options).filter(([name]) => !HUB_OPTIONS.includes(name));
   return Object.fromEntries(rest) as Omit<T, keyof HubOptions>;
 }

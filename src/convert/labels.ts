@@ -3,7 +3,9 @@
  * Teachable Machine and others write it.
  */
 
-import { MobileNetError, show } from '../base/errors.js';
+import { asBytes } from '../base/brands.js';
+import { checkText } from '../base/check.js';
+import { expected, MobileNetError, show } from '../base/errors.js';
 import { refuseForeign } from '../base/foreign.js';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson, showJson } from '../base/json.js';
 
@@ -18,7 +20,10 @@ import { isJsonObject, type JsonObject, type JsonValue, parseJson, showJson } fr
  * @param file for messages
  * @throws MobileNetError CONFIG, saying what the file is
  */
-export function parseLabels(bytes: Uint8Array, file: string): string[] {
+export function parseLabels(given: Uint8Array, file: string): string[] {
+  const bytes = asBytes(given);
+  if (bytes === undefined) throw expected('parseLabels', 'the bytes of a file', given);
+  checkText(file, 'parseLabels');
   refuseForeign(bytes, file);
   const text = decode(bytes, file);
   const start = text.trimStart();

@@ -1,5 +1,8 @@
 /** A film or a camera, frame by frame, no faster than the work on a frame allows. */
+import { checkSignal } from '../base/abort.js';
+import { checkFunction } from '../base/check.js';
 import { expected } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 
 /** The part of HTMLVideoElement that is needed. */
 export interface VideoLike extends EventTarget {
@@ -37,8 +40,12 @@ export interface EveryFrameOptions {
 export async function everyFrame(
   video: VideoLike,
   work: (frame: ImageBitmap) => unknown,
-  { signal }: EveryFrameOptions = {},
+  options: EveryFrameOptions = {},
 ): Promise<number> {
+  checkOptions(options, ['signal'], 'everyFrame');
+  checkFunction(work, 'everyFrame');
+  const { signal } = options;
+  checkSignal(signal);
   if (typeof video?.videoWidth !== 'number' || typeof video.addEventListener !== 'function') {
     throw expected('everyFrame', 'a video element', video);
   }

@@ -4,6 +4,7 @@
  * exactly Pillow's (there they are the canvas's or sharp's).
  */
 import { copyOf } from '../base/brands.js';
+import { checkText } from '../base/check.js';
 import { env, requirePlatform } from '../base/env.js';
 import { expected, MobileNetError, show } from '../base/errors.js';
 import { checkOptions } from '../base/options.js';
@@ -133,16 +134,20 @@ export class RawImage implements Pixels {
    *   its pixels to itself or changes them
    */
   static fromCanvas(canvas: CanvasLike): RawImage {
+    if (!isCanvas(canvas)) throw expected('fromCanvas', 'a canvas', canvas);
     return RawImage.fromImageData(canvasPixels(canvas));
   }
 
   /** From what a browser can draw, as it is shown: a VideoFrame, ImageBitmap, video or image element, with its alpha. */
   static fromDrawable(source: DrawableLike): RawImage {
+    if (!isDrawable(source)) throw expected('fromDrawable', 'a VideoFrame, bitmap, video or image element', source);
     return RawImage.fromImageData(pixelsOf(source));
   }
 
   /** From ImageData, which shares its pixels. */
-  static fromImageData({ data, width, height }: ImageDataLike): RawImage {
+  static fromImageData(image: ImageDataLike): RawImage {
+    if (!looksLikePixels(image)) throw expected('fromImageData', '{ data, width, height }', image);
+    const { data, width, height } = image;
     return new RawImage(data, width, height, 4);
   }
 
@@ -216,12 +221,15 @@ export class RawImage implements Pixels {
    * @throws MobileNetError ARG when nothing is left
    */
   async crop(corners: readonly [x0: number, y0: number, x1: number, y1: number]): Promise<RawImage> {
-    const [x0, y0, x1, y1] = Array.isArray(corners) ? (corners as readonly number[]) : [];
+    if (!Array.isArray(corners) || corners.length !== 4 || !corners.every(Number.isInteger)) {
+      throw expected('crop', '[x0, y0, x1, y1] in whole pixels', corners);
+    }
+    const [x0, y0, x1, y1] = corners as readonly number[];
     const left = Math.max(0, x0);
     const top = Math.max(0, y0);
     const width = Math.min(this.width - 1, x1) - left + 1;
     const height = Math.min(this.height - 1, y1) - top + 1;
-    if (![x0, y0, x1, y1].every(Number.isInteger) || width < 1 || height < 1) {
+    if (width < 1 || height < 1) {
       throw new MobileNetError('ARG', `crop: ${show(corners)} leaves nothing of ${this.width}×${this.height} pixels`);
     }
     return this.#window(left, top, width, height);
@@ -253,7 +261,8 @@ export class RawImage implements Pixels {
   /** `grayscale`, `rgb` or `rgba`, by the number of channels. */
   convert(numChannels: 1 | 3 | 4): RawImage {
     const conversions = { 1: this.grayscale, 3: this.rgb, 4: this.rgba };
-    if (Object.hasOwn(conversions, numChannels)) return conversions[numChannels].call(this);
+    if (typeof numChannels === 'number' && Object.hasOwn(conversions, numChannels))
+      return conversions[numChannels].call(this);
     throw expected('convert', '1 (grey), 3 (RGB) or 4 (RGBA) channels', numChannels);
   }
 
@@ -326,6 +335,7 @@ export class RawImage implements Pixels {
   async save(path: string, options: { quality?: number } = {}): Promise<void> {
     checkOptions(options, ['quality'], 'save');
     const { quality = DEFAULT_QUALITY } = options;
+    checkText(path, 'save');
     const extension = /\.[^./\\]*$/.exec(path)?.[0].toLowerCase() ?? '';
     const type = Object.hasOwn(TYPES, extension) ? TYPES[extension] : `${extension || 'no extension'} (${path})`;
     const bytes = await this.#encode(type, quality);

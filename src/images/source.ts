@@ -38,8 +38,9 @@ export async function readEncoded(input: unknown): Promise<EncodedFile | undefin
   if (isBytes(input)) return { bytes: asBytes(input)!, file: 'image' };
   if (isBlob(input)) return readBlob(input);
   const brand = brandOf(input);
-  if (brand === 'Response') return readResponse(input as Response);
-  if (brand === 'Request') return readRequest(input as Request);
+  const { url } = input as { url?: unknown };
+  if (brand === 'Response' && typeof url === 'string') return readResponse(input as Response);
+  if (brand === 'Request' && typeof url === 'string') return readRequest(input as Request);
   const stream = input as ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
   if ('getReader' in stream || Symbol.asyncIterator in stream) {
     return { bytes: await readStream(stream, 'image', env.limits.imageBytes), file: 'image' };

@@ -140,7 +140,8 @@ function readMasks(masks: unknown, names: Map<number, string>): Pick<Classes, 'i
   const { width, height } = list[0]?.mask ?? {};
   const ids = new Int32Array(width * height || 0).fill(NOTHING);
   const known = names.size > 0;
-  for (const [place, { label, mask }] of list.entries()) {
+  for (const [place, item] of list.entries()) {
+    const { label, mask } = item ?? {};
     const found = known ? [...names].find(([, name]) => name === label)?.[0] : place;
     const fits = mask instanceof RawImage && mask.channels === 1 && mask.width === width && mask.height === height;
     if (!fits || found === undefined) {

@@ -4,8 +4,9 @@
  */
 import { checkSignal } from '../base/abort.js';
 import { Callable } from '../base/callable.js';
+import { checkText } from '../base/check.js';
 import { env, requirePlatform } from '../base/env.js';
-import { MobileNetError, show } from '../base/errors.js';
+import { expected, MobileNetError, show } from '../base/errors.js';
 import { type Folder, openFolder } from '../base/folder.js';
 import { missing, refuseForeign } from '../base/foreign.js';
 import { type HubOptions, withoutHubOptions } from '../base/hub-options.js';
@@ -98,6 +99,7 @@ export class MobileNetV2ImageProcessor extends Callable<
    */
   constructor(options: ImageProcessorOptions = {}, file?: string) {
     super();
+    if (file !== undefined) checkText(file, 'file');
     const source: OptionSource = { code: 'CONFIG', name: file ?? TYPE, ...(file === undefined ? {} : { file }) };
     if (typeof options !== 'object' || options === null || Array.isArray(options)) {
       throw new MobileNetError('CONFIG', `${source.name}: expected an object of options, got ${show(options)}`, {
@@ -152,6 +154,7 @@ export class MobileNetV2ImageProcessor extends Callable<
 
   /** Writes preprocessor_config.json into a folder; `from_pretrained` and Python's transformers read it. */
   async save_pretrained(directory: string): Promise<void> {
+    checkText(directory, 'save_pretrained');
     const text = `${JSON.stringify(this.to_dict(), sortedKeys, 2)}\n`;
     const write = requirePlatform('writeFolder', directory);
     await write(directory, new Map([[FILE, new TextEncoder().encode(text)]]));
@@ -196,6 +199,7 @@ export class MobileNetV2ImageProcessor extends Callable<
    * @param most pictures in a batch
    */
   async *batches(images: ProcessorInput, options: ProcessOptions = {}, most = 8): AsyncGenerator<ProcessorOutput> {
+    if (!Number.isInteger(most) || most < 1) throw expected('batches', 'a whole number of pictures ≥ 1', most);
     let batch: Prepared[] = [];
     for await (const each of preparePictures(images, this.#settings(options), options.signal)) {
       if (batch.length === most || (batch.length > 0 && `${batch[0].dims}` !== `${each.dims}`)) {
@@ -209,6 +213,9 @@ export class MobileNetV2ImageProcessor extends Callable<
 
   /** Where a picture of `height`×`width` pixels goes: how large it becomes, and which part of it is kept where. */
   geometry(height: number, width: number, options: ProcessOptions = {}): Geometry {
+    for (const side of [height, width]) {
+      if (!Number.isSafeInteger(side) || side < 1) throw expected('geometry', 'whole sizes ≥ 1', side);
+    }
     return planGeometry(this.#settings(options), height, width);
   }
 

@@ -1,5 +1,5 @@
 /** Vectors as arrays, `logits.data` or lists of numbers: softmax and similarity, by the names of transformers.js. */
-import { MobileNetError, show } from '../base/errors.js';
+import { expected, MobileNetError, show } from '../base/errors.js';
 import { mapped } from '../base/mapped.js';
 
 /** Numbers in a row: a list or a typed array, also one of bigints. */
@@ -45,9 +45,14 @@ export function cos_sim(arr1: Vector, arr2: Vector): number {
   return dot(arr1, arr2) / (magnitude(arr1) * magnitude(arr2));
 }
 
+function numberOf(item: unknown, name: string): number {
+  if (typeof item === 'number' || typeof item === 'bigint') return Number(item);
+  throw expected(name, 'numbers', item);
+}
+
 function vector(arr: Vector, name: string): Float64Array {
   if (Array.isArray(arr) || ArrayBuffer.isView(arr))
-    return mapped(new Float64Array(arr.length), arr as ArrayLike<number>, Number);
+    return mapped(new Float64Array(arr.length), arr as ArrayLike<number>, (item) => numberOf(item, name));
   throw new MobileNetError(
     'ARG',
     `${name}: expected a list of numbers or a typed array, got ${show(arr)}; of a Tensor hand in its data, or a row's: tensor[0].data`,

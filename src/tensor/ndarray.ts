@@ -6,10 +6,11 @@
 import ndarray, { type Data, type NdArray } from 'ndarray';
 import ops from 'ndarray-ops';
 import { asTyped } from '../base/brands.js';
+import { checkSequence } from '../base/check.js';
 import { expected, MobileNetError, show } from '../base/errors.js';
-import type { Pixels } from '../base/pixels.js';
+import { looksLikePixels, type Pixels } from '../base/pixels.js';
 import { elementCount, rowMajorStrides } from './shape.js';
-import { Tensor, type TensorType } from './tensor.js';
+import { checkTensor, Tensor, type TensorType } from './tensor.js';
 
 export { type NdArray, ndarray, ops };
 
@@ -21,6 +22,7 @@ type AnyNdArray = NdArray<Data>;
  * elements are bigints, which TypeScript is not told.
  */
 export function toNdarray(tensor: Tensor): NdArray {
+  checkTensor(tensor, 'toNdarray');
   return ndarray(tensor.data as Float32Array, [...tensor.dims], rowMajorStrides(tensor.dims), 0);
 }
 
@@ -106,7 +108,12 @@ export interface InterleavedPixels extends Omit<Pixels, 'data'> {
 }
 
 /** A picture as an ndarray [H,W,C]; **shares memory**. `.hi(height, width, 3)` is RGBA without its alpha. */
-export function hwcView({ data, width, height, channels }: InterleavedPixels): NdArray {
+export function hwcView(image: InterleavedPixels): NdArray {
+  if (!looksLikePixels(image)) throw expected('hwcView', '{ data, width, height, channels }', image);
+  const { data, width, height, channels } = image;
+  checkSequence(data, 'hwcView');
+  if (elementCount([height, width, channels]) > data.length)
+    throw expected('hwcView', `${height}×${width}×${channels} values`, data);
   return ndarray(data as Uint8Array, [height, width, channels]);
 }
 

@@ -1,11 +1,13 @@
 /** What makes tensors of nothing or of others, by the names of transformers.js. */
+import { checkSequence } from '../base/check.js';
 import { expected, MobileNetError, show } from '../base/errors.js';
 import { ARRAYS, type TensorData, type TensorType } from './elements.js';
 import { type Dims, dimIndex, elementCount } from './shape.js';
-import { type FloatOf, Tensor } from './tensor.js';
+import { checkTensor, type FloatOf, Tensor } from './tensor.js';
 
 /** Tensors joined along `dim`; all other dims and the type are the same. */
 export function cat<T extends TensorType>(tensors: readonly Tensor<T>[], dim = 0): Tensor<T> {
+  checkTensors(tensors, 'cat');
   const [first] = tensors;
   if (first === undefined) throw new MobileNetError('ARG', 'cat: expected at least one tensor, got an empty list');
   const at = dimIndex(dim, first.dims.length);
@@ -34,8 +36,14 @@ export function cat<T extends TensorType>(tensors: readonly Tensor<T>[], dim = 0
   return new Tensor(first.type, out as TensorData as TensorData<T>, dims);
 }
 
+function checkTensors(tensors: unknown, where: string): void {
+  if (!Array.isArray(tensors)) throw expected(where, 'a list of tensors', tensors);
+  for (const tensor of tensors) checkTensor(tensor, where);
+}
+
 /** Tensors of the same dims side by side along a new dimension. */
 export function stack<T extends TensorType>(tensors: readonly Tensor<T>[], dim = 0): Tensor<T> {
+  checkTensors(tensors, 'stack');
   return cat(
     tensors.map((tensor) => tensor.unsqueeze(dim)),
     dim,
@@ -44,6 +52,8 @@ export function stack<T extends TensorType>(tensors: readonly Tensor<T>[], dim =
 
 /** `tensor.permute(...axes)`. */
 export function permute<T extends TensorType>(tensor: Tensor<T>, axes: readonly number[]): Tensor<T> {
+  checkTensor(tensor, 'permute');
+  checkSequence(axes, 'permute', 'a list of dimensions');
   return tensor.permute(...axes);
 }
 
@@ -53,6 +63,7 @@ export function mean<T extends TensorType>(
   dim: number | null = null,
   keepdim = false,
 ): Tensor<FloatOf<T>> {
+  checkTensor(input, 'mean');
   return input.mean(dim, keepdim);
 }
 
@@ -63,6 +74,7 @@ export function std_mean<T extends TensorType>(
   correction = 1,
   keepdim = false,
 ): [std: Tensor<FloatOf<T>>, mean: Tensor<FloatOf<T>>] {
+  checkTensor(input, 'std_mean');
   const away = input.sub(input.mean(dim, true)) as Tensor<FloatOf<T>>;
   const count = dim === null ? input.size : input.dims[dimIndex(dim, input.dims.length)];
   const scale = Math.sqrt(count - correction);
@@ -77,6 +89,7 @@ export async function topk<T extends TensorType>(
   x: Tensor<T>,
   k: number | null = null,
 ): Promise<[values: Tensor<T>, indices: Tensor<'int64'>]> {
+  checkTensor(x, 'topk');
   if (k !== null && (!Number.isInteger(k) || k < 1)) {
     throw expected('topk', 'k as a whole number ≥ 1, or null for all', k);
   }
@@ -106,6 +119,7 @@ function falling(a: number, b: number): number {
 
 /** [M,K] times [K,N] is [M,N]; every row of features with every other: `await matmul(a, b.transpose(0, 1))`. */
 export async function matmul(a: Tensor, b: Tensor): Promise<Tensor<'float32'>> {
+  for (const factor of [a, b]) checkTensor(factor, 'matmul');
   const [[m, inner, ...rest], [same, n, ...more]] = [a.dims, b.dims];
   if (n === undefined || inner !== same || rest.length > 0 || more.length > 0) {
     throw new MobileNetError('ARG', `matmul: expected dims [M,K] and [K,N], got ${show(a.dims)} and ${show(b.dims)}`);
@@ -137,6 +151,7 @@ export function full(size: Dims, fill_value: number | bigint | boolean): Tensor 
 
 /** `full` in the dims of another tensor. */
 export function full_like(tensor: Tensor, fill_value: number): Tensor {
+  checkTensor(tensor, 'full_like');
   return full(tensor.dims, fill_value);
 }
 
@@ -147,6 +162,7 @@ export function ones(size: Dims): Tensor<'int64'> {
 
 /** `ones` in the dims of another tensor. */
 export function ones_like(tensor: Tensor): Tensor<'int64'> {
+  checkTensor(tensor, 'ones_like');
   return ones(tensor.dims);
 }
 
@@ -157,6 +173,7 @@ export function zeros(size: Dims): Tensor<'int64'> {
 
 /** `zeros` in the dims of another tensor. */
 export function zeros_like(tensor: Tensor): Tensor<'int64'> {
+  checkTensor(tensor, 'zeros_like');
   return zeros(tensor.dims);
 }
 

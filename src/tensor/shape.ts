@@ -6,6 +6,7 @@
  * Public tensors are NCHW, as Hugging Face has them; inside the network everything is NHWC, so that the innermost loop
  * of every convolution runs over neighbouring channels.
  */
+import { checkSequence } from '../base/check.js';
 import { expected, MobileNetError, show } from '../base/errors.js';
 
 /** Sizes of the dimensions, the outermost first. */
@@ -13,6 +14,7 @@ export type Dims = readonly number[];
 
 /** Elements in a tensor of these dimensions. Throws ARG for a dimension that is not a whole number ≥ 0, and for a product past 2⁵³. */
 export function elementCount(dims: Dims): number {
+  checkSequence(dims, 'dims', 'an array of sizes');
   let count = 1;
   for (const size of dims) {
     if (!Number.isSafeInteger(size) || size < 0) {
@@ -39,7 +41,7 @@ export function rowMajorStrides(dims: Dims): number[] {
 
 /** Resolves a negative dimension as Python does (-1 is the last) and refuses one outside the tensor. */
 export function dimIndex(dim: number, rank: number): number {
-  const index = dim < 0 ? dim + rank : dim;
+  const index = typeof dim === 'number' && dim < 0 ? dim + rank : dim;
   if (!Number.isInteger(index) || index < 0 || index >= rank) {
     throw new MobileNetError('ARG', `dim ${show(dim)}: a tensor of rank ${rank} has dims ${-rank} to ${rank - 1}`);
   }

@@ -4,6 +4,7 @@
  * `reshape`, `squeeze`, `unsqueeze`, rows and `tensor[i]` share memory with their source.
  */
 import { asTyped, copyOf } from '../base/brands.js';
+import { checkFunction } from '../base/check.js';
 import { expected, MobileNetError, show } from '../base/errors.js';
 import {
   ARRAYS,
@@ -56,9 +57,6 @@ export class Tensor<T extends TensorType = TensorType> {
   constructor(type: T, data: TensorData<T> | readonly (number | bigint | boolean)[], dims: Dims) {
     checkType(type);
     const ArrayType = ARRAYS[type];
-    if (!Array.isArray(dims) && !ArrayBuffer.isView(dims)) {
-      throw expected('Tensor dims', 'an array of sizes', dims);
-    }
     const count = elementCount(dims);
     let given: unknown = data;
     if (Array.isArray(data)) {
@@ -79,6 +77,13 @@ export class Tensor<T extends TensorType = TensorType> {
     this.type = type;
     this.data = values as TensorData<T>;
     this.dims = Object.freeze([...dims]);
+  }
+
+  /** A thing that only inherits from Tensor, or a proxy of one, has none of its parts and is no tensor. */
+  static [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: the class that is asked about, which may be a subclass
+    const inherits = Function.prototype[Symbol.hasInstance].call(this, value);
+    return inherits && #gather in (value as object);
   }
 
   /** Number of elements. */
@@ -332,6 +337,7 @@ export class Tensor<T extends TensorType = TensorType> {
   }
   /** `map` into this tensor. */
   map_(callback: (value: Element<T>, index: number, data: TensorData<T>) => Scalar): this {
+    checkFunction(callback, 'map');
     const values = valuesOf(this);
     // float16 and int64 need conversion; the others are converted as they are put into their array.
     const out: ArrayLike<Scalar> = isPlain(this.type) ? this.data : new Array<Scalar>(this.size);
@@ -365,6 +371,7 @@ export class Tensor<T extends TensorType = TensorType> {
   }
   /** `clamp` into this tensor. */
   clamp_(min: Scalar, max: Scalar): this {
+    for (const limit of [min, max]) checkScalar(limit, 'clamp');
     return this.map_((value) => (value < min ? min : value > max ? max : value));
   }
   /** To whole numbers, halves up, as Math.round. */
@@ -423,7 +430,7 @@ export class Tensor<T extends TensorType = TensorType> {
   /** (Σ |x|^p)^(1/p) along `dim`, of everything without it; 'fro' is 2. */
   norm(p: number | 'fro' = 'fro', dim: number | null = null, keepdim = false): Tensor<FloatOf<T>> {
     const power = p === 'fro' ? 2 : p;
-    if (!(power > 0)) throw expected('norm', "p above 0 or 'fro'", p);
+    if (!(typeof power === 'number' && power > 0)) throw expected('norm', "p above 0 or 'fro'", p);
     return this.#reduce(dim, keepdim, floatOf(this.type), (values, offset, count, step) => {
       let sum = 0;
       for (let i = 0; i < count; i++) sum += Math.abs(Number(values[offset + i * step])) ** power;
@@ -525,9 +532,7 @@ export class Tensor<T extends TensorType = TensorType> {
       const others = valuesOf(sameDims(dims, value.dims) ? same : same.#expand(dims));
       return this.map_((own, i) => operation(own as number, others[i] as number));
     }
-    if (typeof value !== 'number' && typeof value !== 'bigint') {
-      throw expected(name, 'a number or a Tensor', value);
-    }
+    checkScalar(value, name);
     // A pair of bigints where both are whole, else a pair of numbers.
     const big = this.type === 'int64' && (typeof value === 'bigint' || Number.isInteger(value));
     const other = big ? BigInt(value) : Number(value);
@@ -596,6 +601,15 @@ function notEmpty(count: number): void {
 function divide(a: number, b: number): number {
   if (typeof b === 'bigint' && !b) throw new MobileNetError('ARG', 'div: an int64 divided by 0');
   return a / b;
+}
+
+function checkScalar(value: unknown, name: string): void {
+  if (typeof value !== 'number' && typeof value !== 'bigint') throw expected(name, 'a number or a Tensor', value);
+}
+
+/** @throws MobileNetError ARG for anything but a Tensor */
+export function checkTensor(value: unknown, where: string): asserts value is Tensor {
+  if (!(value instanceof Tensor)) throw expected(where, 'a Tensor', value);
 }
 
 function misfit(name: string, a: Tensor, b: Tensor): never {

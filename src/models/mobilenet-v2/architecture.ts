@@ -4,9 +4,10 @@
  * Sandler, Howard, Zhu, Zhmoginov, Chen: "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018
  * (arXiv:1801.04381). Names of layers are those of Hugging Face's checkpoints.
  */
+import { expected } from '../../base/errors.js';
 import { roundHalfEven } from '../../base/round.js';
 import { type ConvNode, type Graph, INPUT, type Node } from '../../graph/nodes.js';
-import type { MobileNetV2Config } from './config.js';
+import { MobileNetV2Config } from './config.js';
 
 /**
  * Table 2 of the paper: t expansion factor, c output channels, n how often the block is repeated, s stride of the
@@ -60,6 +61,7 @@ class GraphBuilder {
   readonly config: MobileNetV2Config;
 
   constructor(config: MobileNetV2Config) {
+    if (!(config instanceof MobileNetV2Config)) throw expected('config', 'a MobileNetV2Config', config);
     this.config = config;
   }
 

@@ -19,7 +19,7 @@ export interface BaseModelOutput {
 /** The network without a head. */
 export class MobileNetV2Model extends MobileNetV2PreTrainedModel<BaseModelOutput> {
   constructor(config: MobileNetV2Config, options: ModelOptions & { state?: State } = {}) {
-    super(baseGraph(config, options.add_pooling_layer === false ? null : poolOf(options)), config, options);
+    super(baseGraph(config, options?.add_pooling_layer === false ? null : poolOf(options)), config, options);
   }
 
   protected override get architecture(): string {

@@ -2,6 +2,7 @@
  * `MobileNetV2Config`: every field, default and rule of transformers' configuration_mobilenet_v2.py and of its base
  * class, plus range checks of our own, so that a broken config.json is refused here and not deep in a kernel.
  */
+import { checkText } from '../../base/check.js';
 import { env, requirePlatform } from '../../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
 import { type Folder, openFolder } from '../../base/folder.js';
@@ -134,6 +135,7 @@ export class MobileNetV2Config {
    *   another `model_type`
    */
   constructor(options: MobileNetV2ConfigOptions = {}, file?: string) {
+    if (file !== undefined) checkText(file, 'file');
     if (options === null || typeof options !== 'object' || Array.isArray(options)) {
       throw refusal('config', `expected an object, got ${show(options)}`, file);
     }
@@ -164,7 +166,7 @@ export class MobileNetV2Config {
 
   /** Number of classes; 0 means no classifier, so that logits are the pooled features. */
   get num_labels(): number {
-    return Object.keys(this.id2label).length;
+    return Object.keys(this.id2label ?? {}).length;
   }
 
   /** Another number than there is names the classes LABEL_0, LABEL_1 and so on. */
@@ -250,6 +252,7 @@ export class MobileNetV2Config {
 
   /** Writes config.json into a folder. @throws MobileNetError IO, UNSUPPORTED where there are no files */
   async save_pretrained(dir: string): Promise<void> {
+    checkText(dir, 'save_pretrained');
     const write = requirePlatform('writeFolder', 'save_pretrained');
     await write(dir, new Map([['config.json', new TextEncoder().encode(this.to_json_string())]]));
   }

@@ -1,4 +1,5 @@
 /** How a model is loaded, computes and is written: the options, and what is wrong with them. */
+import { checkObject } from '../../base/check.js';
 import { MobileNetError, show } from '../../base/errors.js';
 import { HUB_OPTIONS, type HubOptions } from '../../base/hub-options.js';
 import type { UnusedOptions } from '../../base/options.js';
@@ -94,14 +95,22 @@ export function deviceOf(device: ModelOptions['device']): Device {
 }
 
 export function checkDtype(name: string, dtype: unknown): void {
-  if (dtype === undefined || dtype === null || dtype === 'auto' || Object.hasOwn(DTYPES, dtype as string)) return;
+  if (
+    dtype === undefined ||
+    dtype === null ||
+    dtype === 'auto' ||
+    (typeof dtype === 'string' && Object.hasOwn(DTYPES, dtype))
+  )
+    return;
   throw new MobileNetError(
     'ARG',
     `${name}: expected ${Object.keys(DTYPES).join(', ')} or auto, got ${show(dtype)}; there are no quantized weights here`,
   );
 }
 
-export function poolOf({ pool = 'global' }: ModelOptions): 'global' | '7x7' {
+export function poolOf(options: ModelOptions): 'global' | '7x7' {
+  checkObject(options, 'model', 'an object of options');
+  const { pool = 'global' } = options;
   if (pool !== 'global' && pool !== '7x7') {
     throw new MobileNetError('ARG', `pool: expected 'global' or '7x7', got ${show(pool)}`);
   }

@@ -2,6 +2,7 @@
 import { checkSignal, unlessAborted } from '../../base/abort.js';
 import { isMap } from '../../base/brands.js';
 import { Callable } from '../../base/callable.js';
+import { checkObject, checkText } from '../../base/check.js';
 import { requirePlatform, warn } from '../../base/env.js';
 import { expected, listNames, MobileNetError, show } from '../../base/errors.js';
 import { type Folder, openFolder, SHIPPED } from '../../base/folder.js';
@@ -92,9 +93,6 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
 
   protected constructor(graph: Graph, config: MobileNetV2Config, options: ModelOptions & { state?: State }) {
     super();
-    if (!(config instanceof MobileNetV2Config)) {
-      throw expected('config', 'a MobileNetV2Config', config);
-    }
     checkOptions(options, [...MODEL_OPTIONS, 'state'], 'model');
     const { seed = 0, state, threads, wasmModule, memory = 'fast' } = options;
     if (memory !== 'fast' && memory !== 'low') {
@@ -193,6 +191,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     checkOptions(options, ['strict'], 'load_state_dict');
     const { strict = true } = options;
     this.#alive();
+    checkObject(weights, 'load_state_dict', 'tensors by their names');
     const sources = new Map<string, WeightSource>();
     for (const [name, tensor] of isMap(weights) ? weights : Object.entries(weights)) {
       if (!(tensor instanceof Tensor)) {
@@ -212,6 +211,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
   async save_pretrained(dir: string, options: SavePretrainedOptions = {}): Promise<void> {
     checkOptions(options, ['dtype'], 'save_pretrained');
     checkDtype('dtype', options.dtype);
+    checkText(dir, 'save_pretrained');
     const dtype = DTYPES[options.dtype ?? 'float32'];
     const state = this.#alive();
     const write = requirePlatform('writeFolder', 'save_pretrained');
@@ -220,7 +220,8 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
 
   /** Plans and runs once on zeros, so that the first real call is as fast as the others. */
   async warmup(dims: InputDims): Promise<void> {
-    const pixel_values = new Tensor('float32', new Float32Array(elementCount(checkDims(dims, this.config))), dims);
+    this.plan(dims); // refuses what no memory holds, before the zeros are made
+    const pixel_values = new Tensor('float32', new Float32Array(elementCount(dims)), dims);
     await this.forward({ pixel_values });
   }
 

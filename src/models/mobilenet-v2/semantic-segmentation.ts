@@ -24,7 +24,7 @@ export class MobileNetV2ForSemanticSegmentation extends MobileNetV2PreTrainedMod
   static override readonly shipped: string = SHIPPED.segmentation;
 
   constructor(config: MobileNetV2Config, options: ModelOptions & { state?: State } = {}) {
-    if (config.num_labels < 1) {
+    if (config?.num_labels < 1) {
       throw new MobileNetError('CONFIG', 'num_labels: segmentation needs at least one class, got 0');
     }
     super(segmentationGraph(config), config, options);

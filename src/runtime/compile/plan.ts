@@ -2,6 +2,7 @@
  * A plan: everything that can be decided once for an input size and a set of outputs. Graph and weights go in, a frozen
  * list of bound steps comes out: which kernel, on which weights, from where to where in the arena.
  */
+import { expected } from '../../base/errors.js';
 import { type Graph, INPUT, prune } from '../../graph/nodes.js';
 import { applyPasses } from '../../graph/passes/passes.js';
 import { sizeOf, type Value } from '../../graph/values.js';
@@ -195,6 +196,8 @@ function valuesTouched(step: PlannedStep): string[] {
 
 /** The plan as a table: step, kernel, what it makes, multiply-adds, place in the arena. */
 export function describePlan(plan: Plan): string {
+  if (!Array.isArray(plan?.steps) || !(plan.values instanceof Map))
+    throw expected('describePlan', 'what model.plan() gives', plan);
   const header = ['', 'step', 'kernel', 'output [N,H,W,C]', 'M mult-adds', 'arena offset'];
   const rows = plan.steps.map((step, index) => {
     const { batch, height, width, channels, offset } = plan.values.get(step.y)!;

@@ -1,6 +1,7 @@
 /** What the environment says of the hub: the variables of Python's huggingface_hub, read when they are needed. */
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { checkObject, checkText } from '../../../base/check.js';
 import { env } from '../../../base/env.js';
 import { MobileNetError } from '../../../base/errors.js';
 import type { HubOptions } from '../../../base/hub-options.js';
@@ -23,9 +24,12 @@ function home(): string {
 }
 
 /** Where files are kept. */
-export function cacheFolder({ cache_dir }: HubOptions = {}): string {
-  const given = cache_dir ?? env.cacheDir ?? variable('HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE');
-  return given === undefined ? join(home(), 'hub') : path(given);
+export function cacheFolder(options: HubOptions = {}): string {
+  checkObject(options, 'options', 'an object of options');
+  const given = options.cache_dir ?? env.cacheDir ?? variable('HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE');
+  if (given === undefined) return join(home(), 'hub');
+  checkText(given, 'cache_dir');
+  return path(given);
 }
 
 export function endpoint(): string {
