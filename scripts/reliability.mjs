@@ -31,6 +31,10 @@ const PARTS = {
     'Callers',
     'What is written, transferred or shrunk after a call changes nothing: the answer is that of the moment of the call.',
   ],
+  monkey: [
+    'The API',
+    'Every export of every entry for Node, and every method and static of its classes, called with anything: a result or a typed\nerror, no file that nobody asked for, no call that does not end. (It has OUT_OF_MEMORY for what no memory holds.)',
+  ],
   kernels: [
     'Kernels',
     'Against a convolution in float64: |Δ| ≤ 2·K·2⁻²⁴·Σ|aᵢbᵢ| + 1e-6 on sums that cancel, whole numbers bit for bit, NaN and infinity, guards around every buffer.',

@@ -3,7 +3,7 @@
  * leaves the image as it is and returns another (there, `rgb`, `rgba` and `grayscale` change it in place), and pixels are
  * exactly Pillow's (there they are the canvas's or sharp's).
  */
-import { copyOf } from '../base/brands.js';
+import { copyOf, isUrl } from '../base/brands.js';
 import { checkText } from '../base/check.js';
 import { env, requirePlatform } from '../base/env.js';
 import { expected, MobileNetError, show } from '../base/errors.js';
@@ -120,7 +120,8 @@ export class RawImage implements Pixels {
 
   /** From a path (Node) or URL. */
   static async fromURL(url: string | URL, options: ReadOptions = {}): Promise<RawImage> {
-    return RawImage.read(String(url), options);
+    if (!isUrl(url)) checkText(url, 'fromURL');
+    return RawImage.read(url, options);
   }
 
   /** From an encoded picture; a File gives its name to errors. */
@@ -209,6 +210,9 @@ export class RawImage implements Pixels {
   async resize(width: number | null, height: number | null = null, options: ResizeOptions = {}): Promise<RawImage> {
     checkOptions(options, ['resample'], 'resize');
     const { resample = 2 } = options;
+    for (const size of [width, height]) {
+      if (size !== null && typeof size !== 'number') throw expected('resize', 'a number of pixels, or null', size);
+    }
     const [givenWidth, givenHeight] = [width, height].map((size) => (size === -1 ? null : size));
     const w = givenWidth ?? Math.max(1, Math.round((this.width / this.height) * (givenHeight ?? this.height)));
     const h = givenHeight ?? Math.max(1, Math.round((this.height / this.width) * (givenWidth ?? this.width)));

@@ -9,6 +9,7 @@
 import { env } from '../base/env.js';
 import { expected, MobileNetError, show } from '../base/errors.js';
 import { checkOptions } from '../base/options.js';
+import { zeroed } from '../tensor/elements.js';
 import { Tensor } from '../tensor/tensor.js';
 import { linearTaps, type Taps } from './bilinear.js';
 
@@ -141,13 +142,13 @@ function upsampleArgmax(
   const vertical = linearTaps(positions(h, height), h);
   const horizontal = linearTaps(positions(w, width), w);
   const segmentation = new Int32Array(height * width);
-  const scores = wanted ? new Float32Array(classes * height * width) : undefined;
+  const scores = wanted ? zeroed('float32', classes * height * width) : undefined;
   const best = new Float32Array(width);
   /** Σ exp(score − best) of a row: 1 over it is the softmax of the best. */
   const sums = new Float64Array(threshold > 0 ? width : 0);
   // Two rows of the logits, stretched to the full width. [K,width] each
-  let upper = { row: -1, values: new Float32Array(classes * width) };
-  let lower = { row: -1, values: new Float32Array(classes * width) };
+  let upper = { row: -1, values: zeroed('float32', classes * width) };
+  let lower = { row: -1, values: zeroed('float32', classes * width) };
 
   for (let y = 0; y < height; y++) {
     const row0 = vertical.first[y];

@@ -42,6 +42,15 @@ export function widerType(a: TensorType, b: TensorType): TensorType {
 
 export const isFloat = (type: TensorType): boolean => type.startsWith('float');
 
+/** Memory for so many elements. @throws MobileNetError OUT_OF_MEMORY */
+export function zeroed<T extends TensorType>(type: T, length: number): TensorData<T> {
+  try {
+    return new ARRAYS[type](length) as TensorData as TensorData<T>;
+  } catch (cause) {
+    throw new MobileNetError('OUT_OF_MEMORY', `there is no memory for ${length} elements of ${type}`, { cause });
+  }
+}
+
 /** What arithmetic reads: float16 decoded, int64 as bigints, bool as 0 and 1. */
 export function valuesOf({ type, data }: { type: TensorType; data: TensorData }): Exclude<TensorData, Uint16Array> {
   return type === 'float16' ? float16ToFloat32(data as Uint16Array) : (data as Float32Array);
@@ -68,7 +77,7 @@ export function fromList(type: TensorType, list: ArrayLike<number | bigint | boo
     );
   }
   if (type === 'bool') return mapped(new Uint8Array(list.length), list, (v) => (v || Number.isNaN(v) ? 1 : 0));
-  const out = new ARRAYS[type](list.length) as Float64Array;
+  const out = zeroed(type, list.length) as Float64Array;
   for (let i = 0; i < list.length; i++) out[i] = Number(list[i]);
   return out as TensorData;
 }

@@ -1,7 +1,7 @@
 /** What makes tensors of nothing or of others, by the names of transformers.js. */
 import { checkSequence } from '../base/check.js';
 import { expected, MobileNetError, show } from '../base/errors.js';
-import { ARRAYS, type TensorData, type TensorType } from './elements.js';
+import { type TensorData, type TensorType, zeroed } from './elements.js';
 import { type Dims, dimIndex, elementCount } from './shape.js';
 import { checkTensor, type FloatOf, Tensor } from './tensor.js';
 
@@ -23,7 +23,7 @@ export function cat<T extends TensorType>(tensors: readonly Tensor<T>[], dim = 0
   }
   const total = tensors.reduce((sum, { dims }) => sum + dims[at], 0);
   const dims = first.dims.with(at, total);
-  const out = new ARRAYS[first.type](elementCount(dims)) as Float32Array;
+  const out = zeroed(first.type, elementCount(dims)) as Float32Array;
   const outer = elementCount(dims.slice(0, at));
   let to = 0;
   for (let o = 0; o < outer; o++) {
@@ -100,7 +100,7 @@ export async function topk<T extends TensorType>(
   // float16 as numbers; what is put back into it came from it.
   const values = x.type === 'float16' ? x.to('float32').data : x.data;
   const order = new BigInt64Array(rows * kept);
-  const best = new ARRAYS[x.type](rows * kept) as Float32Array;
+  const best = zeroed(x.type, rows * kept) as Float32Array;
   for (let row = 0; row < rows; row++) {
     const own = values.subarray(row * count, (row + 1) * count) as Float32Array;
     const ranks = Array.from(own.keys()).sort((a, b) => falling(own[a], own[b]));
@@ -145,7 +145,7 @@ export function full(size: Dims, fill_value: number | bigint | boolean): Tensor 
   if (type === undefined) {
     throw expected('full', 'a number, bigint or boolean', fill_value);
   }
-  const data = new ARRAYS[type](elementCount(size)) as Float32Array;
+  const data = zeroed(type, elementCount(size)) as Float32Array;
   return new Tensor(type, data.fill(fill_value as number), size);
 }
 

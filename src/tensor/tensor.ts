@@ -17,6 +17,7 @@ import {
   type TensorType,
   valuesOf,
   widerType,
+  zeroed,
 } from './elements.js';
 import { broadcastDims, type Dims, dimIndex, elementCount, rowMajorStrides, sameDims } from './shape.js';
 
@@ -471,7 +472,7 @@ export class Tensor<T extends TensorType = TensorType> {
   }
 
   #gather(dims: number[], strides: number[], offset: number): Tensor<T> {
-    const out = new ARRAYS[this.type](elementCount(dims)) as TensorData<T>;
+    const out = zeroed(this.type, elementCount(dims)) as TensorData<T>;
     const rank = dims.length;
     const index = new Array<number>(rank).fill(0);
     let from = offset;
