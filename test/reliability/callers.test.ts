@@ -23,7 +23,7 @@ import { stripes } from '../helpers/tiny.js';
 import { waves } from '../helpers/waves.js';
 import { Ledger } from './ledger.js';
 
-const CALLS = Number(process.env.FUZZ_CALLS ?? 1000);
+const CALLS = Number(process.env.CALLER_CALLS ?? 1000);
 const ledger = new Ledger('callers', `FUZZ_SEED=${SEED} npx vitest run test/reliability/callers.test.ts`);
 console.log(`callers: FUZZ_SEED=${SEED}`);
 
