@@ -15,6 +15,18 @@ const PARTS = {
     'Structured inputs',
     'fast-check: configurations, shapes, tensors and layouts, and anything else in their place.',
   ],
+  aliased: [
+    'Structure repeated and aliased',
+    'fast-check: parts that are repeated, nested, led to from many places and laid over each other; no byte of a zip is read\ntwice, no more is unpacked than weights may have.',
+  ],
+  scaling: [
+    'Structure scaled up',
+    'CPU time of readers and converters, the least of five runs: twice the structure takes at most 2.5 times as long, and no\nreader touches more than 4 times the bytes of its file.',
+  ],
+  'safetensors-oracle': [
+    'safetensors against the Rust library',
+    'The same files to this reader and to `safetensors` of PyPI: the same tensors or both refuse, but for the reasons given.',
+  ],
   'command-line': [
     'The command line',
     'Arguments and files at random: exit code 0, 1 or 2, no stack trace, JSON that is JSON.',

@@ -23,12 +23,13 @@ export function withoutPrefix<T>(
   const prefixes = [...tensors.keys()].map(prefixOf).filter((prefix) => prefix !== undefined);
   const taken = prefixes.find((prefix) => !COPY.test(prefix)) ?? prefixes[0] ?? '';
   const others = prefixes.filter((prefix) => prefix !== taken && prefix !== '');
-  const [around, beside] = [true, false].map((is) => others.filter((other) => taken.startsWith(other) === is));
-  const [beginsAny, beginsBeside] = [beginsWith([...around, ...beside]), beginsWith(beside)];
+  const [isAround, isBeside] = [true, false].map((around) =>
+    beginsWith(others.filter((other) => taken.startsWith(other) === around)),
+  );
   const named = new Map<string, T>();
   for (const [name, tensor] of tensors) {
     // A name of the network that was taken may begin with what stands before a larger one around it.
-    if (name.startsWith(taken) ? beginsBeside(name) : beginsAny(name)) continue;
+    if (isBeside(name) || (!name.startsWith(taken) && isAround(name))) continue;
     if (name.startsWith(taken)) named.set(name.slice(taken.length), tensor);
     else if (!named.has(name)) named.set(name, tensor);
   }

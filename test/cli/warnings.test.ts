@@ -65,7 +65,7 @@ describe('weights that the checkpoint lacks', () => {
     expect(code, stderr).toBe(0);
     const name = command === 'features' || command === 'similar' ? LACKING.replace('mobilenet_v2.', '') : LACKING;
     expect(stderr).toBe(
-      `mobilenet-v2: model.safetensors: lacks weights, which are random now; until they are trained, results mean nothing: ${name}\n`,
+      `mobilenet-v2: ${folder}/model.safetensors: lacks weights, which are random now; until they are trained, results mean nothing: ${name}\n`,
     );
   });
 });
