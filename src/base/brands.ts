@@ -75,5 +75,5 @@ export function isUrl(value: unknown): value is URL {
 }
 
 export function isMap(value: unknown): value is ReadonlyMap<unknown, unknown> {
-  return brandOf(value) === 'Map';
+  return brandOf(value) === 'Map' && Symbol.iterator in (value as object);
 }
