@@ -16,7 +16,7 @@ import { isJsonObject, type JsonObject, type JsonValue, parseJson, showJson } fr
  * (n01440764). JSON is a list, `{ id: name }`, `{ name: id }`, ImageNet's class index `{ id: [wnid, name] }`, or an object that has one
  * of these as `id2label`, `label2id`, `labels`, `label_names`, `class_names`, `classes` or `names`.
  *
- * @param bytes UTF-8, or UTF-16 with its byte order mark
+ * @param given UTF-8, or UTF-16 with its byte order mark
  * @param file for messages
  * @throws MobileNetError CONFIG, saying what the file is
  */

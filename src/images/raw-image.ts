@@ -44,7 +44,7 @@ export interface ReadOptions {
    */
   indices?: boolean;
   /**
-   * [width, height]: a JPEG is decoded at 1/2, 1/4 or 1/8 where that is at least so large, which is several times faster and
+   * Width and height: a JPEG is decoded at 1/2, 1/4 or 1/8 where that is at least so large, which is several times faster and
    * changes pixels: Pillow's `Image.draft`. The picture may be larger, and is its own size where there is no WebAssembly.
    */
   draft?: readonly [width: number, height: number];
