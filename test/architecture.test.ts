@@ -133,19 +133,21 @@ describe('the house', () => {
   });
 
   it.each([CDN.name, ...modulesFor('web')].map((name) => `entries/${name}.ts`))(
-    'nothing in %s reaches Node or the command line, and decoders of JPEG only later',
+    'nothing in %s reaches Node or the command line, and decoders of pictures only later',
     (entry) => {
       const reached = reachedFrom(entry, 'at once');
       expect(
         reached.filter(
           (file) =>
             NODE_ONLY.test(file) ||
-            /^(codecs\/jpeg\/(decode|jpeg-js|module|repair|scans)|tensor\/ndarray\.ts$)/.test(file),
+            /^(codecs\/(jpeg\/(decode|jpeg-js|module|repair|scans)|png\/(decode|rows|wasm|kernel))|tensor\/ndarray\.ts$)/.test(
+              file,
+            ),
         ),
       ).toEqual([]);
-      // The decoders of JPEG, with the first JPEG.
+      // Decoders, with the first picture that needs them.
       const later = reachedFrom(entry).filter((file) => !reached.includes(file));
-      expect(later.filter((file) => !/^codecs\/jpeg\//.test(file))).toEqual([]);
+      expect(later.filter((file) => !/^codecs\/(jpeg\/|png\/|inflate)/.test(file))).toEqual([]);
     },
   );
 

@@ -7,19 +7,21 @@
 import type { Platform } from '../base/platform.js';
 import { keepChannels, loadCodec } from '../codecs/codec.js';
 import { readJpeg } from '../codecs/jpeg/header.js';
-import { decodePng, encodePng } from '../codecs/png/decode.js';
 import { canvasState } from '../images/canvas.js';
 import { canDecode, webPlatform } from './web.js';
 
 export const browserPlatform: Platform = {
   ...webPlatform,
-  decodePng,
+  // Decoders come with the first picture that needs them.
+  decodePng: async (bytes, file, options) => (await loadPng()).decodePng(bytes, file, options),
   decodeJpeg: async (bytes, file, options) => {
-    const { decodeJpeg } = await import('../codecs/jpeg/decode.js'); // not every page reads a JPEG
+    const { decodeJpeg } = await import('../codecs/jpeg/decode.js');
     return decodeJpeg(bytes, file, { ...options, plain: () => plainJpeg(bytes, file) });
   },
-  encodePng,
+  encodePng: async (image) => (await loadPng()).encodePng(image),
 };
+
+const loadPng = () => import('../codecs/png/decode.js');
 
 /** What decodes JPEG where WebAssembly may not be compiled: a canvas that can be trusted with this file, else jpeg-js. */
 async function plainJpeg(bytes: Uint8Array, file: string) {
