@@ -35,15 +35,15 @@ export class Planes {
    */
   write(row: Picture['data'], from: number, channels: number, y: number): void {
     const { output, window, at } = this.#geometry;
-    for (const [c, convert] of this.#conversions.entries()) {
+    for (let c = 0; c < this.#conversions.length; c++) {
+      const convert = this.#conversions[c];
       const to = (c * output.height + at.top + y) * output.width + at.left;
-      const plane = this.values.subarray(to, to + window.width);
       const first = from + (channels === 1 ? 0 : c);
       if (row instanceof Float64Array) {
-        for (let x = 0; x < plane.length; x++) plane[x] = convert(row[first + x * channels]!);
+        for (let x = 0; x < window.width; x++) this.values[to + x] = convert(row[first + x * channels]!);
       } else {
         this.#tables[c] ??= Float32Array.from({ length: 256 }, (_, value) => convert(value));
-        lookUp(row, first, channels, this.#tables[c], plane);
+        lookUp(row, first, channels, this.#tables[c], this.values, to, to + window.width);
       }
     }
   }
@@ -55,8 +55,10 @@ function lookUp(
   step: number,
   table: Float32Array,
   out: Float32Array,
+  to: number,
+  end: number,
 ): void {
-  for (let x = 0, at = from; x < out.length; x++, at += step) out[x] = table[row[at]!]!;
+  for (let at = from; to < end; to++, at += step) out[to] = table[row[at]];
 }
 
 /**

@@ -21,20 +21,38 @@ export class NearestRows implements RowResizer {
   }
 
   rows(data: Uint8Array | Uint8ClampedArray, first: number, count: number): void {
-    const { source, channels } = this.#plan;
+    const { source, channels, width, window } = this.#plan;
+    const unchanged = width === source.width && channels === source.channels;
     for (; this.#next < this.#rows.length; this.#next++) {
       const y = this.#rows[this.#next]! - first;
       if (y >= count) return;
-      let to = 0;
-      for (const x of this.#columns) {
-        const from = (y * source.width + x) * source.channels;
-        for (let c = 0; c < channels; c++) this.#row[to++] = data[from + c]!;
+      const start = y * source.width * source.channels;
+      if (unchanged) {
+        const from = start + window.left * channels;
+        this.#row.set(data.subarray(from, from + this.#row.length));
+      } else {
+        pick(data, start, source.channels, this.#columns, channels, this.#row);
       }
       this.#onRow(this.#row, this.#next);
     }
   }
 
   close(): void {}
+}
+
+/** The first `channels` of each of these pixels of a row that begins at `start`. */
+function pick(
+  data: Uint8Array | Uint8ClampedArray,
+  start: number,
+  step: number,
+  columns: Int32Array,
+  channels: number,
+  row: Uint8ClampedArray,
+): void {
+  for (let i = 0, to = 0; i < columns.length; i++) {
+    const from = start + columns[i]! * step;
+    for (let c = 0; c < channels; c++) row[to++] = data[from + c]!;
+  }
 }
 
 /** Pillow adds up the step instead of multiplying, so the rounding errors of the sum are part of the result. */
