@@ -23,11 +23,11 @@ function faultsOfFiles(packed) {
     .map((file) => file.replace(/^src/, 'dist').replace(/\.ts$/, ''))
     .flatMap((file) => [`${file}.js`, `${file}.d.ts`]);
   const kernels = ['', '-relaxed', '-shared', '-shared-relaxed'].map((form) => `dist/kernels${form}.wasm`);
-  kernels.push('dist/kernels.wasm.d.ts');
+  kernels.push('dist/jpeg.wasm', 'dist/kernels.wasm.d.ts');
   const texts = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE', 'SECURITY.md'];
   const entries = ['cli', 'picture-worker', ...Object.keys(BUNDLES)];
   const loadedLater = [
-    'images-jpeg-decode',
+    ...['jpeg-decode', 'jpeg-jpeg-js', 'png-decode'].map((name) => `codecs-${name}`),
     ...['hub-folder', 'inflate', 'png', 'proxy', 'workers'].map((name) => `platforms-node-${name}`),
   ];
   const bundle = ['core', ...entries, ...loadedLater].map((name) => `dist/bundle/${name}`);

@@ -54,6 +54,7 @@ const RULES: readonly (readonly [RegExp, string | ((...parts: string[]) => strin
   [/, or hand in a compiled module/g, ''],
   [/; env\.useFSCache = false does without/g, '; is HF_ENDPOINT right?'],
   [/env\.remoteHost, (?=HF_ENDPOINT)/g, ''],
+  [/; env\.network\.timeout can be raised/g, ''],
   // Names.
   [/\bsee shortest_edge\b/g, 'see --shortest-edge'],
   [new RegExp(`^(${Object.keys(FLAGS).join('|')})(?=: )`), (_, name) => FLAGS[name]],

@@ -146,13 +146,13 @@ describe('segment', () => {
     const out = temporaryFolder();
     const segment = await cli(['segment', 'examples/husky.png', '--model', DOGS, '--out', `${out}/masks`]);
     expect({ ...segment, stderr: '' }).toEqual({ code: 1, stdout: '', stderr: '' });
-    expect(segment.stderr).toMatch(/^mobilenet-v2: model\.safetensors: .*it is for image-classification.*\n$/);
+    expect(segment.stderr).toMatch(/^mobilenet-v2: \S+dogs\/model\.safetensors: .*it is for image-classification.*\n$/);
     expect(readdirSync(out)).toEqual([]);
 
     const folder = await folderWithModel();
     const classify = await cli(['classify', join(ROOT, 'examples/husky.png'), '--model', 'model'], { cwd: folder });
     expect({ ...classify, stderr: '' }).toEqual({ code: 1, stdout: '', stderr: '' });
-    expect(classify.stderr).toMatch(/^mobilenet-v2: model\.safetensors: .*it is for image-segmentation.*\n$/);
+    expect(classify.stderr).toMatch(/^mobilenet-v2: model\/model\.safetensors: .*it is for image-segmentation.*\n$/);
   });
 });
 

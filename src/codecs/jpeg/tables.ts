@@ -19,7 +19,7 @@ const TABLES: Readonly<Record<number, readonly [counts: string, symbols: string]
 /** The table that a missing one stands for, as DHT has it: slot, 16 counts, symbols. Undefined where there is none. */
 export function standardTable(slot: number): Uint8Array | undefined {
   const table = TABLES[slot];
-  return table && Uint8Array.from([slot, ...bytesOf(table.join(''))]);
+  return table && Uint8Array.of(slot, ...bytesOf(table.join('')));
 }
 
 /** DHT segments (B.2.4.2) with the standard tables for these slots. */
