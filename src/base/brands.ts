@@ -40,9 +40,11 @@ export function copyOf<T extends TypedArray>(array: T): T {
 
 /** The bytes of an ArrayBuffer or of any view into one, shared and not copied; undefined for anything else. */
 export function asBytes(value: unknown): Uint8Array | undefined {
-  if (value instanceof Uint8Array) return value;
+  if (value instanceof Uint8Array) return isDetached(value.buffer) ? new Uint8Array(0) : value; // of what is gone nothing is left
+  if (ArrayBuffer.isView(value) && isDetached(value.buffer)) return new Uint8Array(0);
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  return isArrayBuffer(value) ? new Uint8Array(value) : undefined;
+  if (!isArrayBuffer(value)) return undefined;
+  return isDetached(value) ? new Uint8Array(0) : new Uint8Array(value);
 }
 
 function isArrayBuffer(value: unknown): value is ArrayBuffer {
