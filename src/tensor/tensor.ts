@@ -230,9 +230,9 @@ export class Tensor<T extends TensorType = TensorType> {
         offset += dimIndex(range, size) * strides[d];
       } else {
         const bounds = Array.isArray(range) ? (range as readonly (number | null)[]) : [];
-        const whole = bounds.every((at) => at === null || Number.isInteger(at));
+        const numbers = bounds.every((at) => at === null || typeof at === 'number');
         const [start, end] = bounds.map((at, i) =>
-          !whole ? Number.NaN : at === null ? i * size : Math.min(size, Math.max(0, at < 0 ? at + size : at)),
+          !numbers ? Number.NaN : at === null ? i * size : Math.min(size, Math.max(0, at < 0 ? at + size : at)),
         );
         if (bounds.length !== 2 || !Number.isInteger(start) || !Number.isInteger(end)) {
           throw new MobileNetError(
