@@ -1,9 +1,9 @@
 /**
- * The structure of a JPEG, checked before any codec sees the file: jpeg-js takes 1 GB for 17 kB that declare 9999×9999,
- * decodes as many scans as there are and throws a bare TypeError where a table is missing; our own decoder trusts what is
- * read here. What Pillow and browsers open all
- * the same, junk between segments, Motion JPEG without Huffman tables, restart markers out of order, is read with a warning.
- * Letters and section numbers are those of ITU-T T.81; the colour rules are libjpeg's (jdapimin.c), which are Pillow's.
+ * The structure of a JPEG, checked before any codec sees the file: our own decoder trusts what is read here, and jpeg-js
+ * takes 1 GB for 17 kB that declare 9999×9999, decodes as many scans as there are and throws a bare TypeError where a table is
+ * missing. What Pillow and browsers open all the same, junk between segments, Motion JPEG without Huffman tables, restart
+ * markers out of order, is read with a warning. Letters and section numbers are those of ITU-T T.81; the colour rules are
+ * libjpeg's (jdapimin.c), which are Pillow's.
  */
 import { join } from '../../base/bytes.js';
 import { env } from '../../base/env.js';
@@ -292,7 +292,7 @@ class JpegWalk {
       const precision = this.#bytes[at] >> 4;
       const slot = this.#bytes[at] & 15;
       if (precision > 1 || slot > 3) {
-        this.#refuse(at, `DQT: precision ${precision} and slot ${slot} are none of JPEG's`);
+        this.#refuse(at, `DQT: JPEG has no precision ${precision} or no slot ${slot}`);
       }
       const next = at + 1 + 64 * (precision + 1);
       if (next > end) this.#refuse(at, 'DQT: expected 64 values, the segment ends before');
@@ -312,7 +312,7 @@ class JpegWalk {
     for (let at = start; at < end; ) {
       const kind = this.#bytes[at] >> 4;
       const slot = this.#bytes[at] & 15;
-      if (kind > 1 || slot > 3) this.#refuse(at, `DHT: class ${kind} and slot ${slot} are none of JPEG's`);
+      if (kind > 1 || slot > 3) this.#refuse(at, `DHT: JPEG has no class ${kind} or no slot ${slot}`);
       let symbols = 0;
       /** Codes of the current length that are not taken; every code leaves two of the next. */
       let free = 1;
@@ -346,7 +346,7 @@ class JpegWalk {
     const width = this.#uint16(start + 3);
     if (precision === 12 && marker !== SOF_BASELINE) this.#unsupported(start, 'a sample precision of 12 bits');
     if (precision !== 8) this.#refuse(start, `SOF: expected 8 bits a sample, got ${precision}`);
-    if (height === 0 && width > 0) this.#unsupported(start, 'a height given behind the picture (DNL)');
+    if (height === 0 && width > 0) this.#unsupported(start, 'a height given after the picture (DNL)');
     if (width === 0) this.#refuse(start, `SOF: expected a width and height from 1, got ${width}×${height}`);
     checkPixelLimit(width, height, this.#file);
 
@@ -410,8 +410,9 @@ class JpegWalk {
       ac: !progressive || first > 0,
     });
     const components = scanned.map(({ index }) => frame.components[index]);
-    const dataEnd = this.#entropyEnd(end) ?? this.#endOfFile(frame, count);
-    if (!this.#isOrderly(end, dataEnd, mcusOf(components, frame))) {
+    const entropy = this.#entropyData(end, mcusOf(components, frame));
+    const dataEnd = entropy.end ?? this.#endOfFile(frame, count);
+    if (!entropy.orderly) {
       this.#orderly = false;
       this.#warnings.add('restart markers are missing or out of order; pixels may be damaged');
     }
@@ -456,7 +457,7 @@ class JpegWalk {
       const [dc, ac] = [this.#bytes[at + 1] >> 4, this.#bytes[at + 1] & 15];
       const quantisers =
         this.#quantisation.get(quantisation) ??
-        this.#refuse(at, `SOS: component ${id} needs quantisation table ${quantisation}, there is none (DQT)`);
+        this.#refuse(at, `SOS: component ${id} needs quantisation table ${quantisation}, which the file lacks (DQT)`);
       scanned.push({
         index,
         quantisers,
@@ -478,36 +479,36 @@ class JpegWalk {
       return isSound ? known : this.#refuse(at, `SOS: ${name} has a symbol above 15`);
     }
     const standard = progressive ? undefined : standardTable(slot);
-    if (standard === undefined) this.#refuse(at, `SOS: expected ${name}, there is none (DHT)`);
+    if (standard === undefined) this.#refuse(at, `SOS: expected ${name}, which the file lacks (DHT)`);
     this.#huffman.set(slot, standard);
     this.#standard.add(slot);
     this.#warnings.add("it leaves out Huffman tables, as Motion JPEG does; the standard's are taken");
     return standard;
   }
 
-  /** Whether the restart markers of a scan are those there should be: RST0 to RST7 in turn, one between two intervals. */
-  #isOrderly(from: number, to: number, mcus: number): boolean {
-    const expected = this.#interval === 0 ? 0 : Math.ceil(mcus / this.#interval) - 1;
-    let count = 0;
-    for (let at = this.#bytes.indexOf(0xff, from); at >= 0 && at < to; at = this.#bytes.indexOf(0xff, at + 1)) {
-      const next = this.#bytes[at + 1];
-      if (isRestart(next) && count < expected && (next & 7) !== (count & 7)) return false;
-      if (isRestart(next)) count++;
-    }
-    return count === expected || count === expected + 1; // one more at the end of a scan disturbs nobody
-  }
-
   /**
-   * Where the next marker stands that is neither a stuffed zero nor a restart (F.1.2.3, B.2.1). Looking for a restart,
-   * libjpeg passes over markers that there are not.
+   * Entropy-coded data: where the next marker stands that is neither a stuffed zero nor a restart (F.1.2.3, B.2.1), and
+   * whether the restarts before it are those there should be, RST0 to RST7 in turn, one between two intervals. Looking for a
+   * restart, libjpeg passes over markers that there are not.
    */
-  #entropyEnd(from: number): number | undefined {
+  #entropyData(from: number, mcus: number): { end: number | undefined; orderly: boolean } {
     const least = this.#interval === 0 ? 1 : SOF_BASELINE;
+    const expected = this.#interval === 0 ? 0 : Math.ceil(mcus / this.#interval) - 1;
+    let restarts = 0;
+    let inTurn = true;
+    let end: number | undefined;
     for (let at = this.#bytes.indexOf(0xff, from); at >= 0; at = this.#bytes.indexOf(0xff, at + 1)) {
       const next = this.#bytes[at + 1];
-      if (next !== undefined && next >= least && next !== 0xff && !isRestart(next)) return at;
+      if (isRestart(next)) {
+        if (restarts < expected && (next & 7) !== (restarts & 7)) inTurn = false;
+        restarts++;
+      } else if (next !== undefined && next >= least && next !== 0xff) {
+        end = at;
+        break;
+      }
     }
-    return undefined;
+    // One more at the end of a scan disturbs nobody.
+    return { end, orderly: inTurn && (restarts === expected || restarts === expected + 1) };
   }
 
   #finish(offset: number): JpegLayout {
