@@ -1,7 +1,7 @@
 /** The memory of the decoder: taken from the bottom up, given back at once. */
+import { growTo } from '../../tensor/wasm/memory.js';
 import type { Memory } from './frame.js';
 
-const PAGE = 65536;
 /** Room after the last byte, so that loops may read a vector or two further than they need. */
 const SLACK = 64;
 /** The emitted loops compare addresses as signed numbers. */
@@ -23,8 +23,7 @@ export class DecoderMemory implements Memory {
     const address = this.#top;
     const top = address + Math.ceil(bytes / 16) * 16;
     if (top + SLACK > MOST) throw new RangeError(`no memory for ${top} bytes`);
-    const missing = top + SLACK - this.memory.buffer.byteLength;
-    if (missing > 0) this.memory.grow(Math.ceil(missing / PAGE));
+    growTo(this.memory, top + SLACK);
     this.#top = top;
     return address;
   }

@@ -14,6 +14,7 @@ import {
   typed,
   v128,
 } from '../../tensor/wasm/assembler.js';
+import { growTo } from '../../tensor/wasm/memory.js';
 import { PLACE, type RowKernel, TASK_FIELDS } from './kernel.js';
 
 const PARAMS = typed('i32', ...TASK_FIELDS);
@@ -202,7 +203,6 @@ function lookUp(f: FunctionBuilder, { row, to, columns, channels, depth }: Task)
   f.store('i32.store', PLACE.seen, seen);
 }
 
-const PAGE = 65536;
 let compiled: WebAssembly.Module | undefined;
 
 /** @throws what WebAssembly throws where compiling is refused or memory is not to be had */
@@ -213,8 +213,7 @@ export function kernelInWasm(): RowKernel {
   return {
     heap: new Uint8Array(memory.buffer),
     reserve(bytes) {
-      const missing = bytes - this.heap.length;
-      if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
+      growTo(memory, bytes);
       this.heap = new Uint8Array(memory.buffer);
     },
     run: (task) => rows(...TASK_FIELDS.map((field) => task[field])),

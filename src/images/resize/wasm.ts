@@ -1,9 +1,9 @@
 /** Both passes in emitted WebAssembly, on a memory that later pictures use again. */
+import { growTo } from '../../tensor/wasm/memory.js';
 import { emitResize, LOW_BITS } from './emit.js';
 import type { Passes, PassesSpec } from './passes.js';
 import { longest, type Taps } from './taps.js';
 
-const PAGE = 64 * 1024;
 /** A larger memory is not kept for the next picture. */
 const MOST_KEPT = 4 * 1024 * 1024;
 /** Vectors are loaded whole: this many bytes may be read after the last that count. */
@@ -23,8 +23,7 @@ function machineOf(bytes: number): Machine {
   compiled ??= new WebAssembly.Module(emitResize());
   const machine = idle ?? instantiate(compiled);
   idle = undefined;
-  const missing = bytes - machine.memory.buffer.byteLength;
-  if (missing > 0) machine.memory.grow(Math.ceil(missing / PAGE));
+  growTo(machine.memory, bytes);
   return machine;
 }
 

@@ -1,7 +1,7 @@
 /** Cuts pieces out of one WebAssembly.Memory, where emitted code and other threads reach them by address, and gives freed ones out again. */
+import { PAGE_BYTES } from '../../../tensor/wasm/memory.js';
 import { outOfMemory } from '../plain.js';
 
-const PAGE = 64 * 1024;
 /** Pieces begin at cache lines. */
 const LINE = 64;
 /** Bytes after every piece that nobody owns: SIMD code may read this far past the end of what it wants. */
@@ -42,13 +42,13 @@ export class WasmHeap {
   #grow(bytes: number, what: string): void {
     const last = this.#free.at(-1);
     const there = last !== undefined && last.to === this.#end ? last.to - last.from : 0;
-    const pages = Math.ceil((bytes - there) / PAGE);
+    const pages = Math.ceil((bytes - there) / PAGE_BYTES);
     try {
       this.memory.grow(pages);
     } catch (cause) {
       throw outOfMemory(bytes, what, cause);
     }
-    const end = this.#end + pages * PAGE;
+    const end = this.#end + pages * PAGE_BYTES;
     this.#release(this.#end, end);
     this.#end = end;
   }
