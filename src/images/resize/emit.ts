@@ -9,6 +9,7 @@
  */
 import {
   type Expr,
+  type FunctionBuilder,
   i8x16,
   i16x8,
   i32,
@@ -37,18 +38,23 @@ export function emitResize(): Uint8Array<ArrayBuffer> {
   return module.encode();
 }
 
-/** The pass along rows of pixels of 3 or 4 bytes: all channels of four pixels a step. */
-function emitAlongRows(module: ModuleBuilder, pixelBytes: number): void {
+/** Where the loops are: at a pixel of the source, at its weights, and where these end. */
+type Place = Record<'x' | 'tap' | 'end', Local<'i32'>>;
+
+/**
+ * A pass along rows: pixel after pixel of the result, row after row.
+ * @param store of a pixel
+ * @param begin emits what comes before all loops, and gives what emits a pixel's sums, and where they are
+ */
+function emitPass(
+  module: ModuleBuilder,
+  pixelBytes: number,
+  store: 'v128.store8_lane' | 'v128.store32_lane',
+  begin: (f: FunctionBuilder, place: Place) => () => Local<'v128'>,
+): void {
   module.func(`along_rows_${pixelBytes}`, ALONG, (f, p) => {
     const [row, tap, end, x, y] = f.locals('i32', 5);
-    const [low, high, pixels, first, second, firstPair, secondPair] = f.locals('v128', 7);
-    f.set(firstPair, pairOfPixels(0, pixelBytes));
-    f.set(secondPair, pairOfPixels(2, pixelBytes));
-    const add = (sum: Local<'v128'>, at: number) => {
-      const ofFirst = i32x4.dot_i16x8_s(first, v128.load32Splat(tap, at));
-      const ofSecond = i32x4.dot_i16x8_s(second, v128.load32Splat(tap, at + 4));
-      f.set(sum, i32x4.add(sum, i32x4.add(ofFirst, ofSecond)));
-    };
+    const sums = begin(f, { x, tap, end });
     f.for(row, 0, p.rows, 1, () => {
       f.set(y, p.to);
       f.set(tap, p.taps);
@@ -56,20 +62,8 @@ function emitAlongRows(module: ModuleBuilder, pixelBytes: number): void {
         f.set(x, i32.add(p.from, i32.load(tap)));
         f.increase(tap, 4);
         f.set(end, i32.add(tap, p.weightBytes));
-        f.set(low, i32x4.splat(HALF));
-        f.set(high, v128.const(0, 0, 0, 0));
-        f.loop((nextTaps) => {
-          f.set(pixels, v128.load(x));
-          f.set(first, i8x16.swizzle(pixels, firstPair));
-          f.set(second, i8x16.swizzle(pixels, secondPair));
-          add(low, 0);
-          add(high, 8);
-          f.increase(x, 4 * pixelBytes);
-          f.increase(tap, 16);
-          f.branchIf(nextTaps, i32.lt_u(tap, end));
-        });
-        f.set(low, withoutFraction(low, high));
-        f.storeLane('v128.store32_lane', 0, y, toBytes(low, low, low, low));
+        const sum = sums();
+        f.storeLane(store, 0, y, toBytes(sum, sum, sum, sum));
         f.increase(y, p.outBytes);
         f.branchIf(nextPixel, i32.lt_u(tap, p.tapsEnd));
       });
@@ -79,40 +73,58 @@ function emitAlongRows(module: ModuleBuilder, pixelBytes: number): void {
   });
 }
 
-/** The same of one channel: eight pixels a step, whose sums are added up in the end. */
-function emitAlongRowsOfOne(module: ModuleBuilder): void {
-  module.func('along_rows_1', ALONG, (f, p) => {
-    const [row, tap, end, x, y] = f.locals('i32', 5);
-    const [low, high, pixels] = f.locals('v128', 3);
-    f.for(row, 0, p.rows, 1, () => {
-      f.set(y, p.to);
-      f.set(tap, p.taps);
-      f.loop((nextPixel) => {
-        f.set(x, i32.add(p.from, i32.load(tap)));
-        f.increase(tap, 4);
-        f.set(end, i32.add(tap, p.weightBytes));
-        f.set(low, v128.const(0, 0, 0, 0));
-        f.set(high, v128.const(0, 0, 0, 0));
-        f.loop((nextTaps) => {
-          f.set(pixels, v128.load8x8u(x));
-          f.set(low, i32x4.add(low, i32x4.dot_i16x8_s(pixels, v128.load(tap))));
-          f.set(high, i32x4.add(high, i32x4.dot_i16x8_s(pixels, v128.load(tap, 16))));
-          f.increase(x, 8);
-          f.increase(tap, 32);
-          f.branchIf(nextTaps, i32.lt_u(tap, end));
-        });
-        for (const sum of [low, high]) {
-          f.set(sum, i32x4.add(sum, v128.shuffle([2, 3, 0, 1], sum, sum)));
-          f.set(sum, i32x4.add(sum, v128.shuffle([1, 0, 3, 2], sum, sum)));
-        }
-        f.set(low, withoutFraction(i32x4.add(low, i32x4.splat(HALF)), high));
-        f.storeLane('v128.store8_lane', 0, y, toBytes(low, low, low, low));
-        f.increase(y, p.outBytes);
-        f.branchIf(nextPixel, i32.lt_u(tap, p.tapsEnd));
+/** Pixels of 3 or 4 bytes: all channels of four pixels a step. */
+function emitAlongRows(module: ModuleBuilder, pixelBytes: number): void {
+  emitPass(module, pixelBytes, 'v128.store32_lane', (f, { x, tap, end }) => {
+    const [low, high, pixels, first, second, firstPair, secondPair] = f.locals('v128', 7);
+    f.set(firstPair, pairOfPixels(0, pixelBytes));
+    f.set(secondPair, pairOfPixels(2, pixelBytes));
+    const add = (sum: Local<'v128'>, at: number) => {
+      const ofFirst = i32x4.dot_i16x8_s(first, v128.load32Splat(tap, at));
+      const ofSecond = i32x4.dot_i16x8_s(second, v128.load32Splat(tap, at + 4));
+      f.set(sum, i32x4.add(sum, i32x4.add(ofFirst, ofSecond)));
+    };
+    return () => {
+      f.set(low, i32x4.splat(HALF));
+      f.set(high, v128.const(0, 0, 0, 0));
+      f.loop((nextTaps) => {
+        f.set(pixels, v128.load(x));
+        f.set(first, i8x16.swizzle(pixels, firstPair));
+        f.set(second, i8x16.swizzle(pixels, secondPair));
+        add(low, 0);
+        add(high, 8);
+        f.increase(x, 4 * pixelBytes);
+        f.increase(tap, 16);
+        f.branchIf(nextTaps, i32.lt_u(tap, end));
       });
-      f.increase(p.from, p.stride);
-      f.increase(p.to, p.outStride);
-    });
+      f.set(low, withoutFraction(low, high));
+      return low;
+    };
+  });
+}
+
+/** Pixels of one byte: eight a step, whose sums are added up in the end. */
+function emitAlongRowsOfOne(module: ModuleBuilder): void {
+  emitPass(module, 1, 'v128.store8_lane', (f, { x, tap, end }) => {
+    const [low, high, pixels] = f.locals('v128', 3);
+    return () => {
+      f.set(low, v128.const(0, 0, 0, 0));
+      f.set(high, v128.const(0, 0, 0, 0));
+      f.loop((nextTaps) => {
+        f.set(pixels, v128.load8x8u(x));
+        f.set(low, i32x4.add(low, i32x4.dot_i16x8_s(pixels, v128.load(tap))));
+        f.set(high, i32x4.add(high, i32x4.dot_i16x8_s(pixels, v128.load(tap, 16))));
+        f.increase(x, 8);
+        f.increase(tap, 32);
+        f.branchIf(nextTaps, i32.lt_u(tap, end));
+      });
+      for (const sum of [low, high]) {
+        f.set(sum, i32x4.add(sum, v128.shuffle([2, 3, 0, 1], sum, sum)));
+        f.set(sum, i32x4.add(sum, v128.shuffle([1, 0, 3, 2], sum, sum)));
+      }
+      f.set(low, withoutFraction(i32x4.add(low, i32x4.splat(HALF)), high));
+      return low;
+    };
   });
 }
 
