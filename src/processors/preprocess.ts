@@ -65,7 +65,7 @@ async function prepareInput(input: OneInput, settings: ResolvedOptions, where: s
   if (isAtHand(input)) return [...prepareAll(input, settings, where)];
   const encoded = await readEncoded(input);
   if (encoded === undefined) return prepareAll(await load_image(input), settings, where);
-  let begun!: ReturnType<typeof begin>;
+  let begun: ReturnType<typeof begin> | undefined;
   let original: [number, number] | undefined;
   const draft = ({ width, height }: Pick<Picture, 'width' | 'height'>) => {
     original = [height, width];
@@ -76,9 +76,13 @@ async function prepareInput(input: OneInput, settings: ResolvedOptions, where: s
     begun = begin(ahead, channels, 'uint8', settings);
     return begun.rows;
   };
-  await decodeRows(encoded.bytes, encoded.file, open, settings.draft ? draft : undefined);
-  begun.rows.close();
-  return [original === undefined ? begun.prepared : { ...begun.prepared, original }];
+  try {
+    await decodeRows(encoded.bytes, encoded.file, open, settings.draft ? draft : undefined);
+  } finally {
+    begun?.rows.close();
+  }
+  const { prepared } = begun!;
+  return [original === undefined ? prepared : { ...prepared, original }];
 }
 
 const isAtHand = (input: OneInput): input is Pixels | Tensor =>
@@ -106,8 +110,11 @@ function prepare(given: Picture, settings: ResolvedOptions, where: string): Prep
   const { pixels, scaled } = settings.do_resize ? toBytes(picture, where) : { pixels: picture, scaled: false };
   const numbers = settings.do_resize ? (scaled ? 'scaled' : 'uint8') : picture.type;
   const { rows, prepared } = begin(picture, channels, numbers, settings);
-  rows.rows(pixels.data, 0, picture.height);
-  rows.close();
+  try {
+    rows.rows(pixels.data, 0, picture.height);
+  } finally {
+    rows.close();
+  }
   return prepared;
 }
 
