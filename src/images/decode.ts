@@ -92,7 +92,7 @@ export async function decodeRows(encoded: Uint8Array, file: string, open: OpenRo
   if (image !== undefined) open(image).rows(image.data, 0, image.height);
 }
 
-/** The bytes of an encoded picture. Throws ARG for what is none, and for what is empty or above the limit. */
+/** The bytes of an encoded picture. Throws ARG for anything else, IMAGE for an empty one, LIMIT above the limit. */
 function checkEncoded(encoded: Uint8Array, file: string): Uint8Array {
   const bytes = asBytes(encoded);
   if (bytes === undefined) {

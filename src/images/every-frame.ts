@@ -1,4 +1,4 @@
-/** A film or a camera, frame by frame, no faster than the work on a frame allows. */
+/** A video or a camera, frame by frame, no faster than the work on a frame allows. */
 import { checkSignal } from '../base/abort.js';
 import { checkFunction } from '../base/check.js';
 import { expected } from '../base/errors.js';
@@ -27,14 +27,14 @@ export interface EveryFrameOptions {
 
 /**
  * Calls `work` with the newest frame, waits for what it returns, and takes the frame that is newest then: frames that
- * came meanwhile are dropped, never queued, so that what is shown is never older than one piece of work. While the film
+ * came meanwhile are dropped, never queued, so that what is shown is never older than one piece of work. While the video
  * is paused, or the page hidden, nothing is called.
  *
  *     const stop = new AbortController();
  *     await everyFrame(video, async (frame) => show(await classify(frame)), { signal: stop.signal });
  *
  * @param work gets an ImageBitmap, which can be transferred to a worker, and is closed when the work is done
- * @returns how many frames were worked on, when the film has ended or `signal` ended it
+ * @returns how many frames were worked on, when the video has ended or `signal` ended it
  * @throws what `work` throws; MobileNetError ARG for anything but a video
  */
 export async function everyFrame(
@@ -64,7 +64,7 @@ export async function everyFrame(
   return count;
 }
 
-/** Resolves with true at the next frame, with false when there is none to come. */
+/** Resolves with true at the next frame, with false at the end of the video. */
 function nextFrame(video: VideoLike, last: number, signal: AbortSignal | undefined): Promise<boolean> {
   return new Promise((resolve) => {
     let cancel = () => {};
@@ -88,12 +88,12 @@ function nextFrame(video: VideoLike, last: number, signal: AbortSignal | undefin
         const handle = video.requestVideoFrameCallback!(() => (ready() ? finish(true) : wait()));
         cancel = () => video.cancelVideoFrameCallback?.(handle);
       };
-      // A film that stands still shows its first frame without a call.
+      // A video that stands still shows its first frame without a call.
       if (Number.isNaN(last) && ready()) finish(true);
       else wait();
       return;
     }
-    // Without such a call, ask at every frame of the screen: a film whose time has moved shows another frame.
+    // Without such a call, ask at every frame of the screen: a video whose time has moved shows another frame.
     const look = () => {
       if (ready() && video.currentTime !== last) return finish(true);
       const handle = requestAnimationFrame(look);

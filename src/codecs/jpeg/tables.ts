@@ -16,7 +16,7 @@ const TABLES: Readonly<Record<number, readonly [counts: string, symbols: string]
   ],
 };
 
-/** The table that a missing one stands for, as DHT has it: slot, 16 counts, symbols. Undefined where there is none. */
+/** The table that a missing one stands for, as DHT has it: slot, 16 counts, symbols. Undefined for slots that the standard has no table for. */
 export function standardTable(slot: number): Uint8Array | undefined {
   const table = TABLES[slot];
   return table && Uint8Array.of(slot, ...bytesOf(table.join('')));

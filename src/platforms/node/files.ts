@@ -159,7 +159,7 @@ export async function writeFolder(path: string, files: ReadonlyMap<string, Uint8
 interface Replacement {
   temporary: string;
   target: string;
-  /** The old file under another name; undefined where there is none. */
+  /** The old file under another name; undefined if there was no old file. */
   backup: string | undefined;
 }
 
@@ -247,8 +247,8 @@ const REASONS: Record<string, string> = {
 };
 
 /**
- * The typed error for one of the system's. What is none of its errors is a program's own, thrown by a callback or by a fault
- * of ours: to call that IO would send the reader to look at the disk, so that it comes back as it is.
+ * The typed error for one of the system's. Any other error comes back as it is: a callback or a fault of ours has thrown it,
+ * and to call that IO would send the reader to look at the disk.
  */
 export function systemError(cause: unknown, file: string, absent = 'no such file'): unknown {
   if (cause instanceof MobileNetError || typeof (cause as NodeJS.ErrnoException | null)?.code !== 'string')

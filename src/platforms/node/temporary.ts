@@ -31,7 +31,7 @@ function sweep(folder: string): void {
   }
 }
 
-/** The permissions of a file that is to be replaced; undefined where there is none. */
+/** The permissions of a file that is to be replaced; undefined if it is not there yet. */
 export function modeOf(path: string): number | undefined {
   const found = statSync(path, { throwIfNoEntry: false });
   return found?.isFile() ? found.mode & 0o777 : undefined;
