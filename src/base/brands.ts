@@ -12,6 +12,8 @@ type TypedArray =
   | Uint8Array
   | Uint8ClampedArray
   | Uint16Array
+  | Int8Array
+  | Int16Array
   | Int32Array
   | BigInt64Array
   | Float32Array

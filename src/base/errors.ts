@@ -45,6 +45,10 @@ export type ErrorCode =
   | 'SHARD'
   /** A pickle that asks for more than tensors. */
   | 'PICKLE'
+  /** A TFLite file whose tables point outside the file, at each other, or at tensors that it does not have. */
+  | 'FLATBUFFER'
+  /** Scales or zero points with which whole numbers cannot stand for real ones. */
+  | 'QUANT'
   /** A picture file that is damaged. */
   | 'IMAGE'
   /** Larger than a limit that protects memory; the limit is named and can be raised. */

@@ -202,6 +202,8 @@ const STORED_AS: Record<TensorType, StoredDtype> = {
   float16: 'F16',
   int64: 'I64',
   int32: 'I32',
+  int16: 'I16',
+  int8: 'I8',
   uint8: 'U8',
   bool: 'BOOL',
 };

@@ -3,10 +3,12 @@ import { expected, MobileNetError, show } from '../base/errors.js';
 import { mapped } from '../base/mapped.js';
 import { float16ToFloat32, float32ToFloat16 } from './half.js';
 
-/** Element types and the typed array that holds each. float16 is held as bits (see half.ts). Each holds those before it. */
+/** Element types and the typed array that holds each. float16 is held as bits (see half.ts). Each holds those before it, but int8 no uint8. */
 export const ARRAYS = {
   bool: Uint8Array,
   uint8: Uint8Array,
+  int8: Int8Array,
+  int16: Int16Array,
   int32: Int32Array,
   int64: BigInt64Array,
   float16: Uint16Array,
@@ -22,6 +24,8 @@ interface ArrayOf {
   float16: Uint16Array;
   int64: BigInt64Array;
   int32: Int32Array;
+  int16: Int16Array;
+  int8: Int8Array;
   uint8: Uint8Array;
   bool: Uint8Array;
 }
@@ -36,6 +40,7 @@ export function checkType(type: unknown): asserts type is TensorType {
 
 /** The type that holds elements of both, as PyTorch promotes them. */
 export function widerType(a: TensorType, b: TensorType): TensorType {
+  if ((a === 'uint8' && b === 'int8') || (a === 'int8' && b === 'uint8')) return 'int16';
   const order = Object.keys(ARRAYS) as TensorType[];
   return order[Math.max(order.indexOf(a), order.indexOf(b))];
 }

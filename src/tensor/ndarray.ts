@@ -31,19 +31,21 @@ const TYPES: Record<string, TensorType> = {
   float32: 'float32',
   float64: 'float64',
   int32: 'int32',
+  int16: 'int16',
+  int8: 'int8',
   uint8: 'uint8',
   uint8_clamped: 'uint8',
   bigint64: 'int64',
 };
 /** Elements that no tensor has but every float64 holds exactly. */
-const NUMBERS = ['int8', 'int16', 'uint16', 'uint32', 'array', 'generic'];
+const NUMBERS = ['uint16', 'uint32', 'array', 'generic'];
 
 /**
  * An ndarray as a tensor. Where its elements are of the tensor's type and lie in row-major order without gaps, from any
  * offset on, the tensor **shares memory** with it; else they are copied.
  *
  * @param array any view, also one that is sliced, stepped, reversed or transposed
- * @param type the tensor's type; it must be given for lists and for integers of 8 (signed), 16 and 32 (unsigned) bits. Elements
+ * @param type the tensor's type; it must be given for lists and for unsigned integers of 16 and 32 bits. Elements
  *   are converted as by `Tensor.to`, but for 'float16', which takes a Uint16Array as its bits
  * @throws MobileNetError ARG for elements without a type, and for a view that reaches outside its data
  */

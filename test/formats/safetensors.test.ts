@@ -357,12 +357,14 @@ describe('writing', () => {
         ['a', new Tensor('float32', [2], [1])],
         ['d', new Tensor('float64', [2], [1])],
         ['i', new Tensor('int32', [2], [1])],
+        ['s', new Tensor('int16', [-2], [1])],
+        ['c', new Tensor('int8', [-2], [1])],
         ['u', new Tensor('uint8', [2], [1])],
       ]),
       { metadata: { format: 'pt' } },
     );
     const { tensors, metadata } = read(bytes);
-    expect([...tensors.keys()]).toEqual(['n', 'd', 'a', 'b', 'i', 'h', 'u', 'bool']);
+    expect([...tensors.keys()]).toEqual(['n', 'd', 'a', 'b', 'i', 'h', 's', 'c', 'u', 'bool']);
     expect(tensors.get('n')!.offset % 8).toBe(0);
     expect({ ...metadata }).toEqual({ format: 'pt' });
     expect(new TextDecoder().decode(bytes.subarray(8, 42))).toBe('{"__metadata__":{"format":"pt"},"n');

@@ -32,7 +32,7 @@ import {
 const DATA = [3.5, -1.25, 2, 0.5, -4, 7.75, 1, 2.5, -0.5, 6, -3, 0];
 /** [2,3,2] */
 const floats = () => new Tensor('float32', DATA, [2, 3, 2]);
-const whole = <T extends 'int64' | 'int32' | 'uint8' | 'bool'>(type: T, ...values: number[]) =>
+const whole = <T extends 'int64' | 'int32' | 'int16' | 'int8' | 'uint8' | 'bool'>(type: T, ...values: number[]) =>
   new Tensor(type, values, [values.length]);
 const rounded = (tensor: Tensor) => Array.from(tensor.data as ArrayLike<number>, (value) => +value.toFixed(4));
 
@@ -121,6 +121,8 @@ describe('arithmetic', () => {
     expect([...rows.div(rows.sum(1, true)).data.slice(0, 2)]).toEqual([Math.fround(1 / 3), Math.fround(2 / 3)]);
     const column = whole('int32', 10, 20).unsqueeze(1);
     expect(whole('uint8', 1, 2, 3).add(column)).toMatchObject({ type: 'int32', dims: [2, 3] });
+    expect(whole('uint8', 200).add(whole('int8', -100))).toMatchObject({ type: 'int16', data: Int16Array.of(100) });
+    expect(whole('int8', -1).add(whole('int16', 400))).toMatchObject({ type: 'int16', data: Int16Array.of(399) });
     expect(column.add(whole('uint8', 1, 2, 3)).tolist()).toEqual([
       [11, 12, 13],
       [21, 22, 23],
