@@ -13,6 +13,7 @@ import { depthwiseJs } from './depthwise/js.js';
 import { depthwiseReference } from './depthwise/reference.js';
 import { depthwiseWasm } from './depthwise/wasm.js';
 import type { Kernel, PlainKernel, WasmKernel } from './kernel.js';
+import type { I16Kernel, I16WasmKernel, PlainI16Kernel } from './kernel-i16.js';
 import { pointwiseJs } from './pointwise/js.js';
 import { pointwiseReference } from './pointwise/reference.js';
 import { pointwiseWasm } from './pointwise/wasm.js';
@@ -20,7 +21,7 @@ import { averagePool } from './pool/plain.js';
 import { averagePoolWasm } from './pool/wasm.js';
 import { resizeBilinear } from './resize/plain.js';
 import { resizeWasm } from './resize/wasm.js';
-import { kernelName, type Spec } from './spec.js';
+import { type I16Spec, kernelName, type Spec } from './spec.js';
 
 /** One plain loop serves both engines: these run once a picture, or wait for memory more than they compute. */
 const PLAIN: readonly PlainKernel<Spec>[] = [averagePool, resizeBilinear, add, concat, batchNorm, activation];
@@ -48,6 +49,17 @@ export const WASM_KERNELS: readonly WasmKernel[] = [
   concatWasm,
 ];
 
+/** One plain loop of whole numbers for both engines. */
+const PLAIN_I16: readonly PlainI16Kernel<I16Spec>[] = [];
+
+/** Kernels of whole numbers. */
+export const I16_KERNELS: readonly I16Kernel[] = [
+  ...PLAIN_I16.map((kernel) => ({ ...kernel, engine: 'reference' }) as const),
+  ...PLAIN_I16.map((kernel) => ({ ...kernel, engine: 'js' }) as const),
+];
+
+export const I16_WASM_KERNELS: readonly I16WasmKernel[] = [];
+
 /** The emitted kernel that can do this; undefined where no kernel can. */
 export const findWasmKernel = (spec: Spec): WasmKernel | undefined =>
   WASM_KERNELS.find((kernel) => kernel.op === spec.op && kernel.supports(spec));
@@ -56,6 +68,20 @@ export const findWasmKernel = (spec: Spec): WasmKernel | undefined =>
 export function findKernel(spec: Spec, engines: readonly Kernel['engine'][]): Kernel {
   for (const engine of engines) {
     const found = KERNELS.find((kernel) => kernel.engine === engine && kernel.op === spec.op && kernel.supports(spec));
+    if (found !== undefined) return found;
+  }
+  const wanted = engines.map((engine) => kernelName(spec, engine)).join(' or ');
+  throw new MobileNetError('UNSUPPORTED', `no kernel ${wanted}`);
+}
+
+/** The emitted kernel of whole numbers that can do this; undefined where no kernel can. */
+export const findI16WasmKernel = (spec: I16Spec): I16WasmKernel | undefined =>
+  I16_WASM_KERNELS.find((kernel) => kernel.op === spec.op && kernel.supports(spec));
+
+/** As `findKernel`, of whole numbers. */
+export function findI16Kernel(spec: I16Spec, engines: readonly I16Kernel['engine'][]): I16Kernel {
+  for (const engine of engines) {
+    const found = I16_KERNELS.find((one) => one.engine === engine && one.op === spec.op && one.supports(spec));
     if (found !== undefined) return found;
   }
   const wanted = engines.map((engine) => kernelName(spec, engine)).join(' or ');

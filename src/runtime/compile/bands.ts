@@ -8,12 +8,12 @@
  * A band is a spec like any other, with fewer rows and an offset in its padding. Only the depthwise kernels have to know
  * more: they read their rows from the ring (`rowsHeld` in layers/spec.ts).
  */
-import type { DepthwiseSpec, InvertedResidualSpec, Spec } from '../../layers/spec.js';
+import { type AnySpec, type DepthwiseSpec, ELEMENT_BYTES, hasResidual, type InvertedResidualSpec } from '../../layers/spec.js';
 import type { Lowered, LoweredStep, StepValues } from './lower.js';
 
 /** A step of a plan: one that was lowered, or three of them done together. */
 export type PlannedStep =
-  | { kind: 'single'; name: string; spec: Spec; step: LoweredStep }
+  | { kind: 'single'; name: string; spec: AnySpec; step: LoweredStep }
   | {
       kind: 'block';
       name: string;
@@ -61,19 +61,20 @@ export function formBlocks(
 export const valuesRead = ({ y: _, ...read }: StepValues): string[] => Object.values(read);
 
 /** Null when these are not an inverted residual, or one so small that it is a single band. */
-function blockSpec(widen: Spec, filter: Spec, project: Spec): InvertedResidualSpec | null {
-  const plain = (spec: Spec) => spec.op === 'pointwise' && !spec.biasPerImage;
-  const widens = widen.op === 'conv3x3' || (widen.op === 'pointwise' && plain(widen) && !widen.residual);
+function blockSpec(widen: AnySpec, filter: AnySpec, project: AnySpec): InvertedResidualSpec | null {
+  const plain = (spec: AnySpec) => spec.op === 'pointwise' && !spec.biasPerImage;
+  const widens = widen.op === 'conv3x3' || (widen.op === 'pointwise' && plain(widen) && !hasResidual(widen));
   if (!widens || filter.op !== 'depthwise3x3' || project.op !== 'pointwise' || !plain(project)) return null;
-  const rowBytes = 4 * filter.channels * (filter.inWidth * filter.stride + filter.outWidth);
-  const fixed = 4 * filter.channels * filter.inWidth * (2 * filter.dilation + 1 - filter.stride);
+  const bytes = ELEMENT_BYTES[filter.dtype];
+  const rowBytes = bytes * filter.channels * (filter.inWidth * filter.stride + filter.outWidth);
+  const fixed = bytes * filter.channels * filter.inWidth * (2 * filter.dilation + 1 - filter.stride);
   const bandRows = Math.max(1, Math.floor((BAND_BYTES - fixed) / rowBytes));
   if (rowsInRing(filter, bandRows) >= filter.inHeight) return null;
   return { op: 'inverted_residual', widen, filter, project, bandRows };
 }
 
 /** Input rows that the windows of a band of output rows see. */
-function rowsInRing({ stride, dilation }: DepthwiseSpec, bandRows: number): number {
+function rowsInRing({ stride, dilation }: Pick<DepthwiseSpec, 'stride' | 'dilation'>, bandRows: number): number {
   return (bandRows - 1) * stride + 2 * dilation + 1;
 }
 
@@ -88,7 +89,7 @@ export function scratchSizes({ filter, bandRows }: InvertedResidualSpec): { ring
 /** A piece of a block's work: one kernel on some rows. Offsets are elements of what the piece reads and writes. */
 export interface Piece {
   of: 'widen' | 'filter' | 'project';
-  spec: Spec;
+  spec: AnySpec;
   x: number;
   y: number;
 }
