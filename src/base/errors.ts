@@ -39,6 +39,8 @@ export type ErrorCode =
   | 'WEIGHTS'
   /** NaN or infinity in the weights of a checkpoint. */
   | 'NONFINITE'
+  /** A scale, a zero point or a range of whole numbers that cannot be. */
+  | 'QUANT'
   /** A file name in an index that would leave the model's folder. */
   | 'PATH_ESCAPE'
   /** A shard that is missing, or does not hold what the index says. */

@@ -1,11 +1,11 @@
 /** The sizes of a step in a word, for tables: in the profile and in the benchmark. */
-import type { InvertedResidualSpec, Spec } from '../layers/spec.js';
+import type { AnySpec, InvertedResidualSpec } from '../layers/spec.js';
 
 /**
  * `3136×24→144`, pixels and channels of a product; `56×56×144→28×28`, what a window slides over and what it makes, where
  * that differs; `33×33×192 d2`, with a dilation of two; `4·…`, of four pictures.
  */
-export function shapeOf(spec: Spec | InvertedResidualSpec): string {
+export function shapeOf(spec: AnySpec | InvertedResidualSpec): string {
   const batch = 'batch' in spec && spec.batch > 1 ? `${spec.batch}·` : '';
   switch (spec.op) {
     case 'inverted_residual': {
@@ -33,6 +33,9 @@ export function shapeOf(spec: Spec | InvertedResidualSpec): string {
       return `${batch}${spec.inHeight}×${spec.inWidth}×${spec.channels}→${spec.outHeight}×${spec.outWidth}`;
     case 'concat':
       return `${spec.pixels}×${spec.channels1}+${spec.channels2}`;
+    case 'quantize':
+      return `${batch}${spec.pixels}×${spec.channels}`;
+    case 'argmax':
     case 'batch_norm':
       return `${spec.pixels}×${spec.channels}`;
     default:

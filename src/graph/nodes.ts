@@ -96,6 +96,16 @@ export interface ConcatNode extends NodeBase {
   other: string;
 }
 
+/** Real numbers to whole ones: the picture, as the quantization of this node's value says. */
+export interface QuantizeNode extends NodeBase {
+  op: 'quantize';
+}
+
+/** Whole numbers to those of another scale. */
+export interface RequantizeNode extends NodeBase {
+  op: 'requantize';
+}
+
 /** A layer, or a part of one. */
 export type Node =
   | ConvNode
@@ -105,7 +115,9 @@ export type Node =
   | PoolNode
   | LinearNode
   | ResizeNode
-  | ConcatNode;
+  | ConcatNode
+  | QuantizeNode
+  | RequantizeNode;
 
 /** A network as nodes in order; knows no input size. */
 export interface Graph {
@@ -113,7 +125,7 @@ export interface Graph {
   nodes: readonly Node[];
   /** Public name of an output, such as `logits` or `hidden_states.9`, to the node that makes it. */
   outputs: ReadonlyMap<string, string>;
-  /** How the numbers of a value stand for real ones, by the value's name; those not named are float32. */
+  /** How the numbers of a value stand for real ones, by the value's name; those not named are float32. Weights of its node are whole numbers, too. */
   quantizations?: ReadonlyMap<string, Quantization>;
 }
 

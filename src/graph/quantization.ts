@@ -1,11 +1,23 @@
-/** How whole numbers stand for real ones: real = scale · (number − zero point). */
+/** How the whole numbers of a value stand for real ones: real = scale · (raw − zero point). */
 
-/** Of a value or a tensor of weights. */
+/** The types that raw numbers may have, and where they begin and end. `int16` uses 12 of its bits, so that sums fit into i32. */
+export const RAW_RANGES = {
+  uint8: [0, 255],
+  int8: [-128, 127],
+  int16: [-2048, 2047],
+} as const satisfies Record<string, readonly [min: number, max: number]>;
+
+export type RawType = keyof typeof RAW_RANGES;
+
+/** Of one value of a graph. */
 export interface Quantization {
-  /** One number, or one for each index along `axis`. */
-  readonly scale: readonly number[];
-  /** As many as there are scales. */
-  readonly zeroPoint: readonly number[];
-  /** The dimension that has a scale for each index, or null for one scale. */
-  readonly axis: number | null;
+  readonly type: RawType;
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+/** Where numbers lie that count from the zero point, as the network computes with them. */
+export function centredRange({ type, zeroPoint }: Quantization): { lo: number; hi: number } {
+  const [min, max] = RAW_RANGES[type];
+  return { lo: min - zeroPoint, hi: max - zeroPoint };
 }

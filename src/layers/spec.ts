@@ -19,7 +19,7 @@ export function clampBounds(activation: FusedActivation): { lo: number; hi: numb
 }
 
 /** Convolutions of real numbers: what becomes of a sum. */
-interface FloatStore {
+export interface FloatStore {
   dtype: 'f32';
   activation: FusedActivation;
 }
@@ -29,7 +29,7 @@ interface FloatStore {
  * checkpoint, uint8, int8 or 12 bits, it is i16 here. A sum, with its bias exact in i32, becomes
  * y = clamp(round(f32(f32(sum) · multiplier[k])), lo, hi), ties to even (requantize.ts).
  */
-interface I16Store {
+export interface I16Store {
   dtype: 'i16';
   weights: 'i8' | 'i16';
   /** The bounds of y: those of its type and of the activation. */

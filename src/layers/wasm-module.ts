@@ -4,15 +4,15 @@ import { I16_WASM_KERNELS, WASM_KERNELS } from './kernels.js';
 
 /** A module is made for a memory that threads share or for one that they do not, with relaxed SIMD or without. */
 export interface KernelForm {
-  /** Of real numbers or of whole ones: a network needs one of the two. */
-  elements: 'f32' | 'i16';
+  /** Of real numbers, the default, or of whole ones: a network needs one of the two. */
+  elements?: 'f32' | 'i16';
   shared: boolean;
   /** Multiplies and adds in one instruction, where a machine has it. Not every engine takes such a module. Of real numbers only. */
   relaxed: boolean;
 }
 
 /** The module's bytes. */
-export function emitKernels({ elements, shared, relaxed }: KernelForm): Uint8Array<ArrayBuffer> {
+export function emitKernels({ elements = 'f32', shared, relaxed }: KernelForm): Uint8Array<ArrayBuffer> {
   const memory = shared ? { initial: 1, maximum: MAX_PAGES, shared } : { initial: 1 };
   const module = new ModuleBuilder(memory, { relaxed });
   for (const kernel of elements === 'f32' ? WASM_KERNELS : I16_WASM_KERNELS) kernel.emit(module);
@@ -26,8 +26,8 @@ export function kernelsFile({ elements, shared, relaxed }: KernelForm): string {
 
 /** All there are. */
 export const KERNEL_FORMS: readonly KernelForm[] = [false, true].flatMap((shared) => [
-  { elements: 'f32', shared, relaxed: false },
-  { elements: 'f32', shared, relaxed: true },
+  { shared, relaxed: false },
+  { shared, relaxed: true },
   { elements: 'i16', shared, relaxed: false },
 ]);
 

@@ -8,7 +8,7 @@ import { Tensor } from '../tensor/tensor.js';
 import type { WeightCache } from './compile/bind.js';
 import type { WeightLookup } from './compile/lower.js';
 import { type InputDims, makePlan, type Plan, type PlanOutput } from './compile/plan.js';
-import type { Engine, MemoryMode } from './engines/engine.js';
+import type { Elements, Engine, MemoryMode } from './engines/engine.js';
 import { type Profile, type ProfileJob, profilePlan } from './profile.js';
 
 /** Plans kept, the least recently used goes first. Each holds its own arena, a few megabytes. */
@@ -119,10 +119,19 @@ export class Network {
 }
 
 /** An output in Hugging Face's layout: [N,C] after global pooling, [N,C,H,W] elsewhere. */
-function publish({ value }: PlanOutput, buffer: Float32Array): Tensor<'float32'> {
+function publish({ value, scale }: PlanOutput, elements: Elements): Tensor<'float32'> {
   const { batch, height, width, channels, flat } = value;
+  const buffer = scale === null ? (elements as Float32Array) : real(elements, scale);
   if (flat) return new Tensor('float32', buffer.slice(), [batch, channels]);
   const data = new Float32Array(buffer.length);
   nhwcToNchw(buffer, data, batch, channels, height, width);
   return new Tensor('float32', data, [batch, channels, height, width]);
+}
+
+/** The real numbers that whole ones stand for. */
+function real(elements: Elements, scale: number): Float32Array {
+  const result = new Float32Array(elements.length);
+  const factor = Math.fround(scale);
+  for (let i = 0; i < result.length; i++) result[i] = elements[i] * factor;
+  return result;
 }

@@ -8,10 +8,10 @@ import { MobileNetV2Config, MobileNetV2ForSemanticSegmentation, Tensor } from '.
 import { FUSED } from '../../src/graph/passes/passes.js';
 import type { Operands } from '../../src/layers/kernel.js';
 import { findKernel } from '../../src/layers/kernels.js';
-import { ELEMENT_BYTES, type ElementType, type Spec } from '../../src/layers/spec.js';
+import { type AnySpec, ELEMENT_BYTES, type ElementType, type Spec } from '../../src/layers/spec.js';
 import { segmentationGraph } from '../../src/models/mobilenet-v2/architecture.js';
-import type { BoundKernel, Engine, Region } from '../../src/runtime/engines/engine.js';
-import { placeWeights } from '../../src/runtime/engines/plain.js';
+import type { BoundKernel, Elements, Engine, FloatWeights, Region } from '../../src/runtime/engines/engine.js';
+import { placeStep, placeWeights } from '../../src/runtime/engines/plain.js';
 import { Network } from '../../src/runtime/network.js';
 import { waves } from '../helpers/waves.js';
 
@@ -32,14 +32,18 @@ class DistantEngine implements Engine {
     return new Float32Array(bytes.slice(offset, offset + length * ELEMENT_BYTES[type]).buffer);
   }
 
-  kernelFor(spec: Spec): BoundKernel {
+  kernelFor(given: AnySpec): BoundKernel {
+    const spec = given as Spec; // this engine has real numbers alone
     const kernel = findKernel(spec, ['js', 'reference']);
     const key = `${kernel.op} ${kernel.engine}`;
     const bound: BoundKernel = this.#kernels.get(key) ?? {
       engine: kernel.engine,
-      pack: (own, { weights, scale, bias }, what) =>
-        placeWeights(this, what, (place) => ({ weights: place(kernel.pack(own, weights, scale)), bias: place(bias) })),
-      bind: (own, operands) => [() => this.#compute(own, operands)],
+      pack: (own, given, what) =>
+        placeWeights(this, what, (place) => {
+          const { weights, scale } = given as FloatWeights;
+          return placeStep(place, given, kernel.pack(own as Spec, weights, scale));
+        }),
+      bind: (own, operands) => [() => this.#compute(own as Spec, operands)],
     };
     this.#kernels.set(key, bound);
     return bound;
@@ -62,7 +66,7 @@ class DistantEngine implements Engine {
     this.#memory.delete(allocation);
   }
 
-  write({ allocation, offset }: Region, values: Float32Array): void {
+  write({ allocation, offset }: Region, values: Elements): void {
     this.#memory.get(allocation)!.set(new Uint8Array(values.slice().buffer), offset);
   }
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { invertedResidual } from '../../src/layers/inverted-residual.js';
 import { NONE, operandsOf } from '../../src/layers/kernel.js';
 import { findKernel } from '../../src/layers/kernels.js';
-import type { InvertedResidualSpec } from '../../src/layers/spec.js';
+import type { InvertedResidualSpec, Spec } from '../../src/layers/spec.js';
 import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
 import { MobileNetV2ForImageClassification } from '../../src/models/mobilenet-v2/image-classification.js';
 import { MobileNetV2ForSemanticSegmentation } from '../../src/models/mobilenet-v2/semantic-segmentation.js';
@@ -76,12 +76,13 @@ describe('pieces of a block', () => {
         const to = { widen: ring, filter: band, project: y };
         for (const piece of pieces(spec)) {
           const { of } = piece;
-          const kernel = findKernel(piece.spec, [engine]);
-          const packed = kernel.pack(piece.spec, weights[of].weights);
+          const own = piece.spec as Spec; // of real numbers, as the block is
+          const kernel = findKernel(own, [engine]);
+          const packed = kernel.pack(own, weights[of].weights);
           const added = of === 'project' && residual ? x.subarray(piece.y) : NONE;
           const [input, output] = [from[of].subarray(piece.x), to[of].subarray(piece.y)];
           const operands = { x: input, weights: packed, bias: weights[of].bias, residual: added, y: output };
-          kernel.run(piece.spec, operandsOf(operands));
+          kernel.run(own, operandsOf(operands));
         }
 
         const whole = invertedResidual(

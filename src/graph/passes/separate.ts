@@ -1,11 +1,17 @@
 /**
  * Every layer as the paper draws it: convolution, batch norm and activation as nodes of their own. The last of them makes the
- * layer's value and has its name.
+ * layer's value and has its name. A convolution of whole numbers stays as it is: its norm is in its weights, its activation in
+ * the range of its output, and what would lie between has no scale.
  */
 import type { ConvNode, Graph, Node } from '../nodes.js';
 
 export function separate(graph: Graph): Graph {
-  return { ...graph, nodes: graph.nodes.flatMap((node) => (node.op === 'convolution' ? parts(node) : [node])) };
+  return {
+    ...graph,
+    nodes: graph.nodes.flatMap((node) =>
+      node.op === 'convolution' && !graph.quantizations?.has(node.name) ? parts(node) : [node],
+    ),
+  };
 }
 
 function parts(node: ConvNode): Node[] {

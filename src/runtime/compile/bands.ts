@@ -8,7 +8,13 @@
  * A band is a spec like any other, with fewer rows and an offset in its padding. Only the depthwise kernels have to know
  * more: they read their rows from the ring (`rowsHeld` in layers/spec.ts).
  */
-import { type AnySpec, type DepthwiseSpec, ELEMENT_BYTES, hasResidual, type InvertedResidualSpec } from '../../layers/spec.js';
+import {
+  type AnySpec,
+  type DepthwiseSpec,
+  ELEMENT_BYTES,
+  hasResidual,
+  type InvertedResidualSpec,
+} from '../../layers/spec.js';
 import type { Lowered, LoweredStep, StepValues } from './lower.js';
 
 /** A step of a plan: one that was lowered, or three of them done together. */

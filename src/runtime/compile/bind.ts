@@ -1,5 +1,4 @@
 /** From planned steps to work: a kernel, its packed weights, and the regions it reads and writes. */
-import type { Operands } from '../../layers/kernel.js';
 import {
   type BoundKernel,
   type Engine,
@@ -7,6 +6,7 @@ import {
   type PackedWeights,
   partOf,
   type Region,
+  type StepRegions,
   type Work,
 } from '../engines/engine.js';
 import { type PlannedStep, pieces } from './bands.js';
@@ -25,7 +25,7 @@ export interface Binding {
 /** A step's kernel and operands. */
 interface BoundStep {
   kernel: BoundKernel;
-  operands: Operands<Region>;
+  operands: StepRegions;
 }
 
 /** The work of a planned step. */
@@ -61,6 +61,7 @@ function bindStep(step: LoweredStep, binding: Binding): BoundStep {
     x: region(x),
     weights: packed.weights,
     bias: bias === undefined ? packed.bias : region(bias),
+    multiplier: packed.multiplier,
     residual: region(residual),
     other: region(other),
     y: region(y),
@@ -73,7 +74,7 @@ const from = (region: Region, offset: number): Region =>
   region === NOTHING ? region : partOf(region, offset, region.length - offset);
 
 function packedWeights(step: LoweredStep, kernel: BoundKernel, cache: WeightCache): PackedWeights {
-  if (step.makeWeights === null) return { weights: NOTHING, bias: NOTHING };
+  if (step.makeWeights === null) return { weights: NOTHING, bias: NOTHING, multiplier: NOTHING };
   const byKernel = cache.get(step.name) ?? new Map<BoundKernel, PackedWeights>();
   cache.set(step.name, byKernel);
   const packed = byKernel.get(kernel) ?? kernel.pack(step.spec, step.makeWeights(), `${step.name}: weights`);

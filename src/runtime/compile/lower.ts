@@ -14,12 +14,17 @@ import {
   type LinearNode,
   type Node,
   type PoolNode,
+  type QuantizeNode,
+  type RequantizeNode,
   type ResizeNode,
 } from '../../graph/nodes.js';
+import { centredRange, type Quantization } from '../../graph/quantization.js';
 import { sizeOf, type Value } from '../../graph/values.js';
 import { foldFactors } from '../../layers/batch-norm/fold.js';
-import type { FusedActivation, Spec } from '../../layers/spec.js';
-import type { StepWeights } from '../engines/engine.js';
+import type { IntegerWeights } from '../../layers/kernel-i16.js';
+import type { AnySpec, FloatStore, FusedActivation, I16Store } from '../../layers/spec.js';
+import type { Elements, FloatWeights, I16Weights, StepWeights } from '../engines/engine.js';
+import * as whole from './whole-numbers.js';
 
 /** The values that a step reads and writes, by role; weights are made, not read. */
 export interface StepValues {
@@ -34,7 +39,7 @@ export interface StepValues {
 /** One step, before a kernel is chosen. */
 export interface LoweredStep {
   name: string;
-  spec: Spec;
+  spec: AnySpec;
   values: StepValues;
   /** Makes the weights; null for a step that has none. Called once a kernel, then kept packed. */
   makeWeights: (() => StepWeights) | null;
@@ -45,13 +50,12 @@ export interface Lowered {
   steps: LoweredStep[];
 }
 
-/** Looks up a tensor of the checkpoint by name. */
-export type WeightLookup = (name: string) => Float32Array;
+/** Looks up a tensor of the checkpoint by name; those of a quantized layer hold whole numbers. */
+export type WeightLookup = (name: string) => Elements;
 
 /** @param dims [N,C,H,W] of the input */
 export function lower(graph: Graph, dims: readonly [number, number, number, number], weights: WeightLookup): Lowered {
-  const lowering = new Lowering(dims, weights);
-  for (const name of graph.quantizations?.keys() ?? []) throw unsupported(name, 'a quantized value');
+  const lowering = new Lowering(dims, weights, graph.quantizations ?? new Map());
   for (const node of graph.nodes) lowering.add(node);
   return lowering;
 }
@@ -60,7 +64,7 @@ const CLAMPS: readonly string[] = ['none', 'relu', 'relu6'] satisfies FusedActiv
 
 /** What a node becomes: a spec, the value that it makes, and what else its step needs. */
 interface Made {
-  spec: Spec;
+  spec: AnySpec;
   value: Value;
   reads?: Omit<StepValues, 'x' | 'y'>;
   makeWeights?: () => StepWeights;
@@ -69,11 +73,17 @@ interface Made {
 class Lowering implements Lowered {
   readonly values = new Map<string, Value>();
   readonly steps: LoweredStep[] = [];
-  readonly #weights: WeightLookup;
+  readonly #tensors: WeightLookup;
+  readonly #quantizations: ReadonlyMap<string, Quantization>;
 
-  constructor([batch, channels, height, width]: readonly [number, number, number, number], weights: WeightLookup) {
+  constructor(
+    [batch, channels, height, width]: readonly [number, number, number, number],
+    weights: WeightLookup,
+    quantizations: ReadonlyMap<string, Quantization>,
+  ) {
     this.values.set(INPUT, { batch, height, width, channels, flat: false });
-    this.#weights = weights;
+    this.#tensors = weights;
+    this.#quantizations = quantizations;
   }
 
   add(node: Node): void {
@@ -107,6 +117,10 @@ class Lowering implements Lowered {
         return this.#resize(node);
       case 'concat':
         return this.#concat(node);
+      case 'quantize':
+        return this.#quantize(node);
+      case 'requantize':
+        return this.#requantize(node);
     }
   }
 
@@ -115,40 +129,58 @@ class Lowering implements Lowered {
       ...(node.residual !== undefined && { residual: node.residual }),
       ...(node.biasFrom !== undefined && { bias: node.biasFrom }),
     };
-    const activation = fusedActivation(node);
-    const whole = node.kernel === 1 ? this.#pointwise(node, activation) : this.#convolution3x3(node, activation);
-    return { ...whole, reads, makeWeights: () => this.#convWeights(node) };
+    const store = this.#store(node);
+    const made = node.kernel === 1 ? this.#pointwise(node, store) : this.#convolution3x3(node, store);
+    const makeWeights = () => (store.dtype === 'i16' ? this.#wholeWeights(node) : this.#convWeights(node));
+    return { ...made, reads, makeWeights };
   }
 
-  #pointwise(node: ConvNode, activation: FusedActivation): Made {
+  /** What becomes of a convolution's sums. */
+  #store(node: ConvNode): FloatStore | I16Store {
+    const activation = fusedActivation(node);
+    const to = this.#quantizations.get(node.name);
+    if (to === undefined) return { dtype: 'f32', activation };
+    if (node.norm !== null || node.bias === null || node.residual !== undefined || node.firstInChannel !== undefined)
+      throw unsupported(node.name, `${describeConv(node)}, of whole numbers`);
+    return { ...this.#wholeType(node), ...whole.storeBounds(to, activation) };
+  }
+
+  #wholeType({ weight }: { weight: string }): Pick<I16Store, 'dtype' | 'weights'> {
+    return { dtype: 'i16', weights: this.#tensors(weight) instanceof Int8Array ? 'i8' : 'i16' };
+  }
+
+  #pointwise(node: ConvNode, store: FloatStore | I16Store): Made {
     if (node.groups !== 1 || node.stride !== 1) throw unsupported(node.name, describeConv(node));
     const x = this.#value(node.input);
     const { batch, height, width } = x;
     const { inChannels, outChannels } = node;
     const pixels = height * width;
-    const operands = { biasPerImage: node.biasFrom !== undefined, residual: node.residual !== undefined };
+    const sizes = { batch, pixels, inChannels, outChannels, biasPerImage: node.biasFrom !== undefined };
     return {
-      spec: { op: 'pointwise', dtype: 'f32', batch, pixels, inChannels, outChannels, ...operands, activation },
+      spec:
+        store.dtype === 'i16'
+          ? { op: 'pointwise', ...sizes, ...store }
+          : { op: 'pointwise', ...sizes, ...store, residual: node.residual !== undefined },
       value: { batch, height, width, channels: outChannels, flat: false },
     };
   }
 
-  #convolution3x3(node: ConvNode, activation: FusedActivation): Made {
+  #convolution3x3(node: ConvNode, store: FloatStore | I16Store): Made {
     const { inChannels, outChannels, groups, stride, dilation } = node;
     if (node.residual !== undefined || node.biasFrom !== undefined) throw unsupported(node.name, describeConv(node));
-    // The full convolution alone reads the picture as it comes, [N,C,H,W].
-    const full = groups === 1 && node.input === INPUT && dilation === 1;
+    // The full convolution alone reads the picture as it comes, [N,C,H,W]; that of whole numbers reads what `quantize` made of it.
+    const full = groups === 1 && dilation === 1 && (node.input === INPUT || store.dtype === 'i16');
     const { batch, height: inHeight, width: inWidth } = full ? this.#any(INPUT) : this.#value(node.input);
     const rows = paddedOutput(inHeight, node);
     const columns = paddedOutput(inWidth, node);
     const sizes = {
-      ...({ dtype: 'f32', batch, inHeight, inWidth, outHeight: rows.size, outWidth: columns.size } as const),
-      ...{ stride, padTop: rows.before, padLeft: columns.before, activation },
+      ...{ batch, inHeight, inWidth, outHeight: rows.size, outWidth: columns.size },
+      ...{ stride, padTop: rows.before, padLeft: columns.before },
     };
     const value = { batch, height: rows.size, width: columns.size, channels: outChannels, flat: false };
-    if (full) return { spec: { op: 'conv3x3', ...sizes, inChannels, outChannels }, value };
+    if (full) return { spec: { op: 'conv3x3', ...sizes, ...store, inChannels, outChannels }, value };
     if (groups !== inChannels || groups !== outChannels) throw unsupported(node.name, describeConv(node));
-    return { spec: { op: 'depthwise3x3', ...sizes, channels: outChannels, dilation }, value };
+    return { spec: { op: 'depthwise3x3', ...sizes, ...store, channels: outChannels, dilation }, value };
   }
 
   #batchNorm({ input, channels, epsilon, prefix }: BatchNormNode): Made {
@@ -166,65 +198,128 @@ class Lowering implements Lowered {
     return { spec: { op: 'activation', dtype: 'f32', size: sizeOf(value), function: name }, value };
   }
 
-  #linear({ input, inChannels, outChannels, weight, bias }: LinearNode): Made {
+  #linear(node: LinearNode): Made {
+    const { name, input, inChannels, outChannels, weight, bias } = node;
     const x = this.#value(input);
-    const sizes = { batch: x.batch, pixels: x.height * x.width, inChannels, outChannels };
-    const plain = { biasPerImage: false, residual: false, activation: 'none' } as const;
+    const sizes = { batch: x.batch, pixels: x.height * x.width, inChannels, outChannels, biasPerImage: false };
+    const value = { ...x, channels: outChannels };
+    const to = this.#quantizations.get(name);
+    if (to !== undefined) {
+      return {
+        spec: { op: 'pointwise', ...sizes, ...this.#wholeType(node), ...whole.storeBounds(to) },
+        value,
+        makeWeights: () => this.#wholeWeights({ name, input, weight, bias }),
+      };
+    }
     return {
-      spec: { op: 'pointwise', dtype: 'f32', ...sizes, ...plain },
-      value: { ...x, channels: outChannels },
+      spec: { op: 'pointwise', dtype: 'f32', ...sizes, residual: false, activation: 'none' },
+      value,
       makeWeights: () => ({ weights: this.#weights(weight), scale: null, bias: this.#weights(bias) }),
     };
   }
 
-  #averagePool({ input, window }: PoolNode): Made {
+  #averagePool({ name, input, window }: PoolNode): Made {
     const x = this.#value(input);
     const { batch, height: inHeight, width: inWidth, channels } = x;
     const kernelHeight = window === 'global' ? inHeight : Math.min(window, inHeight);
     const kernelWidth = window === 'global' ? inWidth : Math.min(window, inWidth);
     const size = { height: inHeight - kernelHeight + 1, width: inWidth - kernelWidth + 1 };
+    const sizes = { batch, inHeight, inWidth, channels, kernelHeight, kernelWidth };
+    const [from, to] = [this.#quantizations.get(input), this.#quantizations.get(name)];
     return {
-      spec: { op: 'average_pool', dtype: 'f32', batch, inHeight, inWidth, channels, kernelHeight, kernelWidth },
+      spec:
+        from === undefined || to === undefined
+          ? { op: 'average_pool', dtype: 'f32', ...sizes }
+          : { op: 'average_pool', dtype: 'i16', ...sizes, ...whole.pooling(from, kernelHeight * kernelWidth, to) },
       value: { ...x, ...size, flat: window === 'global' },
     };
   }
 
-  #add({ input, other }: AddNode): Made {
+  #add({ name, input, other }: AddNode): Made {
     const value = this.#value(input);
     this.#value(other);
-    return { spec: { op: 'add', dtype: 'f32', size: sizeOf(value) }, value, reads: { other } };
+    const size = sizeOf(value);
+    const to = this.#quantizations.get(name);
+    if (to === undefined) return { spec: { op: 'add', dtype: 'f32', size }, value, reads: { other } };
+    const multipliers = whole.addMultipliers(this.#quantization(input), this.#quantization(other), to);
+    return {
+      spec: { op: 'add', dtype: 'i16', size, ...multipliers, ...whole.storeBounds(to) },
+      value,
+      reads: { other },
+    };
   }
 
-  #resize({ input, like, alignCorners }: ResizeNode): Made {
+  #quantize({ name, input }: QuantizeNode): Made {
+    const value = this.#any(input);
+    const to = this.#quantization(name);
+    const { batch, channels, height, width } = value;
+    const sizes = { batch, channels, pixels: height * width };
+    const multiplier = Math.fround(1 / Math.fround(to.scale));
+    return { spec: { op: 'quantize', dtype: 'i16', ...sizes, multiplier, ...whole.storeBounds(to) }, value };
+  }
+
+  #requantize({ name, input }: RequantizeNode): Made {
+    const value = this.#value(input);
+    const to = this.#quantization(name);
+    const multiplier = whole.requantizeMultiplier(this.#quantization(input), to);
+    return {
+      spec: { op: 'requantize', dtype: 'i16', size: sizeOf(value), multiplier, ...whole.storeBounds(to) },
+      value,
+    };
+  }
+
+  #resize({ name, input, like, alignCorners }: ResizeNode): Made {
     const { batch, height: inHeight, width: inWidth, channels } = this.#value(input);
     const { height, width } = this.#any(like);
-    const sizes = { batch, inHeight, inWidth, channels, outHeight: height, outWidth: width };
+    const sizes = { batch, inHeight, inWidth, channels, outHeight: height, outWidth: width, alignCorners };
+    const to = this.#quantizations.get(name);
     return {
-      spec: { op: 'resize_bilinear', dtype: 'f32', ...sizes, alignCorners },
+      spec:
+        to === undefined
+          ? { op: 'resize_bilinear', dtype: 'f32', ...sizes }
+          : { op: 'resize_bilinear', dtype: 'i16', ...sizes, min: centredRange(to).lo },
       value: { batch, height, width, channels, flat: false },
     };
   }
 
-  #concat({ input, other }: ConcatNode): Made {
+  #concat({ name, input, other }: ConcatNode): Made {
     const x = this.#value(input);
     const channels2 = this.#value(other).channels;
     const pixels = x.batch * x.height * x.width;
     return {
-      spec: { op: 'concat', dtype: 'f32', pixels, channels1: x.channels, channels2 },
+      spec: {
+        op: 'concat',
+        dtype: this.#quantizations.has(name) ? 'i16' : 'f32',
+        pixels,
+        channels1: x.channels,
+        channels2,
+      },
       value: { ...x, channels: x.channels + channels2 },
       reads: { other },
     };
   }
 
+  /** Weights of whole numbers, which are in the checkpoint as they are used. */
+  #wholeWeights({ name, input, weight, bias }: Pick<ConvNode, 'name' | 'input' | 'weight'> & { bias: string | null }) {
+    const [from, to] = [this.#quantization(input), this.#quantization(name)];
+    const made: I16Weights = {
+      weights: this.#tensors(weight) as IntegerWeights,
+      bias: this.#tensors(bias!) as Int32Array,
+      multiplier: whole.multipliers(from, this.#weights(`${weight}_scale`), to),
+    };
+    whole.refuseOverflow(made.weights, made.bias, from, weight);
+    return made;
+  }
+
   /** Weights, bias and batch norm as one: those input channels of them that the node uses. */
-  #convWeights(node: ConvNode): StepWeights {
+  #convWeights(node: ConvNode): FloatWeights {
     const weights = this.#inputChannels(node);
     const bias = node.bias === null ? undefined : this.#weights(node.bias);
     const { scale, bias: folded } = this.#folded(node, bias);
     return { weights, scale, bias: node.biasFrom === undefined ? folded : new Float32Array(0) };
   }
 
-  #folded({ norm, outChannels }: ConvNode, bias: Float32Array | undefined): Pick<StepWeights, 'scale' | 'bias'> {
+  #folded({ norm, outChannels }: ConvNode, bias: Float32Array | undefined): Pick<FloatWeights, 'scale' | 'bias'> {
     if (norm === null) return { scale: null, bias: bias ?? new Float32Array(outChannels) };
     const { prefix, epsilon } = norm;
     return foldFactors({
@@ -264,6 +359,16 @@ class Lowering implements Lowered {
     if (isNchw)
       throw unsupported(name, 'the picture read by another layer than a 3×3 convolution over all its channels');
     return value;
+  }
+
+  #weights(name: string): Float32Array {
+    return this.#tensors(name) as Float32Array;
+  }
+
+  #quantization(name: string): Quantization {
+    const quantization = this.#quantizations.get(name);
+    if (quantization !== undefined) return quantization;
+    throw new Error(`${name} has no scale, but a step of whole numbers reads or makes it`);
   }
 
   #any(name: string): Value {

@@ -7,26 +7,26 @@ import { type Graph, INPUT, prune } from '../../graph/nodes.js';
 import { applyPasses } from '../../graph/passes/passes.js';
 import { sizeOf, type Value } from '../../graph/values.js';
 import {
+  type AnySpec,
   ELEMENT_BYTES,
   type ElementType,
   type EngineName,
   type InvertedResidualSpec,
   kernelName,
   multiplyAdds,
-  type Spec,
 } from '../../layers/spec.js';
 import { type Engine, type MemoryMode, partOf, type Region, type Work } from '../engines/engine.js';
 import { type Lifetime, placeValues } from './arena.js';
 import { formBlocks, type PlannedStep, scratchSizes, valuesRead } from './bands.js';
 import { type Binding, bind, type WeightCache } from './bind.js';
-import { lower, type WeightLookup } from './lower.js';
+import { type Lowered, lower, type WeightLookup } from './lower.js';
 
 /** One step of a plan: a kernel, frozen on sizes, weights and places in memory. */
 export interface Step {
   /** The layer it computes, or the layers that became one step, by their names in the graph. */
   readonly name: string;
   /** Operation and sizes. */
-  readonly spec: Spec | InvertedResidualSpec;
+  readonly spec: AnySpec | InvertedResidualSpec;
   /** `depthwise3x3_s2_f32_relu6__js` */
   readonly kernelName: string;
   /** The value it makes. */
@@ -40,6 +40,8 @@ export interface PlanOutput {
   readonly name: string;
   readonly value: Value;
   readonly region: Region;
+  /** Of whole numbers: what they are multiplied by to be real. */
+  readonly scale: number | null;
   readonly afterStep: number;
 }
 
@@ -69,10 +71,6 @@ export interface Plan {
   readonly free: () => void;
 }
 
-/** Elements of the arena: activations are float32. */
-const ELEMENT: ElementType = 'f32';
-const BYTES = ELEMENT_BYTES[ELEMENT];
-
 export interface PlanJob {
   graph: Graph;
   dims: InputDims;
@@ -90,11 +88,12 @@ export function makePlan({ graph, dims, outputs, weights, cache, engine, memory 
   const kept = new Set(wanted.outputs.values());
   const steps = formBlocks(lowered, kept, (spec) => wideBytes(spec) > engine.bandsFrom[memory]);
   const places = placesOf(steps);
-  const placement = placeValues(lifetimes(lowered.values, steps, places));
+  const types = typesOf(lowered);
+  const placement = placeValues(lifetimes(lowered.values, types, steps, places));
   for (const [name, place] of places) placement.offsets.set(name, placement.offsets.get(place)!);
-  const arena = engine.allocate(ELEMENT, placement.size / BYTES, `activations for a [${dims.join(',')}] input:`);
+  const arena = engine.allocate('i8', placement.size, `activations for a [${dims.join(',')}] input:`);
   const regions = new Map(
-    [...placement.offsets].map(([name, { offset, size }]) => [name, partOf(arena, offset / BYTES, size / BYTES)]),
+    [...placement.offsets].map(([name, { offset, size }]) => [name, typedPart(arena, offset, size, types.get(name)!)]),
   );
   const input = regions.get(INPUT)!;
   const lastWriter = new Map(steps.map((step, index) => [outputOf(step), index]));
@@ -107,7 +106,8 @@ export function makePlan({ graph, dims, outputs, weights, cache, engine, memory 
     outputs: outputs.map((name) => {
       const source = wanted.outputs.get(name)!;
       const value = lowered.values.get(source)!;
-      return { name, value, region: regions.get(source)!, afterStep: lastWriter.get(source)! };
+      const scale = wanted.quantizations?.get(source)?.scale ?? null;
+      return { name, value, region: regions.get(source)!, scale, afterStep: lastWriter.get(source)! };
     }),
     values: new Map(
       [...lowered.values]
@@ -142,8 +142,20 @@ function bindSteps(steps: readonly PlannedStep[], binding: Binding, giveUp: () =
 
 /** The last of the lowered steps, which makes the value and does most of the work. */
 const mainOf = (step: PlannedStep) => (step.kind === 'block' ? step.project : step.step);
-const mainSpec = (step: PlannedStep): Spec => mainOf(step).spec;
+const mainSpec = (step: PlannedStep): AnySpec => mainOf(step).spec;
 const outputOf = (step: PlannedStep): string => mainOf(step).values.y;
+
+/** The type of every value: the picture is float32, and a step makes what its spec says. */
+function typesOf({ steps }: Lowered): Map<string, ElementType> {
+  const types = new Map<string, ElementType>([[INPUT, 'f32']]);
+  for (const { values, spec } of steps) types.set(values.y, spec.dtype);
+  return types;
+}
+
+/** So many bytes of the arena, as elements of a type. */
+function typedPart(arena: Region, offset: number, bytes: number, type: ElementType): Region {
+  return { ...partOf(arena, offset, 0), type, length: bytes / ELEMENT_BYTES[type] };
+}
 
 /**
  * From the first step that writes a value to the last that touches it. The input is there before the first step. A value that
@@ -151,11 +163,13 @@ const outputOf = (step: PlannedStep): string => mainOf(step).values.y;
  */
 function lifetimes(
   values: ReadonlyMap<string, Value>,
+  types: ReadonlyMap<string, ElementType>,
   steps: readonly PlannedStep[],
   places: ReadonlyMap<string, string>,
 ): Lifetime[] {
   const lives = new Map<string, Lifetime>();
-  const touch = (name: string, step: number, size = BYTES * sizeOf(values.get(name)!)) => {
+  const touch = (name: string, step: number, elements = sizeOf(values.get(name)!)) => {
+    const size = elements * ELEMENT_BYTES[types.get(name)!];
     const place = places.get(name) ?? name;
     const life = lives.get(place);
     if (life === undefined) lives.set(place, { name: place, size, first: step, last: step });
@@ -166,8 +180,8 @@ function lifetimes(
     for (const name of valuesTouched(step)) touch(name, index);
     if (step.kind === 'single') continue;
     const { ring, band } = scratchSizes(step.spec);
-    touch(step.widen.values.y, index, BYTES * ring);
-    touch(step.filter.values.y, index, BYTES * band);
+    touch(step.widen.values.y, index, ring);
+    touch(step.filter.values.y, index, band);
   }
   return [...lives.values()];
 }

@@ -6,7 +6,8 @@
  */
 import type { Pass } from '../../graph/passes/passes.js';
 import type { Operands, Scale } from '../../layers/kernel.js';
-import { ELEMENT_BYTES, type ElementType, type EngineName, type Spec } from '../../layers/spec.js';
+import type { IntegerWeights } from '../../layers/kernel-i16.js';
+import { type AnySpec, ELEMENT_BYTES, type ElementType, type EngineName } from '../../layers/spec.js';
 
 /** A piece of an engine's memory. */
 export interface Region {
@@ -32,24 +33,48 @@ export const partOf = (region: Region, from: number, length: number): Region => 
 /** A piece of work. It is done when this returns, or when the promise it returns is fulfilled. */
 export type Work = () => void | Promise<void>;
 
+/** What a region may hold. */
+export type Elements = Float32Array | Int32Array | Int16Array | Int8Array;
+
+/** An array of such elements. */
+export const ARRAYS = { f32: Float32Array, i32: Int32Array, i16: Int16Array, i8: Int8Array } as const;
+
+/** The type of an array's elements. */
+export function typeOf(values: Elements): ElementType {
+  for (const type of ['f32', 'i16', 'i8', 'i32'] as const) if (values instanceof ARRAYS[type]) return type;
+  throw new TypeError('no elements of an engine');
+}
+
 /** Weights in the checkpoint's order, and what to multiply them by. */
-export interface StepWeights {
+export interface FloatWeights {
   weights: Float32Array;
   scale: Scale;
   bias: Float32Array;
 }
 
-/** Weights and bias in the engine's memory, in the order its kernel reads them in. */
-export type PackedWeights = Pick<Operands<Region>, 'weights' | 'bias'>;
+/** Weights of whole numbers, and what makes their sums numbers of the output, for each channel. */
+export interface I16Weights {
+  weights: IntegerWeights;
+  bias: Int32Array;
+  multiplier: Float32Array;
+}
+
+export type StepWeights = FloatWeights | I16Weights;
+
+/** What a step reads and writes; `multiplier` is of whole numbers. */
+export type StepRegions = Operands<Region> & { multiplier: Region };
+
+/** Weights, bias and multipliers in the engine's memory, in the order its kernel reads them in. */
+export type PackedWeights = Pick<StepRegions, 'weights' | 'bias' | 'multiplier'>;
 
 /** A kernel as an engine has it: the same object for all specs that it serves. */
 export interface BoundKernel {
   /** Whose loop it is: an engine may leave some operations to another's. */
   readonly engine: EngineName;
   /** @param what for the message of OUT_OF_MEMORY */
-  pack(spec: Spec, weights: StepWeights, what: string): PackedWeights;
+  pack(spec: AnySpec, weights: StepWeights, what: string): PackedWeights;
   /** What is to be done for a step, one piece after the other. */
-  bind(spec: Spec, operands: Operands<Region>): Work[];
+  bind(spec: AnySpec, operands: StepRegions): Work[];
 }
 
 export interface Engine {
@@ -61,15 +86,15 @@ export interface Engine {
   /** Bytes of a wide tensor from which on a block is done in bands of rows (compile/bands.ts), by the memory mode. */
   readonly bandsFrom: Readonly<Record<MemoryMode, number>>;
   /** The kernel for a spec. @throws MobileNetError UNSUPPORTED where there is none */
-  kernelFor(spec: Spec): BoundKernel;
+  kernelFor(spec: AnySpec): BoundKernel;
   /** Memory, not cleared. @param what for the message of OUT_OF_MEMORY */
   allocate(type: ElementType, length: number, what: string): Region;
   /** @param region as `allocate` gave it */
   free(region: Region): void;
   /** Takes a copy. It is there before the next piece of work. */
-  write(region: Region, values: Float32Array): void;
-  /** The values, which hold until the next piece of work. */
-  read(region: Region): Float32Array | Promise<Float32Array>;
+  write(region: Region, values: Elements): void;
+  /** The values, in an array of the region's type. They hold until the next piece of work. */
+  read(region: Region): Elements | Promise<Elements>;
   /** Starts what computes beside the calling thread, where it does not run. Never needed, never throws. */
   start(): Promise<void>;
   /** Ends that. */

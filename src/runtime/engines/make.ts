@@ -24,13 +24,16 @@ export const MAX_THREADS = 64;
 /** The most that `auto` takes: steps of a 224×224 picture are too short to be shared among more. */
 const MAX_AUTO_THREADS = 8;
 
-/** `auto` is wasm, and js where WebAssembly, its SIMD or compiling is refused. */
-export function makeEngine(device: Device, options: EngineOptions = {}): Engine {
+/**
+ * `auto` is wasm, and js where WebAssembly, its SIMD or compiling is refused.
+ * @param elements whether the network computes with real numbers or with whole ones
+ */
+export function makeEngine(device: Device, options: EngineOptions = {}, elements: 'f32' | 'i16' = 'f32'): Engine {
   const threads = threadCount(options.threads);
   checkModule(options.wasmModule);
   if (device === 'js' || device === 'reference') return new PlainEngine(device);
   try {
-    return new WasmEngine(threads, options.wasmModule);
+    return new WasmEngine(threads, elements, options.wasmModule);
   } catch (cause) {
     if (device === 'auto') return new PlainEngine('js');
     throw new MobileNetError(
@@ -48,10 +51,14 @@ function threadCount(threads: number | 'auto' = 'auto'): number {
 }
 
 /** Compiles the kernels that `makeEngine` will ask for while the caller reads weights. Never throws; makeEngine does. */
-export async function prepareEngine(device: Device, { threads, wasmModule }: EngineOptions): Promise<void> {
+export async function prepareEngine(
+  device: Device,
+  { threads, wasmModule }: EngineOptions,
+  elements: 'f32' | 'i16' = 'f32',
+): Promise<void> {
   if (device === 'js' || device === 'reference' || wasmModule !== undefined) return;
   try {
-    await compileAhead(threadCount(threads) > 1 && canShareMemory());
+    await compileAhead(elements, threadCount(threads) > 1 && canShareMemory());
   } catch {
     // makeEngine throws the same again, where the caller sees it.
   }

@@ -1,10 +1,24 @@
 /** The engines `reference` and `js`: kernels are functions on typed arrays, and every allocation is a buffer of its own. */
 import { MobileNetError } from '../../base/errors.js';
 import { DRAWN, FUSED } from '../../graph/passes/passes.js';
-import type { Kernel, Operands, WasmKernel } from '../../layers/kernel.js';
-import { findKernel } from '../../layers/kernels.js';
-import { ELEMENT_BYTES, type ElementType, type Spec } from '../../layers/spec.js';
-import { type BoundKernel, type Engine, NOTHING, type PackedWeights, type Region, type Work } from './engine.js';
+import type { Kernel } from '../../layers/kernel.js';
+import type { I16Kernel } from '../../layers/kernel-i16.js';
+import { findI16Kernel, findKernel } from '../../layers/kernels.js';
+import { type AnySpec, ELEMENT_BYTES, type ElementType } from '../../layers/spec.js';
+import {
+  ARRAYS,
+  type BoundKernel,
+  type Elements,
+  type Engine,
+  type FloatWeights,
+  type I16Weights,
+  NOTHING,
+  type PackedWeights,
+  type Region,
+  type StepRegions,
+  typeOf,
+  type Work,
+} from './engine.js';
 
 /** Bytes of a wide tensor that no engine lays out, whatever its threads: they would leave every cache. */
 export const WIDEST_BYTES = 16e6;
@@ -15,7 +29,7 @@ export class PlainEngine implements Engine {
   readonly passes;
   readonly bandsFrom;
   readonly #buffers = new Map<number, ArrayBuffer>();
-  readonly #bound = onceForEach((kernel: Kernel) =>
+  readonly #bound = onceForEach((kernel: Kernel | I16Kernel) =>
     bindPlain(kernel, this, (region) => {
       const view = this.#view(region);
       return () => view;
@@ -31,9 +45,9 @@ export class PlainEngine implements Engine {
     this.#buffers.set(NOTHING.allocation, new ArrayBuffer(0));
   }
 
-  kernelFor(spec: Spec): BoundKernel {
+  kernelFor(spec: AnySpec): BoundKernel {
     // The js kernels leave layers wider than any real one.
-    return this.#bound(findKernel(spec, this.name === 'js' ? ['js', 'reference'] : ['reference']));
+    return this.#bound(findPlain(spec, this.name === 'js' ? ['js', 'reference'] : ['reference']));
   }
 
   allocate(type: ElementType, length: number, what: string): Region {
@@ -50,26 +64,28 @@ export class PlainEngine implements Engine {
     this.#buffers.delete(allocation);
   }
 
-  write(region: Region, values: Float32Array): void {
+  write(region: Region, values: Elements): void {
     this.#view(region).set(values);
   }
 
-  read(region: Region): Float32Array {
+  read(region: Region): Elements {
     return this.#view(region);
   }
 
-  #view({ allocation, offset, length }: Region): Float32Array {
-    return new Float32Array(this.#buffers.get(allocation)!, offset, length);
+  #view({ type, allocation, offset, length }: Region): Elements {
+    return new ARRAYS[type](this.#buffers.get(allocation)!, offset, length);
   }
 
   async start(): Promise<void> {}
   dispose(): void {}
 }
 
+/** The first kernel of loops in JavaScript that can do this. Throws UNSUPPORTED when none can. */
+export const findPlain = (spec: AnySpec, engines: readonly Kernel['engine'][]): Kernel | I16Kernel =>
+  spec.dtype === 'i16' ? findI16Kernel(spec, engines) : findKernel(spec, engines);
+
 /** Binds a kernel when it is first asked for; from then on it is the same object, as `BoundKernel` promises. */
-export function onceForEach<K extends Kernel | WasmKernel>(
-  bind: (kernel: K) => BoundKernel,
-): (kernel: K) => BoundKernel {
+export function onceForEach<K extends object>(bind: (kernel: K) => BoundKernel): (kernel: K) => BoundKernel {
   const known = new Map<K, BoundKernel>();
   return (kernel) => {
     const bound = known.get(kernel) ?? bind(kernel);
@@ -78,26 +94,54 @@ export function onceForEach<K extends Kernel | WasmKernel>(
   };
 }
 
+/** What kernels are to the function below: those of real numbers and of whole ones in one, each with its own arrays. */
+interface AnyKernel {
+  engine: Kernel['engine'];
+  pack(spec: AnySpec, weights: Elements, scale?: FloatWeights['scale']): Elements;
+  run(spec: AnySpec, operands: Record<keyof StepRegions, Elements>): void;
+}
+
 /**
  * A kernel on typed arrays, in the memory of any engine that can show it as such.
  * @param viewer gives what shows a region each time that it is used
  */
 export function bindPlain(
-  kernel: Kernel,
+  plain: Kernel | I16Kernel,
   memory: Pick<Engine, 'allocate' | 'free' | 'write'>,
-  viewer: (region: Region) => () => Float32Array,
+  viewer: (region: Region) => () => Elements,
 ): BoundKernel {
+  const kernel = plain as unknown as AnyKernel; // a spec and its arrays come together (compile/lower.ts)
   return {
     engine: kernel.engine,
-    pack: (spec, { weights, scale, bias }, what) =>
-      placeWeights(memory, what, (place) => ({ weights: place(kernel.pack(spec, weights, scale)), bias: place(bias) })),
-    bind(spec: Spec, operands: Operands<Region>): Work[] {
-      const [x, weights, bias] = [operands.x, operands.weights, operands.bias].map(viewer);
+    pack: (spec, step, what) =>
+      placeWeights(memory, what, (place) =>
+        placeStep(place, step, kernel.pack(spec, step.weights, 'scale' in step ? step.scale : null)),
+      ),
+    bind(spec: AnySpec, operands: StepRegions): Work[] {
+      const [x, weights, bias, multiplier] = [operands.x, operands.weights, operands.bias, operands.multiplier].map(
+        viewer,
+      );
       const [residual, other, y] = [operands.residual, operands.other, operands.y].map(viewer);
       const run = () =>
-        kernel.run(spec, { x: x(), weights: weights(), bias: bias(), residual: residual(), other: other(), y: y() });
+        kernel.run(spec, {
+          ...{ x: x(), weights: weights(), bias: bias(), multiplier: multiplier() },
+          ...{ residual: residual(), other: other(), y: y() },
+        });
       return [run];
     },
+  };
+}
+
+/** Where the weights of a step go once they are packed. */
+export function placeStep(
+  place: (values: Elements) => Region,
+  step: FloatWeights | I16Weights,
+  packed: Elements | Region,
+): PackedWeights {
+  return {
+    weights: 'allocation' in packed ? packed : place(packed),
+    bias: place(step.bias),
+    multiplier: 'multiplier' in step ? place(step.multiplier) : NOTHING,
   };
 }
 
@@ -105,21 +149,21 @@ export function bindPlain(
 export function placeWeights(
   memory: Pick<Engine, 'allocate' | 'free' | 'write'>,
   what: string,
-  work: (place: (values: Float32Array) => Region, room: (length: number) => Region) => PackedWeights,
+  work: (place: (values: Elements) => Region, room: (length: number) => Region) => PackedWeights,
 ): PackedWeights {
   const regions: Region[] = [];
-  const room = (length: number): Region => {
-    const region = memory.allocate('f32', length, what);
+  const allocate = (type: ElementType, length: number): Region => {
+    const region = memory.allocate(type, length, what);
     regions.push(region);
     return region;
   };
-  const place = (values: Float32Array): Region => {
-    const region = room(values.length);
+  const place = (values: Elements): Region => {
+    const region = allocate(typeOf(values), values.length);
     memory.write(region, values);
     return region;
   };
   try {
-    return work(place, room);
+    return work(place, (length) => allocate('f32', length));
   } catch (error) {
     for (const region of regions) memory.free(region);
     throw error;

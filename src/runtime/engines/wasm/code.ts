@@ -3,8 +3,11 @@ import { env } from '../../../base/env.js';
 import { expected } from '../../../base/errors.js';
 import { WASM_KERNELS } from '../../../layers/kernels.js';
 import type { Spec } from '../../../layers/spec.js';
-import { emitKernels, kernelsFile, relaxedProbe } from '../../../layers/wasm-module.js';
+import { emitKernels, type KernelForm, kernelsFile, relaxedProbe } from '../../../layers/wasm-module.js';
 import { MAX_PAGES } from '../../../tensor/wasm/assembler.js';
+
+/** The kind of kernels. */
+type Elements = 'f32' | 'i16';
 
 /** Node and pages that are cross-origin isolated. */
 export function canShareMemory(): boolean {
@@ -13,17 +16,17 @@ export function canShareMemory(): boolean {
 }
 
 /** An instance on a memory of its own. A module is made for a shared memory or for one that is not. */
-export function instantiate(share: boolean, given: WebAssembly.Module | undefined) {
+export function instantiate(elements: Elements, share: boolean, given: WebAssembly.Module | undefined) {
   if (share) {
     try {
-      const code = given ?? compiledKernels(true);
+      const code = given ?? compiledKernels(elements, true);
       const memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
       return { memory, code, instance: new WebAssembly.Instance(code, { env: { memory } }) };
     } catch {
       // No room for the addresses of 4 GiB, or a module for one thread. Without threads it may still do.
     }
   }
-  const code = given ?? compiledKernels(false);
+  const code = given ?? compiledKernels(elements, false);
   const memory = new WebAssembly.Memory({ initial: 1 });
   return { memory, code, instance: new WebAssembly.Instance(code, { env: { memory } }) };
 }
@@ -35,15 +38,16 @@ const compiled = new Map<string, WebAssembly.Module>();
  * The form for this engine. Relaxed SIMD where it is taken: 1.0 at 224 needs 9.67 ms instead of 10.53 in Node 24, and
  * 9.9 instead of 10.7 in Chromium 156. Its sums are rounded once and not twice, so they differ in the last bit.
  */
-function formHere(shared: boolean) {
+function formHere(elements: Elements, shared: boolean): KernelForm {
+  if (elements === 'i16') return { elements, shared, relaxed: false };
   relaxedHere ??= WebAssembly.validate(relaxedProbe());
   return { shared, relaxed: relaxedHere };
 }
 let relaxedHere: boolean | undefined;
 
 /** Emitted and compiled when first needed, once. Throws what WebAssembly throws where that is refused. */
-function compiledKernels(shared: boolean): WebAssembly.Module {
-  const form = formHere(shared);
+function compiledKernels(elements: Elements, shared: boolean): WebAssembly.Module {
+  const form = formHere(elements, shared);
   const file = kernelsFile(form);
   let module = compiled.get(file);
   if (module === undefined) {
@@ -67,14 +71,14 @@ export function checkModule(module: WebAssembly.Module | undefined): void {
  * Compiles, from the platform's file where it has one, and warms up: both happen beside the reading of weights, and take
  * 70 ms less until the first result in Node. Throws where compiling is refused.
  */
-export async function compileAhead(shared: boolean): Promise<void> {
-  const form = formHere(shared);
+export async function compileAhead(elements: Elements, shared: boolean): Promise<void> {
+  const form = formHere(elements, shared);
   const file = kernelsFile(form);
   if (compiled.has(file)) return;
   const bytes = (await env.platform.readKernels?.(file)) ?? emitKernels(form);
   const module = await WebAssembly.compile(bytes);
   compiled.set(file, module);
-  warmUp(module, shared);
+  if (elements === 'f32') warmUp(module, shared);
 }
 
 const size = { dtype: 'f32', batch: 1, activation: 'relu6' } as const;
@@ -103,7 +107,7 @@ const SAMPLES: readonly Spec[] = [
  * be computed by the slow code, one that is decoded meanwhile finds the fast one: 14 ms became 2 for a layer.
  */
 function warmUp(module: WebAssembly.Module, shared: boolean): void {
-  const { instance } = instantiate(shared, module);
+  const { instance } = instantiate('f32', shared, module);
   const functions = instance.exports as Record<string, (...args: number[]) => void>;
   const at = { x: 4096, weights: 4096, bias: 4096, residual: 4096, other: 4096, y: 32768, zeros: 4096 };
   for (const spec of SAMPLES) {

@@ -1,11 +1,22 @@
 /** The engine `wasm`: emitted functions on one WebAssembly.Memory, called by one thread or by a team of them. */
 import { isShared } from '../../../base/brands.js';
 import { FUSED } from '../../../graph/passes/passes.js';
-import type { Addresses, Call, Kernel, Operands, WasmKernel } from '../../../layers/kernel.js';
-import { findKernel, findWasmKernel } from '../../../layers/kernels.js';
-import { ELEMENT_BYTES, type ElementType, type Spec } from '../../../layers/spec.js';
-import type { BoundKernel, Engine, Region, Work } from '../engine.js';
-import { bindPlain, onceForEach, placeWeights, WIDEST_BYTES } from '../plain.js';
+import type { Addresses, Call, Kernel, WasmKernel } from '../../../layers/kernel.js';
+import type { I16Addresses, I16Kernel, I16WasmKernel } from '../../../layers/kernel-i16.js';
+import { findI16WasmKernel, findWasmKernel } from '../../../layers/kernels.js';
+import { type AnySpec, ELEMENT_BYTES, type ElementType, type I16Spec, type Spec } from '../../../layers/spec.js';
+import {
+  ARRAYS,
+  type BoundKernel,
+  type Elements,
+  type Engine,
+  type FloatWeights,
+  type I16Weights,
+  type Region,
+  type StepRegions,
+  type Work,
+} from '../engine.js';
+import { bindPlain, findPlain, onceForEach, placeStep, placeWeights, WIDEST_BYTES } from '../plain.js';
 import { canShareMemory, instantiate } from './code.js';
 import { WasmHeap } from './heap.js';
 import { Team } from './threads.js';
@@ -34,11 +45,14 @@ export class WasmEngine implements Engine {
   readonly #functions: readonly EmittedFunction[];
   readonly #team: Team | null = null;
   readonly #emitted = onceForEach((kernel: WasmKernel) => this.#bindEmitted(kernel));
-  readonly #plain = onceForEach((kernel: Kernel) => bindPlain(kernel, this, (region) => this.#viewer(region)));
+  readonly #emittedI16 = onceForEach((kernel: I16WasmKernel) => this.#bindEmittedI16(kernel));
+  readonly #plain = onceForEach((kernel: Kernel | I16Kernel) =>
+    bindPlain(kernel, this, (region) => this.#viewer(region)),
+  );
 
   /** @throws what WebAssembly throws where it is refused */
-  constructor(threads: number, module?: WebAssembly.Module) {
-    const { memory, instance, code } = instantiate(threads > 1 && canShareMemory(), module);
+  constructor(threads: number, elements: 'f32' | 'i16', module?: WebAssembly.Module) {
+    const { memory, instance, code } = instantiate(elements, threads > 1 && canShareMemory(), module);
     this.#memory = memory;
     this.#heap = new WasmHeap(memory);
     this.#names = Object.keys(instance.exports);
@@ -54,25 +68,47 @@ export class WasmEngine implements Engine {
     }
   }
 
-  kernelFor(spec: Spec): BoundKernel {
-    const emitted = findWasmKernel(spec);
-    return emitted === undefined ? this.#plain(findKernel(spec, ['js', 'reference'])) : this.#emitted(emitted);
+  kernelFor(spec: AnySpec): BoundKernel {
+    if (spec.dtype === 'i16') {
+      const emitted = findI16WasmKernel(spec);
+      if (emitted !== undefined) return this.#emittedI16(emitted);
+    } else {
+      const emitted = findWasmKernel(spec);
+      if (emitted !== undefined) return this.#emitted(emitted);
+    }
+    return this.#plain(findPlain(spec, ['js', 'reference']));
   }
 
   #bindEmitted(kernel: WasmKernel): BoundKernel {
     return {
       engine: 'wasm',
-      pack: (spec, { weights, scale, bias }, what) =>
+      pack: (spec, step, what) =>
         placeWeights(this, what, (place, room) => {
+          const { weights, scale } = step as FloatWeights;
           let packed: Region | undefined;
-          const values = kernel.pack(spec, weights, scale, (length) => {
+          const values = kernel.pack(spec as Spec, weights, scale, (length) => {
             packed = room(length);
-            return this.read(packed);
+            return this.read(packed) as Float32Array;
           });
-          return { weights: packed ?? place(values), bias: place(bias) };
+          return placeStep(place, step, packed ?? values);
         }),
-      bind: (spec, operands) => kernel.calls(spec, this.#addresses(operands)).map((call) => this.#bindCall(call)),
+      bind: (spec, operands) => this.#bindCalls(kernel.calls(spec as Spec, this.#addresses(operands))),
     };
+  }
+
+  #bindEmittedI16(kernel: I16WasmKernel): BoundKernel {
+    return {
+      engine: 'wasm',
+      pack: (spec, step, what) =>
+        placeWeights(this, what, (place) =>
+          placeStep(place, step, kernel.pack(spec as I16Spec, (step as I16Weights).weights)),
+        ),
+      bind: (spec, operands) => this.#bindCalls(kernel.calls(spec as I16Spec, this.#addresses(operands))),
+    };
+  }
+
+  #bindCalls(calls: readonly Call[]): Work[] {
+    return calls.map((call) => this.#bindCall(call));
   }
 
   #bindCall(call: Call): Work {
@@ -90,16 +126,16 @@ export class WasmEngine implements Engine {
     this.#heap.free(allocation, length * ELEMENT_BYTES[type]);
   }
 
-  write(region: Region, values: Float32Array): void {
+  write(region: Region, values: Elements): void {
     this.read(region).set(values);
   }
 
-  read(region: Region): Float32Array {
-    return new Float32Array(this.#memory.buffer, address(region), region.length);
+  read(region: Region): Elements {
+    return new ARRAYS[region.type](this.#memory.buffer, address(region), region.length);
   }
 
   /** Gives a view of a region. When a memory grows, its old views become empty, so the view is then made anew. */
-  #viewer(region: Region): () => Float32Array {
+  #viewer(region: Region): () => Elements {
     let view = this.read(region);
     return () => {
       if (view.buffer !== this.#memory.buffer) view = this.read(region);
@@ -107,12 +143,13 @@ export class WasmEngine implements Engine {
     };
   }
 
-  #addresses({ x, weights, bias, residual, other, y }: Operands<Region>): Addresses {
+  #addresses({ x, weights, bias, multiplier, residual, other, y }: StepRegions): Addresses & I16Addresses {
     const [zeros, at] = [this.#zeros, address];
     return {
       x: at(x),
       weights: at(weights),
       bias: at(bias),
+      multiplier: at(multiplier),
       residual: at(residual),
       other: at(other),
       y: at(y),

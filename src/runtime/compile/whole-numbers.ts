@@ -1,0 +1,71 @@
+/**
+ * The constants of steps of whole numbers, in XNNPACK's arithmetic and roundings (as LiteRT and LiteRT.js compute): from the
+ * scales of what a step reads and writes to multipliers and bounds.
+ */
+import { MobileNetError } from '../../base/errors.js';
+import { roundHalfEven } from '../../base/round.js';
+import { centredRange, type Quantization } from '../../graph/quantization.js';
+import type { IntegerWeights } from '../../layers/kernel-i16.js';
+import type { FusedActivation } from '../../layers/spec.js';
+
+const { fround, floor, round, log2, max, min, abs } = Math;
+
+/** The bounds of a step's numbers: those of their type, and those of the activation. */
+export function storeBounds(to: Quantization, activation: FusedActivation = 'none'): { lo: number; hi: number } {
+  const { lo, hi } = centredRange(to);
+  if (activation === 'none') return { lo, hi };
+  const six = floor(fround(fround(6 / fround(to.scale)) + 0.5)); // TFLite rounds halves up here
+  return { lo: max(lo, 0), hi: activation === 'relu6' ? min(hi, six) : hi };
+}
+
+/** What makes a sum a number of the output, for each channel: f32(f32(input scale · weight scale) / output scale). */
+export function multipliers(from: Quantization, weightScales: Float32Array, to: Quantization): Float32Array {
+  const result = new Float32Array(weightScales.length);
+  const [x, y] = [fround(from.scale), fround(to.scale)];
+  for (const [k, scale] of weightScales.entries()) result[k] = fround(x * scale) / y;
+  return result;
+}
+
+/**
+ * How an average of so many numbers is rounded: of uint8 as TFLite's AVERAGE_POOL does it, which keeps the scale; else by a
+ * multiplier, f32(from / f32(count · to)), as its MEAN.
+ */
+export function pooling(from: Quantization, count: number, to: Quantization) {
+  const keeps = to.type === 'uint8' && from.scale === to.scale && from.zeroPoint === to.zeroPoint;
+  const multiplier = keeps ? null : fround(fround(from.scale) / fround(count * fround(to.scale)));
+  return { multiplier, ...centredRange(to) };
+}
+
+/** Of an addition: both scales as whole numbers over 2^shift, which leaves them 21 bits. */
+export function addMultipliers(x: Quantization, other: Quantization, to: Quantization) {
+  const [a, b] = [x, other].map(({ scale }) => fround(fround(scale) / fround(to.scale)));
+  const shift = 20 - floor(log2(max(a, b)));
+  const whole = (ratio: number) => roundHalfEven(fround(ratio * 2 ** shift));
+  return { xMultiplier: whole(a), otherMultiplier: whole(b), shift };
+}
+
+/** From one scale to another: 256 times their ratio. */
+export const requantizeMultiplier = (from: Quantization, to: Quantization): number =>
+  roundHalfEven(fround(256 * fround(fround(from.scale) / fround(to.scale))));
+
+/**
+ * Refuses weights with which a sum could leave i32, where additions would wrap: any result may come of that.
+ * @param weights [K, …]
+ * @param from what the step reads, which bounds its numbers
+ * @throws MobileNetError QUANT
+ */
+export function refuseOverflow(weights: IntegerWeights, bias: Int32Array, from: Quantization, tensor: string): void {
+  const { lo, hi } = centredRange(from);
+  const most = max(-lo, hi);
+  const perChannel = weights.length / bias.length;
+  for (const [k, start] of bias.entries()) {
+    let sum = 0;
+    for (let i = k * perChannel; i < (k + 1) * perChannel; i++) sum += abs(weights[i]);
+    if (sum * most + abs(start) < 2 ** 31) continue;
+    throw new MobileNetError(
+      'QUANT',
+      `${tensor}: sums of channel ${k} may reach ${round(sum * most + abs(start))}, more than 32 bits hold; quantize it with fewer bits`,
+      { tensor },
+    );
+  }
+}
