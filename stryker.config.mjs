@@ -1,0 +1,18 @@
+/** What Stryker always gets. scripts/mutate.mjs adds the places and their tests, room by room. */
+export default {
+  testRunner: 'vitest',
+  // Not only tests that import the file: many run the program.
+  vitest: { configFile: 'test/mutants/vitest.config.ts', related: false },
+  coverageAnalysis: 'perTest',
+  plugins: ['@stryker-mutator/vitest-runner', './test/mutants/only-chosen.mjs'],
+  ignorers: ['only-chosen'],
+  concurrency: 1,
+  disableTypeChecks: false,
+  ignorePatterns: ['dist', 'docs/reference', 'bench/peers', 'bench/bundles'],
+  tempDirName: '.stryker-tmp',
+  reporters: ['progress-append-only'],
+  logLevel: 'warn',
+  // Machines are shared: a mutant that is only slow must not look endless.
+  timeoutMS: 20_000,
+  dryRunTimeoutMinutes: 60,
+};

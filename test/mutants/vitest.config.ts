@@ -1,0 +1,13 @@
+/** The tests as Stryker runs them: those of MUTANT_TESTS, with processes and threads that run the same mutant. */
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: JSON.parse(process.env.MUTANT_TESTS ?? '["test/**/*.test.ts"]'),
+    exclude: JSON.parse(process.env.MUTANT_NO_TESTS ?? '[]'),
+    // Tests of kernels run no other program, and need nothing built.
+    globalSetup: process.env.MUTANT_SOURCES_ONLY ? [] : ['test/helpers/build.ts'],
+    setupFiles: ['test/helpers/property.ts', 'test/mutants/setup.ts'],
+    testTimeout: 120_000,
+  },
+});
