@@ -15,16 +15,9 @@ export const JUDGES = {
   layers: ['layers', 'reliability/kernels', 'runtime/engines', 'runtime/bands'],
   models: ['models', 'pipeline'],
   pipeline: ['pipeline', 'models/progress', 'reliability/callers'],
-  platforms: ['platforms', 'hub', 'reliability/workers', 'models/from-pretrained', 'cli/threads'],
+  platforms: ['platforms', 'hub', 'models/from-pretrained', 'cli/threads'],
   processors: ['processors', 'pipeline'],
-  runtime: [
-    'runtime',
-    'models/activations',
-    'models/goldens',
-    'models/model',
-    'reliability/memory',
-    'reliability/workers',
-  ],
+  runtime: ['runtime', 'models/activations', 'models/goldens', 'models/model'],
   tensor: ['tensor', 'layers', 'entries', 'models/model'],
 };
 

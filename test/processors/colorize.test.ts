@@ -127,6 +127,7 @@ describe('a map of classes', () => {
     ['logits', new Tensor('int32', [1, 2], [1, 2, 1, 1])],
     ['negative classes', new Tensor('int32', [-2], [1, 1])],
     ['nothing', new Tensor('int32', [], [0, 1])],
+    ['rows without columns', new Tensor('int32', [], [1, 0])],
     ['no list', 7],
     ['an empty list', []],
     ['a list of something else', [{ label: 'cat' }]],

@@ -187,6 +187,8 @@ describe('what transformers takes', () => {
     expect(await processor.preprocess([image], [map], { do_reduce_labels: true })).toEqual(output);
     expect(await processor.preprocess(image, { segmentation_maps: map, do_reduce_labels: true })).toEqual(output);
     expect(await processor(image, null, { return_tensors: 'pt' })).toEqual(await processor(image));
+    const bare = Object.assign(Object.create(null), { segmentation_maps: map, do_reduce_labels: true });
+    expect(await processor(image, bare)).toEqual(output);
   });
 
   test('paths, URLs and files', async () => {

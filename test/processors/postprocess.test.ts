@@ -115,5 +115,6 @@ test('what does not fit is refused', () => {
     const spoiled = logits.clone();
     spoiled.data[50] = broken;
     refused('ARG', { logits: spoiled });
+    expect(() => post_process_semantic_segmentation({ logits: spoiled })).toThrow(`${broken} at element 50`);
   }
 });

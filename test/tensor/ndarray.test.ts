@@ -185,6 +185,12 @@ describe('views of pixels', () => {
     }
   });
 
+  it('are of pixels that are all there', () => {
+    expectArg(() => hwcView({ ...image, height: 3 }), /^hwcView: expected 3×3×4 values/);
+    expectArg(() => hwcView({ ...image, data: { length: 24 } as never }), /^hwcView: /);
+    expectArg(() => chwView('cat.png' as never), /width, height, channels/);
+  });
+
   it('make planes when copied', () => {
     const { data, dims } = fromNdarray(chwView(image), 'uint8');
     expect(dims).toEqual([4, 2, 3]);
