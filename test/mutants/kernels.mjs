@@ -1,7 +1,10 @@
 /**
  * Faults in the emitters of WebAssembly, written by hand: what somebody would get wrong there. Each is a piece of text that
- * stands once in its file, and what it becomes. `tests` judge it.
+ * stands once in its file, and what it becomes.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 const layer = (name) => `src/layers/${name}/wasm.ts`;
 const LAYERS = ['test/layers/wasm.test.ts', 'test/reliability/kernels.test.ts'];
 const RESIZE = [
@@ -374,7 +377,20 @@ const testsOf = (file) => {
   return file.includes('/jpeg/') ? JPEG : LAYERS;
 };
 
-export const KERNEL_MUTANTS = FAULTS.map(([file, what, find, replace]) => ({
-  ...{ file, what, find, replace },
-  tests: testsOf(file),
-}));
+/** The line of a text in which `part` stands. It has to stand there once: else nobody knows what was tried. */
+function lineOf(text, part, file) {
+  const pieces = text.split(part);
+  if (pieces.length !== 2) throw new Error(`${file}: stands there ${pieces.length - 1} times: ${part}`);
+  return pieces[0].split('\n').length;
+}
+
+/** Tries all in a copy of the project. */
+export function tryFaults(root, copy) {
+  return FAULTS.map(([file, what, was, becomes]) => {
+    const text = readFileSync(join(root, file), 'utf8');
+    const line = lineOf(text, was, file);
+    const status = copy.finds(file, text.split(was).join(becomes), testsOf(file), false) ? 'Killed' : 'Survived';
+    console.log(`${status.toLowerCase()}: ${file}:${line}, ${what}`);
+    return { file, line, was, becomes, status };
+  });
+}

@@ -21,7 +21,18 @@ export const JUDGES = {
   tensor: ['tensor', 'layers', 'entries', 'models/model'],
 };
 
-/** Not under Stryker: what needs a browser or a network, what asks the system about itself, and what takes minutes. */
-export const LEFT_OUT = [];
+/**
+ * Tests that Stryker cannot run, or not in reasonable time: in browsers, and of processes that are killed. They judge a
+ * mutant that no other test comes by.
+ */
+export const APPEALS = {
+  base: ['browser/pictures', 'platforms/web'],
+  cli: ['reliability/disk', 'reliability/command-line'],
+  hub: ['browser/page'],
+  images: ['browser/pictures', 'browser/video', 'platforms/web'],
+  platforms: ['browser', 'reliability/workers', 'reliability/disk'],
+  processors: ['browser'],
+  runtime: ['browser/browser', 'reliability/memory', 'reliability/workers'],
+};
 
 export const filesOf = (judges) => judges.flatMap((name) => [`test/${name}.test.ts`, `test/${name}/**/*.test.ts`]);

@@ -4,9 +4,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: JSON.parse(process.env.MUTANT_TESTS ?? '["test/**/*.test.ts"]'),
-    exclude: JSON.parse(process.env.MUTANT_NO_TESTS ?? '[]'),
-    // Tests of kernels run no other program, and need nothing built.
-    globalSetup: process.env.MUTANT_SOURCES_ONLY ? [] : ['test/helpers/build.ts'],
+    // Tests of kernels run no other program.
+    globalSetup: process.env.MUTANT_NOT_BUILT ? [] : ['test/helpers/build.ts'],
     setupFiles: ['test/helpers/property.ts', 'test/mutants/setup.ts'],
     testTimeout: 120_000,
   },
