@@ -7,18 +7,26 @@ import { batchNorm } from './batch-norm/plain.js';
 import { concat } from './concat/plain.js';
 import { concatWasm } from './concat/wasm.js';
 import { conv3x3Js } from './conv3x3/js.js';
+import { conv3x3I16Js } from './conv3x3/js-i16.js';
 import { conv3x3Reference } from './conv3x3/reference.js';
+import { conv3x3I16Reference } from './conv3x3/reference-i16.js';
 import { conv3x3Wasm } from './conv3x3/wasm.js';
+import { conv3x3I16Wasm } from './conv3x3/wasm-i16.js';
 import { depthwiseJs } from './depthwise/js.js';
 import { depthwiseReference } from './depthwise/reference.js';
 import { depthwiseWasm } from './depthwise/wasm.js';
 import type { Kernel, PlainKernel, WasmKernel } from './kernel.js';
 import type { I16Kernel, I16WasmKernel, PlainI16Kernel } from './kernel-i16.js';
 import { pointwiseJs } from './pointwise/js.js';
+import { pointwiseI16Js } from './pointwise/js-i16.js';
 import { pointwiseReference } from './pointwise/reference.js';
+import { pointwiseI16Reference } from './pointwise/reference-i16.js';
 import { pointwiseWasm } from './pointwise/wasm.js';
+import { pointwiseI16Wasm } from './pointwise/wasm-i16.js';
 import { averagePool } from './pool/plain.js';
 import { averagePoolWasm } from './pool/wasm.js';
+import { quantize } from './quantize/plain.js';
+import { quantizeWasm } from './quantize/wasm.js';
 import { resizeBilinear } from './resize/plain.js';
 import { resizeWasm } from './resize/wasm.js';
 import { type I16Spec, kernelName, type Spec } from './spec.js';
@@ -50,15 +58,20 @@ export const WASM_KERNELS: readonly WasmKernel[] = [
 ];
 
 /** One plain loop of whole numbers for both engines. */
-const PLAIN_I16: readonly PlainI16Kernel<I16Spec>[] = [];
+const PLAIN_I16: readonly PlainI16Kernel<I16Spec>[] = [quantize];
 
 /** Kernels of whole numbers. */
 export const I16_KERNELS: readonly I16Kernel[] = [
+  conv3x3I16Reference,
+  pointwiseI16Reference,
   ...PLAIN_I16.map((kernel) => ({ ...kernel, engine: 'reference' }) as const),
+
+  conv3x3I16Js,
+  pointwiseI16Js,
   ...PLAIN_I16.map((kernel) => ({ ...kernel, engine: 'js' }) as const),
 ];
 
-export const I16_WASM_KERNELS: readonly I16WasmKernel[] = [];
+export const I16_WASM_KERNELS: readonly I16WasmKernel[] = [conv3x3I16Wasm, pointwiseI16Wasm, quantizeWasm];
 
 /** The emitted kernel that can do this; undefined where no kernel can. */
 export const findWasmKernel = (spec: Spec): WasmKernel | undefined =>

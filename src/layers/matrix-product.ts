@@ -25,6 +25,7 @@
  *   because K is a multiple of 8 in MobileNetV2.
  */
 import { clampRange } from './clamp.js';
+import { requantize } from './requantize.js';
 import type { FusedActivation } from './spec.js';
 
 /** Numbers in a lane, and the most input channels (or taps) of a product. */
@@ -60,6 +61,24 @@ class MatrixProduct {
     residual: Float32Array,
     y: Float32Array,
     activation: FusedActivation,
+  ) => void;
+  /**
+   * The same of whole numbers, whose sums are exact in float64: a multiplication of floats takes half the time of one of
+   * integers on x86-64. With `turned`, rows of weights lie in the lanes and `w` is the one pixel, so that rows are channels.
+   */
+  readonly multiplyBlockI16: (
+    first: number,
+    count: number,
+    C: number,
+    K: number,
+    w: Int8Array | Int16Array,
+    bias: Int32Array,
+    biasAt: number,
+    multiplier: Float32Array,
+    lo: number,
+    hi: number,
+    y: Int16Array,
+    turned: boolean,
   ) => void;
 
   constructor() {
@@ -132,7 +151,26 @@ class MatrixProduct {
       if (residual.length > 0) for (let i = first * K; i < (first + count) * K; i++) y[i] += residual[i];
       clampRange(y, first * K, (first + count) * K, activation);
     };
+    this.multiplyBlockI16 = (first, count, C, K, w, bias, biasAt, multiplier, lo, hi, y, turned) => {
+      const third = Math.ceil(count / 3);
+      start.fill(0);
+      for (let k = 0; k < K; k += 2) {
+        const channels = Math.min(2, K - k);
+        for (let c = 0, i = k * C; c < C; c++, i = (i + 1) | 0) w0[c] = w[i];
+        if (channels === 2) for (let c = 0, i = (k + 1) * C; c < C; c++, i = (i + 1) | 0) w1[c] = w[i];
+        for (let t = 0; t < third; t++) {
+          this.tile((t * C) | 0, C);
+          for (let lane = 0, row = t; lane < 3 && row < count; lane++, row = (row + third) | 0) {
+            for (let j = 0; j < channels; j++) {
+              const channel = turned ? first + row : k + j;
+              const sum = sums[2 * lane + j] + bias[biasAt + channel];
+              y[(first + row) * K + k + j] = requantize(sum, multiplier[channel], lo, hi);
+            }
+          }
+        }
+      }
+    };
   }
 }
 
-export const { PIXEL_LANES, multiplyBlock } = new MatrixProduct();
+export const { PIXEL_LANES, multiplyBlock, multiplyBlockI16 } = new MatrixProduct();

@@ -6,7 +6,7 @@ import type { PointwiseSpec } from '../spec.js';
 const ZERO = new Float32Array(1);
 
 /** Copies [count, C] pixels from `first` on into the lanes, a third into each. */
-function fillLanes(x: Float32Array, first: number, count: number, C: number): void {
+export function fillLanes(x: Float32Array | Int8Array | Int16Array, first: number, count: number, C: number): void {
   const third = Math.ceil(count / 3);
   for (let lane = 0, from = 0; lane < 3; lane++, from += third) {
     const to = Math.min(from + third, count);

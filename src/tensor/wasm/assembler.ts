@@ -178,7 +178,8 @@ export const v128 = {
   load32Zero: (address: Operand<'i32'>, offset?: number) => load('v128.load32_zero', address, offset),
   /** Eight bytes in the lower half, zeros above. */
   load64Zero: (address: Operand<'i32'>, offset?: number) => load('v128.load64_zero', address, offset),
-  /** Eight bytes as 16-bit numbers. */
+  /** Eight bytes as 16-bit numbers, signed or unsigned. */
+  load8x8s: (address: Operand<'i32'>, offset?: number) => load('v128.load8x8_s', address, offset),
   load8x8u: (address: Operand<'i32'>, offset?: number) => load('v128.load8x8_u', address, offset),
   /** Lanes of two vectors, 0–3 from the first, 4–7 from the second. */
   shuffle(lanes: readonly [number, number, number, number], a: Expr<'v128'>, b: Expr<'v128'>): Expr<'v128'> {

@@ -58,6 +58,8 @@ export const OPERATIONS = {
   ...all(['v128'], 'v128', {
     // Lanes 0 and 1 from two float64, zeros above; and of four floats the first two.
     ...{ 'f32x4.demote_f64x2_zero': simd(0x5e), 'f64x2.promote_low_f32x4': simd(0x5f) },
+    // Four signed 32-bit numbers as float32, rounded to nearest.
+    'f32x4.convert_i32x4_s': simd(0xfa),
   }),
   ...all(['v128', 'v128', 'v128'], 'v128', { 'f32x4.relaxed_madd': simd(0x105) }),
 
@@ -99,7 +101,8 @@ export const LOADS = {
   'i64.load': { code: [0x29], align: 3, result: 'i64' },
   'f32.load': { code: [0x2a], align: 2, result: 'f32' },
   'v128.load': { code: simd(0x00), align: 4, result: 'v128' },
-  // Eight bytes as eight unsigned 16-bit numbers.
+  // Eight bytes as eight 16-bit numbers, signed and unsigned.
+  'v128.load8x8_s': { code: simd(0x01), align: 3, result: 'v128' },
   'v128.load8x8_u': { code: simd(0x02), align: 3, result: 'v128' },
   'v128.load32_splat': { code: simd(0x09), align: 2, result: 'v128' },
   'v128.load32_zero': { code: simd(0x5c), align: 2, result: 'v128' },
