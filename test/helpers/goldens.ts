@@ -10,6 +10,7 @@ const ARRAYS = {
   F32: Float32Array,
   F64: Float64Array,
   U8: Uint8Array,
+  I8: Int8Array,
   I32: Int32Array,
   I64: BigInt64Array,
 } as const;
@@ -17,7 +18,7 @@ const ARRAYS = {
 export interface Golden {
   dtype: keyof typeof ARRAYS;
   dims: number[];
-  data: Float32Array | Float64Array | Uint8Array | Int32Array | BigInt64Array;
+  data: Float32Array | Float64Array | Uint8Array | Int8Array | Int32Array | BigInt64Array;
 }
 
 /** All tensors of a file, each in memory of its own. Throws for a dtype not listed above. */

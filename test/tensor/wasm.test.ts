@@ -133,7 +133,10 @@ describe('constants', () => {
 /** Those of 64 bits. */
 type Wide = `i64.${string}` | 'i32.wrap_i64';
 /** Those of vectors of integers. */
-type IntegerVectors = Extract<Operation, `${'i8x16' | 'i16x8' | 'i32x4' | 'v128'}.${string}`>;
+type IntegerVectors = Extract<
+  Operation,
+  `${'i8x16' | 'i16x8' | 'i32x4' | 'v128'}.${string}` | `f32x4.convert${string}`
+>;
 
 /** What every computation should give: scalars for i32 and f32, a function of one lane for vectors. */
 const MODELS: Record<Exclude<Operation, Wide | IntegerVectors>, (a: number, b: number, c: number) => number> = {
@@ -214,7 +217,8 @@ describe('every computation', () => {
 
   const isWide = (operation: Operation): operation is Extract<Operation, Wide> => /i64/.test(operation);
   const operations = (Object.keys(OPERATIONS) as Operation[]).filter(taken);
-  const isIntegerVector = (operation: Operation): operation is IntegerVectors => /^i\d+x|^v128/.test(operation);
+  const isIntegerVector = (operation: Operation): operation is IntegerVectors =>
+    /^i\d+x|^v128|convert_i32x4/.test(operation);
   const narrow = (operation: Operation) => !isWide(operation) && !isIntegerVector(operation);
 
   it.each(operations.filter(narrow) as Exclude<Operation, Wide | IntegerVectors>[])('%s', (operation) => {
@@ -305,7 +309,7 @@ describe('every computation', () => {
     }
   });
 
-  type Vector = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array;
+  type Vector = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Float32Array;
   const shorts = ({ buffer }: Vector) => new Int16Array(buffer as ArrayBuffer);
   const ints = ({ buffer }: Vector) => new Int32Array(buffer as ArrayBuffer);
   const limited = (low: number, high: number) => (value: number) => Math.max(low, Math.min(high, value));
@@ -323,6 +327,7 @@ describe('every computation', () => {
     'i16x8.shl': (a, b) => shorts(a).map((value) => value << (b[0] & 15)),
     'i16x8.extend_low_i8x16_s': (a) => Int16Array.from(new Int8Array(a.buffer as ArrayBuffer).subarray(0, 8)),
     'i16x8.extend_high_i8x16_s': (a) => Int16Array.from(new Int8Array(a.buffer as ArrayBuffer).subarray(8)),
+    'f32x4.convert_i32x4_s': (a) => Float32Array.from(ints(a)),
     'i32x4.sub': (a, b) => ints(a).map((value, i) => value - ints(b)[i]),
     'v128.bitselect': (a, b, c) => a.map((byte, i) => (byte & c[i]) | (b[i] & ~c[i])),
     'i8x16.add': (a, b) => a.map((byte, i) => byte + b[i]),
@@ -351,7 +356,7 @@ describe('every computation', () => {
 
   it.each(operations.filter(isIntegerVector))('%s', (operation) => {
     const [prefix, short] = operation.split('.');
-    const build = { i8x16, i16x8, i32x4, v128 }[prefix]![short as never] as (...values: Expr[]) => Expr;
+    const build = { i8x16, i16x8, i32x4, f32x4, v128 }[prefix]![short as never] as (...values: Expr[]) => Expr;
     const { functions, memory } = run((module) =>
       module.func('main', {}, (f) => {
         const operands = OPERATIONS[operation].operands.map((type, i) => (type === 'i32' ? i32 : v128).load(16 * i));
@@ -425,6 +430,7 @@ describe('every computation', () => {
       module.func('main', {}, (f) => {
         f.store('v128.store', 64, i8x16.const(-128, 5, 127, 0));
         f.store('v128.store', 80, v128.load8x8u(3));
+        f.store('v128.store', 128, v128.load8x8s(3));
         const lanes = [31, 0, 16, 15, 1, 1, 1, 1, 2, 2, 2, 2, 30, 30, 30, 30];
         f.store('v128.store', 96, i8x16.shuffle(lanes, v128.load(0), v128.load(16)));
         f.storeLane('v128.store8_lane', 15, 112, v128.load(0));
@@ -436,6 +442,8 @@ describe('every computation', () => {
     const at = (from: number, count: number) => [...bytes.subarray(from, from + count)];
     expect(at(64, 16)).toEqual([0, 1, 2, 3].flatMap(() => [128, 5, 127, 0]));
     expect(at(80, 16)).toEqual([203, 204, 205, 206, 207, 208, 209, 210].flatMap((byte) => [byte, 0]));
+    const signed = new Int16Array(memory.buffer, 128, 8);
+    expect([...signed]).toEqual([203, 204, 205, 206, 207, 208, 209, 210].map((byte) => byte - 256));
     expect(at(96, 16)).toEqual([231, 200, 216, 215, ...[201, 202, 230].flatMap((byte) => [byte, byte, byte, byte])]);
     expect(at(112, 2)).toEqual([215, 0]);
   });
