@@ -5,8 +5,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Kernel } from '../../src/layers/kernel.js';
-import { KERNELS, WASM_KERNELS } from '../../src/layers/kernels.js';
-import { clampBounds } from '../../src/layers/spec.js';
+import type { I16Operands } from '../../src/layers/kernel-i16.js';
+import { I16_KERNELS, I16_WASM_KERNELS, KERNELS, WASM_KERNELS } from '../../src/layers/kernels.js';
+import { clampBounds, hasResidual, type I16Spec } from '../../src/layers/spec.js';
 import { SEED } from '../helpers/seed.js';
 import {
   ACTIVATIONS,
@@ -16,7 +17,6 @@ import {
   DEPTHWISE,
   depthwise,
   type Kind,
-  type Operands,
   operands,
   POINTWISE,
   pointwise,
@@ -24,6 +24,16 @@ import {
   type Run,
   runGuarded,
 } from '../layers/cases.js';
+import { runInPartsI16 } from '../layers/i16-bench.js';
+import {
+  type ConvolutionI16,
+  I16_KINDS,
+  type I16Kind,
+  type I16Run,
+  operandsI16,
+  runGuardedI16,
+  storeOf,
+} from '../layers/i16-cases.js';
 import { FLAVOURS, runWhole } from '../layers/wasm-bench.js';
 import { Ledger } from './ledger.js';
 
@@ -33,7 +43,14 @@ const ledger = new Ledger('kernels', 'npx vitest run test/reliability/kernels.te
 /** What is summed for one output, in float64: every product, then bias and residual. Zeros outside are left out. */
 type Terms = (output: number) => number[];
 
-function termsOf(spec: Convolution, { x, weights, bias, residual }: Operands): Terms {
+interface Numbers {
+  x: ArrayLike<number>;
+  weights: ArrayLike<number>;
+  bias: ArrayLike<number>;
+  residual?: ArrayLike<number>;
+}
+
+function termsOf(spec: Convolution | ConvolutionI16, { x, weights, bias, residual = [] }: Numbers): Terms {
   if (spec.op === 'pointwise') {
     const { pixels: P, inChannels: C, outChannels: K } = spec;
     return (at) => {
@@ -41,7 +58,7 @@ function termsOf(spec: Convolution, { x, weights, bias, residual }: Operands): T
       const p = Math.floor(at / K);
       const terms = Array.from({ length: C }, (_, c) => x[p * C + c] * weights[k * C + c]);
       terms.push(bias[spec.biasPerImage ? Math.floor(p / P) * K + k : k]);
-      if (spec.residual) terms.push(residual[at]);
+      if (hasResidual(spec)) terms.push(residual[at]);
       return terms;
     };
   }
@@ -63,7 +80,9 @@ function termsOf(spec: Convolution, { x, weights, bias, residual }: Operands): T
         else {
           const C = spec.inChannels;
           for (let c = 0; c < C; c++) {
-            terms.push(x[((n * C + c) * H + h) * W + w] * weights[(k * C + c) * 9 + r * 3 + s]);
+            // Pictures of whole numbers have their channels side by side.
+            const at = spec.dtype === 'i16' ? ((n * H + h) * W + w) * C + c : ((n * C + c) * H + h) * W + w;
+            terms.push(x[at] * weights[(k * C + c) * 9 + r * 3 + s]);
           }
         }
       }
@@ -116,6 +135,32 @@ for (const [flavour, functions] of FLAVOURS) {
   for (const kernel of WASM_KERNELS) {
     const supports: Kernel['supports'] = (spec) => kernel.supports(spec);
     ENGINES.push({ name, op: kernel.op, supports, run: runWhole(kernel, functions) });
+  }
+}
+
+/** Sums of whole numbers as they should be rounded, from an exact sum: to float32, times a float32, half to even, within bounds. */
+function wholeNumber(sum: number, multiplier: number, { lo, hi }: ConvolutionI16): number {
+  const scaled = Math.fround(Math.fround(sum) * multiplier);
+  const below = Math.floor(scaled);
+  const up = scaled - below > 0.5 || (scaled - below === 0.5 && below % 2 !== 0);
+  return Math.min(Math.max(up ? below + 1 : below, lo), hi);
+}
+
+/** Of whole numbers nothing but the very number is right. */
+function checkI16(run: I16Run, spec: ConvolutionI16, kind: I16Kind, seed: number): void {
+  const given = operandsI16(spec, kind, seed);
+  const got = runGuardedI16(run, spec, given);
+  const channels = spec.op === 'depthwise3x3' ? spec.channels : spec.outChannels;
+  const terms = termsOf(spec, given);
+  for (let i = 0; i < got.length; i++) {
+    const wanted = wholeNumber(
+      terms(i).reduce((a, b) => a + b, 0),
+      given.multiplier[i % channels],
+      spec,
+    );
+    if (got[i] !== wanted) {
+      throw new Error(`y[${i}] is ${got[i]}, not ${wanted}: ${kind}, seed ${seed}, ${JSON.stringify(spec)}`);
+    }
   }
 }
 
@@ -199,3 +244,65 @@ describe.each(ENGINES.filter(({ op }) => op in CONVOLUTIONS))('$op, $name', ({ n
     ledger.add({ what: `Random shapes of ${op}, ${name}`, tried: cases, seed: SEED });
   });
 });
+
+/** A convolution of real numbers as one of whole ones. */
+function ofWholeNumbers(spec: Convolution, i: number): ConvolutionI16 {
+  const { dtype, activation, ...sizes } = spec;
+  return { ...sizes, ...storeOf(i) };
+}
+
+const I16_ENGINES: { name: string; op: string; supports(spec: I16Spec): boolean; run: I16Run }[] = [
+  ...I16_KERNELS.map((kernel) => ({
+    ...{ name: kernel.engine, op: kernel.op, supports: (spec: I16Spec) => kernel.supports(spec) },
+    run: (spec: I16Spec, given: Parameters<I16Run>[1], y: Int16Array) =>
+      kernel.run(spec, { ...given, weights: kernel.pack(spec, given.weights), y } as I16Operands),
+  })),
+  ...I16_WASM_KERNELS.map((kernel) => ({
+    ...{ name: kernel.engine, op: kernel.op, supports: (spec: I16Spec) => kernel.supports(spec) },
+    run: runInPartsI16(kernel),
+  })),
+];
+
+describe.each(I16_ENGINES.filter(({ op }) => op in CONVOLUTIONS))(
+  '$op of i16, $name',
+  ({ name, op, supports, run }) => {
+    it('every remainder, number for number', () => {
+      let cases = 0;
+      for (const [i, real] of REMAINDERS.entries()) {
+        const spec = ofWholeNumbers(real, i);
+        if (spec.op !== op || !supports(spec)) continue;
+        checkI16(run, spec, I16_KINDS[i % 3], i);
+        cases++;
+      }
+      expect(cases).toBeGreaterThan(25);
+      ledger.add({ what: `Remainders of ${op} of i16, ${name}`, tried: cases });
+    });
+
+    it("the kernels' own cases, likewise", () => {
+      for (const [i, real] of [...CONV3X3, ...DEPTHWISE, ...POINTWISE].entries()) {
+        const spec = ofWholeNumbers(real, i);
+        if (spec.op === op && supports(spec)) checkI16(run, spec, I16_KINDS[i % 3], i);
+      }
+    });
+
+    it('shapes and numbers at random', () => {
+      let cases = 0;
+      fc.assert(
+        fc.property(
+          CONVOLUTIONS[op],
+          fc.constantFrom(...I16_KINDS),
+          fc.integer(),
+          fc.nat(100),
+          (real, kind, seed, i) => {
+            const spec = ofWholeNumbers(real, i);
+            if (!supports(spec)) return;
+            checkI16(run, spec, kind, seed);
+            cases++;
+          },
+        ),
+        { numRuns: RUNS, seed: SEED },
+      );
+      ledger.add({ what: `Random shapes of ${op} of i16, ${name}`, tried: cases, seed: SEED });
+    });
+  },
+);
