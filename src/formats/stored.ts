@@ -6,6 +6,7 @@
  * file's bytes as a Float32Array is reading it.
  */
 import { MobileNetError, show } from '../base/errors.js';
+import type { TensorData } from '../tensor/elements.js';
 import { bfloat16ToFloat32, float16ToFloat32 } from '../tensor/half.js';
 import { Tensor } from '../tensor/tensor.js';
 
@@ -100,6 +101,18 @@ export function toFloat32(stored: StoredTensor): Tensor<'float32'> {
 export function toInt64(stored: StoredTensor): Tensor<'int64'> {
   if (stored.dtype !== 'I64') return refuseDtype(stored, 'I64');
   return new Tensor('int64', elements(stored, BigInt64Array), stored.dims);
+}
+
+/** Types of whole numbers that weights may have, by the names of a file. */
+const WHOLE = { I8: ['int8', Int8Array], I16: ['int16', Int16Array], I32: ['int32', Int32Array] } as const;
+
+/** The tensor as it is, of whole numbers. @throws MobileNetError DTYPE for any type but those wanted */
+export function toWhole<T extends 'int8' | 'int16' | 'int32'>(stored: StoredTensor, types: readonly T[]): Tensor<T> {
+  const [type, ArrayType] = WHOLE[stored.dtype as keyof typeof WHOLE] ?? [];
+  if (ArrayType === undefined || !types.includes(type as T)) {
+    return refuseDtype(stored, types.map((name) => name.replace('int', 'I')).join(' or '));
+  }
+  return new Tensor(type as T, elements<TensorData<T>>(stored, ArrayType as never), stored.dims);
 }
 
 const NUMBERS: Partial<Record<StoredDtype, (view: DataView) => number | bigint>> = {

@@ -160,7 +160,9 @@ export function prune(graph: Graph, outputs: Iterable<string>): Graph {
   return { ...graph, nodes: kept.reverse(), outputs: wanted };
 }
 
-export type TensorRole = 'weight' | 'bias' | 'norm_weight' | 'norm_bias' | 'running_mean' | 'running_var';
+export type TensorRole =
+  | ('weight' | 'bias' | 'norm_weight' | 'norm_bias' | 'running_mean' | 'running_var')
+  | ('weight_scale' | 'scale' | 'zero_point');
 
 /** A tensor that the checkpoint of this graph holds. */
 export interface Parameter {
@@ -168,6 +170,8 @@ export interface Parameter {
   dims: Dims;
   role: TensorRole;
   node: string;
+  /** Of whole numbers: the types that it may have. Others are float32. */
+  types?: readonly ('int8' | 'int16' | 'int32')[];
 }
 
 /** Every tensor of the graph, in the order of PyTorch's state_dict (without `num_batches_tracked`, see weights.ts). */

@@ -9,6 +9,7 @@ import { type Folder, openFolder, SHIPPED } from '../../base/folder.js';
 import { checkOptions, pick } from '../../base/options.js';
 import { loadWeights } from '../../formats/load.js';
 import type { Graph } from '../../graph/nodes.js';
+import type { RawType } from '../../graph/quantization.js';
 import { activationFunction } from '../../layers/activation/plain.js';
 import type { InputDims, Plan } from '../../runtime/compile/plan.js';
 import { describeLayers, type Layer } from '../../runtime/describe-layers.js';
@@ -16,6 +17,7 @@ import type { MemoryMode } from '../../runtime/engines/engine.js';
 import { type Device, type EngineOptions, makeEngine, prepareEngine } from '../../runtime/engines/make.js';
 import { Network } from '../../runtime/network.js';
 import type { Profile } from '../../runtime/profile.js';
+import type { TensorType } from '../../tensor/elements.js';
 import { elementCount } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { checkpointFiles } from './checkpoint.js';
@@ -40,6 +42,7 @@ import {
   type ModelOptions,
   type SavePretrainedOptions,
 } from './model-options.js';
+import { foldedGraph, quantizedType, scaledGraph } from './quantized.js';
 import {
   initialState,
   type MatchOptions,
@@ -84,9 +87,11 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
   readonly device: Device;
   /** Tensors that the checkpoint did not hold; they are random, or what they were before `load_state_dict`. */
   readonly newlyInitialized: readonly string[] = [];
-  readonly #graph: Graph;
+  #graph: Graph;
   readonly #memory: MemoryMode;
   readonly #engineOptions: EngineOptions;
+  /** Of a quantized model, the type of its values. */
+  readonly #rawType: RawType | undefined;
   /** Undefined once disposed. */
   #state: State | undefined;
   #network: Network | undefined;
@@ -103,9 +108,16 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     activationFunction(config.hidden_act); // throws for an unknown name
     this.config = config;
     this.device = device;
-    this.#graph = graph;
+    this.#rawType = quantizedType(config);
+    this.#graph = this.#rawType === undefined ? graph : foldedGraph(graph);
     this.#memory = memory;
     this.#engineOptions = { threads, wasmModule };
+    if (state === undefined && this.#rawType !== undefined) {
+      throw new MobileNetError(
+        'CONFIG',
+        'quantization_config: a new model has real numbers; leave it out, or load quantized weights with from_pretrained',
+      );
+    }
     this.#use(state ?? initialState(graph, config, seed));
   }
 
@@ -133,10 +145,10 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     const folder = await unlessAborted(openFolder(where, options, this.shipped), signal);
     // All at once: kernels are compiled and weights are read while the configuration is looked at.
     const modelOptions: ModelOptions = pick(options, MODEL_OPTIONS);
-    const kernels = prepareEngine(deviceOf(options.device), modelOptions);
     const weights = loadWeights(folder, signal);
     weights.catch(() => {}); // awaited below, unless the configuration is at fault
     const config = await unlessAborted(configOf(folder, options), signal);
+    const kernels = prepareEngine(deviceOf(options.device), modelOptions, elementsOf(config));
     const stored = await unlessAborted(weights, signal);
     await unlessAborted(kernels, signal);
     const sources = new Map<string, WeightSource>();
@@ -202,6 +214,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
         dtype: tensor.type,
         read: () => tensor.to('float32'),
         readCounter: () => tensor.to('int64'),
+        readWhole: (types) => wholeTensor(name, tensor, types),
       });
     }
     this.#load(sources, { strict, seed: 0, present: this.#alive() });
@@ -359,10 +372,12 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
   #use(state: State): void {
     this.#network?.engine.dispose();
     this.#state = state;
+    // An empty state is that of a model whose weights are on their way.
+    if (this.#rawType !== undefined && state.size > 0) this.#graph = scaledGraph(this.#graph, state, this.#rawType);
     this.#network = new Network(
       this.#graph,
       (name) => state.get(name)!.data as Float32Array,
-      makeEngine(this.device, this.#engineOptions),
+      makeEngine(this.device, this.#engineOptions, elementsOf(this.config)),
       this.#memory,
     );
   }
@@ -376,6 +391,15 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     if (this.#network === undefined) throw disposed();
     return this.#network;
   }
+}
+
+/** What a network of this configuration computes with. */
+const elementsOf = (config: MobileNetV2Config) => (quantizedType(config) === undefined ? 'f32' : 'i16');
+
+/** A tensor of whole numbers, as a quantized model has it. */
+function wholeTensor<T extends TensorType>(name: string, tensor: Tensor, types: readonly T[]): Tensor<T> {
+  if (types.includes(tensor.type as T)) return tensor as Tensor as Tensor<T>;
+  throw new MobileNetError('DTYPE', `${name}: expected ${types.join(' or ')}, got ${tensor.type}`, { tensor: name });
 }
 
 const disposed = () => new MobileNetError('DISPOSED', 'the model was disposed; load it again');

@@ -5,15 +5,20 @@
 import { listNames, MobileNetError } from '../../base/errors.js';
 import { checkFinite } from '../../formats/load.js';
 import { withoutPrefix } from '../../formats/prefixes.js';
-import { type StoredTensor, toCounter, toFloat32 } from '../../formats/stored.js';
+import { type StoredTensor, toCounter, toFloat32, toWhole } from '../../formats/stored.js';
 import { type Graph, type Parameter, parametersOf } from '../../graph/nodes.js';
 import { type Dims, elementCount, sameDims } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
 import type { MobileNetV2Config } from './config.js';
+import { isFolded, quantizedParameters } from './quantized.js';
 import { normal, uniform } from './random.js';
 
-/** A model's weights by the names of PyTorch's state_dict: float32, and the int64 counters of batch norm. */
-export type State = Map<string, Tensor<'float32' | 'int64'>>;
+/**
+ * A model's weights by the names of PyTorch's state_dict: float32, and the int64 counters of batch norm; of a quantized model
+ * whole numbers (quantized.ts).
+ */
+export type State = Map<string, Tensor<'float32' | 'int64' | WholeType>>;
+type WholeType = 'int8' | 'int16' | 'int32';
 
 /** A tensor that may become a weight: known by shape, read only when it is wanted. */
 export interface WeightSource {
@@ -25,6 +30,7 @@ export interface WeightSource {
   unpack?: StoredTensor['unpack'];
   read(): Tensor<'float32'>;
   readCounter(): Tensor<'int64'>;
+  readWhole(types: readonly WholeType[]): Tensor<WholeType>;
 }
 
 /** A tensor of a file; NaN and infinity in it are refused when it is read, unless they are allowed. */
@@ -40,12 +46,13 @@ export function weightSource(stored: StoredTensor, allowNonfinite: boolean): Wei
       return floats;
     },
     readCounter: () => new Tensor('int64', [toCounter(stored)], []),
+    readWhole: (types) => toWhole(stored, types),
   };
 }
 
 /** Prefix of the backbone's tensors in the checkpoint of a model with a head. */
 export const PREFIX = 'mobilenet_v2.';
-const BACKBONE = /^(conv_stem|layer|conv_1x1)\./;
+const BACKBONE = /^(conv_stem|layer|conv_1x1|pooler)\./;
 /** The first convolution, and before it what training puts before every name. */
 const FIRST = /^((?:.*?\.)??)(?:mobilenet_v2\.)?conv_stem\.first_conv\.convolution\.weight$/;
 /** What stands before a checkpoint's names, by that of its first convolution; undefined for other names. */
@@ -60,12 +67,14 @@ const HEADS: Record<string, [kind: string, use: string]> = {
 const COUNTER = 'num_batches_tracked';
 /** torch's AveragedModel counts what it is the average of. */
 const AVERAGED = 'n_averaged';
+/** The scale of a pooling that a model may have been made without. */
+const POOLER = /^(?:mobilenet_v2\.)?pooler\./;
 
 /** All names in the order of state_dict, with their shapes; counters have none. */
 function expected(graph: Graph): { parameters: Map<string, Parameter>; names: string[]; optional: Set<string> } {
   const parameters = new Map<string, Parameter>();
   const names: string[] = [];
-  for (const parameter of parametersOf(graph.nodes)) {
+  for (const parameter of isFolded(graph) ? quantizedParameters(graph) : parametersOf(graph.nodes)) {
     parameters.set(parameter.name, parameter);
     names.push(parameter.name);
     if (parameter.role === 'running_var') names.push(parameter.name.replace(/running_var$/, COUNTER));
@@ -148,8 +157,11 @@ export interface MatchOptions {
 export function matchWeights(
   wrapped: ReadonlyMap<string, WeightSource>,
   graph: Graph,
-  { config, strict, ignore_mismatched_sizes, seed, file, present }: MatchOptions,
+  { config, strict: asked, ignore_mismatched_sizes = false, seed, file, present }: MatchOptions,
 ): LoadedState {
+  // Whole numbers at random would mean nothing, whatever their scales.
+  const whole = isFolded(graph);
+  const strict = asked || whole;
   const { parameters, names, optional } = expected(graph);
   const { named: sources, note } = withoutPrefix(wrapped, prefixOf);
   const { renamed, headless } = rename(sources, graph.outputs.has('logits'));
@@ -158,12 +170,14 @@ export function matchWeights(
     const source = renamed.get(name);
     return source !== undefined && !sameDims(source.dims, dims);
   });
-  const replaced = new Set(ignore_mismatched_sizes ? misshapen.splice(0).map(({ name }) => name) : []);
+  const replaced = new Set(ignore_mismatched_sizes && !whole ? misshapen.splice(0).map(({ name }) => name) : []);
   for (const name of replaced) renamed.delete(name);
   const missing = names.filter((name) => !renamed.has(name) && !optional.has(name));
-  const fatal = strict ? missing.filter((name) => !(headless && HEAD.test(name)) && !replaced.has(name)) : [];
-  const isCounter = (name: string) => name.endsWith(COUNTER) || name === AVERAGED;
-  const unexpected = [...renamed.keys()].filter((name) => !parameters.has(name) && !isCounter(name));
+  const fatal = strict
+    ? missing.filter((name) => whole || (!(headless && HEAD.test(name)) && !replaced.has(name)))
+    : [];
+  const isUnread = (name: string) => name.endsWith(COUNTER) || name === AVERAGED || (whole && POOLER.test(name));
+  const unexpected = [...renamed.keys()].filter((name) => !parameters.has(name) && !isUnread(name));
   if (strict) checkHead(names, sources.keys(), file);
   else {
     const found = [...parameters.keys()].filter((name) => renamed.has(name)).length;
@@ -179,7 +193,7 @@ export function matchWeights(
     const source = renamed.get(name);
     const parameter = parameters.get(name);
     const before = strict ? undefined : present?.get(name);
-    if (source !== undefined) state.set(name, parameter === undefined ? source.readCounter() : source.read());
+    if (source !== undefined) state.set(name, readAs(parameter, source));
     else if (!optional.has(name)) {
       newlyInitialized.push(name);
       state.set(name, before ?? initial(parameter, config, random));
@@ -190,6 +204,11 @@ export function matchWeights(
   }
   return { state, newlyInitialized, unexpected, notes: note === undefined ? [] : [`${file ?? 'weights'}: ${note}`] };
 }
+
+const readAs = (parameter: Parameter | undefined, source: WeightSource) => {
+  if (parameter === undefined) return source.readCounter();
+  return parameter.types === undefined ? source.read() : source.readWhole(parameter.types);
+};
 
 /** Nobody wants a network that is mostly random: the file is another model's, or has other names. */
 function refuseOther(
