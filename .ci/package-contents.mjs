@@ -22,7 +22,9 @@ function faultsOfFiles(packed) {
     .filter((file) => !file.startsWith('src/cli/'))
     .map((file) => file.replace(/^src/, 'dist').replace(/\.ts$/, ''))
     .flatMap((file) => [`${file}.js`, `${file}.d.ts`]);
-  const kernels = ['', '-relaxed', '-shared', '-shared-relaxed'].map((form) => `dist/kernels${form}.wasm`);
+  const kernels = ['', '-relaxed', '-shared', '-shared-relaxed', '-i16', '-i16-shared'].map(
+    (form) => `dist/kernels${form}.wasm`,
+  );
   kernels.push('dist/jpeg.wasm', 'dist/kernels.wasm.d.ts');
   const texts = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE', 'SECURITY.md'];
   const entries = ['cli', 'picture-worker', ...Object.keys(BUNDLES)];

@@ -38,6 +38,8 @@ const KERNELS: Record<string, () => URL> = {
   'kernels.wasm': () => new URL('../kernels.wasm', import.meta.url),
   'kernels-relaxed.wasm': () => new URL('../kernels-relaxed.wasm', import.meta.url),
   'kernels-shared.wasm': () => new URL('../kernels-shared.wasm', import.meta.url),
+  'kernels-i16.wasm': () => new URL('../kernels-i16.wasm', import.meta.url),
+  'kernels-i16-shared.wasm': () => new URL('../kernels-i16-shared.wasm', import.meta.url),
   'kernels-shared-relaxed.wasm': () => new URL('../kernels-shared-relaxed.wasm', import.meta.url),
   'jpeg.wasm': () => new URL('../jpeg.wasm', import.meta.url),
 };

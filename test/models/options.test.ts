@@ -135,8 +135,14 @@ describe('what transformers and transformers.js say is taken', () => {
     expect((await (await load({ torch_dtype: 'float16', device: 'cpu' })).forward(pixels())).logits.dims).toEqual([
       1, 3,
     ]);
-    for (const dtype of ['q8', 'int8', 'uint8', 'q4f16', 'toString']) {
-      expect(await messageOf(() => load({ dtype }))).toContain(`got "${dtype}"; there are no quantized weights here`);
+    for (const dtype of ['q8', 'int8', 'uint8', 'int16'] as const) {
+      const made = `--dtype ${dtype === 'int16' ? dtype : 'int8'} --calibrate`;
+      expect(await messageOf(() => load({ dtype }))).toMatch(
+        new RegExp(`^dtype: expected what the checkpoint has, float32, .* got "${dtype}"; .*${made}`),
+      );
+    }
+    for (const dtype of ['q4f16', 'toString']) {
+      expect(await messageOf(() => load({ dtype }))).toMatch(/^dtype: expected float32, .* or auto, got "/);
     }
     expect(await messageOf(() => load({ device: 'webgpu' }))).toContain('or cpu, got "webgpu"');
   });

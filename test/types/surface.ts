@@ -94,7 +94,7 @@ export async function typos(image: ImageInput, config: MobileNetV2Config, pixels
   // @ts-expect-error
   const model = await MobileNetV2ForImageClassification.from_pretrained('folder', { cacheDir: 'x' });
   // @ts-expect-error
-  await MobileNetV2ForImageClassification.from_pretrained('folder', { dtype: 'q8' });
+  await MobileNetV2ForImageClassification.from_pretrained('folder', { dtype: 'q4' });
   // @ts-expect-error
   await MobileNetV2ForImageClassification.from_pretrained('folder', { device: 'webgpu' });
   // @ts-expect-error

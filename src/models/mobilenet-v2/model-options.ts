@@ -3,6 +3,7 @@ import { checkObject } from '../../base/check.js';
 import { MobileNetError, show } from '../../base/errors.js';
 import { HUB_OPTIONS, type HubOptions } from '../../base/hub-options.js';
 import type { UnusedOptions } from '../../base/options.js';
+import type { RawType } from '../../graph/quantization.js';
 import type { MemoryMode } from '../../runtime/engines/engine.js';
 import { DEVICES, type Device } from '../../runtime/engines/make.js';
 import type { CheckpointDtype } from './checkpoint.js';
@@ -52,6 +53,10 @@ export const DTYPES: Record<Dtype, CheckpointDtype> = {
   ...{ fp32: 'float32', fp16: 'float16', bf16: 'bfloat16' },
 };
 
+/** Types of quantized checkpoints; `q8` is what transformers.js calls one of 8 bits. */
+export type QuantizedDtype = 'int8' | 'uint8' | 'q8' | 'int16';
+const QUANTIZED_DTYPES: readonly QuantizedDtype[] = ['int8', 'uint8', 'q8', 'int16'];
+
 /**
  * How a model is loaded, and how it computes. Fields of config.json may be given as well, such as `output_stride: 8` or
  * `num_labels: 3`: they replace those of the file.
@@ -66,12 +71,13 @@ export interface FromPretrainedOptions extends ModelOptions, HubOptions, MobileN
   /** Load weights that hold NaN or infinity. Default false. */
   allowNonfinite?: boolean;
   /**
-   * Taken for the sake of code that says it, and without effect: files of every float type load, and the network computes in
-   * float32, which is no less exact than what was asked for. Integer types (`q8`, `int8`) are refused.
+   * `auto`, the default, computes with what the checkpoint holds: float32 for files of every float type, whole numbers for a
+   * quantized one, of which a float type makes real numbers again. `int8` (or `q8`) and `int16` want a quantized checkpoint and
+   * refuse any other.
    */
-  dtype?: Dtype | 'auto' | null;
+  dtype?: Dtype | QuantizedDtype | 'auto' | null;
   /** The old name of `dtype`. */
-  torch_dtype?: Dtype | 'auto' | null;
+  torch_dtype?: Dtype | QuantizedDtype | 'auto' | null;
 }
 
 /** The names of {@link FromPretrainedOptions}. */
@@ -95,16 +101,41 @@ export function deviceOf(device: ModelOptions['device']): Device {
 }
 
 export function checkDtype(name: string, dtype: unknown): void {
-  if (
-    dtype === undefined ||
-    dtype === null ||
-    dtype === 'auto' ||
-    (typeof dtype === 'string' && Object.hasOwn(DTYPES, dtype))
-  )
-    return;
+  if (isAbsent(dtype) || isFloatDtype(dtype) || isQuantizedDtype(dtype)) return;
+  const known = [...Object.keys(DTYPES), ...QUANTIZED_DTYPES].join(', ');
+  throw new MobileNetError('ARG', `${name}: expected ${known} or auto, got ${show(dtype)}`);
+}
+
+/** Where a file of real numbers is written. */
+export function checkFloatDtype(name: string, dtype: unknown): void {
+  if (isAbsent(dtype) || isFloatDtype(dtype)) return;
+  const remedy = isQuantizedDtype(dtype) ? '; quantize makes whole numbers of a model' : '';
   throw new MobileNetError(
     'ARG',
-    `${name}: expected ${Object.keys(DTYPES).join(', ')} or auto, got ${show(dtype)}; there are no quantized weights here`,
+    `${name}: expected ${Object.keys(DTYPES).join(', ')} or auto, got ${show(dtype)}${remedy}`,
+  );
+}
+
+const isAbsent = (dtype: unknown) => dtype === undefined || dtype === null || dtype === 'auto';
+const isFloatDtype = (dtype: unknown): dtype is Dtype => typeof dtype === 'string' && Object.hasOwn(DTYPES, dtype);
+const isQuantizedDtype = (dtype: unknown): dtype is QuantizedDtype =>
+  QUANTIZED_DTYPES.includes(dtype as QuantizedDtype);
+
+/**
+ * Whether a checkpoint's whole numbers are to become real ones.
+ * @param dtype what the caller asked for
+ * @param stored the type of the checkpoint's values; undefined for real numbers
+ * @throws MobileNetError ARG for a type that the checkpoint does not have
+ */
+export function wantsRealNumbers(dtype: unknown, stored: RawType | undefined): boolean {
+  if (isAbsent(dtype)) return false;
+  if (isFloatDtype(dtype)) return stored !== undefined;
+  const own = stored === 'uint8' ? 'int8' : stored;
+  if (own === (dtype === 'q8' || dtype === 'uint8' ? 'int8' : dtype)) return false;
+  const has = stored === undefined ? 'float32' : stored;
+  throw new MobileNetError(
+    'ARG',
+    `dtype: expected what the checkpoint has, ${has}, or a float type, got ${show(dtype)}; convert MODEL OUT --dtype ${dtype === 'int16' ? 'int16' : 'int8'} --calibrate PICTURES makes a quantized one`,
   );
 }
 

@@ -34,6 +34,7 @@ import {
 } from './inputs.js';
 import {
   checkDtype,
+  checkFloatDtype,
   DTYPES,
   deviceOf,
   FROM_PRETRAINED_OPTIONS,
@@ -41,8 +42,16 @@ import {
   MODEL_OPTIONS,
   type ModelOptions,
   type SavePretrainedOptions,
+  wantsRealNumbers,
 } from './model-options.js';
-import { foldedGraph, quantizedType, scaledGraph } from './quantized.js';
+import {
+  dequantizedState,
+  elementsOf,
+  foldedGraph,
+  quantizedType,
+  scaledGraph,
+  withoutQuantization,
+} from './quantized.js';
 import {
   initialState,
   type MatchOptions,
@@ -87,6 +96,8 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
   readonly device: Device;
   /** Tensors that the checkpoint did not hold; they are random, or what they were before `load_state_dict`. */
   readonly newlyInitialized: readonly string[] = [];
+  /** As a checkpoint has it; of a quantized one, `#graph` has its scales as well. */
+  readonly #built: Graph;
   #graph: Graph;
   readonly #memory: MemoryMode;
   readonly #engineOptions: EngineOptions;
@@ -109,7 +120,8 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     this.config = config;
     this.device = device;
     this.#rawType = quantizedType(config);
-    this.#graph = this.#rawType === undefined ? graph : foldedGraph(graph);
+    this.#built = this.#rawType === undefined ? graph : foldedGraph(graph);
+    this.#graph = this.#built;
     this.#memory = memory;
     this.#engineOptions = { threads, wasmModule };
     if (state === undefined && this.#rawType !== undefined) {
@@ -148,7 +160,8 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     const weights = loadWeights(folder, signal);
     weights.catch(() => {}); // awaited below, unless the configuration is at fault
     const config = await unlessAborted(configOf(folder, options), signal);
-    const kernels = prepareEngine(deviceOf(options.device), modelOptions, elementsOf(config));
+    const wantsReal = wantsRealNumbers(options.dtype ?? options.torch_dtype, quantizedType(config));
+    const kernels = prepareEngine(deviceOf(options.device), modelOptions, wantsReal ? 'f32' : elementsOf(config));
     const stored = await unlessAborted(weights, signal);
     await unlessAborted(kernels, signal);
     const sources = new Map<string, WeightSource>();
@@ -157,7 +170,14 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     const model: MobileNetV2PreTrainedModel<unknown> = new this(config, { ...modelOptions, state: new Map() });
     const how = { strict, ignore_mismatched_sizes, seed: modelOptions.seed ?? 0, file: stored.file };
     model.#load(sources, how, stored.notes);
-    return model as M;
+    if (!wantsReal || elementsOf(config) === 'f32') return model as M;
+    const real = new this(withoutQuantization(config), {
+      ...modelOptions,
+      state: new Map(),
+    }) as MobileNetV2PreTrainedModel<unknown>;
+    real.#use(dequantizedState(model.#built, model.#alive(), real.#built));
+    model.dispose();
+    return real as M;
   }
 
   /** A model with random weights: `new Model(config, options)` under the name that transformers has for it. */
@@ -223,9 +243,15 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
   /** Writes config.json and model.safetensors, which Python's transformers reads. */
   async save_pretrained(dir: string, options: SavePretrainedOptions = {}): Promise<void> {
     checkOptions(options, ['dtype'], 'save_pretrained');
-    checkDtype('dtype', options.dtype);
+    checkFloatDtype('dtype', options.dtype);
     checkText(dir, 'save_pretrained');
     const dtype = DTYPES[options.dtype ?? 'float32'];
+    if (this.#rawType !== undefined && dtype !== 'float32') {
+      throw new MobileNetError(
+        'ARG',
+        `dtype: this model is quantized and is written as it is; load it with dtype: 'fp32' to write it as ${dtype}`,
+      );
+    }
     const state = this.#alive();
     const write = requirePlatform('writeFolder', 'save_pretrained');
     await write(dir, checkpointFiles(this.config, state, { architecture: this.architecture, dtype }));
@@ -359,7 +385,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     how: Omit<MatchOptions, 'config'>,
     more: readonly string[] = [],
   ): void {
-    const { state, newlyInitialized, notes } = matchWeights(sources, this.#graph, { config: this.config, ...how });
+    const { state, newlyInitialized, notes } = matchWeights(sources, this.#built, { config: this.config, ...how });
     (this as { newlyInitialized: readonly string[] }).newlyInitialized = newlyInitialized;
     for (const note of [...more, ...notes]) warn(note);
     if (how.present === undefined && newlyInitialized.length > 0) {
@@ -373,7 +399,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     this.#network?.engine.dispose();
     this.#state = state;
     // An empty state is that of a model whose weights are on their way.
-    if (this.#rawType !== undefined && state.size > 0) this.#graph = scaledGraph(this.#graph, state, this.#rawType);
+    if (this.#rawType !== undefined && state.size > 0) this.#graph = scaledGraph(this.#built, state, this.#rawType);
     this.#network = new Network(
       this.#graph,
       (name) => state.get(name)!.data as Float32Array,
@@ -392,9 +418,6 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     return this.#network;
   }
 }
-
-/** What a network of this configuration computes with. */
-const elementsOf = (config: MobileNetV2Config) => (quantizedType(config) === undefined ? 'f32' : 'i16');
 
 /** A tensor of whole numbers, as a quantized model has it. */
 function wholeTensor<T extends TensorType>(name: string, tensor: Tensor, types: readonly T[]): Tensor<T> {

@@ -11,7 +11,7 @@ import { type ConvNode, type Graph, INPUT, type Node, type Parameter } from '../
 import { type Quantization, RAW_RANGES, type RawType } from '../../graph/quantization.js';
 import { elementCount } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
-import type { MobileNetV2Config } from './config.js';
+import { MobileNetV2Config } from './config.js';
 import type { State } from './weights.js';
 
 /** `quantization_config.quant_method` of config.json. */
@@ -29,6 +29,10 @@ export function quantizedType({ extra }: MobileNetV2Config): RawType | undefined
     tensor: 'quantization_config',
   });
 }
+
+/** What a network of this configuration computes with. */
+export const elementsOf = (config: MobileNetV2Config): 'f32' | 'i16' =>
+  quantizedType(config) === undefined ? 'f32' : 'i16';
 
 /** The graph of whole numbers whose scales are not known yet: norms are gone, the picture is quantized first. */
 export function foldedGraph(graph: Graph): Graph {
@@ -143,6 +147,12 @@ function checkScales(name: string, state: State): void {
 
 const refusal = (tensor: string, wanted: string, got: unknown): MobileNetError =>
   new MobileNetError('QUANT', `${tensor}: expected ${wanted}, got ${show(got)}`, { tensor });
+
+/** The configuration of the same network in real numbers. */
+export function withoutQuantization(config: MobileNetV2Config): MobileNetV2Config {
+  const { quantization_config: _, ...fields } = config.to_dict();
+  return MobileNetV2Config.from_dict(fields);
+}
 
 /**
  * Weights in real numbers, for the float graph: what whole ones stand for, beside batch norms that change nothing.

@@ -30,7 +30,8 @@ export interface WeightSource {
   unpack?: StoredTensor['unpack'];
   read(): Tensor<'float32'>;
   readCounter(): Tensor<'int64'>;
-  readWhole(types: readonly WholeType[]): Tensor<WholeType>;
+  /** Of what may be whole numbers. */
+  readWhole?(types: readonly WholeType[]): Tensor<WholeType>;
 }
 
 /** A tensor of a file; NaN and infinity in it are refused when it is read, unless they are allowed. */
@@ -207,7 +208,10 @@ export function matchWeights(
 
 const readAs = (parameter: Parameter | undefined, source: WeightSource) => {
   if (parameter === undefined) return source.readCounter();
-  return parameter.types === undefined ? source.read() : source.readWhole(parameter.types);
+  const { name, types } = parameter;
+  if (types === undefined) return source.read();
+  if (source.readWhole !== undefined) return source.readWhole(types);
+  throw new MobileNetError('DTYPE', `${name}: expected ${types.join(' or ')}, got ${source.dtype}`, { tensor: name });
 };
 
 /** Nobody wants a network that is mostly random: the file is another model's, or has other names. */

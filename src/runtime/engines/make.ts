@@ -30,7 +30,7 @@ const MAX_AUTO_THREADS = 8;
  */
 export function makeEngine(device: Device, options: EngineOptions = {}, elements: 'f32' | 'i16' = 'f32'): Engine {
   const threads = threadCount(options.threads);
-  checkModule(options.wasmModule);
+  checkModule(options.wasmModule, elements);
   if (device === 'js' || device === 'reference') return new PlainEngine(device);
   try {
     return new WasmEngine(threads, elements, options.wasmModule);

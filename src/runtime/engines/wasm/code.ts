@@ -57,14 +57,19 @@ function compiledKernels(elements: Elements, shared: boolean): WebAssembly.Modul
   return module;
 }
 
-export function checkModule(module: WebAssembly.Module | undefined): void {
+/** A function that every module of the kind has. */
+const FIRST_FUNCTION: Record<Elements, string> = { f32: 'pointwise', i16: 'quantize' };
+
+/** A module that was handed in must be the kernels, and those of the numbers that the network has. */
+export function checkModule(module: WebAssembly.Module | undefined, elements: Elements): void {
   if (module === undefined) return;
-  const ours =
-    Object.prototype.toString.call(module) === '[object WebAssembly.Module]' &&
-    WebAssembly.Module.exports(module).some(({ name }) => name === 'pointwise');
+  const isModule = Object.prototype.toString.call(module) === '[object WebAssembly.Module]';
+  const ours = isModule && WebAssembly.Module.exports(module).some(({ name }) => name === FIRST_FUNCTION[elements]);
   const memory =
     ours && WebAssembly.Module.imports(module).some(({ name, kind }) => name === 'memory' && kind === 'memory');
-  if (!memory) throw expected('wasmModule', 'kernels.wasm of this package, compiled', module);
+  if (memory) return;
+  const file = kernelsFile({ elements, shared: false, relaxed: false });
+  throw expected('wasmModule', `${file} of this package, compiled`, module);
 }
 
 /**
