@@ -115,7 +115,7 @@ export interface AveragePoolSpec extends AveragePoolSizes {
 }
 /**
  * The same of whole numbers. With a multiplier, y = clamp(round(f32(f32(sum) · multiplier)), lo, hi), ties to even, as TFLite's
- * MEAN. Without, as its AVERAGE_POOL of uint8: y = floor((sum + floor(n/2)) / n), n numbers in a window.
+ * MEAN. Without, as its AVERAGE_POOL of uint8: y = clamp(floor((sum + floor(n/2)) / n), lo, hi), n numbers in a window.
  */
 export interface AveragePoolI16Spec extends AveragePoolSizes {
   dtype: 'i16';

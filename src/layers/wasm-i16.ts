@@ -3,6 +3,7 @@ import {
   type Expr,
   type FunctionBuilder,
   f32x4,
+  i8x16,
   i16x8,
   i32,
   i32x4,
@@ -41,7 +42,7 @@ export function packPairs(weights: IntegerWeights, K: number, T: number): Intege
 export const BOUNDS = { ...typed('f32', 'lo'), ...typed('i32', 'hi') };
 
 /** `MAGIC` as the bits of a float32. A float32 near it has one bit for each whole number. */
-const MAGIC_BITS = new Int32Array(Float32Array.of(MAGIC).buffer)[0];
+export const MAGIC_BITS = new Int32Array(Float32Array.of(MAGIC).buffer)[0];
 
 /** What rounding needs, in locals: as constants they would be made anew for every store. */
 export interface Rounding {
@@ -66,9 +67,13 @@ export function enterRounding(f: FunctionBuilder, { lo, hi }: { lo: Local<'f32'>
  * is wrong but far above i16, so that narrowing takes it to 32767, and `hi` may come last, eight lanes at once. NaN becomes
  * `lo`.
  */
-export function roundWords(a: Expr<'v128'>, b: Expr<'v128'>, { low, high, magic, magicBits }: Rounding): Expr<'v128'> {
-  const round = (v: Expr<'v128'>) => i32x4.sub(f32x4.add(f32x4.pmax(low, v), magic), magicBits);
-  return i16x8.min_s(i16x8.narrow_i32x4_s(round(a), round(b)), high);
+export function roundWords(a: Expr<'v128'>, b: Expr<'v128'>, rounding: Rounding): Expr<'v128'> {
+  return i16x8.min_s(i16x8.narrow_i32x4_s(round(a, rounding), round(b, rounding)), rounding.high);
+}
+
+/** Four of them as they are before narrowing: numbers of 32 bits that `hi` does not bound yet. */
+export function round(v: Expr<'v128'>, { low, magic, magicBits }: Rounding): Expr<'v128'> {
+  return i32x4.sub(f32x4.add(f32x4.pmax(low, v), magic), magicBits);
 }
 
 /** Eight sums of a convolution as numbers of its output, by the multipliers of their channels. The product is rounded by itself. */
@@ -104,3 +109,10 @@ export function storeWords(
     },
   );
 }
+
+/** The lower four words of two vectors in turn, and the upper four: pairs for `i32x4.dot_i16x8_s`. */
+export const interleaveLow = (a: Expr<'v128'>, b: Expr<'v128'>): Expr<'v128'> => i8x16.shuffle(inTurn(0), a, b);
+export const interleaveHigh = (a: Expr<'v128'>, b: Expr<'v128'>): Expr<'v128'> => i8x16.shuffle(inTurn(8), a, b);
+
+const inTurn = (first: number): number[] =>
+  [0, 1, 2, 3].flatMap((word) => [0, 1, 16, 17].map((byte) => first + 2 * word + byte));

@@ -1,11 +1,21 @@
 /** Channels in vectors of four, where the last of them may be only partly wanted. */
 import { type Expr, type FunctionBuilder, f32x4, i32, type Local } from '../tensor/wasm/assembler.js';
 
-/** The byte within a pixel at which the vector of `channel` begins: the last four of C reach back to be whole. */
-export function vectorAt(f: FunctionBuilder, at: Local<'i32'>, channel: Local<'i32'>, C: Local<'i32'>): void {
-  f.set(at, i32.sub(C, 4));
+/**
+ * The byte within a pixel at which the vector of `channel` begins: the last `lanes` of C reach back to be whole.
+ * @param shift bytes of a channel's number, as a power of two
+ */
+export function vectorAt(
+  f: FunctionBuilder,
+  at: Local<'i32'>,
+  channel: Local<'i32'>,
+  C: Local<'i32'>,
+  shift = 2,
+  lanes = 4,
+): void {
+  f.set(at, i32.sub(C, lanes));
   f.if(i32.lt_s(channel, at), () => f.set(at, channel));
-  f.set(at, i32.shl(at, 2));
+  f.set(at, i32.shl(at, shift));
 }
 
 /** Stores `values` one after another at `address`, but no more than `left` floats. */

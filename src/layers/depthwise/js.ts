@@ -1,47 +1,8 @@
-/**
- * 3×3 depthwise convolution in plain JavaScript, a row of the output at a time.
- *
- * The three input rows that an output row needs lie in lanes, like the operands of matrix-product.ts and for the same reason:
- * of reads at the same index in constant arrays of one length V8 checks the bounds once. The lanes bring the zeros left
- * and right of the picture with them, and a lane of zeros stands for a row above or below it, so that no tap asks
- * whether it is inside.
- *
- * Padded row h stays in lane ⌊h / dilation⌋ mod 3 as long as it is needed. The three rows of a window thus always lie
- * in different lanes, but which of them is the top one, the phase, goes round: therefore the weights are packed three
- * times, each time turned by one row. Each row is copied once.
- */
+/** 3×3 depthwise convolution in plain JavaScript (lanes.ts). */
 import { clampRange } from '../clamp.js';
 import { type Kernel, scaled } from '../kernel.js';
 import type { DepthwiseSpec } from '../spec.js';
-
-/** Numbers in a lane of pixels. Wider rows are done in pieces. */
-const ROW = 32768;
-/** Numbers in a lane of weights, three phases of C. */
-const TAPS = 12288;
-
-/**
- * Copies `columns` columns of an input row, from column `left` on, into a lane, with zeros for those outside the picture.
- * `row` is where the row starts in x, or undefined for a row above or below the picture.
- */
-function fillLane(
-  lane: Float32Array,
-  x: Float32Array,
-  row: number | undefined,
-  left: number,
-  columns: number,
-  W: number,
-  C: number,
-): void {
-  if (row === undefined) {
-    lane.fill(0, 0, columns * C);
-    return;
-  }
-  const from = Math.max(left, 0);
-  const to = Math.min(left + columns, W);
-  lane.fill(0, 0, (from - left) * C);
-  lane.set(x.subarray(row + from * C, row + to * C), (from - left) * C);
-  lane.fill(0, (to - left) * C, columns * C);
-}
+import { eachPiece, inLanes, packPhases, ROW, TAPS } from './lanes.js';
 
 /** Made once; matrix-product.ts explains why in a constructor. */
 class Lanes {
@@ -108,62 +69,19 @@ const { rows, taps, biases, out, onePixel } = new Lanes();
 export const depthwiseJs: Kernel<DepthwiseSpec> = {
   op: 'depthwise3x3',
   engine: 'js',
-  supports: ({ channels, dilation }) => (2 * dilation + 1) * channels <= ROW && 3 * channels <= TAPS,
-
-  /** [C,1,3,3] → [lane's row, column, phase, C]: at phase p, lane r holds row (r − p) mod 3 of the window. */
-  pack({ channels: C }, unscaled, scale = null) {
-    const weights = scaled(unscaled, scale);
-    const packed = new Float32Array(27 * C);
-    let to = 0;
-    for (let lane = 0; lane < 3; lane++) {
-      for (let s = 0; s < 3; s++) {
-        for (let phase = 0; phase < 3; phase++) {
-          const r = (lane - phase + 3) % 3;
-          for (let c = 0; c < C; c++) packed[to++] = weights[(c * 3 + r) * 3 + s];
-        }
-      }
-    }
-    return packed;
-  },
+  supports: inLanes,
+  pack: ({ channels: C }, weights, scale = null) => packPhases(C, scaled(weights, scale), new Float32Array(27 * C)),
 
   /** x [N,H,W,C] · w packed · bias [C] → y [N,OH,OW,C] */
   run(spec, { x, weights: w, bias, y }) {
-    const { batch: N, inHeight: H, inWidth: W, channels: C } = spec;
-    const { outHeight: OH, outWidth: OW, stride, dilation, padTop, padLeft, rowsHeld = H } = spec;
-    const step = dilation * C;
-
+    const { channels: C, stride, dilation, activation } = spec;
     for (let tap = 0; tap < 9; tap++) taps[tap].set(w.subarray(tap * 3 * C, (tap + 1) * 3 * C));
     for (let phase = 0; phase < 3; phase++) biases.set(bias, phase * C);
 
-    // So many windows fit into a lane: the first is 2·dilation + 1 columns wide, each further one takes `stride` more.
-    const most = Math.floor((Math.floor(ROW / C) - 2 * dilation - 1) / stride) + 1;
-    // Which padded row each lane holds.
-    const held = [-1, -1, -1];
-    for (let n = 0; n < N; n++) {
-      for (let first = 0; first < OW; first += most) {
-        const count = Math.min(most, OW - first);
-        const columns = (count - 1) * stride + 2 * dilation + 1;
-        held.fill(-1);
-
-        // Output rows `dilation` apart share input rows, so they follow each other.
-        for (let turn = 0; turn < dilation; turn++) {
-          for (let oh = turn; oh < OH; oh += dilation) {
-            const top = Math.floor((oh * stride) / dilation);
-            for (let r = 0; r < 3; r++) {
-              const lane = (top + r) % 3;
-              const h = oh * stride + r * dilation - padTop;
-              if (held[lane] === h + padTop) continue;
-              held[lane] = h + padTop;
-              const row = h < 0 || h >= H ? undefined : (n * H + (h % rowsHeld)) * W * C;
-              fillLane(rows[lane], x, row, first * stride - padLeft, columns, W, C);
-            }
-
-            for (let ow = 0; ow < count; ow++) onePixel(ow * stride * C, step, (top % 3) * C, C, ow * C);
-            clampRange(out, 0, count * C, spec.activation);
-            y.set(out.subarray(0, count * C), ((n * OH + oh) * OW + first) * C);
-          }
-        }
-      }
-    }
+    eachPiece(spec, rows, x, (phase, count, at) => {
+      for (let ow = 0; ow < count; ow++) onePixel(ow * stride * C, dilation * C, phase * C, C, ow * C);
+      clampRange(out, 0, count * C, activation);
+      y.set(out.subarray(0, count * C), at);
+    });
   },
 };

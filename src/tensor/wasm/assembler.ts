@@ -181,6 +181,8 @@ export const v128 = {
   /** Eight bytes as 16-bit numbers, signed or unsigned. */
   load8x8s: (address: Operand<'i32'>, offset?: number) => load('v128.load8x8_s', address, offset),
   load8x8u: (address: Operand<'i32'>, offset?: number) => load('v128.load8x8_u', address, offset),
+  /** Four 16-bit numbers as 32-bit ones. */
+  load16x4s: (address: Operand<'i32'>, offset?: number) => load('v128.load16x4_s', address, offset),
   /** Lanes of two vectors, 0–3 from the first, 4–7 from the second. */
   shuffle(lanes: readonly [number, number, number, number], a: Expr<'v128'>, b: Expr<'v128'>): Expr<'v128'> {
     if (!lanes.every((lane) => lane >= 0 && lane < 8)) throw new RangeError(`shuffle: lanes are 0 to 7, got ${lanes}`);

@@ -33,7 +33,9 @@ export const OPERATIONS = {
     ...{ 'i32.add': 0x6a, 'i32.sub': 0x6b, 'i32.mul': 0x6c, 'i32.div_s': 0x6d, 'i32.div_u': 0x6e, 'i32.rem_u': 0x70 },
     ...{ 'i32.and': 0x71, 'i32.shl': 0x74, 'i32.shr_s': 0x75, 'i32.shr_u': 0x76 },
   }),
-  ...all(['i32', 'i32'], 'i32', { 'i32.or': 0x72, 'i32.rotl': 0x77 }),
+  ...all(['i32', 'i32'], 'i32', { 'i32.or': 0x72, 'i32.xor': 0x73, 'i32.rotl': 0x77 }),
+  // Zeros below the lowest bit that is set.
+  ...all(['i32'], 'i32', { 'i32.ctz': 0x68 }),
   // The first operand where the third is not 0, else the second. (The text format calls it `select`, for every type.)
   ...all(['i32', 'i32', 'i32'], 'i32', { 'i32.select': 0x1b }),
   ...all(['f64'], 'i32', { 'i32.trunc_f64_s': 0xaa }),
@@ -58,8 +60,9 @@ export const OPERATIONS = {
   ...all(['v128'], 'v128', {
     // Lanes 0 and 1 from two float64, zeros above; and of four floats the first two.
     ...{ 'f32x4.demote_f64x2_zero': simd(0x5e), 'f64x2.promote_low_f32x4': simd(0x5f) },
-    // Four signed 32-bit numbers as float32, rounded to nearest.
-    'f32x4.convert_i32x4_s': simd(0xfa),
+    // Four signed 32-bit numbers as float32, rounded to nearest; the first two as float64.
+    ...{ 'f32x4.convert_i32x4_s': simd(0xfa), 'f64x2.convert_low_i32x4_s': simd(0xfe) },
+    'f32x4.floor': simd(0x68),
   }),
   ...all(['v128', 'v128', 'v128'], 'v128', { 'f32x4.relaxed_madd': simd(0x105) }),
 
@@ -76,7 +79,8 @@ export const OPERATIONS = {
   }),
   ...all(['v128'], 'v128', { 'i16x8.extend_low_i8x16_s': simd(0x87), 'i16x8.extend_high_i8x16_s': simd(0x88) }),
   ...all(['v128'], 'v128', { 'i16x8.extend_low_i8x16_u': simd(0x89), 'i16x8.extend_high_i8x16_u': simd(0x8a) }),
-  ...all(['v128'], 'i32', { 'v128.any_true': simd(0x53) }),
+  // Whether any bit is set; the highest bit of each lane.
+  ...all(['v128'], 'i32', { 'v128.any_true': simd(0x53), 'i16x8.bitmask': simd(0x84) }),
   ...all(['v128', 'v128'], 'v128', {
     ...{ 'v128.and': simd(0x4e), 'i8x16.add': simd(0x6e), 'i16x8.add': simd(0x8e), 'i16x8.sub': simd(0x91) },
     'i8x16.eq': simd(0x23),
@@ -104,6 +108,8 @@ export const LOADS = {
   // Eight bytes as eight 16-bit numbers, signed and unsigned.
   'v128.load8x8_s': { code: simd(0x01), align: 3, result: 'v128' },
   'v128.load8x8_u': { code: simd(0x02), align: 3, result: 'v128' },
+  // Eight bytes as four signed 16-bit numbers, in 32 bits each.
+  'v128.load16x4_s': { code: simd(0x03), align: 3, result: 'v128' },
   'v128.load32_splat': { code: simd(0x09), align: 2, result: 'v128' },
   'v128.load32_zero': { code: simd(0x5c), align: 2, result: 'v128' },
   'v128.load64_zero': { code: simd(0x5d), align: 3, result: 'v128' },
