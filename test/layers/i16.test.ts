@@ -1,7 +1,7 @@
 /** Every kernel of whole numbers against the reference, number for number, over every edge of its shapes; emitted ones in parts, too. */
 import { describe, expect, it } from 'vitest';
 import type { I16Addresses, I16Operands } from '../../src/layers/kernel-i16.js';
-import { I16_KERNELS, I16_WASM_KERNELS } from '../../src/layers/kernels.js';
+import { findI16Kernel, findI16WasmKernel, I16_KERNELS, I16_WASM_KERNELS } from '../../src/layers/kernels.js';
 import { type I16Spec, kernelName } from '../../src/layers/spec.js';
 import { emitKernels } from '../../src/layers/wasm-module.js';
 import { FUNCTIONS_I16, placeI16, runInPartsI16 } from './i16-bench.js';
@@ -9,6 +9,7 @@ import {
   CASES_I16,
   compareI16,
   conv3x3I16,
+  depthwiseI16,
   expectedI16,
   I16_KINDS,
   type I16Run,
@@ -18,12 +19,13 @@ import {
   SENTINEL,
   sizesI16,
 } from './i16-cases.js';
+import { OTHER_CASES_I16, poolI16, resizeI16 } from './i16-other-cases.js';
 import type { Functions } from './wasm-bench.js';
 
 /** Cases of one name differ in sizes and bounds only, and make one test. */
 function testKernel(op: I16Spec['op'], engine: 'js' | 'wasm', supports: (spec: I16Spec) => boolean, run: I16Run): void {
   const byName = new Map<string, I16Spec[]>();
-  for (const spec of CASES_I16.filter((one) => one.op === op && supports(one))) {
+  for (const spec of [...CASES_I16, ...OTHER_CASES_I16].filter((one) => one.op === op && supports(one))) {
     const name = kernelName(spec, engine);
     byName.set(name, [...(byName.get(name) ?? []), spec]);
   }
@@ -94,6 +96,11 @@ describe('far up in memory', () => {
       pointwiseI16(1, 25, 41),
       conv3x3I16(1, 9, 9, 3, 8, 2),
       quantizeI16(1, 3, 75, 0),
+      depthwiseI16(0, 9, 9, 8, 1),
+      depthwiseI16(1, 9, 9, 8, 2),
+      poolI16(0, 1, 7, 7, 20, 7, 7, null),
+      resizeI16(3, 4, 5, 10, 9, true),
+      ...OTHER_CASES_I16.filter(({ op }) => ['add', 'concat', 'requantize', 'argmax'].includes(op)).slice(-60),
     ];
     for (const spec of specs) {
       const kernel = I16_WASM_KERNELS.find(({ op }) => op === spec.op)!;
@@ -118,6 +125,22 @@ describe('far up in memory', () => {
         const got = new Int16Array(high.buffer, at.y, y.length);
         expect(got, JSON.stringify(spec)).toEqual(expectedI16(spec, given));
       }
+    }
+  });
+});
+
+describe('what the wasm kernels leave to js', () => {
+  it('less than a vector of channels, and a stride with a dilation', () => {
+    const specs = [
+      depthwiseI16(0, 5, 5, 3, 1),
+      depthwiseI16(0, 5, 5, 8, 2, 2),
+      poolI16(0, 1, 7, 7, 3, 7, 7, 1),
+      resizeI16(2, 2, 3, 4, 4, true),
+      { op: 'argmax', dtype: 'i16', pixels: 4, channels: 7 } as const,
+    ];
+    for (const spec of specs) {
+      expect(findI16WasmKernel(spec)).toBeUndefined();
+      expect(findI16Kernel(spec, ['js', 'reference']).engine).toBe('js');
     }
   });
 });

@@ -135,7 +135,7 @@ type Wide = `i64.${string}` | 'i32.wrap_i64';
 /** Those of vectors of integers. */
 type IntegerVectors = Extract<
   Operation,
-  `${'i8x16' | 'i16x8' | 'i32x4' | 'v128'}.${string}` | `f32x4.convert${string}`
+  `${'i8x16' | 'i16x8' | 'i32x4' | 'v128'}.${string}` | `${string}.convert_${'low_' | ''}i32x4_s`
 >;
 
 /** What every computation should give: scalars for i32 and f32, a function of one lane for vectors. */
@@ -161,6 +161,8 @@ const MODELS: Record<Exclude<Operation, Wide | IntegerVectors>, (a: number, b: n
   'i32.shr_s': (a, b) => a >> b,
   'i32.shr_u': (a, b) => (a >>> b) | 0,
   'i32.or': (a, b) => a | b,
+  'i32.xor': (a, b) => a ^ b,
+  'i32.ctz': (a) => (a === 0 ? 32 : 31 - Math.clz32(a & -a)),
   'i32.rotl': (a, b) => (a << b) | (a >>> -b),
   'f32.add': (a, b) => a + b,
   'f32.mul': (a, b) => a * b,
@@ -178,6 +180,7 @@ const MODELS: Record<Exclude<Operation, Wide | IntegerVectors>, (a: number, b: n
   'f32x4.add': (a, b) => a + b,
   'f32x4.mul': (a, b) => a * b,
   'f32x4.div': (a, b) => a / b,
+  'f32x4.floor': (a) => Math.floor(a),
   'f32x4.min': (a, b) => Math.min(a, b),
   'f32x4.max': (a, b) => Math.max(a, b),
   'f32x4.pmin': (a, b) => (b < a ? b : a),
@@ -218,7 +221,7 @@ describe('every computation', () => {
   const isWide = (operation: Operation): operation is Extract<Operation, Wide> => /i64/.test(operation);
   const operations = (Object.keys(OPERATIONS) as Operation[]).filter(taken);
   const isIntegerVector = (operation: Operation): operation is IntegerVectors =>
-    /^i\d+x|^v128|convert_i32x4/.test(operation);
+    /^i\d+x|^v128|convert_.*i32x4/.test(operation);
   const narrow = (operation: Operation) => !isWide(operation) && !isIntegerVector(operation);
 
   it.each(operations.filter(narrow) as Exclude<Operation, Wide | IntegerVectors>[])('%s', (operation) => {
@@ -309,7 +312,7 @@ describe('every computation', () => {
     }
   });
 
-  type Vector = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Float32Array;
+  type Vector = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Float32Array | Float64Array;
   const shorts = ({ buffer }: Vector) => new Int16Array(buffer as ArrayBuffer);
   const ints = ({ buffer }: Vector) => new Int32Array(buffer as ArrayBuffer);
   const limited = (low: number, high: number) => (value: number) => Math.max(low, Math.min(high, value));
@@ -328,6 +331,9 @@ describe('every computation', () => {
     'i16x8.extend_low_i8x16_s': (a) => Int16Array.from(new Int8Array(a.buffer as ArrayBuffer).subarray(0, 8)),
     'i16x8.extend_high_i8x16_s': (a) => Int16Array.from(new Int8Array(a.buffer as ArrayBuffer).subarray(8)),
     'f32x4.convert_i32x4_s': (a) => Float32Array.from(ints(a)),
+    'f64x2.convert_low_i32x4_s': (a) => Float64Array.from(ints(a).subarray(0, 2)),
+    'i16x8.bitmask': (a) =>
+      new Int32Array(4).fill(shorts(a).reduce((mask, value, i) => mask | (Number(value < 0) << i), 0)),
     'i32x4.sub': (a, b) => ints(a).map((value, i) => value - ints(b)[i]),
     'v128.bitselect': (a, b, c) => a.map((byte, i) => (byte & c[i]) | (b[i] & ~c[i])),
     'i8x16.add': (a, b) => a.map((byte, i) => byte + b[i]),
@@ -356,7 +362,7 @@ describe('every computation', () => {
 
   it.each(operations.filter(isIntegerVector))('%s', (operation) => {
     const [prefix, short] = operation.split('.');
-    const build = { i8x16, i16x8, i32x4, f32x4, v128 }[prefix]![short as never] as (...values: Expr[]) => Expr;
+    const build = { i8x16, i16x8, i32x4, f32x4, f64x2, v128 }[prefix]![short as never] as (...values: Expr[]) => Expr;
     const { functions, memory } = run((module) =>
       module.func('main', {}, (f) => {
         const operands = OPERATIONS[operation].operands.map((type, i) => (type === 'i32' ? i32 : v128).load(16 * i));
@@ -455,6 +461,7 @@ describe('every computation', () => {
         f.store('i32.store16', 105, i32.load(1));
         f.storeLane('v128.store16_lane', 7, 109, v128.load(1));
         f.store('v128.store', 116, i16x8.const(1, -2, 3, -32768));
+        f.store('v128.store', 132, v128.load16x4s(7));
       }),
     );
     for (let i = 0; i < 32; i++) view.setUint8(i, 200 + i);
@@ -463,6 +470,8 @@ describe('every computation', () => {
     expect(Array.from({ length: 8 }, (_, i) => view.getUint8(104 + i))).toEqual([0, 201, 202, 0, 0, 215, 216, 0]);
     const words = Array.from({ length: 8 }, (_, i) => view.getInt16(116 + 2 * i, true));
     expect(words).toEqual([1, -2, 3, -32768, 1, -2, 3, -32768]);
+    const widened = Array.from({ length: 4 }, (_, i) => view.getInt32(132 + 4 * i, true));
+    expect(widened).toEqual([7, 9, 11, 13].map((at) => view.getInt16(at, true)));
   });
 
   it('single bytes, and halves of vectors', () => {
