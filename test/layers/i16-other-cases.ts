@@ -18,7 +18,7 @@ const upTo = (last: number) => Array.from({ length: last }, (_, i) => i + 1);
 const wide = <S extends { channels: number }>(spec: S): S[] =>
   spec.channels < 4 ? [spec, { ...spec, channels: spec.channels + 4 }] : [spec];
 
-export const DEPTHWISE_I16: readonly DepthwiseI16Spec[] = [
+const DEPTHWISE_I16: readonly DepthwiseI16Spec[] = [
   ...DEPTHWISE.flatMap(({ activation, ...spec }, i) => wide({ ...spec, ...storeOf(i) } as DepthwiseI16Spec)),
   ...upTo(33).flatMap((size) =>
     ([1, 2] as const).flatMap((stride, i) => [
@@ -103,13 +103,7 @@ const ADD_I16: readonly AddI16Spec[] = [
   addI16(1000, 6, 2 ** 29 + 12345, 2 ** 30 - 1, 19),
 ];
 
-export function addI16(
-  size: number,
-  i: number,
-  xMultiplier: number,
-  otherMultiplier: number,
-  shift: number,
-): AddI16Spec {
+function addI16(size: number, i: number, xMultiplier: number, otherMultiplier: number, shift: number): AddI16Spec {
   const { lo, hi } = storeOf(i);
   return { op: 'add', dtype: 'i16', size, xMultiplier, otherMultiplier, shift, lo, hi };
 }
@@ -123,7 +117,7 @@ const REQUANTIZE_I16: readonly RequantizeI16Spec[] = [
   ...[0, 1, 127, 128, 255, 256, 257, 12345, 70000].map((multiplier, i) => requantizeI16(100, i, multiplier)),
 ];
 
-export function requantizeI16(size: number, i: number, multiplier: number): RequantizeI16Spec {
+function requantizeI16(size: number, i: number, multiplier: number): RequantizeI16Spec {
   const { lo, hi } = storeOf(i);
   return { op: 'requantize', dtype: 'i16', size, multiplier, lo, hi };
 }
