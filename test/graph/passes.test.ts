@@ -161,6 +161,18 @@ describe('together', () => {
 });
 
 describe('prune', () => {
+  it('keeps all that an output is made of, also what a convolution adds', () => {
+    const nodes = [
+      conv('a', INPUT),
+      conv('b', INPUT),
+      conv('c', INPUT),
+      conv('unwanted', 'a'),
+      conv('sum', 'a', { residual: 'b', biasFrom: 'c' }),
+    ];
+    expect(names(prune(graph(nodes), ['sum']))).toEqual(['a', 'b', 'c', 'sum']);
+    expect(names(prune(graph(nodes), ['b', 'unwanted']))).toEqual(['a', 'b', 'unwanted']);
+  });
+
   it('keeps what an output needs, in order', () => {
     const whole = graph([conv('a', INPUT), conv('b', 'a'), conv('c', 'a')], 'b', 'c');
     expect(names(prune(whole, ['c']))).toEqual(['a', 'c']);
