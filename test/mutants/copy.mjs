@@ -23,7 +23,9 @@ export class Copy {
     }
   }
 
-  /** Whether `tests` find that `file` has another text. `built`: they run the program, and need it built. */
+  /**
+   * The test of `tests` that finds that `file` has another text, or null. `built`: they run the program, and need it built.
+   */
   finds(file, text, tests, built) {
     const key = tests.join();
     if (!this.#sound.has(key) && this.#fail(tests, built))
@@ -32,21 +34,23 @@ export class Copy {
     const path = join(this.#folder, file);
     const before = readFileSync(path, 'utf8');
     writeFileSync(path, text);
-    const found = this.#fail(tests, built);
+    const found = this.#failing(tests, built);
     writeFileSync(path, before);
     return found;
   }
 
-  #fail(tests, built) {
+  #failing(tests, built) {
     const vitest = join(this.#root, 'node_modules/vitest/vitest.mjs');
     const args = [vitest, 'run', '--bail=1', '--reporter=json', '--config', 'test/mutants/vitest.config.ts'];
     const env = { ...process.env, MUTANT_TESTS: JSON.stringify(tests), MUTANT_NOT_BUILT: built ? '' : '1' };
     const run = spawnSync(process.execPath, args, { cwd: this.#folder, env, timeout: LONGEST_MS, encoding: 'utf8' });
-    if (run.error?.code === 'ETIMEDOUT') return true;
+    if (run.error?.code === 'ETIMEDOUT') return 'one that did not end';
     const report = /^\{"num.*$/m.exec(run.stdout);
-    if (report === null) return true; // it did not even begin, as where the program cannot be built
-    const { numTotalTests, success } = JSON.parse(report[0]);
+    if (report === null) return 'the build'; // so no test began
+    const { numTotalTests, success, testResults } = JSON.parse(report[0]);
     if (success && numTotalTests === 0) throw new Error(`no such tests: ${tests.join()}`);
-    return !success;
+    if (success) return null;
+    const failed = testResults.flatMap((file) => file.assertionResults).find(({ status }) => status === 'failed');
+    return failed?.fullName ?? testResults.find(({ status }) => status === 'failed')?.name ?? 'a test';
   }
 }

@@ -389,7 +389,8 @@ export function tryFaults(root, copy) {
   return FAULTS.map(([file, what, was, becomes]) => {
     const text = readFileSync(join(root, file), 'utf8');
     const line = lineOf(text, was, file);
-    const status = copy.finds(file, text.split(was).join(becomes), testsOf(file), false) ? 'Killed' : 'Survived';
+    const status =
+      copy.finds(file, text.split(was).join(becomes), testsOf(file), false) === null ? 'Survived' : 'Killed';
     console.log(`${status.toLowerCase()}: ${file}:${line}, ${what}`);
     return { file, line, was, becomes, status };
   });
