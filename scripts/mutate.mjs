@@ -66,7 +66,7 @@ function isFoundElsewhere(room, { status, fileName, location: { start, end }, re
   const at = ({ line, column }) => lines.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0) + column - 1;
   const mutated = text.slice(0, at(start)) + replacement + text.slice(at(end));
   const file = relative(root, fileName);
-  const test = copy().finds(file, mutated, filesOf(APPEALS[room]), true);
+  const test = copy().finds(file, mutated, filesOf(APPEALS[room]), { built: true });
   if (test !== null) console.log(`${file}:${start.line}, ${replacement}: found by "${test}"`);
   return test !== null;
 }

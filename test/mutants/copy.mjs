@@ -24,31 +24,34 @@ export class Copy {
   }
 
   /**
-   * The test of `tests` that finds that `file` has another text, or null. `built`: they run the program, and need it built.
+   * The test of `tests`, files of them, that finds that `file` has another text; null if none does.
+   * @param built they run the program, and need it built
+   * @param named only tests with this in their names
    */
-  finds(file, text, tests, built) {
-    const key = tests.join();
-    if (!this.#sound.has(key) && this.#fail(tests, built))
-      throw new Error(`without a fault these fail already: ${key}`);
+  finds(file, text, tests, { built = false, named = '' }) {
+    const key = [...tests, named].join();
+    const early = this.#sound.has(key) ? null : this.#failing(tests, built, named);
+    if (early !== null) throw new Error(`without a fault it fails already: ${early}`);
     this.#sound.add(key);
     const path = join(this.#folder, file);
     const before = readFileSync(path, 'utf8');
     writeFileSync(path, text);
-    const found = this.#failing(tests, built);
+    const found = this.#failing(tests, built, named);
     writeFileSync(path, before);
     return found;
   }
 
-  #failing(tests, built) {
+  #failing(tests, built, named) {
     const vitest = join(this.#root, 'node_modules/vitest/vitest.mjs');
-    const args = [vitest, 'run', '--bail=1', '--reporter=json', '--config', 'test/mutants/vitest.config.ts'];
+    const how = ['--config', 'test/mutants/vitest.config.ts', '--bail=1', '--reporter=json'];
+    const args = [vitest, 'run', ...how, `--testNamePattern=${named}`];
     const env = { ...process.env, MUTANT_TESTS: JSON.stringify(tests), MUTANT_NOT_BUILT: built ? '' : '1' };
     const run = spawnSync(process.execPath, args, { cwd: this.#folder, env, timeout: LONGEST_MS, encoding: 'utf8' });
     if (run.error?.code === 'ETIMEDOUT') return 'one that did not end';
     const report = /^\{"num.*$/m.exec(run.stdout);
     if (report === null) return 'the build'; // so no test began
-    const { numTotalTests, success, testResults } = JSON.parse(report[0]);
-    if (success && numTotalTests === 0) throw new Error(`no such tests: ${tests.join()}`);
+    const { numPassedTests, success, testResults } = JSON.parse(report[0]);
+    if (success && numPassedTests === 0) throw new Error(`no such tests: ${tests.join()}`);
     if (success) return null;
     const failed = testResults.flatMap((file) => file.assertionResults).find(({ status }) => status === 'failed');
     return failed?.fullName ?? testResults.find(({ status }) => status === 'failed')?.name ?? 'a test';
