@@ -6,6 +6,8 @@ export default {
   coverageAnalysis: 'perTest',
   plugins: ['@stryker-mutator/vitest-runner', './test/mutants/only-chosen.mjs'],
   ignorers: ['only-chosen'],
+  // Tables and the like, which are read once when a file is loaded: for each of those all tests would begin anew.
+  ignoreStatic: true,
   concurrency: 1,
   disableTypeChecks: false,
   ignorePatterns: ['dist', 'docs/reference', 'bench/peers', 'bench/bundles'],
