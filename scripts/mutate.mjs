@@ -3,7 +3,6 @@
  * drawn by a seed, and then every fault of test/mutants/kernels.mjs in the emitters of WebAssembly.
  *
  *   npm run mutate -- --seed 7 --count 100 --room layers --room tensor
- *   npm run mutate -- --appeal      what a room's own tests let pass is tried by those of other rooms, and in browsers: minutes for each
  *   npm run mutate -- --kernels     only the emitters
  *
  * A mutant that survives is printed. Those in test/mutants/reasons.mjs have a reason; any other ends the run with exit code 1.
@@ -18,7 +17,7 @@ import { Stryker } from '@stryker-mutator/core';
 import { Copy } from '../test/mutants/copy.mjs';
 import { tryFaults } from '../test/mutants/kernels.mjs';
 import { REASONS } from '../test/mutants/reasons.mjs';
-import { APPEALS, filesOf, JUDGES } from '../test/mutants/rooms.mjs';
+import { filesOf, JUDGES } from '../test/mutants/rooms.mjs';
 import { placesOf, roomOf, sample, textBetween } from '../test/mutants/sample.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -30,7 +29,6 @@ const { values } = parseArgs({
     count: { type: 'string', default: '300' },
     room: { type: 'string', multiple: true },
     kernels: { type: 'boolean', default: false },
-    appeal: { type: 'boolean', default: false },
   },
 });
 const seed = Number(values.seed);
@@ -55,29 +53,9 @@ async function tryRoom(room, places) {
         line: start.line,
         was: was.replaceAll(/\s+/g, ' '),
         becomes: result.replacement.replaceAll(/\s+/g, ' '),
-        status: isFoundElsewhere(room, result) ? 'Killed' : result.status,
+        status: result.status,
       };
     });
-}
-
-/** Whether other tests find a mutant that its own let pass. */
-function isFoundElsewhere(room, { status, fileName, location: { start, end }, replacement }) {
-  if (!values.appeal || (status !== 'NoCoverage' && status !== 'Survived')) return false;
-  const text = readFileSync(fileName, 'utf8');
-  const lines = text.split('\n');
-  const at = ({ line, column }) => lines.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0) + column - 1;
-  const mutated = text.slice(0, at(start)) + replacement + text.slice(at(end));
-  const file = relative(root, fileName);
-  const test = copy().finds(file, mutated, filesOf(APPEALS[room]), { built: true });
-  if (test !== null) console.log(`${file}:${start.line}, ${replacement}: found by "${test}"`);
-  return test !== null;
-}
-
-let made;
-/** The project without mutants, made when first needed. */
-function copy() {
-  made ??= new Copy(root, join(root, SANDBOXES, 'copy'));
-  return made;
 }
 
 /** Tests look for ../shared beside the project; beside a sandbox is SANDBOXES. */
@@ -128,7 +106,9 @@ if (rooms.length > 0) {
 }
 if (values.kernels || values.room === undefined) {
   linkShared();
-  entries.push(judge('Faults in the emitters of WebAssembly', tryFaults(root, copy())));
+  const copy = await Copy.of(root, join(root, SANDBOXES, 'copy'));
+  entries.push(judge('Faults in the emitters of WebAssembly', await tryFaults(root, copy)));
+  await copy.close();
 }
 rmSync(join(root, SANDBOXES), { recursive: true, force: true });
 

@@ -1,59 +1,71 @@
 /** A copy of the project, into which faults are put as text, one at a time, and judged by some of the tests. */
-import { spawnSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, sep } from 'node:path';
+import { createVitest } from 'vitest/node';
 
-/** A fault that makes a loop endless is found, too. */
-const LONGEST_MS = 10 * 60_000;
 const NOT_COPIED = new Set(['node_modules', 'dist', '.git', '.stryker-tmp']);
-const isOurs = (path) => !path.split(sep).some((part) => part === 'node_modules');
+const isOurs = (path) => !path.split(sep).includes('node_modules');
 
 export class Copy {
-  #root;
   #folder;
+  #vitest;
   /** Tests that pass without a fault. */
   #sound = new Set();
 
-  constructor(root, folder) {
-    this.#root = root;
-    this.#folder = folder;
+  static async of(root, folder) {
     rmSync(folder, { recursive: true, force: true });
     for (const name of readdirSync(root)) {
-      if (!NOT_COPIED.has(name)) cpSync(join(root, name), join(folder, name), { recursive: true, filter: isOurs });
+      if (NOT_COPIED.has(name)) continue;
+      cpSync(join(root, name), join(folder, name), {
+        recursive: true,
+        filter: (path) => isOurs(path.slice(root.length)),
+      });
     }
+    const copy = new Copy();
+    copy.#folder = folder;
+    // One for all faults: to begin takes longer than most tests.
+    copy.#vitest = await createVitest('test', {
+      ...{ root: folder, config: join(folder, 'test/mutants/vitest.config.ts') },
+      ...{ watch: false, bail: 1, reporters: [{}], maxWorkers: 1 },
+    });
+    return copy;
   }
 
   /**
-   * The test of `tests`, files of them, that finds that `file` has another text; null if none does.
-   * @param built they run the program, and need it built
+   * Whether a test finds that `file` has another text.
+   * @param tests files of tests
    * @param named only tests with this in their names
    */
-  finds(file, text, tests, { built = false, named = '' }) {
+  async finds(file, text, tests, named = '') {
     const key = [...tests, named].join();
-    const early = this.#sound.has(key) ? null : this.#failing(tests, built, named);
-    if (early !== null) throw new Error(`without a fault it fails already: ${early}`);
+    if (!this.#sound.has(key) && (await this.#fail(tests, named)))
+      throw new Error(`without a fault fail already: ${key}`);
     this.#sound.add(key);
     const path = join(this.#folder, file);
     const before = readFileSync(path, 'utf8');
-    writeFileSync(path, text);
-    const found = this.#failing(tests, built, named);
-    writeFileSync(path, before);
+    this.#write(path, text);
+    const found = await this.#fail(tests, named);
+    this.#write(path, before);
     return found;
   }
 
-  #failing(tests, built, named) {
-    const vitest = join(this.#root, 'node_modules/vitest/vitest.mjs');
-    const how = ['--config', 'test/mutants/vitest.config.ts', '--bail=1', '--reporter=json'];
-    const args = [vitest, 'run', ...how, `--testNamePattern=${named}`];
-    const env = { ...process.env, MUTANT_TESTS: JSON.stringify(tests), MUTANT_NOT_BUILT: built ? '' : '1' };
-    const run = spawnSync(process.execPath, args, { cwd: this.#folder, env, timeout: LONGEST_MS, encoding: 'utf8' });
-    if (run.error?.code === 'ETIMEDOUT') return 'one that did not end';
-    const report = /^\{"num.*$/m.exec(run.stdout);
-    if (report === null) return 'the build'; // so no test began
-    const { numPassedTests, success, testResults } = JSON.parse(report[0]);
-    if (success && numPassedTests === 0) throw new Error(`no such tests: ${tests.join()}`);
-    if (success) return null;
-    const failed = testResults.flatMap((file) => file.assertionResults).find(({ status }) => status === 'failed');
-    return failed?.fullName ?? testResults.find(({ status }) => status === 'failed')?.name ?? 'a test';
+  close() {
+    return this.#vitest.close();
+  }
+
+  #write(path, text) {
+    writeFileSync(path, text);
+    this.#vitest.invalidateFile(path);
+  }
+
+  async #fail(tests, named) {
+    this.#vitest.setGlobalTestNamePattern(named);
+    this.#vitest.state.filesMap.clear();
+    this.#vitest.state.errorsSet.clear();
+    const { testModules, unhandledErrors } = await this.#vitest.start(tests);
+    process.exitCode = undefined; // Vitest's, of a test that failed as it should
+    const failed = unhandledErrors.length > 0 || testModules.some((module) => module.state() === 'failed');
+    if (!failed && testModules.length < tests.length) throw new Error(`not all of these are there: ${tests.join()}`);
+    return failed;
   }
 }

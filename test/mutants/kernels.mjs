@@ -398,15 +398,14 @@ function lineOf(text, part, file) {
 }
 
 /** Tries all in a copy of the project. */
-export function tryFaults(root, copy) {
-  return FAULTS.map(([file, what, was, becomes]) => {
+export async function tryFaults(root, copy) {
+  const results = [];
+  for (const [file, what, was, becomes] of FAULTS) {
     const text = readFileSync(join(root, file), 'utf8');
     const line = lineOf(text, was, file);
-    const status =
-      copy.finds(file, text.split(was).join(becomes), testsOf(file), { named: OPS[file] ?? '' }) === null
-        ? 'Survived'
-        : 'Killed';
-    console.log(`${status.toLowerCase()}: ${file}:${line}, ${what}`);
-    return { file, line, was, becomes, status };
-  });
+    const found = await copy.finds(file, text.split(was).join(becomes), testsOf(file), OPS[file]);
+    console.log(`${found ? 'killed' : 'survived'}: ${file}:${line}, ${what}`);
+    results.push({ file, line, was, becomes, status: found ? 'Killed' : 'Survived' });
+  }
+  return results;
 }

@@ -4,8 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: JSON.parse(process.env.MUTANT_TESTS ?? '["test/**/*.test.ts"]'),
-    // Tests of kernels run no other program.
-    globalSetup: process.env.MUTANT_NOT_BUILT ? [] : ['test/helpers/build.ts'],
+    globalSetup: 'test/helpers/build.ts',
     setupFiles: ['test/helpers/property.ts', 'test/mutants/setup.ts'],
     testTimeout: 120_000,
   },
