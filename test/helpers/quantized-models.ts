@@ -38,10 +38,12 @@ export function quantizedState(
       // uint8 weights may lie beyond 8 bits when they are centred.
       const wide = type === 'int16' || (type === 'uint8' && random() < 0.3);
       const bound = type === 'uint8' && wide ? 180 : most;
-      state.set(name, new Tensor(wide ? 'int16' : 'int8', whole(-bound, bound), dims));
+      // Most of them small, as trained ones are: else sums of 12 bits could leave i32.
+      const data = Array.from({ length: count }, () => Math.round(bound * (2 * random() - 1) ** 3));
+      state.set(name, new Tensor(wide ? 'int16' : 'int8', data, dims));
     } else if (role === 'weight_scale') {
       const fanIn = name.includes('conv_3x3') ? 9 : 60;
-      const scales = Array.from({ length: count }, () => ((0.5 + random()) * 1.7) / most / Math.sqrt(fanIn));
+      const scales = Array.from({ length: count }, () => ((0.5 + random()) * 2.6) / most / Math.sqrt(fanIn));
       state.set(name, new Tensor('float32', scales, dims));
     } else if (role === 'bias') state.set(name, new Tensor('int32', whole(-most * 20, most * 20), dims));
     else if (role === 'scale') state.set(name, new Tensor('float32', [scaleOf * (0.8 + 0.4 * random())], dims));

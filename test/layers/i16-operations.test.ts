@@ -36,7 +36,7 @@ function specOf(one: Case): I16Spec {
   const picture = { dtype: 'i16', batch: 1, inHeight: height, inWidth: width, channels } as const;
   switch (one.op) {
     case 'add':
-      return { op: 'add', dtype: 'i16', size, ...whole.addMultipliers(from, one.otherFrom!, to), ...bounds };
+      return { op: 'add', dtype: 'i16', size, ...whole.addMultipliers(from, one.otherFrom!, to, 'sum'), ...bounds };
     case 'mean':
     case 'average_pool': {
       const rounding = whole.pooling(from, height * width, to);

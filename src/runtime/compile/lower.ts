@@ -241,7 +241,7 @@ class Lowering implements Lowered {
     const size = sizeOf(value);
     const to = this.#quantizations.get(name);
     if (to === undefined) return { spec: { op: 'add', dtype: 'f32', size }, value, reads: { other } };
-    const multipliers = whole.addMultipliers(this.#quantization(input), this.#quantization(other), to);
+    const multipliers = whole.addMultipliers(this.#quantization(input), this.#quantization(other), to, name);
     return {
       spec: { op: 'add', dtype: 'i16', size, ...multipliers, ...whole.storeBounds(to) },
       value,

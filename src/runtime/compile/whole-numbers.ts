@@ -36,10 +36,24 @@ export function pooling(from: Quantization, count: number, to: Quantization) {
   return { multiplier, ...centredRange(to) };
 }
 
-/** Of an addition: both scales as whole numbers over 2^shift, which leaves them 21 bits. */
-export function addMultipliers(x: Quantization, other: Quantization, to: Quantization) {
+/** Bits of an addition's multipliers: with numbers of 9 bits XNNPACK's 21, so that both products fit into i32 together. */
+const ADD_BITS = { uint8: 20, int8: 20, int16: 16 } as const;
+
+/**
+ * Of an addition: both scales as whole numbers over 2^shift.
+ * @throws MobileNetError QUANT where the scales are further apart than XNNPACK allows
+ */
+export function addMultipliers(x: Quantization, other: Quantization, to: Quantization, name: string) {
   const [a, b] = [x, other].map(({ scale }) => fround(fround(scale) / fround(to.scale)));
-  const shift = 20 - floor(log2(max(a, b)));
+  const exponent = floor(log2(max(a, b)));
+  if (!(exponent >= -10 && exponent < 8)) {
+    throw new MobileNetError(
+      'QUANT',
+      `${name}: expected scales at most 2^8 times, at least 2^-10 times that of the sum, got ${max(a, b)} times; calibrate the model anew`,
+      { tensor: name },
+    );
+  }
+  const shift = ADD_BITS[to.type] - exponent;
   const whole = (ratio: number) => roundHalfEven(fround(ratio * 2 ** shift));
   return { xMultiplier: whole(a), otherMultiplier: whole(b), shift };
 }
