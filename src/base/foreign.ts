@@ -35,13 +35,11 @@ export function refuseForeign(bytes: Uint8Array, file: string): void {
 }
 
 /** Files of the frameworks that `convert` reads; of some, only their weights. */
-const CONVERTIBLE = /\.(?:h5|hdf5|keras|pth|pt|ckpt|tar|bin|safetensors)$|(?:^|[/\\])model\.json$/i;
+const CONVERTIBLE = /\.(?:h5|hdf5|keras|pth|pt|ckpt|tar|bin|safetensors|tflite|lite)$|(?:^|[/\\])model\.json$/i;
 const OWN =
   /(?:^|[/\\])(?:(?:preprocessor_)?config\.json|(?:pytorch_)?model(?:\.bin|\.safetensors)(?:\.index\.json)?)$/;
 const UNREAD: Record<string, string> = {
   onnx: 'ONNX',
-  tflite: 'TensorFlow Lite',
-  lite: 'TensorFlow Lite',
   pb: 'TensorFlow (SavedModel or frozen graph)',
   mlmodel: 'Core ML',
   mlpackage: 'Core ML',

@@ -14,7 +14,7 @@ import type { Session } from './session.js';
 import { grouped, json, printable } from './text.js';
 
 interface ConvertFlags {
-  dtype: CheckpointDtype;
+  dtype?: CheckpointDtype;
   labels?: string;
   size?: [height: number, width: number];
   shortestEdge?: number;
@@ -36,21 +36,25 @@ export function addConvert(program: Command, session: Session): void {
     .description(
       'Convert a MobileNetV2 to config.json, preprocessor_config.json and model.safetensors in a folder. It reads Keras ' +
         '(.h5, .keras, .weights.h5), torchvision and timm (.pth, .pt, .bin, .safetensors, a folder of the hub; also ' +
-        'checkpoints of training), TensorFlow.js (model.json) and Hugging Face (a folder, or org/name on the hub).',
+        'checkpoints of training), TensorFlow.js (model.json), TensorFlow Lite (.tflite) and Hugging Face (a folder, or ' +
+        'org/name on the hub).',
     )
     .argument('<in>', 'file or folder of the model, org/name or its page on the hub')
     .argument('<out>', 'folder to write')
     .addOption(
-      new Option('--dtype <type>', `numbers in the file: ${Object.keys(DTYPES).join(', ')}`)
-        .default('float32', 'f32')
-        .argParser(dtype),
+      new Option(
+        '--dtype <type>',
+        `numbers in the file: ${Object.keys(DTYPES).join(', ')} (default: f32; a quantized model stays so)`,
+      ).argParser(dtype),
     )
     .option('--labels <file>', 'names of the classes: a line each, or JSON')
     .addOption(new Option('--size <HxW>', 'of the input (default: as the source says, or 224)').argParser(heightWidth))
     .addOption(
       new Option('--shortest-edge <n>', 'before the crop (torchvision, timm)').argParser(wholeNumber(1, 65_536)),
     )
-    .addOption(new Option('--pixel-range <low,high>', 'of pixels that enter a Keras or TF.js model').argParser(range))
+    .addOption(
+      new Option('--pixel-range <low,high>', 'of pixels that enter a Keras, TF.js or TFLite model').argParser(range),
+    )
     .option('--no-head', 'the backbone alone, without a classifier')
     .option('--no-strict', 'leave out tensors that have no place')
     .option('-y, --force', 'overwrite a model in the folder, do not ask')
@@ -62,11 +66,13 @@ export function addConvert(program: Command, session: Session): void {
     'convert mobilenet_v2-7ebf99e0.pth imagenet --labels names.txt',
     'convert flowers.keras flowers --dtype f16',
     'convert tfjs/model.json nsfw --labels labels.json',
+    'convert mobilenet_v2_1.0_224_quant.tflite quantized',
   ]);
 }
 
 function dtype(text: string): CheckpointDtype {
-  if (Object.hasOwn(DTYPES, text)) return DTYPES[text];
+  const short = text.replace(/^(b)?(?:fp|float)(?=\d)/, '$1f'); // as transformers and transformers.js have it
+  if (Object.hasOwn(DTYPES, short)) return DTYPES[short];
   throw new InvalidArgumentError(`Expected ${Object.keys(DTYPES).join(', ')}.`);
 }
 
@@ -89,13 +95,14 @@ async function run(from: string, to: string, flags: ConvertFlags, session: Sessi
       signal: session.signal,
       strict: flags.strict,
       ...(!flags.head && { head: false }),
+      ...(flags.dtype && { dtype: 'float32' }),
       ...(labels && { labels }),
       ...(flags.size && { size: flags.size }),
       ...(flags.pixelRange && { pixelRange: flags.pixelRange }),
       ...(flags.shortestEdge !== undefined && { shortest_edge: flags.shortestEdge }),
     }),
   );
-  await converted.save_pretrained(to, { dtype: flags.dtype });
+  await converted.save_pretrained(to, flags.dtype && { dtype: flags.dtype });
   report(converted, to, flags);
 }
 
@@ -117,7 +124,7 @@ async function readLabels(file: string): Promise<string[]> {
 }
 
 function report(
-  { from, architecture, config, unmapped, notes, state }: Converted,
+  { from, architecture, config, dtype, unmapped, notes, state }: Converted,
   to: string,
   flags: ConvertFlags,
 ): void {
@@ -129,7 +136,7 @@ function report(
       num_labels,
       depth_multiplier,
       image_size,
-      dtype: flags.dtype,
+      dtype: flags.dtype ?? dtype,
       unmapped,
       notes,
     };
@@ -138,7 +145,7 @@ function report(
   }
   const size = Array.isArray(image_size) ? image_size.join('×') : `${image_size}×${image_size}`;
   const classes = architecture === 'MobileNetV2Model' ? 'no classifier' : `${grouped(num_labels)} classes`;
-  const what = `width ${depth_multiplier}, ${size}, ${classes}, ${state.size} tensors as ${flags.dtype}`;
+  const what = `width ${depth_multiplier}, ${size}, ${classes}, ${state.size} tensors as ${flags.dtype ?? dtype}`;
   process.stdout.write(`${from} → ${printable(to)}: ${architecture}, ${what}\n`);
   for (const note of notes) process.stderr.write(`mobilenet-v2: ${printable(inFlags(note))}\n`);
   if (unmapped.length > 0) process.stderr.write(`mobilenet-v2: left out: ${printable(unmapped.join(', '))}\n`);

@@ -11,15 +11,16 @@ import { expected, listNames, MobileNetError } from '../base/errors.js';
 import type { Folder } from '../base/folder.js';
 import { checkOptions } from '../base/options.js';
 import { type Graph, parametersOf } from '../graph/nodes.js';
-import { type Architecture, type CheckpointDtype, checkpointFiles, GRAPHS } from '../models/mobilenet-v2/checkpoint.js';
+import { type Architecture, type CheckpointDtype, GRAPHS } from '../models/mobilenet-v2/checkpoint.js';
 import { MobileNetV2Config, type MobileNetV2ConfigOptions } from '../models/mobilenet-v2/config.js';
-import { matchWeights, PREFIX, type State } from '../models/mobilenet-v2/weights.js';
+import { matchWeights, type State } from '../models/mobilenet-v2/weights.js';
 import { sameDims } from '../tensor/shape.js';
-import { inferWidth } from './infer.js';
+import { adapt, asQuantized, filesOf, graphOf, labelled, type Plan, sizeField } from './adapt.js';
 import { mapKeras } from './keras.js';
 import { type Mapping, type Preprocessor, same } from './mapping.js';
 import { openSource, type Source } from './source.js';
 import { mapTfjsGraph } from './tfjs-graph.js';
+import { mapTflite } from './tflite.js';
 import { mapTimm } from './timm.js';
 import { mapTorchvision } from './torchvision.js';
 
@@ -43,20 +44,22 @@ export interface ConvertOptions {
   /** Shortest edge before the crop, for torchvision and timm; 256 for 224 (the same ratio for others) unless given. */
   shortest_edge?: number;
   /**
-   * The numbers between which pixels lie when they enter a Keras or TensorFlow.js model. Unless given: [0, 255] for Keras
-   * models that scale them by layers of their own, [0, 1] for such graphs of TensorFlow Hub, else [-1, 1], as
-   * `preprocess_input` has it. Code around a model may do otherwise; [0, 1] is common.
+   * The numbers between which pixels lie when they enter a Keras or TensorFlow.js model, or a TFLite file that takes floats.
+   * Unless given: [0, 255] for models that scale them by layers of their own ([0, 1] for graphs of TensorFlow Hub), else
+   * [-1, 1], as `preprocess_input` has it. Code around a model may do otherwise; [0, 1] is common.
    */
   pixelRange?: readonly [low: number, high: number];
   /** False: the backbone alone, a MobileNetV2Model, whatever follows it in the source. */
   head?: boolean;
   /** False: tensors of the source that a MobileNetV2 has no place for are left out, not refused. */
   strict?: boolean;
+  /** `fp32` or `float32`: a quantized model becomes real numbers. Unless given it stays in whole ones. */
+  dtype?: 'fp32' | 'float32';
   /** Ends it early, with the signal's reason. */
   signal?: AbortSignal;
 }
 
-const CONVERT_OPTIONS = ['file', 'labels', 'size', 'shortest_edge', 'pixelRange', 'head', 'strict', 'signal'];
+const CONVERT_OPTIONS = ['file', 'labels', 'size', 'shortest_edge', 'pixelRange', 'head', 'strict', 'dtype', 'signal'];
 
 /** A checkpoint in Hugging Face's terms, and what became of the source's. */
 export interface Converted {
@@ -65,13 +68,15 @@ export interface Converted {
   config: MobileNetV2Config;
   /** The fields of preprocessor_config.json; undefined where a folder of Hugging Face has none. */
   preprocessor: Record<string, unknown> | undefined;
-  /** float32, by Hugging Face's names. */
+  /** What the network computes in. */
+  dtype: 'float32' | 'uint8' | 'int8';
+  /** By Hugging Face's names: float32, or a quantized network in whole numbers with their scales. */
   state: State;
   /** Names of the source that were left out (with `strict: false`). */
   unmapped: string[];
   /** What the source does not say and was assumed, in whole sentences. */
   notes: string[];
-  /** config.json, preprocessor_config.json and model.safetensors. Float32 unless told otherwise. */
+  /** config.json, preprocessor_config.json and model.safetensors. Float32 unless told otherwise; a quantized state stays as it is. */
   files(options?: { dtype?: CheckpointDtype }): Map<string, Uint8Array>;
   /** Writes those files into a folder. */
   save_pretrained(dir: string, options?: { dtype?: CheckpointDtype }): Promise<void>;
@@ -84,7 +89,8 @@ export interface Converted {
  */
 export async function convert(where: string | Folder | Uint8Array, options: ConvertOptions = {}): Promise<Converted> {
   checkOptions(options, CONVERT_OPTIONS, 'convert');
-  const { signal } = options;
+  const { signal, dtype } = options;
+  if (dtype !== undefined && dtype !== 'fp32' && dtype !== 'float32') throw expected('dtype', "'fp32'", dtype);
   checkSignal(signal);
   signal?.throwIfAborted();
   const source = await unlessAborted(openSource(where, options.file, signal), signal);
@@ -94,37 +100,51 @@ export async function convert(where: string | Folder | Uint8Array, options: Conv
   if (mapping !== undefined) refuseNeeded(mapping.needed, file);
   if (strict) refuseUnmapped(mapping?.unmapped ?? [], file);
   const plan = mapping === undefined ? keep(source as HuggingFace, options) : adapt(mapping, file, options);
-  const { config, architecture, weights, preprocessor } = plan;
-  const how = { config, strict: strict || mapping !== undefined, seed: 0, file };
-  const graph = GRAPHS[architecture](config);
-  await unlessAborted(unpackWanted(weights, graph, signal), signal);
-  const { state, newlyInitialized, unexpected } = matchWeights(weights, graph, how);
-  if (newlyInitialized.length > 0) {
-    const message = `${file}: its config.json says ${architecture}, but it lacks ${listNames(newlyInitialized)}`;
-    throw new MobileNetError('WEIGHTS', message, { file, names: newlyInitialized });
-  }
-  const unmapped = mapping?.unmapped ?? unexpected;
+  const { architecture, preprocessor } = plan;
+  mapping?.check?.(graphOf(plan));
+  const whole = options.dtype === undefined ? mapping?.quantized : undefined;
+  const made: Made =
+    whole === undefined ? await asFloats(plan, source, mapping, options) : asQuantized(plan, whole, file);
+  const { config, state } = made;
 
   const files: Converted['files'] = ({ dtype = 'float32' } = {}) => {
-    const all = checkpointFiles(config, state, { architecture, dtype });
-    if (preprocessor !== undefined) {
-      all.set('preprocessor_config.json', new TextEncoder().encode(`${JSON.stringify(preprocessor, null, 2)}\n`));
+    if (whole !== undefined && dtype !== 'float32') {
+      throw new MobileNetError('ARG', `dtype: the state is quantized; convert with dtype: 'fp32' to write ${dtype}`);
     }
-    return all;
+    return filesOf({ config, architecture, preprocessor }, state, dtype);
   };
   return {
-    from: source.from,
-    architecture,
-    config,
-    preprocessor,
-    state,
-    unmapped,
+    ...{ from: source.from, architecture, config, preprocessor, state, files },
+    dtype: whole?.dtype ?? 'float32',
+    unmapped: mapping?.unmapped ?? made.unexpected ?? [],
     notes: [...source.notes, ...(mapping?.notes ?? [])],
-    files,
     async save_pretrained(dir, how) {
       await requirePlatform('writeFolder', 'save_pretrained')(dir, files(how));
     },
   };
+}
+
+interface Made {
+  config: MobileNetV2Config;
+  state: State;
+  /** Names of a checkpoint of Hugging Face that have no place. */
+  unexpected?: string[];
+}
+
+async function asFloats(
+  plan: Plan,
+  { file }: Source,
+  mapping: Mapping | undefined,
+  { strict = true, signal }: ConvertOptions,
+): Promise<Made> {
+  const { config, architecture, weights } = plan;
+  const how = { config, strict: strict || mapping !== undefined, seed: 0, file };
+  const graph = graphOf(plan);
+  await unlessAborted(unpackWanted(weights, graph, signal), signal);
+  const { state, newlyInitialized, unexpected } = matchWeights(weights, graph, how);
+  if (newlyInitialized.length === 0) return { config, state, unexpected };
+  const message = `${file}: its config.json says ${architecture}, but it lacks ${listNames(newlyInitialized)}`;
+  throw new MobileNetError('WEIGHTS', message, { file, names: newlyInitialized });
 }
 
 /** Of what the file has compressed only what the network takes, and only where its shape fits: the rest is refused or left. */
@@ -157,22 +177,17 @@ function refuseNeeded(names: readonly string[], file: string): void {
 
 type HuggingFace = Extract<Source, { from: 'huggingface' }>;
 
-interface Plan {
-  config: MobileNetV2Config;
-  architecture: Architecture;
-  weights: Mapping['weights'];
-  preprocessor: Record<string, unknown> | undefined;
-}
-
 function mapped(source: Exclude<Source, HuggingFace>, { pixelRange: range, head = true }: ConvertOptions): Mapping {
   if (range !== undefined && (source.from === 'torchvision' || source.from === 'timm')) {
-    throw new MobileNetError('ARG', `pixelRange: is for Keras and TensorFlow.js models; ${source.from} has its own`);
+    throw new MobileNetError('ARG', `pixelRange: is for Keras and TensorFlow models; ${source.from} has its own`);
   }
   switch (source.from) {
     case 'torchvision':
       return mapTorchvision(source.tensors, source.file, { head });
     case 'timm':
       return mapTimm(source.tensors, source.config, 'config.json', { head });
+    case 'tflite':
+      return mapTflite(source.model, source.file, { range, head, labels: source.labels });
     case 'tfjs-graph':
       return mapTfjsGraph(source.tensors, source.topology, source.file, { range, head });
     default:
@@ -200,72 +215,4 @@ function keep({ config: fields, tensors, preprocessor }: HuggingFace, options: C
   else if (tensors.has('classifier.weight')) architecture = 'MobileNetV2ForImageClassification';
   const weights = new Map([...tensors].map(([name, stored]) => [name, same(stored)]));
   return { config, architecture, weights, preprocessor: preprocessor && { ...preprocessor } };
-}
-
-function adapt(mapping: Mapping, file: string, options: ConvertOptions): Plan {
-  const preprocessor = resized(mapping.preprocessor, options);
-  const { crop_size } = preprocessor;
-  const classes = mapping.weights.get('classifier.weight')?.dims[0] ?? 0;
-  const given: MobileNetV2ConfigOptions = {
-    ...mapping.config,
-    image_size: sizeField([crop_size.height, crop_size.width]),
-  };
-  const headless = classes === 0;
-  if (headless && options.labels !== undefined) {
-    throw new MobileNetError('ARG', `labels: ${file} has no classifier whose classes they could name; leave them out`);
-  }
-  const width = inferWidth(mapping.weights, mapping.config, file);
-  refuseFirstSum(mapping.weights, file);
-  const labels = { ...(headless ? {} : { num_labels: classes }), ...(options.labels && labelled(options.labels)) };
-  const config = new MobileNetV2Config({ ...given, ...width, ...labels }, file);
-  let weights = mapping.weights;
-  if (headless) weights = new Map([...weights].map(([name, source]) => [name.slice(PREFIX.length), source]));
-  return {
-    config,
-    architecture: headless ? 'MobileNetV2Model' : 'MobileNetV2ForImageClassification',
-    weights,
-    preprocessor: { ...preprocessor, image_processor_type: 'MobileNetV2ImageProcessor' },
-  };
-}
-
-/**
- * Where the first block has as many channels after it as before it (widths up to about 0.27), the paper's rule adds its
- * input to its output, and every framework but Hugging Face's does: there that block is part of the stem.
- */
-function refuseFirstSum(weights: Mapping['weights'], file: string): void {
-  const channels = (layer: string) => weights.get(`${PREFIX}conv_stem.${layer}.convolution.weight`)?.dims[0];
-  const before = channels('first_conv');
-  if (before === undefined || before !== channels('reduce_1x1')) return;
-  throw new MobileNetError(
-    'UNSUPPORTED',
-    `${file}: the first block keeps its ${before} channels, so its input is added to its output, which Hugging Face's MobileNetV2 does not do; widths from 0.3 up convert`,
-    { file },
-  );
-}
-
-/** The preprocessor for another size of input: where it crops, the shortest edge keeps its ratio to the crop. */
-function resized(preset: Preprocessor, { size, shortest_edge }: ConvertOptions): Preprocessor {
-  if (!preset.do_center_crop && shortest_edge !== undefined) {
-    throw new MobileNetError('ARG', 'shortest_edge: this model takes whole pictures, nothing is cropped; leave it out');
-  }
-  const { crop_size: crop, size: before } = preset;
-  const [height, width] = typeof size === 'number' ? [size, size] : (size ?? [crop.height, crop.width]);
-  const crop_size = { height, width };
-  if (!preset.do_center_crop) return { ...preset, size: crop_size, crop_size };
-  if (size === undefined && shortest_edge === undefined) return preset;
-  const edge = 'shortest_edge' in before ? before.shortest_edge : Math.min(before.height, before.width);
-  const ratio = edge / Math.min(crop.height, crop.width);
-  const scaled = shortest_edge ?? Math.floor(Math.min(height, width) * ratio);
-  return { ...preset, size: { shortest_edge: scaled }, crop_size };
-}
-
-function sizeField(size: NonNullable<ConvertOptions['size']>): number | [number, number] {
-  if (typeof size === 'number') return size;
-  const [height, width] = size;
-  return height === width ? height : [height, width];
-}
-
-function labelled(labels: readonly string[]): { id2label: Record<number, string> } {
-  if (!Array.isArray(labels)) throw expected('labels', 'a list of names', labels);
-  return { id2label: Object.fromEntries(labels.entries()) };
 }

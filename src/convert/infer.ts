@@ -16,6 +16,8 @@ const OUT = '.convolution.weight';
 
 export interface Width {
   depth_multiplier: number;
+  /** To what channels are rounded: 8, but DeepLab at half the width was trained with 4. */
+  depth_divisible_by: number;
   /** False: a network narrower than 1 whose last convolution is narrower than 1280 too. */
   finegrained_output: boolean;
 }
@@ -33,11 +35,8 @@ export function inferWidth(
   for (const [name, { dims }] of weights) {
     if (name.startsWith(PREFIX) && name.endsWith(OUT)) found.set(name.slice(PREFIX.length), dims[0]);
   }
-  for (const depth_multiplier of [...PUBLISHED, ...OTHERS]) {
-    for (const finegrained_output of depth_multiplier < 1 ? [true, false] : [true]) {
-      const width = { depth_multiplier, finegrained_output };
-      if (fits(found, new MobileNetV2Config({ ...options, ...width }))) return width;
-    }
+  for (const width of widths()) {
+    if (fits(found, new MobileNetV2Config({ ...options, ...width }))) return width;
   }
   const channels = [...found]
     .filter(([name]) => /first_conv|reduce_1x1|^conv_1x1/.test(name))
@@ -47,6 +46,18 @@ export function inferWidth(
     `${file}: no depth multiplier gives these channels: ${show(channels, 120)}; expected those of the paper's table, scaled`,
     { file },
   );
+}
+
+function* widths(): Generator<Width> {
+  for (const multipliers of [PUBLISHED, OTHERS]) {
+    for (const depth_divisible_by of [8, 4]) {
+      for (const depth_multiplier of multipliers) {
+        const width = { depth_multiplier, depth_divisible_by };
+        yield { ...width, finegrained_output: true };
+        if (depth_multiplier < 1) yield { ...width, finegrained_output: false };
+      }
+    }
+  }
 }
 
 /** What is missing is for a later check to name; what is there has to fit. */

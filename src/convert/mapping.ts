@@ -5,9 +5,11 @@
 
 import { mapped } from '../base/mapped.js';
 import type { StoredTensor } from '../formats/stored.js';
-import { toRowMajor } from '../formats/strided.js';
+import { isRowMajor, toRowMajor } from '../formats/strided.js';
+import type { Graph } from '../graph/nodes.js';
+import type { Architecture } from '../models/mobilenet-v2/checkpoint.js';
 import type { MobileNetV2ConfigOptions } from '../models/mobilenet-v2/config.js';
-import { type WeightSource, weightSource } from '../models/mobilenet-v2/weights.js';
+import { type State, type WeightSource, weightSource } from '../models/mobilenet-v2/weights.js';
 import { elementCount, rowMajorStrides } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 
@@ -24,6 +26,14 @@ export interface Mapping {
   preprocessor: Preprocessor;
   /** What was assumed, in whole sentences. */
   notes: string[];
+  /** What the network is for, where its classifier does not tell. */
+  architecture?: Architecture;
+  /** Names of the classes, where the file has them. */
+  labels?: readonly string[] | undefined;
+  /** Compares what the weights do not show with the network that comes out. @throws MobileNetError UNSUPPORTED */
+  check?: (graph: Graph) => void;
+  /** Of a quantized network: its type, and its state in whole numbers. `weights` are the real ones they stand for. */
+  quantized?: { dtype: 'uint8' | 'int8'; read(): State } | undefined;
 }
 
 /** How pictures become pixel values: the fields of preprocessor_config.json that differ between frameworks. */
@@ -52,20 +62,17 @@ export function permuted(stored: StoredTensor, order: readonly number[]): Weight
   const plain = same(stored);
   const strides = rowMajorStrides(stored.dims);
   const dims = order.map((d) => stored.dims[d]);
+  const moved = order.map((d) => strides[d]);
+  // Of a 1×1 kernel the elements stay where they are.
+  if (isRowMajor(dims, moved)) return { ...plain, dims, read: () => new Tensor('float32', plain.read().data, dims) };
   return {
     ...plain,
     dims,
     read() {
       const { data } = plain.read();
       const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-      const moved = toRowMajor(
-        bytes,
-        dims,
-        order.map((d) => strides[d]),
-        bytes.length,
-        Float32Array.BYTES_PER_ELEMENT,
-      );
-      return new Tensor('float32', new Float32Array(moved.buffer), dims);
+      const ordered = toRowMajor(bytes, dims, moved, bytes.length, Float32Array.BYTES_PER_ELEMENT);
+      return new Tensor('float32', new Float32Array(ordered.buffer), dims);
     },
   };
 }
@@ -74,6 +81,19 @@ export function permuted(stored: StoredTensor, order: readonly number[]): Weight
 export function zeros(dims: readonly number[]): WeightSource {
   const read = () => new Tensor('float32', new Float32Array(elementCount(dims)), dims);
   return { dims, dtype: 'F32', read, readCounter: () => new Tensor('int64', [0n], []) };
+}
+
+/** A batch norm that is the identity plus a shift: its variance and epsilon make 1. */
+export function addShift(weights: Mapping['weights'], norm: string, shift: WeightSource, epsilon: number): void {
+  const { dims } = shift;
+  const filled = (value: number): WeightSource => ({
+    ...zeros(dims),
+    read: () => new Tensor('float32', new Float32Array(elementCount(dims)).fill(value), dims),
+  });
+  weights.set(`${norm}.weight`, filled(1));
+  weights.set(`${norm}.bias`, shift);
+  weights.set(`${norm}.running_mean`, zeros(dims));
+  weights.set(`${norm}.running_var`, filled(1 - epsilon));
 }
 
 /** A row of zeros before the others: the other class of a classifier that has one output and a sigmoid. */

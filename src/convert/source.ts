@@ -1,6 +1,6 @@
 /**
  * Opens whatever a model is in and finds out what it is, by content and not by the file's name: HDF5, a zip of Keras or of
- * PyTorch, a pickle, safetensors, TensorFlow.js, or a folder of Hugging Face's hub.
+ * PyTorch, a pickle, safetensors, TensorFlow.js, TensorFlow Lite, or a folder of Hugging Face's hub.
  */
 import { asBytes } from '../base/brands.js';
 import { requirePlatform } from '../base/env.js';
@@ -15,11 +15,13 @@ import { readPytorch } from '../formats/pytorch.js';
 import { readSafetensors } from '../formats/safetensors.js';
 import type { StoredTensor, StoredTensors } from '../formats/stored.js';
 import { readTfjs } from '../formats/tfjs.js';
+import { isTflite, readTflite, type TfliteModel } from '../formats/tflite/tflite.js';
 import { Zip } from '../formats/zip.js';
 import { prefixOf } from '../models/mobilenet-v2/weights.js';
 import { isKeras, type KerasModel } from './keras.js';
 import { add, isKerasZip, knownLayers, layerOf, readKerasH5, readKerasZip } from './keras-file.js';
 import { isSlimGraph } from './tfjs-graph.js';
+import { labelsAfter } from './tflite-labels.js';
 import { TIMM_FIRST } from './timm.js';
 import { TORCHVISION_FIRST } from './torchvision.js';
 
@@ -29,6 +31,7 @@ export type Source = { notes: readonly string[] } & Named;
 type Named =
   | { from: 'keras' | 'tfjs'; file: string; model: KerasModel }
   | { from: 'tfjs-graph'; file: string; tensors: Map<string, StoredTensor>; topology: JsonObject }
+  | { from: 'tflite'; file: string; model: TfliteModel; labels: readonly string[] | undefined }
   | { from: 'torchvision'; file: string; tensors: Map<string, StoredTensor> }
   | { from: 'timm'; file: string; tensors: Map<string, StoredTensor>; config: JsonObject | undefined }
   | {
@@ -99,6 +102,10 @@ async function read(
 ): Promise<Source> {
   signal?.throwIfAborted();
   refuseForeign(bytes, file);
+  if (isTflite(bytes)) {
+    const model = readTflite(bytes, { file });
+    return { from: 'tflite', file, model, labels: await labelsAfter(bytes, file, signal), notes: [] };
+  }
   if (isHdf5(bytes)) return fromKeras('keras', readKerasH5(bytes, file), file);
   if (isSafetensors(bytes)) return fromTensors(readSafetensors(bytes, { file }), file, folder);
   if (bytes[0] === 0x50 && bytes[1] === 0x4b /* "PK" */) {
@@ -179,7 +186,7 @@ async function readJson(folder: Folder | undefined, file: string): Promise<JsonO
 }
 
 const READS =
-  'Keras (.h5, .keras), PyTorch or safetensors (.pth, .pt, .bin, .safetensors) of torchvision, timm or Hugging Face, TensorFlow.js (model.json)';
+  'Keras (.h5, .keras), PyTorch or safetensors (.pth, .pt, .bin, .safetensors) of torchvision, timm or Hugging Face, TensorFlow.js (model.json), TensorFlow Lite (.tflite)';
 
 function refuseKind(file: string, got: string): never {
   throw new MobileNetError('UNSUPPORTED', `${file}: expected a model of ${READS}, got ${got}`, { file });
@@ -189,7 +196,6 @@ function refuseKind(file: string, got: string): never {
 function kindOf(bytes: Uint8Array): string {
   const text = (from: number, to: number) => new TextDecoder('latin1').decode(bytes.subarray(from, to));
   if (bytes.length === 0) return 'an empty file';
-  if (text(4, 8) === 'TFL3') return aboutUnread('.tflite')!;
   if (text(0, 40).includes('onnx') || text(0, 40).includes('pytorch')) return aboutUnread('.onnx')!;
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) return 'a gzip archive; unpack it';
   if (text(257, 262) === 'ustar') return 'a tar archive; unpack it';

@@ -9,11 +9,9 @@
 import { listNames, MobileNetError } from '../base/errors.js';
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.js';
 import { type StoredTensor, toFloat32 } from '../formats/stored.js';
-import type { WeightSource } from '../models/mobilenet-v2/weights.js';
 import { PREFIX } from '../models/mobilenet-v2/weights.js';
 import { elementCount } from '../tensor/shape.js';
-import { Tensor } from '../tensor/tensor.js';
-import { type Mapping, permuted, same, zeros } from './mapping.js';
+import { addShift, type Mapping, permuted, same, zeros } from './mapping.js';
 import { after, type PixelRange, picturesOf, type Scaling } from './pictures.js';
 
 const NAME =
@@ -50,7 +48,7 @@ export function mapTfjsGraph(
     if (kind === undefined) continue;
     rest.delete(name);
     const ours = `${PREFIX}${whole === undefined ? layerOf(Number(block), part) : whole === 'Conv' ? 'conv_stem.first_conv' : 'conv_1x1'}`;
-    if (kind === 'bn_offset') addShift(weights, `${ours}.normalization`, stored);
+    if (kind === 'bn_offset') addShift(weights, `${ours}.normalization`, same(stored), EPSILON);
     else
       weights.set(`${ours}.convolution.weight`, permuted(stored, part === 'depthwise' ? [2, 3, 0, 1] : [3, 2, 0, 1]));
   }
@@ -88,19 +86,6 @@ export function mapTfjsGraph(
 /** Block 0 is in our stem. */
 const layerOf = (block: number, part: string): string =>
   block === 0 ? `conv_stem.${PARTS[part]}` : `layer.${block - 1}.${PARTS[part]}`;
-
-/** A batch norm that is the identity plus a shift: its variance and epsilon make 1. */
-function addShift(weights: Mapping['weights'], norm: string, shift: StoredTensor): void {
-  const { dims } = shift;
-  const filled = (value: number): WeightSource => ({
-    ...zeros(dims),
-    read: () => new Tensor('float32', new Float32Array(elementCount(dims)).fill(value), dims),
-  });
-  weights.set(`${norm}.weight`, filled(1));
-  weights.set(`${norm}.bias`, same(shift));
-  weights.set(`${norm}.running_mean`, zeros(dims));
-  weights.set(`${norm}.running_var`, filled(1 - EPSILON));
-}
 
 function addClassifier(
   product: GraphNode,

@@ -72,7 +72,7 @@ describe('given as a model', () => {
     ['model.json', 'npx mobilenet-v2 convert'],
     ['other.safetensors', 'npx mobilenet-v2 convert'],
     ['model.onnx', 'ONNX'],
-    ['model.tflite', 'TensorFlow Lite'],
+    ['model.tflite', 'npx mobilenet-v2 convert'],
     ['model.safetensors', 'give its folder'],
     ['config.json', 'give its folder'],
   ])('the file %s', async (name, says) => {
@@ -151,8 +151,7 @@ describe('in the place of a file', () => {
 
 describe('convert says what it reads', () => {
   it.each<[string, Uint8Array, string[]]>([
-    ['m.tflite', Uint8Array.of(0x1c, 0, 0, 0, 0x54, 0x46, 0x4c, 0x33), ['TensorFlow Lite', '.keras']],
-    ['m', Uint8Array.of(0x1c, 0, 0, 0, 0x54, 0x46, 0x4c, 0x33), ['TensorFlow Lite']],
+    ['m.tflite', utf8('text'), ['TensorFlow Lite (.tflite)', 'got 4 bytes']],
     ['m.onnx', utf8('\x08\x07\x12\x07pytorch'), ['ONNX']],
     ['m.bin', Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0), ['gzip', '.h5', 'model.json']],
     ['m.dat', new Uint8Array(0), ['empty file']],

@@ -214,6 +214,20 @@ const readAs = (parameter: Parameter | undefined, source: WeightSource) => {
   throw new MobileNetError('DTYPE', `${name}: expected ${types.join(' or ')}, got ${source.dtype}`, { tensor: name });
 };
 
+/**
+ * The same check for weights of which nothing is read: all there, and of the right shapes.
+ * @throws MobileNetError SHAPE, WEIGHTS
+ */
+export function checkWeights(sources: ReadonlyMap<string, WeightSource>, graph: Graph, file: string): void {
+  const { parameters, names, optional } = expected(graph);
+  const missing = names.filter((name) => !sources.has(name) && !optional.has(name));
+  const misshapen = [...parameters.values()].filter(({ name, dims }) => {
+    const source = sources.get(name);
+    return source !== undefined && !sameDims(source.dims, dims);
+  });
+  refuse(missing, [], misshapen, sources, file);
+}
+
 /** Nobody wants a network that is mostly random: the file is another model's, or has other names. */
 function refuseOther(
   missing: string[],
