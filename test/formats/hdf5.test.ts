@@ -7,11 +7,13 @@ import { Hdf5 } from '../../src/formats/hdf5.js';
 import { toFloat32 } from '../../src/formats/stored.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { webPlatform } from '../../src/platforms/web.js';
+import { hdf5 as fileOf } from '../helpers/hdf5-files.js';
 import { concat, expectError, fuzzAsync, int, utf8 } from '../helpers/weight-files.js';
 
 const file = 'model.h5';
 const golden = (name: string) => new Uint8Array(readFileSync(new URL(`../goldens/convert/${name}`, import.meta.url)));
 const [earliest, latest, dense] = ['earliest.h5', 'latest.h5', 'dense.h5'].map(golden);
+const oneChunk = golden('one-chunk.h5');
 const chunked = new Uint8Array(gunzipSync(golden('chunked.h5.gz')));
 const keras = new Uint8Array(gunzipSync(golden('sequential.h5.gz')));
 const open = (bytes: Uint8Array) => new Hdf5(bytes, { file });
@@ -85,6 +87,12 @@ describe('chunks', () => {
 
   test.each(['plain', 'gzip', 'all', 'many'])('%s', async (name) => {
     expect([...toFloat32(await hdf5.read(hdf5.datasets.get(name)!)).data]).toEqual(expected);
+  });
+
+  test.each(['plain', 'gzip'])('%s, one that is the whole dataset', async (name) => {
+    const one = open(oneChunk);
+    const eighths = Array.from({ length: 24 }, (_, i) => i / 8);
+    expect([...toFloat32(await one.read(one.datasets.get(name)!)).data]).toEqual(eighths);
   });
 
   test('are unpacked by a browser too', async () => {
@@ -195,6 +203,45 @@ describe('refuses', () => {
     const layout = find(chunked, String.fromCharCode(16, 0, 0, 0, 32, 0, 0, 0, 4), offset);
     const wild = open(patched(chunked, layout, int(60_000, 4), int(60_000, 4)));
     await expectError(() => wild.read(wild.datasets.get('gzip')!), { code: 'LAYOUT', tensor: 'gzip' });
+  });
+});
+
+describe('a file whose parts do not agree', () => {
+  const little = fileOf(new Map([['w', { dims: [1000], chunk: 1000 }]]));
+  /** Every 1000 in `little` becomes another number: those of its dims and of its chunk. */
+  const withLength = (length: number) => {
+    const copy = Buffer.from(little);
+    for (let at = copy.indexOf(int(1000, 4)); at >= 0; at = copy.indexOf(int(1000, 4), at + 1))
+      copy.writeUInt32LE(length, at);
+    return new Uint8Array(copy);
+  };
+  const read = (bytes: Uint8Array) => {
+    const hdf5 = open(bytes);
+    return hdf5.read(hdf5.datasets.get('w')!);
+  };
+
+  test('a chunk of which far too little is stored, without taking memory for it', async () => {
+    expect((await read(little)).bytes.length).toBe(1000 * 4);
+    const says = ['a chunk takes 1200000000 bytes'];
+    await expectError(() => read(withLength(300_000_000)), { code: 'LAYOUT', tensor: 'w', says });
+  });
+
+  test.each([0, 40])('chunks of %i dims', async (rank) => {
+    const copy = Buffer.from(little);
+    // The layout message: version 3, chunked, dims and one for the element.
+    const at = copy.indexOf(Uint8Array.of(3, 2, 2));
+    expect(at).toBeGreaterThan(0);
+    copy[at + 2] = rank + 1;
+    await expectError(() => open(new Uint8Array(copy)), { code: 'SHAPE', says: ['chunks of 1 to', `got ${rank}`] });
+  });
+
+  test('a message that is shorter than it says is no file that was cut', async () => {
+    const copy = Buffer.from(little);
+    // The dataspace message: version 1, rank 1.
+    const at = copy.indexOf(Uint8Array.of(1, 1, 0, 0, 0, 0, 0, 0, 0xe8, 3));
+    expect(at).toBeGreaterThan(0);
+    copy[at + 1] = 30;
+    await expectError(() => open(new Uint8Array(copy)), { code: 'LAYOUT' });
   });
 });
 

@@ -226,6 +226,14 @@ describe('a pickle that is broken', () => {
     code: 'PICKLE',
     says: ['"epoch"', 'without tensors'],
   });
+  refuses('keys that are no names are not told', () => archive(dict(number(7), number(1), text('epoch'), number(3))), {
+    code: 'PICKLE',
+    says: ['by name ("epoch")'],
+  });
+  refuses('attributes of a list', () => archive(concat(op(']'), dict(), op('b'))), {
+    code: 'PICKLE',
+    says: ['attributes on a dict, got them on'],
+  });
   test('its size is limited like a header', async () => {
     const before = env.limits.headerBytes;
     env.limits.headerBytes = 10;

@@ -150,6 +150,11 @@ def hdf5():
     with h5py.File(HERE / "dense.h5", "w", libver="latest") as file:
         for i in range(20):
             file.create_dataset(f"{i:02}", data=np.full(2, i, np.float32))
+    # Chunks as large as the dataset, for which HDF5 1.10 has no B-tree.
+    with h5py.File(HERE / "one-chunk.h5", "w", libver=("v110", "v110")) as file:
+        whole = (np.arange(24) / 8).astype(np.float32).reshape(4, 6)
+        file.create_dataset("plain", data=whole, chunks=(4, 6))
+        file.create_dataset("gzip", data=whole, chunks=(4, 6), compression="gzip", shuffle=True)
 
 
 expected = {}
