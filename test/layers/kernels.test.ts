@@ -1,9 +1,9 @@
 /** Every kernel of the list against the reference, over every edge of its shapes. */
 import { describe, expect, it } from 'vitest';
-import { operandsOf } from '../../src/layers/kernel.js';
-import { findKernel, KERNELS } from '../../src/layers/kernels.js';
+import { operandsOf, scaled } from '../../src/layers/kernel.js';
+import { findKernel, KERNELS, WASM_KERNELS } from '../../src/layers/kernels.js';
 import type { FusedActivation, Spec } from '../../src/layers/spec.js';
-import { CONV3X3, conv3x3, DEPTHWISE, depthwise, OTHERS, POINTWISE, pointwise, type Run } from './cases.js';
+import { CONV3X3, conv3x3, DEPTHWISE, depthwise, OTHERS, operands, POINTWISE, pointwise, type Run } from './cases.js';
 import { testKernel } from './suite.js';
 
 const CASES: readonly Spec[] = [...CONV3X3, ...DEPTHWISE, ...POINTWISE, ...OTHERS];
@@ -16,6 +16,18 @@ for (const kernel of KERNELS.filter(({ engine }) => engine !== 'reference')) {
 
   describe(`${kernel.op}, ${kernel.engine}, is the reference`, () => {
     testKernel(kernel, CASES, run, [3, 3]);
+  });
+}
+
+// A batch norm that was folded is a factor for the weights of each output channel.
+for (const { op, engine, pack } of [...KERNELS, ...WASM_KERNELS]) {
+  const cases = [conv3x3(5, 5, 3, 21, 1), depthwise(5, 5, 21, 1), pointwise(3, 5, 21)].filter((spec) => spec.op === op);
+  it.each(cases)(`${op}, ${engine}, packs weights times their factors`, (spec) => {
+    const { weights } = operands(spec, 'reals', 8);
+    const scale = Float64Array.from({ length: 21 }, (_, k) => (k + 1) / 7);
+    const packed = pack(spec, weights, scale);
+    expect(packed).toEqual(pack(spec, scaled(weights, scale)));
+    expect(packed).not.toEqual(pack(spec, weights));
   });
 }
 

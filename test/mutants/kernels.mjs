@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const layer = (name) => `src/layers/${name}/wasm.ts`;
-const LAYERS = ['test/layers/wasm.test.ts', 'test/reliability/kernels.test.ts'];
+const LAYERS = ['test/layers/wasm.test.ts', 'test/layers/kernels.test.ts', 'test/reliability/kernels.test.ts'];
 const RESIZE = [
   'test/images/resize.test.ts',
   'test/processors/rows.test.ts',

@@ -127,12 +127,15 @@ describe('a map of classes', () => {
     ['logits', new Tensor('int32', [1, 2], [1, 2, 1, 1])],
     ['negative classes', new Tensor('int32', [-2], [1, 1])],
     ['nothing', new Tensor('int32', [], [0, 1])],
-    ['rows without columns', new Tensor('int32', [], [1, 0])],
     ['no list', 7],
     ['an empty list', []],
     ['a list of something else', [{ label: 'cat' }]],
   ])('is no %s', (_, wrong) => {
     expect(() => colorize(wrong as Tensor)).toThrow(expect.objectContaining({ code: 'ARG' }));
+  });
+
+  it.each([[[0, 1]], [[1, 0]]])('says what a map is that has no pixels, %j', (dims) => {
+    expect(() => colorize(new Tensor('int32', [], dims))).toThrow(/^map: expected classes as an integer tensor/);
   });
 });
 
