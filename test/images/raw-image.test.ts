@@ -55,6 +55,35 @@ describe('reading', () => {
     expect(await RawImage.read(canvas)).toMatchObject({ channels: 4, width: 2 });
   });
 
+  it('refuses what has no pixels yet, or no longer', async () => {
+    class OffscreenCanvas {
+      width: number;
+      height: number;
+      constructor(width: number, height: number) {
+        this.width = width;
+        this.height = height;
+      }
+      getContext = () => ({ getImageData: () => ({ data: new Uint8ClampedArray(), width: 0, height: 0 }) });
+    }
+    for (const [width, height] of [
+      [0, 5],
+      [5, 0],
+      [Number.NaN, 5],
+    ]) {
+      const says = `the OffscreenCanvas has no pixels (${width}×${height})`;
+      await expectRefusal(() => RawImage.read(new OffscreenCanvas(width, height) as never), 'ARG', says);
+    }
+    const element = (more: object) => ({ naturalWidth: 0, naturalHeight: 0, ...more }) as never;
+    const decode = () => Promise.reject(new Error('it is no picture'));
+    await expectRefusal(() => RawImage.read(element({ decode })), 'ARG', 'no source; set its src first');
+    const lost = await expectRefusal(
+      () => RawImage.read(element({ decode, src: 'https://a.example/b.png' })),
+      'IO',
+      'https://a.example/b.png: the image element has no picture (it is no picture)',
+    );
+    expect(lost.file).toBe('https://a.example/b.png');
+  });
+
   it.each([[undefined], [null], [7], [{}], [[1, 2]], [{ data: [1], width: 1, height: 1, channels: 1 }]])(
     'refuses %j',
     async (input) => {
