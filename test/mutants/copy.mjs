@@ -3,6 +3,8 @@ import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join, sep } from 'node:path';
 import { createVitest } from 'vitest/node';
 
+/** Node 20 has relaxed SIMD, and keeps it back. */
+const RELAXED = process.versions.node.startsWith('20.') ? ['--experimental-wasm-relaxed-simd'] : [];
 const NOT_COPIED = new Set(['node_modules', 'dist', '.git', '.stryker-tmp']);
 const isOurs = (path) => !path.split(sep).includes('node_modules');
 
@@ -26,7 +28,7 @@ export class Copy {
     // One for all faults: to begin takes longer than most tests.
     copy.#vitest = await createVitest('test', {
       ...{ root: folder, config: join(folder, 'test/mutants/vitest.config.ts') },
-      ...{ watch: false, bail: 1, reporters: [{}], maxWorkers: 1 },
+      ...{ watch: false, bail: 1, reporters: [{}], maxWorkers: 1, execArgv: RELAXED },
     });
     return copy;
   }
