@@ -15,6 +15,7 @@ import type { MobileNetV2Config } from './models/mobilenet-v2/config.js';
 import { MobileNetV2ForImageClassification } from './models/mobilenet-v2/image-classification.js';
 import { FROM_PRETRAINED_OPTIONS, type FromPretrainedOptions } from './models/mobilenet-v2/model-options.js';
 import { MobileNetV2PreTrainedModel } from './models/mobilenet-v2/pretrained.js';
+import { realWeight } from './models/mobilenet-v2/quantized.js';
 import { MobileNetV2ForSemanticSegmentation } from './models/mobilenet-v2/semantic-segmentation.js';
 import { heatmap, layOver } from './processors/heatmap.js';
 import { MobileNetV2ImageProcessor, type ProcessOptions } from './processors/image-processor.js';
@@ -252,7 +253,11 @@ export class ImageClassificationPipeline extends Pipeline<
       throw new MobileNetError('ARG', "explain: with pool: '7x7' a picture has many labels; leave pool out");
     const scores = scoresOf(logits, usualFunction(model.config));
     const id = this.#find(label, scores);
-    const map = classActivationMap(outputs.get('last_hidden_state')!, model.state_dict().get('classifier.weight'), id);
+    const map = classActivationMap(
+      outputs.get('last_hidden_state')!,
+      realWeight(model.state_dict(), 'classifier.weight'),
+      id,
+    );
     // Laid over the middles of what they see, not stretched over the picture: TensorFlow's padding moves these by half a
     // value, and there they agree better with what covering places does to the logit (correlation 0.61 against 0.49, for
     // the checkpoint that ships and three photographs).

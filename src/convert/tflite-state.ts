@@ -2,7 +2,8 @@
  * The state of a quantized network from a TFLite file: weights centered and small, biases int32, and for every value between
  * layers how its numbers stand for real ones.
  *
- *   <layer>.convolution.weight        I8, or I16 where centered weights do not fit: w − zero point, [K,C/groups,R,S]
+ *   <layer>.convolution.weight        I8 [K,C/groups,R,S], counted from 0 where they fit so
+ *   <layer>.convolution.weight_zero_point   I32 [], what they count from where they do not: of most uint8 layers
  *   <layer>.convolution.weight_scale  F32 [K]
  *   <layer>.convolution.bias          I32 [K], at the scale of input times weight
  *   <node>.scale, <node>.zero_point   F32 and I32 [], of what the node makes
@@ -45,9 +46,10 @@ export class QuantizedState {
     for (const [node, layer] of layers) {
       const isLinear = node === 'classifier' && architecture === 'MobileNetV2ForImageClassification';
       const path = isLinear ? node : `${pathOf(node)}.convolution`;
-      const { weight, scale, bias } = this.#layer(layer, isLinear, isLinear && zeroFirst);
+      const { weight, zeroPoint, scale, bias } = this.#layer(layer, isLinear, isLinear && zeroFirst);
       state.set(`${path}.weight`, weight);
       state.set(`${path}.weight_scale`, scale);
+      if (zeroPoint !== 0) state.set(`${path}.weight_zero_point`, new Tensor('int32', [zeroPoint], []));
       state.set(`${path}.bias`, bias);
     }
     for (const [node, tensor] of values) {
@@ -62,7 +64,7 @@ export class QuantizedState {
   #layer(layer: TfliteLayer, isLinear: boolean, zeroFirst: boolean) {
     const { weight, bias, input } = layer;
     const scales = this.#weightScales(layer);
-    const centered = this.#centered(weight);
+    const { numbers: centered, zeroPoint } = this.#small(weight);
     const count = scales.length;
     const x = this.#oneScale(input).scales[0];
     const biases = bias === undefined ? new Int32Array(count) : this.#biases(bias, scales, x);
@@ -79,9 +81,10 @@ export class QuantizedState {
       return out;
     };
     const ordered = isLinear ? centered : permuted(centered, weight.dims, orderOf(layer));
-    const data = after(ordered, elementCount(dims.slice(1)), 0);
+    const data = after(ordered, elementCount(dims.slice(1)), zeroPoint);
     const outDims = [count + before, ...dims.slice(1)];
     return {
+      zeroPoint,
       weight:
         data instanceof Int8Array
           ? new Tensor('int8', data, outDims)
@@ -130,14 +133,19 @@ export class QuantizedState {
     return elementsOf(bias) as Int32Array;
   }
 
-  /** Weights around 0. Those of uint8 files may not fit into int8. */
-  #centered(weight: TfliteTensor): Int8Array | Int16Array {
+  /** Weights in as few bytes as they need: around 0 where they fit into int8 so, else around the file's own zero point. */
+  #small(weight: TfliteTensor): { numbers: Int8Array | Int16Array; zeroPoint: number } {
     const numbers = elementsOf(weight);
     const { zeroPoints } = weight.quantization!;
-    if (weight.dtype === 'I8') return numbers as Int8Array;
+    if (weight.dtype === 'I8') return { numbers: numbers as Int8Array, zeroPoint: 0 };
     const index = scaleIndex(weight);
     const wide = mapped(new Int16Array(numbers.length), numbers, (value, i) => value - zeroPoints[index(i)]);
-    return wide.every((value) => value >= -128 && value <= 127) ? new Int8Array(wide) : wide;
+    if (wide.every((value) => value >= -128 && value <= 127)) return { numbers: new Int8Array(wide), zeroPoint: 0 };
+    if (zeroPoints.some((zero) => zero !== zeroPoints[0])) return { numbers: wide, zeroPoint: 0 };
+    return {
+      numbers: mapped(new Int8Array(numbers.length), numbers, (value) => value - 128),
+      zeroPoint: zeroPoints[0] - 128,
+    };
   }
 
   /** A value between layers: of the network's type, with one scale. */

@@ -43,6 +43,8 @@ export interface ConvNode extends NodeBase {
   residual?: string;
   /** A value [N,1,1,K] that takes the place of the bias. Passes set it. */
   biasFrom?: string;
+  /** Of a quantized layer whose weights count from another number than 0. */
+  weightZeroPoint?: number;
   /** The first of the weight's input channels that this node uses, where it does not use all. Passes set it. */
   firstInChannel?: number;
 }
@@ -81,6 +83,7 @@ export interface LinearNode extends NodeBase {
   outChannels: number;
   weight: string;
   bias: string;
+  weightZeroPoint?: number;
 }
 
 /** Bilinear resize to the height and width of another value. */
@@ -162,7 +165,7 @@ export function prune(graph: Graph, outputs: Iterable<string>): Graph {
 
 export type TensorRole =
   | ('weight' | 'bias' | 'norm_weight' | 'norm_bias' | 'running_mean' | 'running_var')
-  | ('weight_scale' | 'scale' | 'zero_point');
+  | ('weight_scale' | 'weight_zero_point' | 'scale' | 'zero_point');
 
 /** A tensor that the checkpoint of this graph holds. */
 export interface Parameter {

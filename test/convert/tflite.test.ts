@@ -184,10 +184,12 @@ describe.each(QUANTIZED)('%s, quantized', (name) => {
       const real = floatsOf(floats.state, `${path}.weight`);
       expect(weight.dims).toEqual(floats.state.get(`${path}.weight`)!.dims);
       const each = weight.size / node.outChannels;
+      const zero = Number(state.get(`${path}.weight_zero_point`)?.data[0] ?? 0);
       const again = Float32Array.from(
         real,
-        (_, i) => Number(weight.data[i]) * Number(scale.data[Math.floor(i / each)]),
+        (_, i) => (Number(weight.data[i]) - zero) * Number(scale.data[Math.floor(i / each)]),
       );
+      expect(weight.type).toBe('int8');
       expect(furthest(again, real)).toBe(0);
       const wide = weight.data.some((value: number | bigint) => value < -128 || value > 127);
       expect(weight.type).toBe(wide ? 'int16' : 'int8');

@@ -16,7 +16,6 @@ export function quantizedConfig(type: RawType, fields: MobileNetV2ConfigOptions 
 
 /**
  * A state for it. Scales are such that sums fill the range of what they become, so that no layer is all zeros or all bounds.
- * @param weights type of the matrices; every third layer of an `int16` one may have int8
  */
 export function quantizedState(
   config: MobileNetV2Config,
@@ -35,12 +34,12 @@ export function quantizedState(
     const whole = (low: number, high: number) =>
       Array.from({ length: count }, () => Math.floor(low + random() * (high - low + 1)));
     if (role === 'weight') {
-      // uint8 weights may lie beyond 8 bits when they are centred.
-      const wide = type === 'int16' || (type === 'uint8' && random() < 0.3);
-      const bound = type === 'uint8' && wide ? 180 : most;
+      const wide = type === 'int16';
       // Most of them small, as trained ones are: else sums of 12 bits could leave i32.
-      const data = Array.from({ length: count }, () => Math.round(bound * (2 * random() - 1) ** 3));
+      const data = Array.from({ length: count }, () => Math.round(most * (2 * random() - 1) ** 3));
       state.set(name, new Tensor(wide ? 'int16' : 'int8', data, dims));
+    } else if (role === 'weight_zero_point') {
+      if (type === 'uint8' && random() < 0.5) state.set(name, new Tensor('int32', whole(-4, 4), dims));
     } else if (role === 'weight_scale') {
       const fanIn = name.includes('conv_3x3') ? 9 : 60;
       const scales = Array.from({ length: count }, () => ((0.5 + random()) * 2.6) / most / Math.sqrt(fanIn));

@@ -201,7 +201,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
    */
   num_parameters(options: { only_trainable?: boolean } = {}): number {
     checkOptions(options, ['only_trainable'], 'num_parameters');
-    const statistics = /\.(running_mean|running_var|num_batches_tracked)$/;
+    const statistics = /\.(running_mean|running_var|num_batches_tracked|(weight_)?(scale|zero_point))$/;
     const parameters = [...this.#alive()].filter(([name]) => !statistics.test(name));
     return parameters.reduce((sum, [, { size }]) => sum + size, 0);
   }

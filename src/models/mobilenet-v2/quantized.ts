@@ -2,8 +2,8 @@
  * The network of whole numbers: the same layers with batch norm folded into them, weights of 8 or 12 bits, and a scale for
  * every value. What a checkpoint of it holds, and the way back to real numbers.
  *
- * `<layer>.convolution.weight` is int8 or int16, less its zero point; `weight_scale` has a scale for each output channel; the
- * int32 bias has the scale of the input times that of the weights. `<node>.scale` and `.zero_point` say how the raw numbers of
+ * `<layer>.convolution.weight` is int8 or int16; `weight_scale` has a scale for each output channel; `weight_zero_point`, where it
+ * is there, is what all of them count from: those of the original uint8 networks need 9 bits when they count from 0. The int32 bias has the scale of the input times that of the weights. `<node>.scale` and `.zero_point` say how the raw numbers of
  * the node's value stand for real ones: real = scale · (raw − zero point).
  */
 import { MobileNetError, show } from '../../base/errors.js';
@@ -88,6 +88,7 @@ export function quantizedParameters({ nodes }: Graph): Parameter[] {
     return [
       { ...of, name: node.weight, dims, role: 'weight', types: ['int8', 'int16'] },
       { ...of, name: `${node.weight}_scale`, dims: [node.outChannels], role: 'weight_scale' },
+      { ...of, name: `${node.weight}_zero_point`, dims: [], role: 'weight_zero_point', types: ['int32'] },
       { ...of, name: node.bias!, dims: [node.outChannels], role: 'bias', types: ['int32'] },
       ...scales,
     ];
@@ -102,6 +103,7 @@ export function quantizedParameters({ nodes }: Graph): Parameter[] {
 export function scaledGraph(graph: Graph, state: State, type: RawType): Graph {
   const prefix = prefixOf(graph.nodes);
   const quantizations = new Map<string, Quantization>();
+  const zeroPointOf = (weight: string) => Number(state.get(`${weight}_zero_point`)?.data[0] ?? 0);
   for (const node of graph.nodes) {
     const path = scalePath(node, prefix);
     const [scale, zeroPoint] = [state.get(`${path}.scale`), state.get(`${path}.zero_point`)];
@@ -109,9 +111,15 @@ export function scaledGraph(graph: Graph, state: State, type: RawType): Graph {
     if (scale !== undefined && zeroPoint !== undefined) {
       quantizations.set(node.name, checked(path, Number(scale.data[0]), Number(zeroPoint.data[0]), type));
     }
-    if (node.op === 'convolution' || node.op === 'linear') checkScales(`${node.weight}_scale`, state);
+    if (node.op === 'convolution' || node.op === 'linear') checkWeights(node.weight, state);
   }
-  const nodes = graph.nodes.flatMap((node) => (node.op === 'concat' ? sameScales(node, quantizations) : [node]));
+  const nodes = graph.nodes.flatMap((node) => {
+    if (node.op === 'convolution' || node.op === 'linear') {
+      const weightZeroPoint = zeroPointOf(node.weight);
+      return [weightZeroPoint === 0 ? node : { ...node, weightZeroPoint }];
+    }
+    return node.op === 'concat' ? sameScales(node, quantizations) : [node];
+  });
   return { ...graph, nodes, quantizations };
 }
 
@@ -139,10 +147,16 @@ function checked(path: string, scale: number, zeroPoint: number, type: RawType):
   return { type, scale, zeroPoint };
 }
 
-function checkScales(name: string, state: State): void {
-  for (const [k, scale] of ((state.get(name)?.data as Float32Array | undefined) ?? []).entries()) {
-    if (!(scale > 0 && scale < Infinity)) throw refusal(name, `finite numbers above 0, of channel ${k}`, scale);
+function checkWeights(weight: string, state: State): void {
+  for (const [k, scale] of ((state.get(`${weight}_scale`)?.data as Float32Array | undefined) ?? []).entries()) {
+    if (!(scale > 0 && scale < Infinity))
+      throw refusal(`${weight}_scale`, `finite numbers above 0, of channel ${k}`, scale);
   }
+  const name = `${weight}_zero_point`;
+  const zeroPoint = state.get(name)?.data[0] ?? 0;
+  const type = state.get(weight)?.type;
+  if (zeroPoint === 0 || (type === 'int8' && zeroPoint >= -128 && zeroPoint <= 127)) return;
+  throw refusal(name, `${type === 'int8' ? '-128 to 127' : '0'} with weights of ${type}`, Number(zeroPoint));
 }
 
 const refusal = (tensor: string, wanted: string, got: unknown): MobileNetError =>
@@ -171,7 +185,7 @@ export function dequantizedState(graph: Graph, quantized: State, float: Graph): 
     const from = quantized.get(`${scalePath(byName.get(whole.input)!, prefix)}.scale`);
     if (weights === undefined || scales === undefined || bias === undefined || from === undefined) continue;
     const scaleOf = scales.data as Float32Array;
-    state.set(node.weight, realWeights(weights, scaleOf));
+    state.set(node.weight, realWeights(weights, scaleOf, quantized.get(`${whole.weight}_zero_point`)));
     const inputScale = Number(from.data[0]);
     const real = Float32Array.from({ length: bias.size }, (_, k) => Number(bias.data[k]) * inputScale * scaleOf[k]);
     const channels = [bias.size];
@@ -189,11 +203,19 @@ export function dequantizedState(graph: Graph, quantized: State, float: Graph): 
   return state;
 }
 
+/** A weight of a state in real numbers, whether or not it is quantized; undefined where the state has none. */
+export function realWeight(state: State, name: string): Tensor | undefined {
+  const [weight, scales] = [state.get(name), state.get(`${name}_scale`)];
+  if (weight === undefined || scales === undefined) return weight;
+  return realWeights(weight, scales.data as Float32Array, state.get(`${name}_zero_point`));
+}
+
 /** Weights [K, …] in real numbers. */
-export function realWeights({ data, dims }: Tensor, scales: Float32Array): Tensor<'float32'> {
+function realWeights({ data, dims }: Tensor, scales: Float32Array, zeroPoint?: Tensor): Tensor<'float32'> {
   const count = elementCount(dims);
   const perChannel = count / scales.length;
+  const zero = Number(zeroPoint?.data[0] ?? 0);
   const real = new Float32Array(count);
-  for (let i = 0; i < count; i++) real[i] = Number(data[i]) * scales[Math.floor(i / perChannel)];
+  for (let i = 0; i < count; i++) real[i] = (Number(data[i]) - zero) * scales[Math.floor(i / perChannel)];
   return new Tensor('float32', real, dims);
 }

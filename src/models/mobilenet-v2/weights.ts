@@ -66,6 +66,8 @@ const HEADS: Record<string, [kind: string, use: string]> = {
 };
 /** Batch norm counts its training steps. Nothing reads it; checkpoints may leave it out. */
 const COUNTER = 'num_batches_tracked';
+/** Of quantized weights that count from another number than 0. */
+const ZERO_POINT = 'weight_zero_point';
 /** torch's AveragedModel counts what it is the average of. */
 const AVERAGED = 'n_averaged';
 /** The scale of a pooling that a model may have been made without. */
@@ -83,7 +85,10 @@ function expected(graph: Graph): { parameters: Map<string, Parameter>; names: st
   // A segmentation checkpoint may leave out conv_1x1, which its head does not read.
   const unread = graph.outputs.has('logits') && !graph.outputs.has('pooler_output');
   const optional = new Set(
-    names.filter((name) => name.endsWith(COUNTER) || (unread && name.startsWith(`${PREFIX}conv_1x1.`))),
+    names.filter(
+      (name) =>
+        name.endsWith(COUNTER) || name.endsWith(ZERO_POINT) || (unread && name.startsWith(`${PREFIX}conv_1x1.`)),
+    ),
   );
   return { parameters, names, optional };
 }

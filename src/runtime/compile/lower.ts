@@ -3,6 +3,7 @@
  * pass has made one node before (graph/passes). What no kernel does is refused here, by its name.
  */
 import { MobileNetError, show } from '../../base/errors.js';
+import { mapped } from '../../base/mapped.js';
 import {
   type ActivationNode,
   type AddNode,
@@ -59,6 +60,9 @@ export function lower(graph: Graph, dims: readonly [number, number, number, numb
   for (const node of graph.nodes) lowering.add(node);
   return lowering;
 }
+
+/** What a layer of whole numbers names. */
+type WholeLayer = Pick<ConvNode, 'name' | 'input' | 'weight' | 'bias' | 'weightZeroPoint'>;
 
 const CLAMPS: readonly string[] = ['none', 'relu', 'relu6'] satisfies FusedActivation[];
 
@@ -145,8 +149,9 @@ class Lowering implements Lowered {
     return { ...this.#wholeType(node), ...whole.storeBounds(to, activation) };
   }
 
-  #wholeType({ weight }: { weight: string }): Pick<I16Store, 'dtype' | 'weights'> {
-    return { dtype: 'i16', weights: this.#tensors(weight) instanceof Int8Array ? 'i8' : 'i16' };
+  #wholeType({ weight, weightZeroPoint }: WholeLayer): Pick<I16Store, 'dtype' | 'weights'> {
+    const isSmall = weightZeroPoint === undefined && this.#tensors(weight) instanceof Int8Array;
+    return { dtype: 'i16', weights: isSmall ? 'i8' : 'i16' };
   }
 
   #pointwise(node: ConvNode, store: FloatStore | I16Store): Made {
@@ -208,7 +213,7 @@ class Lowering implements Lowered {
       return {
         spec: { op: 'pointwise', ...sizes, ...this.#wholeType(node), ...whole.storeBounds(to) },
         value,
-        makeWeights: () => this.#wholeWeights({ name, input, weight, bias }),
+        makeWeights: () => this.#wholeWeights(node),
       };
     }
     return {
@@ -299,11 +304,12 @@ class Lowering implements Lowered {
     };
   }
 
-  /** Weights of whole numbers, which are in the checkpoint as they are used. */
-  #wholeWeights({ name, input, weight, bias }: Pick<ConvNode, 'name' | 'input' | 'weight'> & { bias: string | null }) {
+  /** Weights of whole numbers, counted from 0. */
+  #wholeWeights({ name, input, weight, bias, weightZeroPoint: zero }: WholeLayer): I16Weights {
     const [from, to] = [this.#quantization(input), this.#quantization(name)];
+    const raw = this.#tensors(weight) as IntegerWeights;
     const made: I16Weights = {
-      weights: this.#tensors(weight) as IntegerWeights,
+      weights: zero === undefined ? raw : mapped(new Int16Array(raw.length), raw, (value) => value - zero),
       bias: this.#tensors(bias!) as Int32Array,
       multiplier: whole.multipliers(from, this.#weights(`${weight}_scale`), to),
     };
