@@ -39,6 +39,10 @@ const PARTS = {
     'Limits',
     'Each limit of `env.limits` lowered and raised; sparse files of 8 GB refused before memory is taken.',
   ],
+  pictures: [
+    'Large pictures',
+    'Pictures as large and as costly as the limits allow, each decoded and classified in a process with 256 MB of heap. CPU time of\nthe call ≤ 2 s. The most that was ever resident, of the whole process: ≤ 8 bytes a pixel + twice the file + 100 MB, and 60 MB\nmore with the network. What is not accepted is refused with LIMIT before its pixels are decoded.',
+  ],
   callers: [
     'Callers',
     'What is written, transferred or shrunk after a call changes nothing: the answer is that of the moment of the call.',
@@ -133,6 +137,10 @@ Checked before memory is taken; every one can be changed in \`env.limits\`.
 | \`weightsBytes\` | 2 GiB | a checkpoint's weights, all shards together |
 | \`jsonBytes\` | 10 MiB | config.json, preprocessor_config.json, an index |
 | \`jsonDepth\` | 64 | nesting in them |
+
+With \`imagePixels\`, and never below what its default gives: a JPEG in several scans keeps at most 2.5 coefficients a pixel and
+0.38 × \`imagePixels\` more (3 a pixel are full chroma, 4:4:4: 38 megapixels; four inks: 12), and its scans together go over
+16 × \`imagePixels\` coefficients, counting 16 more a block; a PNG that zlib refuses inflates to at most 3 × \`imagePixels\` bytes.
 
 Not adjustable: a million values in a JSON document, a million opcodes in a pickle, 100,000 labels, 2³¹ numbers in one
 activation.

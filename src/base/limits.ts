@@ -3,7 +3,7 @@ import { MobileNetError } from './errors.js';
 
 /** Limits checked before memory is taken. All can be raised by the caller. */
 export interface Limits {
-  /** Pixels of a picture, width times height. */
+  /** Pixels of a picture, width times height. What a JPEG's scans and a damaged PNG may cost is measured by it, too. */
   imagePixels: number;
   /** Bytes of an encoded picture. */
   imageBytes: number;

@@ -1,6 +1,7 @@
 /** What the readers of PNG and JPEG share. */
 import { env } from '../base/env.js';
 import { MobileNetError } from '../base/errors.js';
+import { DEFAULT_LIMITS } from '../base/limits.js';
 
 /** A part of a file, in bytes: from `start` up to `end`. */
 export interface ByteRange {
@@ -20,5 +21,23 @@ export function checkPixelLimit(width: number, height: number, file: string): vo
     'LIMIT',
     `${file}: ${width}×${height} pixels exceed env.limits.imagePixels (${env.limits.imagePixels}); raise it to read larger pictures`,
     { file },
+  );
+}
+
+/**
+ * What the work on one picture is measured by: `env.limits.imagePixels`, or its default where that is more. Who lowers the
+ * limit still reads all pictures within it.
+ */
+export function mostPixels(): number {
+  return Math.max(env.limits.imagePixels, DEFAULT_LIMITS.imagePixels);
+}
+
+/** Throws LIMIT for a picture whose pixels are few enough, but not the work on them. */
+export function refuseWork(file: string, offset: number, what: string): never {
+  const { imagePixels } = env.limits;
+  throw new MobileNetError(
+    'LIMIT',
+    `${file}: ${what}, more than env.limits.imagePixels (${imagePixels}) allows; raise it, or save the picture anew`,
+    { file, offset },
   );
 }

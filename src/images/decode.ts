@@ -20,7 +20,7 @@ import { codecError, keepChannels } from '../codecs/codec.js';
 import { type JpegLayout, readJpeg } from '../codecs/jpeg/header.js';
 import { asGreyPng, isGreyPng, type PngLayout, readPng } from '../codecs/png/header.js';
 import { detectFormat, MEDIA_TYPES } from '../codecs/sniff.js';
-import { applyOrientation, exifOrientation, type Orientation } from './exif.js';
+import { applyOrientation, exifOrientation, type Orientation, Upright } from './exif.js';
 
 export interface DecodeOptions {
   /** What errors call the picture. */
@@ -65,8 +65,15 @@ export async function decodeImage(
     case 'JPEG': {
       const layout = readJpeg(bytes, file);
       const orientation = orientationOf(bytes, layout);
-      const decoded = await runJpegCodec(bytes, layout, file, { scale: scaleFor(layout, orientation, draft) });
-      return applyOrientation(decoded!, orientation);
+      const scale = scaleFor(layout, orientation, draft);
+      let upright: Upright | undefined;
+      const open = (ahead: RowsAhead) => {
+        upright = new Upright(ahead, orientation);
+        return upright;
+      };
+      // A turned picture is put together upright from its rows, where the codec gives rows: there are never two of it.
+      const decoded = await runJpegCodec(bytes, layout, file, { scale, ...(orientation > 1 && { open }) });
+      return decoded === undefined ? upright!.image : applyOrientation(decoded, orientation);
     }
     case 'damaged PNG':
       throw new MobileNetError('IMAGE', `${file}: expected PNG's signature, got a damaged one (was it sent as text?)`, {

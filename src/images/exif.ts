@@ -2,7 +2,7 @@
  * Which way up a picture is. Cameras store the sensor's rows and note how they were held: EXIF tag 0x0112 in the first
  * directory of a TIFF structure (EXIF 2.32, section 4.6.4; TIFF 6.0, section 2). XMP is not read.
  */
-import type { DecodedImage } from '../base/pixels.js';
+import type { DecodedImage, RowSink, RowsAhead } from '../base/pixels.js';
 
 /**
  * As EXIF numbers them: 1 upright, 2 mirrored, 3 upside down, 4 upside down and mirrored, 5 transposed, 6 to be turned
@@ -37,32 +37,82 @@ export function exifOrientation(tiff: Uint8Array): Orientation {
   return 1;
 }
 
-/**
- * The picture upright, as PIL's `ImageOps.exif_transpose` makes it; itself where it already is. The new picture is read
- * through the old one with other strides: from a corner, along columns or rows, forwards or backwards.
- */
-export function applyOrientation(image: DecodedImage, orientation: Orientation): DecodedImage {
-  if (orientation === 1) return image;
-  const { data, channels } = image;
-  const transposed = orientation >= 5;
-  const fromRight = orientation === 2 || orientation === 3 || orientation === 7 || orientation === 8;
-  const fromBottom = orientation === 3 || orientation === 4 || orientation === 6 || orientation === 7;
-  // A step to the right and a step down in the old picture, in the direction we read.
-  const across = fromRight ? -channels : channels;
-  const down = (fromBottom ? -image.width : image.width) * channels;
-  const corner =
-    (fromRight ? image.width - 1 : 0) * channels + (fromBottom ? image.height - 1 : 0) * image.width * channels;
+/** Pixels across and down that are turned at once: what is read in rows and written in columns then stays in the cache. */
+const TILE = 32;
 
-  const width = transposed ? image.height : image.width;
-  const height = transposed ? image.width : image.height;
-  const [stepX, stepY] = transposed ? [down, across] : [across, down];
-  const out = new Uint8Array(data.length);
-  let to = 0;
-  for (let y = 0; y < height; y++) {
-    let from = corner + y * stepY;
-    for (let x = 0; x < width; x++, from += stepX) {
-      for (let c = 0; c < channels; c++) out[to++] = data[from + c];
+/**
+ * A picture that grows upright, as PIL's `ImageOps.exif_transpose` makes it, from rows as they are stored: from a corner,
+ * along columns or rows, forwards or backwards.
+ */
+export class Upright implements RowSink {
+  readonly image: DecodedImage & { readonly data: Uint8Array };
+  /** Pixels of a stored row, and channels. */
+  readonly #width: number;
+  readonly #channels: number;
+  /** Where the first stored pixel goes, and how far from it the next one is and the one below, in numbers. */
+  readonly #corner: number;
+  readonly #stepX: number;
+  readonly #stepY: number;
+
+  constructor({ width, height, channels }: RowsAhead, orientation: Orientation) {
+    const transposed = orientation >= 5;
+    const fromRight = orientation === 2 || orientation === 3 || orientation === 7 || orientation === 8;
+    const fromBottom = orientation === 3 || orientation === 4 || orientation === 6 || orientation === 7;
+    const data = new Uint8Array(width * height * channels);
+    this.image = transposed ? { data, width: height, height: width, channels } : { data, width, height, channels };
+    const [across, down] = transposed ? [height, 1] : [1, width];
+    this.#width = width;
+    this.#channels = channels;
+    this.#corner = ((fromRight ? width - 1 : 0) * across + (fromBottom ? height - 1 : 0) * down) * channels;
+    this.#stepX = (fromRight ? -across : across) * channels;
+    this.#stepY = (fromBottom ? -down : down) * channels;
+  }
+
+  rows(rows: DecodedImage['data'], first: number, count: number): void {
+    const { data } = this.image;
+    const channels = this.#channels;
+    const stride = this.#width * channels;
+    const start = this.#corner + first * this.#stepY;
+    // Of a thin picture by columns: a row of it is too short for a loop.
+    for (let x = 0; x < this.#width && this.#width < TILE; x++) {
+      copyPixels(rows, x * channels, stride, count, data, start + x * this.#stepX, this.#stepY, channels);
+    }
+    for (let top = 0; top < count && this.#width >= TILE; top += TILE) {
+      for (let left = 0; left < this.#width; left += TILE) {
+        const pixels = Math.min(TILE, this.#width - left);
+        for (let y = top; y < Math.min(top + TILE, count); y++) {
+          const to = start + y * this.#stepY + left * this.#stepX;
+          copyPixels(rows, y * stride + left * channels, channels, pixels, data, to, this.#stepX, channels);
+        }
+      }
     }
   }
-  return { data: out, width, height, channels };
+}
+
+/** A function of its own, called often: one long loop would run in code that is not yet optimized. */
+function copyPixels(
+  rows: DecodedImage['data'],
+  first: number,
+  step: number,
+  count: number,
+  out: Uint8Array,
+  start: number,
+  stepOut: number,
+  channels: number,
+): void {
+  for (let i = 0, from = first, to = start; i < count; i++, from += step, to += stepOut) {
+    out[to] = rows[from];
+    if (channels === 1) continue;
+    out[to + 1] = rows[from + 1];
+    out[to + 2] = rows[from + 2];
+    if (channels === 4) out[to + 3] = rows[from + 3];
+  }
+}
+
+/** The picture upright; itself where it already is. */
+export function applyOrientation(image: DecodedImage, orientation: Orientation): DecodedImage {
+  if (orientation === 1) return image;
+  const upright = new Upright(image, orientation);
+  upright.rows(image.data, 0, image.height);
+  return upright.image;
 }

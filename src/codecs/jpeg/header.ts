@@ -9,6 +9,7 @@ import { join } from '../../base/bytes.js';
 import { env } from '../../base/env.js';
 import { MobileNetError } from '../../base/errors.js';
 import { type ByteRange, checkPixelLimit, refuse } from '../header.js';
+import { blocksOf, checkKept, checkVisited, visitedBy } from './cost.js';
 import { standardTable, standardTables } from './tables.js';
 
 /** What the components mean. In CMYK and YCCK the inks are stored inverted, as Adobe does and Pillow assumes of all. */
@@ -136,8 +137,8 @@ interface Frame extends JpegFrame {
  * Walks over all segments of a file that starts with SOI. Bytes after EOI do not matter.
  *
  * @throws MobileNetError IMAGE, with file and offset, for a file that is not a valid JPEG; LIMIT for more than
- *   `env.limits.imagePixels` or `env.limits.jpegScans`; UNSUPPORTED for arithmetic, lossless and hierarchical JPEG,
- *   12-bit samples and fractional sampling
+ *   `env.limits.imagePixels` or `env.limits.jpegScans`, and for scans that cost more than cost.ts allows; UNSUPPORTED for
+ *   arithmetic, lossless and hierarchical JPEG, 12-bit samples and fractional sampling
  */
 export function readJpeg(bytes: Uint8Array, file: string): JpegLayout {
   return new JpegWalk(bytes, file).read();
@@ -159,6 +160,8 @@ class JpegWalk {
   #rare: string | undefined;
   #endless = false;
   readonly #scans: JpegScan[] = [];
+  /** Coefficients that they go over, together. */
+  #visited = 0;
   #jfif = false;
   /** The transform byte of Adobe's APP14, where there is one. */
   #adobe: number | undefined;
@@ -410,6 +413,11 @@ class JpegWalk {
       ac: !progressive || first > 0,
     });
     const components = scanned.map(({ index }) => frame.components[index]);
+    if (this.#scans.length === 0 && (progressive || count < frame.components.length)) {
+      checkKept(frame, this.#file, start);
+    }
+    this.#visited += visitedBy(blocksOf(components, frame), progressive ? last - first + 1 : 64);
+    checkVisited(this.#visited, this.#file, start);
     const entropy = this.#entropyData(end, mcusOf(components, frame));
     const dataEnd = entropy.end ?? this.#endOfFile(frame, count);
     if (!entropy.orderly) {
@@ -580,16 +588,6 @@ class JpegWalk {
       },
     );
   }
-}
-
-/** Blocks of 8×8 samples in a scan (A.2): whole MCUs where components interleave, else only those the picture needs. */
-function blocksOf(components: readonly Component[], { width, height, maxH, maxV }: Frame): number {
-  if (components.length > 1) {
-    const mcus = Math.ceil(width / (8 * maxH)) * Math.ceil(height / (8 * maxV));
-    return components.reduce((sum, { h, v }) => sum + mcus * h * v, 0);
-  }
-  const [{ h, v }] = components;
-  return Math.ceil((width * h) / maxH / 8) * Math.ceil((height * v) / maxV / 8);
 }
 
 /** Units that restart intervals count: MCUs, which are single blocks where a scan has one component. */

@@ -123,6 +123,19 @@ export function progressOf(
 /** Rows of blocks around the one to be smoothed: indices of their first coefficients. The third is the row itself. */
 export type Rows = readonly [number, number, number, number, number];
 
+/** Weights that are not 0, and which of the 25 DC they are for. */
+interface Taps {
+  readonly at: Uint8Array;
+  readonly weights: Int32Array;
+}
+
+const tapsOf = (kernel: Kernel): Taps => {
+  const at = Uint8Array.from(kernel.keys()).filter((i) => kernel[i] !== 0);
+  return { at, weights: Int32Array.from(at, (i) => kernel[i]) };
+};
+const TAPS_FROM_DC_ALONE = FROM_DC_ALONE.map(tapsOf);
+const TAPS_BESIDE_OTHERS = BESIDE_OTHERS.map((kernel) => kernel && tapsOf(kernel));
+
 /**
  * Smooths a row of blocks.
  * @param coefficients of the whole picture
@@ -138,27 +151,34 @@ export function smoothRow(
   quantisers: Uint16Array,
 ): void {
   const alone = bits.every((missing, k) => k === 0 || missing === -1);
-  const kernels = alone ? FROM_DC_ALONE : BESIDE_OTHERS;
-  const dc = new Float64Array(25);
+  const taps = alone ? TAPS_FROM_DC_ALONE : TAPS_BESIDE_OTHERS;
+  const dc = new Int32Array(25);
   for (let block = 0; block < blocks; block++) {
-    for (const [y, first] of rows.entries()) {
+    for (let y = 0; y < 5; y++) {
       for (let x = 0; x < 5; x++) {
         const column = Math.min(Math.max(block + x - 2, 0), blocks - 1);
-        dc[5 * y + x] = coefficients[first + column * BLOCK];
+        dc[5 * y + x] = coefficients[rows[y] + column * BLOCK];
       }
     }
-    for (const [k, kernel] of kernels.entries()) {
+    for (let k = 0; k < taps.length; k++) {
+      const these = taps[k];
       const place = block * BLOCK + NATURAL_ORDER[k];
-      if (kernel === undefined || (k > 0 && (bits[k] === 0 || row[place] !== 0))) continue;
-      row[place] = estimate(kernel, dc, quantisers[0], quantisers[NATURAL_ORDER[k]], k > 0 ? bits[k] : -1);
+      if (these === undefined || (k > 0 && (bits[k] === 0 || row[place] !== 0))) continue;
+      row[place] = estimate(these, dc, quantisers[0], quantisers[NATURAL_ORDER[k]], k > 0 ? bits[k] : -1);
     }
   }
 }
 
 /** @param missing bits of the coefficient that are not known; what is estimated is to be less than the lowest known one */
-function estimate(kernel: Kernel, dc: Float64Array, dcQuantiser: number, quantiser: number, missing: number): number {
+function estimate(
+  { at, weights }: Taps,
+  dc: Int32Array,
+  dcQuantiser: number,
+  quantiser: number,
+  missing: number,
+): number {
   let sum = 0;
-  for (let i = 0; i < 25; i++) sum += kernel[i] * dc[i];
+  for (let i = 0; i < at.length; i++) sum += weights[i] * dc[at[i]];
   const size = Math.floor((128 * quantiser + Math.abs(sum * dcQuantiser)) / (256 * quantiser));
   const limited = missing > 0 ? Math.min(size, 2 ** missing - 1) : size;
   return sum < 0 ? -limited : limited;

@@ -8,13 +8,16 @@ import { env } from '../../base/env.js';
 import { MobileNetError } from '../../base/errors.js';
 import type { DecodedImage } from '../../base/pixels.js';
 import { checkPixels } from '../../base/pixels.js';
-import { refuse } from '../header.js';
+import { mostPixels, refuse, refuseWork } from '../header.js';
 import { adler32, type Inflated, inflateTo } from '../inflate.js';
 import { compressedData, inflatedBytes, type PngLayout, pngChunk, pngFile, readPng } from './header.js';
 import { PngRows } from './rows.js';
 
 /** What one byte can become at most: of 258 bytes a copy of two bits (RFC 1951, 3.2.5). */
 const MOST_INFLATED = 1032;
+
+/** Bytes that our own inflater may give, as a multiple of the limit of pixels: 150 MB take it 1 s, and zlib 0.2. */
+const BY_HAND_OF_LIMIT = 3;
 
 /**
  * Decodes a PNG to grey [H,W,1] or RGB [H,W,3]; alpha is dropped, 16-bit samples keep their upper byte.
@@ -64,6 +67,9 @@ async function isInflatedHere(compressed: Uint8Array<ArrayBuffer>, rows: PngRows
 /** By our own inflater, from the start. @returns what is wrong although all pixels are there @throws IMAGE if they are not */
 function inflateByHand(compressed: Uint8Array, rows: PngRows, layout: PngLayout, file: string): string[] {
   const expected = inflatedBytes(layout);
+  if (expected > BY_HAND_OF_LIMIT * mostPixels()) {
+    refuseWork(file, layout.pixels.start, `IDAT is damaged or goes on, and to mend it takes ${expected} bytes`);
+  }
   let sum = adler32(new Uint8Array());
   let inflated: Inflated;
   rows.restart();

@@ -208,7 +208,10 @@ export class PngRows {
     for (let y = 0; y < rows; y++) {
       let to = (first + y * stepY * width) * channels;
       for (let column = 0; column < columns; column++, to += stepX * channels) {
-        for (let c = 0; c < channels; c++) data[to + c] = heap[from++];
+        data[to] = heap[from++];
+        if (channels === 1) continue;
+        data[to + 1] = heap[from++];
+        data[to + 2] = heap[from++];
       }
     }
   }

@@ -11,7 +11,7 @@ import { type Dims, elementCount, sameDims } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
 import type { MobileNetV2Config } from './config.js';
 import { isFolded, quantizedParameters } from './quantized.js';
-import { normal, uniform } from './random.js';
+import { normal, type RandomBits, randomBits } from './random.js';
 
 /**
  * A model's weights by the names of PyTorch's state_dict: float32, and the int64 counters of batch norm; of a quantized model
@@ -99,11 +99,11 @@ function expected(graph: Graph): { parameters: Map<string, Parameter>; names: st
  */
 export function initialState(graph: Graph, config: MobileNetV2Config, seed: number): State {
   const { parameters, names } = expected(graph);
-  const random = uniform(seed);
+  const random = randomBits(seed);
   return new Map(names.map((name) => [name, initial(parameters.get(name), config, random)]));
 }
 
-function initial(parameter: Parameter | undefined, config: MobileNetV2Config, random: () => number) {
+function initial(parameter: Parameter | undefined, config: MobileNetV2Config, random: RandomBits) {
   if (parameter === undefined) return new Tensor('int64', [0n], []);
   const count = elementCount(parameter.dims);
   let data = new Float32Array(count);
@@ -193,7 +193,7 @@ export function matchWeights(
   refuse(fatal, strict ? unexpected : [], misshapen, renamed, file);
 
   const state: State = new Map();
-  const random = uniform(seed);
+  const random = randomBits(seed);
   const newlyInitialized: string[] = [];
   for (const name of names) {
     const source = renamed.get(name);
