@@ -43,6 +43,10 @@ const PARTS = {
     'Large pictures',
     'Pictures as large and as costly as the limits allow, each decoded and classified in a process with 256 MB of heap. CPU time of\nthe call ≤ 2 s. The most that was ever resident, of the whole process: ≤ 8 bytes a pixel + twice the file + 100 MB, and 60 MB\nmore with the network. What is not accepted is refused with LIMIT before its pixels are decoded.',
   ],
+  jpegs: [
+    'JPEGs against libjpeg-turbo',
+    'Written by cjpeg, with 4 settings of restart markers, sides from 1 to 64: each to the last bit what Pillow, with libjpeg-turbo,\nmakes of it.',
+  ],
   callers: [
     'Callers',
     'What is written, transferred or shrunk after a call changes nothing: the answer is that of the moment of the call.',
