@@ -39,6 +39,8 @@ export function exifOrientation(tiff: Uint8Array): Orientation {
 
 /** Pixels across and down that are turned at once: what is read in rows and written in columns then stays in the cache. */
 const TILE = 32;
+/** And down a thin picture. */
+const COLUMN = 4096;
 
 /**
  * A picture that grows upright, as PIL's `ImageOps.exif_transpose` makes it, from rows as they are stored: from a corner,
@@ -74,8 +76,12 @@ export class Upright implements RowSink {
     const stride = this.#width * channels;
     const start = this.#corner + first * this.#stepY;
     // Of a thin picture by columns: a row of it is too short for a loop.
-    for (let x = 0; x < this.#width && this.#width < TILE; x++) {
-      copyPixels(rows, x * channels, stride, count, data, start + x * this.#stepX, this.#stepY, channels);
+    for (let top = 0; top < count && this.#width < TILE; top += COLUMN) {
+      const pixels = Math.min(COLUMN, count - top);
+      for (let x = 0; x < this.#width; x++) {
+        const to = start + top * this.#stepY + x * this.#stepX;
+        copyPixels(rows, top * stride + x * channels, stride, pixels, data, to, this.#stepY, channels);
+      }
     }
     for (let top = 0; top < count && this.#width >= TILE; top += TILE) {
       for (let left = 0; left < this.#width; left += TILE) {
