@@ -19,6 +19,7 @@ export const ENTRIES = [
   { subpath: './convert', name: 'convert', platforms: ['node', 'web'], shared: false, bundle: 'convert' },
   { subpath: './hub', name: 'hub', platforms: ['node', 'web'], shared: false, bundle: 'hub' },
   { subpath: './image', name: 'image', platforms: ['edge', 'node', 'web'], shared: true, bundle: 'image' },
+  { subpath: './quantize', name: 'quantize', platforms: [], shared: true, bundle: 'quantize' },
   { subpath: './ndarray', name: 'ndarray', platforms: [], shared: true, bundle: 'ndarray' },
 ];
 

@@ -49,6 +49,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   runtime: ['base', 'tensor', 'layers', 'graph'],
   platforms: ['base', 'tensor', 'codecs', 'codecs/jpeg', 'images', 'processors', 'hub'],
   models: ['base', 'tensor', 'formats', 'layers', 'graph', 'runtime'],
+  quantize: ['base', 'tensor', 'formats', 'layers', 'graph', 'processors', 'models'],
   convert: ['base', 'tensor', 'formats', 'graph', 'models'],
 };
 

@@ -60,7 +60,8 @@ export class Calibration {
       this.values.set(name, seen);
     }
     const size = height * width;
-    for (let n = 0; n < batch; n++) seen.observer.observe(data.subarray(n * channels * size, (n + 1) * channels * size));
+    for (let n = 0; n < batch; n++)
+      seen.observer.observe(data.subarray(n * channels * size, (n + 1) * channels * size));
     for (let plane = 0; plane < batch * channels; plane++) {
       let sum = 0;
       for (let i = plane * size; i < (plane + 1) * size; i++) sum += data[i];
@@ -72,4 +73,7 @@ export class Calibration {
 }
 
 const notFinite = (name: string) =>
-  new MobileNetError('NONFINITE', `${name}: the float network makes numbers that are not finite; are its weights whole?`);
+  new MobileNetError(
+    'NONFINITE',
+    `${name}: the float network makes numbers that are not finite; are its weights whole?`,
+  );

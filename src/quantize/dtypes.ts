@@ -1,4 +1,5 @@
-/** The whole numbers of a quantized network, by dtype. */
+/** The whole numbers of a network that is made quantized, by dtype. */
+import { RAW_RANGES } from '../graph/quantization.js';
 
 /** `int8`: 8 bits. `int16`: 12 bits in 16, so that sums of products stay within 32 bits. */
 export type QuantizedDtype = 'int8' | 'int16';
@@ -12,7 +13,9 @@ export interface Levels {
   weight: number;
 }
 
-export const LEVELS: Readonly<Record<QuantizedDtype, Levels>> = {
-  int8: { min: -128, max: 127, weight: 127 },
-  int16: { min: -2048, max: 2047, weight: 2047 },
+const levels = (dtype: QuantizedDtype): Levels => {
+  const [min, max] = RAW_RANGES[dtype];
+  return { min, max, weight: max };
 };
+
+export const LEVELS: Readonly<Record<QuantizedDtype, Levels>> = { int8: levels('int8'), int16: levels('int16') };

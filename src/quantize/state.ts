@@ -1,16 +1,16 @@
 /** A float model and what was seen of it, to the tensors of a quantized one. */
-import { type Graph, INPUT } from '../graph/nodes.js';
+import { type ConvNode, type Graph, INPUT, type LinearNode } from '../graph/nodes.js';
+import { foldedGraph, quantizedParameters } from '../models/mobilenet-v2/quantized.js';
+import type { State } from '../models/mobilenet-v2/weights.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { Calibration } from './calibrate.js';
 import { LEVELS, type Levels, type QuantizedDtype } from './dtypes.js';
 import { type InputScale, scaleOf, type ValueScale } from './scales.js';
-import { checkpointNames, quantizedNodes, scaleOwners } from './values.js';
-import { foldLayer, quantizeLayer } from './weights.js';
-
-/** Tensors by name: int8 or int16 weights, int32 biases and zero points, float32 scales. */
-export type QuantizedState = Map<string, Tensor>;
+import { scaleOwners } from './values.js';
+import { foldLayer, type QuantizedLayer, quantizeLayer } from './weights.js';
 
 export interface QuantizeState {
+  /** Of the float model. */
   graph: Graph;
   /** The float weights, by PyTorch's names. */
   floats: (name: string) => Float32Array;
@@ -22,35 +22,26 @@ export interface QuantizeState {
 }
 
 /** Everything that the checkpoint holds. */
-export function quantizedState(job: QuantizeState): QuantizedState {
-  const { graph, floats, seen, biasCorrection } = job;
+export function quantizedState(job: QuantizeState): State {
   const levels = LEVELS[job.dtype];
   const scales = scalesOf(job, levels);
-  const state: QuantizedState = new Map();
-  const names = checkpointNames(graph);
-  const put = (name: string, { scale, zeroPoint }: ValueScale) => {
-    state.set(`${names.get(name)}.scale`, new Tensor('float32', [scale], []));
-    state.set(`${names.get(name)}.zero_point`, new Tensor('int32', [zeroPoint], []));
-  };
-  put(INPUT, scales.get(INPUT)!);
-  for (const node of quantizedNodes(graph)) {
-    if (node.op === 'convolution' || node.op === 'linear') {
-      const { scale, zeroPoint } = scales.get(node.input)!;
-      const input = {
-        scale,
-        most: Math.max(levels.max - zeroPoint, zeroPoint - levels.min),
-        shift: node.input === INPUT ? (job.input?.shift ?? 0) : 0,
-        means: biasCorrection ? seen.means(node.input) : null,
-      };
-      const { weight, weightScale, bias } = quantizeLayer(foldLayer(node, floats), input, levels);
-      const { outChannels: K, inChannels: C } = node;
-      const dims = node.op === 'linear' ? [K, C] : [K, C / node.groups, node.kernel, node.kernel];
-      const path = node.weight.replace(/\.weight$/, '');
-      state.set(node.weight, new Tensor(weight instanceof Int8Array ? 'int8' : 'int16', weight, dims));
-      state.set(`${path}.weight_scale`, new Tensor('float32', weightScale, [K]));
-      state.set(`${path}.bias`, new Tensor('int32', bias, [K]));
+  const layers = new Map<string, QuantizedLayer>();
+  for (const node of job.graph.nodes) {
+    if (node.op === 'convolution' || node.op === 'linear') layers.set(node.name, layerOf(node, job, scales, levels));
+  }
+  const folded = foldedGraph(job.graph);
+  const pixels = folded.nodes[0].name; // the node that quantizes the picture
+  const state: State = new Map();
+  for (const { name, node, role, dims } of quantizedParameters(folded)) {
+    const { scale, zeroPoint } = scales.get(node === pixels ? INPUT : node)!;
+    if (role === 'scale') state.set(name, new Tensor('float32', [scale], dims));
+    else if (role === 'zero_point') state.set(name, new Tensor('int32', [zeroPoint], dims));
+    else {
+      const { weight, weightScale, bias } = layers.get(node)!;
+      if (role === 'weight_scale') state.set(name, new Tensor('float32', weightScale, dims));
+      else if (role === 'bias') state.set(name, new Tensor('int32', bias, dims));
+      else state.set(name, new Tensor(weight instanceof Int8Array ? 'int8' : 'int16', weight, dims));
     }
-    put(node.name, scales.get(node.name)!);
   }
   return state;
 }
@@ -64,4 +55,20 @@ function scalesOf({ graph, seen, input }: QuantizeState, levels: Levels): Map<st
     scales.set(name, isInput ? input : scaleOf(seen.values.get(owner)!.observer.range(levels), levels));
   }
   return scales;
+}
+
+function layerOf(
+  node: ConvNode | LinearNode,
+  { floats, seen, input, biasCorrection }: QuantizeState,
+  scales: ReadonlyMap<string, ValueScale>,
+  levels: Levels,
+): QuantizedLayer {
+  const { scale, zeroPoint } = scales.get(node.input)!;
+  const layerInput = {
+    scale,
+    most: Math.max(levels.max - zeroPoint, zeroPoint - levels.min),
+    shift: node.input === INPUT ? (input?.shift ?? 0) : 0,
+    means: biasCorrection ? seen.means(node.input) : null,
+  };
+  return quantizeLayer(foldLayer(node, floats), layerInput, levels);
 }

@@ -5,7 +5,6 @@
 import type { Graph, Node } from '../../src/graph/nodes.js';
 import { INPUT } from '../../src/graph/nodes.js';
 import { LEVELS, type QuantizedDtype } from '../../src/quantize/dtypes.js';
-import { checkpointNames } from '../../src/quantize/values.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
 
 /** Centred numbers, NHWC. */
@@ -36,12 +35,12 @@ const clamp = (v: number, lo: number, hi: number) => Math.min(Math.max(v, lo), h
 
 /** All values by the names of nodes. @param pixels [N,C,H,W] */
 export function simulate(graph: Graph, state: State, dtype: QuantizedDtype, pixels: Tensor<'float32'>) {
-  const names = checkpointNames(graph);
   const values = new Map<string, Numbers>();
   const { min, max } = LEVELS[dtype];
   const empty = (name: string, batch: number, height: number, width: number, channels: number): Numbers => {
-    const scale = Number(state.get(`${names.get(name)}.scale`)!.data[0]);
-    const zero = Number(state.get(`${names.get(name)}.zero_point`)!.data[0]);
+    const path = state.has(`${name}.scale`) ? name : `mobilenet_v2.${name}`;
+    const scale = Number(state.get(`${path}.scale`)!.data[0]);
+    const zero = Number(state.get(`${path}.zero_point`)!.data[0]);
     const data = new Int32Array(batch * height * width * channels);
     return { data, batch, height, width, channels, scale, lo: min - zero, hi: max - zero };
   };
@@ -63,7 +62,8 @@ type Empty = (name: string, batch: number, height: number, width: number, channe
 function compute(node: Node, values: Map<string, Numbers>, state: State, empty: Empty, dtype: QuantizedDtype): Numbers {
   const x = values.get(node.input)!;
   if (node.op === 'convolution' || node.op === 'linear') return convolution(node, x, state, empty);
-  if (node.op === 'add') return add(x, values.get(node.other)!, empty(node.name, x.batch, x.height, x.width, x.channels), dtype);
+  if (node.op === 'add')
+    return add(x, values.get(node.other)!, empty(node.name, x.batch, x.height, x.width, x.channels), dtype);
   if (node.op === 'average_pool') return pool(x, empty(node.name, x.batch, 1, 1, x.channels));
   if (node.op === 'resize') {
     const like = values.get(node.like)!;
