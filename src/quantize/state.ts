@@ -5,7 +5,7 @@ import type { State } from '../models/mobilenet-v2/weights.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { Calibration } from './calibrate.js';
 import { LEVELS, type Levels, type QuantizedDtype } from './dtypes.js';
-import { type InputScale, scaleOf, type ValueScale } from './scales.js';
+import { type InputScale, isNothing, scaleOf, type ValueScale } from './scales.js';
 import { scaleOwners } from './values.js';
 import { foldLayer, type QuantizedLayer, quantizeLayer } from './weights.js';
 
@@ -48,11 +48,16 @@ export function quantizedState(job: QuantizeState): State {
 
 /** The scale of every value. */
 function scalesOf({ graph, seen, input }: QuantizeState, levels: Levels): Map<string, ValueScale> {
-  const owners = scaleOwners(graph);
+  const rangeOf = (name: string) => seen.values.get(name)!.observer.range(levels);
   const scales = new Map<string, ValueScale>();
-  for (const [name, owner] of owners) {
-    const isInput = name === INPUT && input !== null;
-    scales.set(name, isInput ? input : scaleOf(seen.values.get(owner)!.observer.range(levels), levels));
+  for (const [name, owner] of scaleOwners(graph)) scales.set(name, scaleOf(rangeOf(owner), levels));
+  if (input !== null) scales.set(INPUT, input);
+  // Zeros have any scale; an addition wants one that is near to its own.
+  for (const node of graph.nodes) {
+    if (node.op !== 'add') continue;
+    const { scale } = scales.get(node.name)!;
+    for (const name of [node.input, node.other])
+      if (isNothing(rangeOf(name))) scales.set(name, { scale, zeroPoint: 0 });
   }
   return scales;
 }
