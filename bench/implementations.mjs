@@ -19,13 +19,17 @@ const modules = new Map();
  * Options of a wasm model that does one convolution after the other. One thread has the widest blocks in bands, two have
  * not: so for one thread this is a model for two, and whoever runs its steps does not start the second.
  */
-export const optionsApart = (implementation, threads = 1) =>
-  optionsOf(implementation, { threads: Math.max(2, threads) });
+export const optionsApart = (implementation, threads = 1, elements = 'f32') =>
+  optionsOf(implementation, { threads: Math.max(2, threads), elements });
+
+/** Those that a network is measured in: relaxed SIMD and the scalar kernels are of real numbers only. */
+export const implementationsFor = (elements, implementations) =>
+  elements === 'f32' ? implementations : implementations.filter(({ id }) => id !== 'relaxed' && id !== 'scalar');
 
 /** A model's options. */
-export function optionsOf({ device, relaxed }, { threads = 1, memory = 'fast' } = {}) {
+export function optionsOf({ device, relaxed }, { threads = 1, memory = 'fast', elements = 'f32' } = {}) {
   if (device !== 'wasm') return { device, memory };
-  const form = { shared: threads > 1, relaxed };
+  const form = { elements, shared: threads > 1, relaxed };
   const key = JSON.stringify(form);
   if (!modules.has(key)) modules.set(key, new WebAssembly.Module(emitKernels(form)));
   return { device, threads, memory, wasmModule: modules.get(key) };

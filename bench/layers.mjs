@@ -5,22 +5,37 @@
 import * as library from 'mobilenet-v2';
 import { shapeOf } from '../dist/cli/shape.js';
 import { NONE } from '../dist/layers/kernel.js';
-import { findKernel } from '../dist/layers/kernels.js';
+import { findI16Kernel, findKernel } from '../dist/layers/kernels.js';
 import { kernelName, multiplyAdds } from '../dist/layers/spec.js';
-import { optionsApart, optionsOf } from './implementations.mjs';
+import { implementationsFor, optionsApart, optionsOf } from './implementations.mjs';
 import { MOST, rowOf } from './models.mjs';
 import { makeNetwork } from './networks.mjs';
+import { elementsOf, stateOf } from './quantized.mjs';
 import { bytesOf } from './roofline.mjs';
 import { scalarKernel } from './scalar.mjs';
 
-/** Values in [−1, 1), and weights scaled so that sums have a deviation near 1, as after batch norm. */
+/**
+ * Values in [−1, 1), and weights scaled so that sums have a deviation near 1, as after batch norm; of whole numbers all of
+ * int8, and multipliers that bring sums back to them.
+ */
 function operandsOf(spec) {
   const pixels = spec.pixels ?? spec.inHeight * spec.inWidth;
   const outPixels = spec.pixels ?? spec.outHeight * spec.outWidth;
   const inChannels = spec.channels ?? spec.inChannels;
   const outChannels = spec.channels ?? spec.outChannels;
   const taps = { pointwise: inChannels, depthwise3x3: 9, conv3x3: inChannels * 9 }[spec.op];
-  const random = (size, scale = 1) => Float32Array.from({ length: size }, () => (Math.random() * 2 - 1) * scale);
+  const random = (size, scale = 1, Numbers = Float32Array) =>
+    Numbers.from({ length: size }, () => (Math.random() * 2 - 1) * scale);
+  if (spec.dtype === 'i16') {
+    return {
+      x: random(spec.batch * pixels * inChannels, 127, Int16Array),
+      weights: random(outChannels * taps, 127, spec.weights === 'i8' ? Int8Array : Int16Array),
+      bias: random(spec.biasPerImage ? spec.batch * outChannels : outChannels, 2000, Int32Array),
+      multiplier: new Float32Array(outChannels).fill(1 / 127 / Math.sqrt(taps)),
+      other: new Int16Array(0),
+      y: new Int16Array(spec.batch * outPixels * outChannels),
+    };
+  }
   return {
     x: random(spec.batch * pixels * inChannels),
     weights: random(outChannels * taps, 3 / Math.sqrt(taps)),
@@ -41,7 +56,7 @@ function kernelRunner(spec, { id }) {
   }
   const operands = operandsOf(spec);
   if (id === 'scalar') return scalarKernel(spec, operands).run;
-  const kernel = findKernel(spec, [id]);
+  const kernel = spec.dtype === 'i16' ? findI16Kernel(spec, [id]) : findKernel(spec, [id]);
   const packed = { ...operands, weights: kernel.pack(spec, operands.weights) };
   return () => kernel.run(spec, packed);
 }
@@ -73,17 +88,22 @@ function distinct(steps) {
  * Rows for `interleave`. `memory` tells how a block is done: 'low' is in bands of rows, so that its wide tensors never
  * exist, 'fast' one convolution after the other.
  */
-export async function layerRows(network, implementations, threads) {
+export async function layerRows(network, all, threads) {
+  const elements = elementsOf(network);
+  const implementations = implementationsFor(elements, all);
+  const state = stateOf(network);
   const models = [];
   const make = (options) => {
-    const made = makeNetwork(library, network, options);
+    const made = makeNetwork(library, network, { ...options, ...state });
     models.push(made.model);
     return made;
   };
   /** An engine's plan, its memory filled as a run leaves it. */
   const planOf = async (implementation, { threads, memory }) => {
     const apart = implementation.device === 'wasm' && memory === 'fast';
-    const options = apart ? optionsApart(implementation, threads) : optionsOf(implementation, { threads, memory });
+    const options = apart
+      ? optionsApart(implementation, threads, elements)
+      : optionsOf(implementation, { threads, memory, elements });
     const made = make(options);
     await made.run();
     if (threads > 1) await made.run(); // threads start with the second
@@ -130,7 +150,7 @@ export async function layerRows(network, implementations, threads) {
   }
   for (const { implementation, threads } of variants) {
     if (implementation.device === undefined) continue;
-    const made = make(optionsOf(implementation, { threads }));
+    const made = make(optionsOf(implementation, { threads, elements }));
     const plan = made.plan();
     if (plan.multiplyAdds > (MOST[implementation.id] ?? Infinity)) continue;
     const own = { part: 'layers', network, batch: 1, op: 'network', implementation: implementation.id, threads };

@@ -7,6 +7,7 @@ export const NETWORKS = {
   '0.35-96': { depth_multiplier: 0.35, size: 96 },
   '1.0-160': { depth_multiplier: 1.0, size: 160 },
   '1.0-224': { depth_multiplier: 1.0, size: 224 },
+  '1.0-224-int8': { depth_multiplier: 1.0, size: 224, dtype: 'int8' },
   '1.4-224': { depth_multiplier: 1.4, size: 224 },
   'deeplab-0.5-257-os8': { depth_multiplier: 0.5, size: 257, output_stride: 8 },
   'deeplab-1.0-513-os16': { depth_multiplier: 1.0, size: 513, output_stride: 16 },
@@ -15,16 +16,19 @@ export const NETWORKS = {
 
 /**
  * @param library what `mobilenet-v2` exports
- * @param options of the model: device, threads, memory
+ * @param options of the model: device, threads, memory; and of a quantized one its state (quantized.mjs)
  */
 export function makeNetwork(library, name, options, batch = 1) {
-  const { depth_multiplier, size, output_stride } = NETWORKS[name];
+  const { depth_multiplier, size, output_stride, dtype } = NETWORKS[name];
   const Model =
     library[`MobileNetV2For${output_stride === undefined ? 'ImageClassification' : 'SemanticSegmentation'}`];
   const num_labels = output_stride === undefined ? 1001 : 21;
-  const config = new library.MobileNetV2Config({ depth_multiplier, num_labels, output_stride: output_stride ?? 32 });
+  const config = library.MobileNetV2Config.from_dict({
+    ...{ depth_multiplier, num_labels, output_stride: output_stride ?? 32 },
+    ...(dtype !== undefined && { quantization_config: { quant_method: 'mobilenet-v2', dtype } }),
+  });
   const model = new Model(config, { seed: 1, ...options });
-  liven(model);
+  if (dtype === undefined) liven(model);
   const dims = [batch, 3, size, size];
   const pixels = Float32Array.from({ length: batch * 3 * size * size }, (_, i) => Math.sin(i * 0.37));
   const pixel_values = new library.Tensor('float32', pixels, dims);

@@ -4,12 +4,23 @@ import { attainable, bytesOf, bytesOfPlan, figuresOf, intensityOf } from '../../
 import { MobileNetV2Config, MobileNetV2ForImageClassification } from '../../src/entries/main-node.js';
 import { multiplyAdds } from '../../src/layers/spec.js';
 import { CONV3X3, DEPTHWISE, OTHERS, POINTWISE, sizes } from '../layers/cases.js';
+import { CASES_I16, sizesI16 } from '../layers/i16-cases.js';
+import { OTHER_CASES_I16 } from '../layers/i16-other-cases.js';
 
 describe('bytes', () => {
   it('are those of all operands', () => {
     for (const spec of [...CONV3X3, ...DEPTHWISE, ...POINTWISE, ...OTHERS]) {
       const { x, weights, bias, residual, other, y } = sizes(spec);
       expect(bytesOf(spec), JSON.stringify(spec)).toBe(4 * (x + weights + bias + residual + other + y));
+    }
+  });
+
+  it('of whole numbers are fewer', () => {
+    for (const spec of [...CASES_I16, ...OTHER_CASES_I16]) {
+      const { x, weights, bias, multiplier, other, y } = sizesI16(spec);
+      const [read, weight] = [spec.op === 'quantize' ? 4 : 2, 'weights' in spec && spec.weights === 'i16' ? 2 : 1];
+      const bytes = read * x + weight * weights + 4 * (bias + multiplier) + 2 * (other + y);
+      expect(bytesOf(spec), JSON.stringify(spec)).toBe(bytes);
     }
   });
 

@@ -52,6 +52,15 @@ describe('kernels', () => {
     expect(result).toEqual(await logits({ device: 'wasm' }));
   });
 
+  it('a module for whole numbers serves networks of them, and no others', () => {
+    const [whole, real] = (['i16', 'f32'] as const).map(
+      (elements) => new WebAssembly.Module(emitKernels({ elements, shared: false, relaxed: false })),
+    );
+    expect(makeEngine('wasm', { wasmModule: whole }, 'i16').name).toBe('wasm');
+    expect(() => makeEngine('wasm', { wasmModule: whole })).toThrowError(/wasmModule: expected kernels.wasm/);
+    expect(() => makeEngine('wasm', { wasmModule: real }, 'i16')).toThrowError(/wasmModule: expected kernels-i16.wasm/);
+  });
+
   it('a module of something else is refused by name', () => {
     const wasmModule = new WebAssembly.Module(Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
     const decoder = new WebAssembly.Module(emitDecoder());

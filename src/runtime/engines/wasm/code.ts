@@ -58,7 +58,7 @@ function compiledKernels(elements: Elements, shared: boolean): WebAssembly.Modul
 }
 
 /** A function that every module of the kind has. */
-const FIRST_FUNCTION: Record<Elements, string> = { f32: 'pointwise', i16: 'quantize' };
+const FIRST_FUNCTION: Record<Elements, string> = { f32: 'pointwise', i16: 'quantize_i16' };
 
 /** A module that was handed in must be the kernels, and those of the numbers that the network has. */
 export function checkModule(module: WebAssembly.Module | undefined, elements: Elements): void {
