@@ -8,7 +8,7 @@ import { scaled } from '../dist/layers/kernel.js';
 import { findKernel } from '../dist/layers/kernels.js';
 import { clampBounds, multiplyAdds } from '../dist/layers/spec.js';
 import { makePlan } from '../dist/runtime/compile/plan.js';
-import { bindPlain, placeWeights } from '../dist/runtime/engines/plain.js';
+import { bindPlain, placeStep, placeWeights } from '../dist/runtime/engines/plain.js';
 import { WasmHeap } from '../dist/runtime/engines/wasm/heap.js';
 import { f32, i32, ModuleBuilder, typed } from '../dist/tensor/wasm/assembler.js';
 
@@ -150,8 +150,8 @@ class ScalarEngine {
 
   #convolutions = {
     engine: 'js',
-    pack: (_spec, { weights, scale, bias }, what) =>
-      placeWeights(this, what, (place) => ({ weights: place(scaled(weights, scale)), bias: place(bias) })),
+    pack: (_spec, step, what) =>
+      placeWeights(this, what, (place) => placeStep(place, step, scaled(step.weights, step.scale))),
     bind: (spec, operands) => {
       const addresses = Object.fromEntries(Object.entries(operands).map(([role, region]) => [role, address(region)]));
       const args = argumentsOf(spec, addresses);
