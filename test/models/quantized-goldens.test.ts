@@ -2,8 +2,12 @@
  * The original quantized networks against LiteRT (goldens of ../shared, whose README has the recipe): every operator of the
  * four files has the same output bytes as XNNPACK's, and so have pictures and masks.
  */
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
 import { convert } from '../../src/entries/convert-node.js';
@@ -16,6 +20,8 @@ import { findI16Kernel } from '../../src/layers/kernels.js';
 import type { I16Spec } from '../../src/layers/spec.js';
 import type { State } from '../../src/models/mobilenet-v2/weights.js';
 import { readGoldens } from '../helpers/goldens.js';
+import { pythonWith } from '../helpers/python.js';
+import { randomNumbers } from '../helpers/random.js';
 import { shared } from '../helpers/shared.js';
 
 const FOLDER = 'goldens/quantized/';
@@ -116,6 +122,48 @@ describe.skipIf(!there)('the original quantized networks', () => {
     }
   });
 });
+
+const python = there ? pythonWith(['ai_edge_litert', 'numpy'], 'New pictures against LiteRT') : undefined;
+
+describe.skipIf(python === undefined)('new pictures against LiteRT', () => {
+  // The operator that makes the logits, by its place in the file.
+  it.each([
+    [CLASSIFIERS[0], 63, 224, 24],
+    [CLASSIFIERS[1], 65, 224, 24],
+    [SEGMENTERS[0], 68, 513, 2],
+    [SEGMENTERS[1], 68, 513, 4],
+  ])('%s', async (name, operator, size, count) => {
+    const folder = mkdtempSync(join(tmpdir(), 'litert-'));
+    const pictures = Array.from({ length: count }, (_, i) => newPicture(i, size));
+    writeFileSync(join(folder, 'pictures'), Buffer.concat(pictures));
+    const script = fileURLToPath(new URL('litert-logits.py', import.meta.url));
+    const [from, to] = ['pictures', 'logits'].map((file) => join(folder, file));
+    execFileSync(python!, [script, shared(`tflite/${name}.tflite`), String(operator), from, to], { stdio: 'pipe' });
+    const wanted = readFileSync(to);
+    rmSync(folder, { recursive: true });
+    const { model, state, enter } = await load(name);
+    const path = size === 224 ? 'classifier' : 'segmentation_head.classifier';
+    const found: Uint8Array[] = [];
+    for (const picture of pictures) found.push(rawBytes((await model(enter(picture, size))).logits, path, state));
+    expect(Buffer.concat(found).equals(wanted)).toBe(true);
+    expect(new Set(wanted).size).toBeGreaterThan(50);
+  });
+});
+
+/** A part of a photograph, mirrored or not, or waves of color: pictures that no golden has. */
+function newPicture(seed: number, size: number): Uint8Array {
+  const random = randomNumbers(seed + 1);
+  const names = ['bird_segmentation', 'dog_segmentation', 'grace_hopper'];
+  const photograph = pictureOf(names[seed % 3], 513);
+  const [left, top, mirrored] = [random(), random(), random() < 0.5 ? 1 : -1];
+  const isWaves = seed % 4 === 3;
+  return Uint8Array.from({ length: 3 * size * size }, (_, i) => {
+    const [x, y, c] = [Math.floor(i / 3) % size, Math.floor(i / 3 / size), i % 3];
+    if (isWaves) return 128 + 127 * Math.sin((x * left + y * top) * (0.1 + 0.2 * c) + c);
+    const column = (Math.floor(left * 513) + mirrored * x + 1026) % 513;
+    return photograph[3 * (((Math.floor(top * 513) + y) % 513) * 513 + column) + c];
+  });
+}
 
 /** What the file does after the logits: enlarged as whole numbers, then the class with the most. */
 function classesOf(x: Int16Array, from: number, to: number, min: number): Int16Array {
