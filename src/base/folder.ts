@@ -2,9 +2,9 @@
 import { asBytes } from './brands.js';
 import { checkObject } from './check.js';
 import { env, requirePlatform } from './env.js';
-import { expected } from './errors.js';
+import { expected, MobileNetError } from './errors.js';
 import { refuseForeign } from './foreign.js';
-import { HUB_OPTIONS, type HubOptions } from './hub-options.js';
+import { HUB_OPTIONS, type HubOptions, MODEL_NAME } from './hub-options.js';
 import { checkFileBytes } from './limits.js';
 import { withProgress } from './progress.js';
 
@@ -26,6 +26,9 @@ export const SHIPPED = {
   classification: 'mobilenet_v2_1.0_224',
   segmentation: 'deeplabv3_mobilenet_v2_0.5_513',
 } as const;
+
+/** Names of files that are a model each. */
+const MODEL_FILE = /^(?:(.*)[/\\])?([^/\\]+\.(?:tflite|lite))(?:\?.*)?$/i;
 
 /** Bytes that a file of a model may have. */
 export const mostBytes = (file: string): number =>
@@ -66,7 +69,30 @@ export async function openFolder(
   if (where === undefined || where === null) {
     return withProgress(await requirePlatform('openShippedFolder', 'the shipped checkpoint')(shipped), options);
   }
-  if (typeof where === 'string') return requirePlatform('openFolder', where)(where, options);
+  if (typeof where === 'string') {
+    const [, place = '.', file] = MODEL_FILE.exec(where) ?? [];
+    if (file !== undefined) return openModelFile(where, place === '' ? '/' : place, file, options);
+    return requirePlatform('openFolder', where)(where, options);
+  }
   if (typeof where?.read === 'function' && typeof where.name === 'string') return withProgress(where, options);
   throw expected('model', "a folder's path or a Folder", where);
+}
+
+/** A model that is one file, on the disk, at a URL or in a folder of the hub. */
+async function openModelFile(path: string, place: string, file: string, options: HubOptions): Promise<Folder> {
+  const openPlace = requirePlatform('openFolder', path);
+  const openFile = requirePlatform('openModelFile', path);
+  // A name like org/name is a folder here first; where there is none, a model of the hub.
+  const folders = [() => openPlace(place, { ...options, named: file }), () => openPlace(place, options)];
+  for (const open of MODEL_NAME.test(place) ? folders : folders.slice(0, 1)) {
+    const folder = await open().catch((cause) => absent(cause));
+    const bytes = folder && (await readModelFile(folder, file, options.signal));
+    if (bytes !== undefined) return openFile(bytes, path);
+  }
+  throw new MobileNetError('NOT_FOUND', `${path}: no such file`, { file: path });
+}
+
+function absent(cause: unknown): undefined {
+  if (cause instanceof MobileNetError && cause.code === 'NOT_FOUND') return undefined;
+  throw cause;
 }

@@ -22,6 +22,8 @@ export interface Platform {
    * that the caller chose, so that it must be a folder.
    */
   openFolder?(path: string, options?: HubOptions & { named?: string }): Promise<Folder>;
+  /** A model that is one file (TFLite) as the folder that it would be converted to. */
+  openModelFile?(bytes: Uint8Array, file: string): Promise<Folder>;
   /** The folder of a checkpoint that ships with the package, by its name in `SHIPPED`. */
   openShippedFolder?(name: string): Promise<Folder>;
   /** Asks for a URL where a place has a way of its own, by a proxy; `fetch` where this is missing. */

@@ -115,7 +115,9 @@ function configOf({ layers, output }: TfliteNetwork, isBinary: boolean, file: st
     const message = `${file}: expected TensorFlow's padding in every layer, or PyTorch's in every one; not SAME are ${listNames(names, 5)}`;
     throw new MobileNetError('UNSUPPORTED', message, { file, names });
   }
-  const output_stride = all.reduce((product, [name, { stride }]) => (HEAD.test(name) ? product : product * stride), 1);
+  const reached = all.reduce((product, [name, { stride }]) => (HEAD.test(name) ? product : product * stride), 1);
+  // Where it is none, the comparison of layers will say which of them is at fault.
+  const output_stride = [2, 4, 8, 16].includes(reached) ? reached : 32;
   return {
     tf_padding,
     output_stride,

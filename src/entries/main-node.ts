@@ -2,6 +2,9 @@
 import { env } from '../base/env.js';
 import { nodePlatform } from '../platforms/node/platform.js';
 
-env.platform = nodePlatform;
+env.platform = Object.assign(nodePlatform, {
+  openModelFile: async (bytes: Uint8Array, file: string) =>
+    (await import('../convert/model-file.js')).openModelFile(bytes, file),
+});
 
 export * from './main.js';

@@ -2,6 +2,9 @@
 import { env } from '../base/env.js';
 import { browserPlatform } from '../platforms/web-codecs.js';
 
-Object.assign(env.platform, browserPlatform);
+Object.assign(env.platform, browserPlatform, {
+  openModelFile: async (bytes: Uint8Array, file: string) =>
+    (await import('../convert/model-file.js')).openModelFile(bytes, file),
+});
 
 export * from './main.js';

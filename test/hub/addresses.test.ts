@@ -72,7 +72,6 @@ describe('given as a model', () => {
     ['model.json', 'npx mobilenet-v2 convert'],
     ['other.safetensors', 'npx mobilenet-v2 convert'],
     ['model.onnx', 'ONNX'],
-    ['model.tflite', 'npx mobilenet-v2 convert'],
     ['model.safetensors', 'give its folder'],
     ['config.json', 'give its folder'],
   ])('the file %s', async (name, says) => {

@@ -2,6 +2,7 @@
 import { copyFile, link, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { isAbsolute, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { env } from '../../base/env.js';
 import { MobileNetError, show } from '../../base/errors.js';
 import { readUrl } from '../../base/fetcher.js';
 import type { Folder } from '../../base/folder.js';
@@ -20,6 +21,7 @@ export async function isFolder(path: string): Promise<boolean> {
  */
 export async function openLocalFolder(path: string, named?: string): Promise<Folder> {
   if (/^https?:\/\//i.test(path)) {
+    if (named !== undefined) return fileAt(path, named);
     throw new MobileNetError(
       'ARG',
       `${path}: is a URL; expected a folder or org/name on the hub; download the model first`,
@@ -53,6 +55,15 @@ export async function openLocalFolder(path: string, named?: string): Promise<Fol
         throw systemError(cause, join(path, file));
       }
     },
+  };
+}
+
+/** Of a server nothing is known but the file that was named. */
+function fileAt(place: string, named: string): Folder {
+  return {
+    name: place,
+    read: async (file, _, most = env.limits.weightsBytes) =>
+      file === named ? readUrl(`${place}/${file}`, `${place}/${file}`, most) : undefined,
   };
 }
 
