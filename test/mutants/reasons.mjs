@@ -6,6 +6,12 @@ const NO_WEIGHTS = 'never called: there are no weights to pack';
 
 export const REASONS = [
   {
+    file: 'src/base/fetcher.ts',
+    was: 'false',
+    becomes: 'true',
+    why: 'holds until the first read alone; of a stream that fails there nothing is left to cancel',
+  },
+  {
     file: 'src/formats/torch-globals.ts',
     was: '/^__builtin__\\./',
     why: 'all names that torch knows are compared from their first letter on',
