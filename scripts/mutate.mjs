@@ -51,6 +51,7 @@ async function tryRoom(room, places) {
       return {
         file: relative(root, result.fileName).replaceAll('\\', '/'),
         line: start.line,
+        at: source.split('\n')[start.line - 1].trim(),
         was: was.replaceAll(/\s+/g, ' '),
         becomes: result.replacement.replaceAll(/\s+/g, ' '),
         status: result.status,
@@ -66,8 +67,8 @@ function linkShared() {
   if (existsSync(shared) && !existsSync(link)) symlinkSync(realpathSync(shared), link);
 }
 
-const reasonOf = ({ file, was, becomes }) =>
-  REASONS.find((one) => one.file === file && one.was === was && (one.becomes ?? becomes) === becomes)?.why;
+const reasonOf = (mutant) =>
+  REASONS.find(({ why: _, ...one }) => Object.entries(one).every(([key, text]) => mutant[key] === text))?.why;
 
 /** Prints survivors, and says how many of all were killed. */
 function judge(what, results) {

@@ -175,6 +175,11 @@ describe('sizes of pictures', () => {
       { resize: [256, 256], crop: [224, 224] },
     ],
     [
+      'Resizing, then CenterCrop, then a model in a model',
+      [input(null, null), layer('Resizing', 256, 256), layer('CenterCrop', 224, 224), input(224, 224)],
+      { resize: [256, 256], crop: [224, 224] },
+    ],
+    [
       'Resizing with crop_to_aspect_ratio',
       [input(null, null), layer('Resizing', 96, 96, { crop_to_aspect_ratio: true })],
       { resize: { shortest_edge: 96 }, crop: [96, 96] },
@@ -222,6 +227,16 @@ describe('sizes of pictures', () => {
   ] as [string, Layer[]][])('%s is refused', (_, layers) =>
     expect(readGraph(graphOf(...layers)).problems.length).toBe(1),
   );
+});
+
+it.each([
+  [{}, 'relu'],
+  [{ max_value: null }, 'relu'],
+  [{ max_value: 6 }, 'relu6'],
+])('a ReLU of %j is %s', (config, expected) => {
+  const graph = readGraph(graphOf(INPUT, CONV, ['ReLU', 'Conv1_relu', config]));
+  expect(graph.problems).toEqual([]);
+  expect(graph.hidden_act).toBe(expected);
 });
 
 describe('the head', () => {

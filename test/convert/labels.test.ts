@@ -42,6 +42,11 @@ test('numbers that do not count from 0 are part of the names', () => {
   expect(parseLabels(utf8('[1, 2]'), 'l')).toEqual(['1', '2']);
 });
 
+it('takes bytes and a name, and says so', () => {
+  expect(() => parseLabels('café' as never, 'l.txt')).toThrow(/^parseLabels: expected the bytes of a file/);
+  expect(() => parseLabels(utf8('café'), 7 as never)).toThrow(/^parseLabels: /);
+});
+
 describe('an error says what the file is', () => {
   it.each<[string, string | Uint8Array, string[], 'BAD_HEADER'?]>([
     ['Latin-1', Uint8Array.of(0x63, 0xe9, 0x0a), ['UTF-8', 'Latin-1']],
@@ -62,6 +67,7 @@ describe('an error says what the file is', () => {
     ['a config without names', '{"model_type": "mobilenet_v2"}', ['without id2label']],
     ['a Python dict of something else', "{0: 'a',\n 'b': 1}", ['Python']],
     ['a number', '[{"x": 1}]', ['class 0']],
+    ['ids and something else', '{"0": "a", "x": "b"}', ['an object with "0", "x"']],
   ])('%s', async (_, text, says, code) => {
     const bytes = typeof text === 'string' ? utf8(text) : text;
     await expectError(() => parseLabels(bytes, 'l.txt'), {

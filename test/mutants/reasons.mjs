@@ -1,14 +1,13 @@
 /**
- * Mutants that no test can kill, or that none should: { file, was, becomes (any where it is left out), why }. Texts are the
- * source's, with every break between lines as one space.
+ * Mutants that no test can kill, or that none should, and why. `at` is the line that it begins in, `was` what it replaces (on one
+ * line), and `becomes` what with; any, where one is left out.
  */
 const NO_WEIGHTS = 'never called: there are no weights to pack';
 
 export const REASONS = [
   {
     file: 'src/base/fetcher.ts',
-    was: 'false',
-    becomes: 'true',
+    at: 'let done = false;',
     why: 'holds until the first read alone; of a stream that fails there nothing is left to cancel',
   },
   {
