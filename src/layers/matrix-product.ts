@@ -36,6 +36,16 @@ export function blockPixels(C: number): number {
   return 3 * Math.min(64, Math.floor(LANE / C));
 }
 
+/** Where sums of whole numbers go. */
+export interface I16Store {
+  bias: Int32Array;
+  biasAt: number;
+  multiplier: Float32Array;
+  lo: number;
+  hi: number;
+  y: Int16Array;
+}
+
 /** The lanes and what computes on them. */
 class MatrixProduct {
   /** The lanes of a block of pixels, which the caller fills, a third of the block into each (see multiplyBlock). */
@@ -63,8 +73,8 @@ class MatrixProduct {
     activation: FusedActivation,
   ) => void;
   /**
-   * The same of whole numbers, whose sums are exact in float64: a multiplication of floats takes half the time of one of
-   * integers on x86-64. With `turned`, rows of weights lie in the lanes and `w` is the one pixel, so that rows are channels.
+   * The same of whole numbers, whose sums are exact in float64. (x86-64 multiplies two float64 a cycle, and one integer.) What
+   * rounds and stores is a function of its own, whose numbers would take registers from the tile.
    */
   readonly multiplyBlockI16: (
     first: number,
@@ -72,13 +82,7 @@ class MatrixProduct {
     C: number,
     K: number,
     w: Int8Array | Int16Array,
-    bias: Int32Array,
-    biasAt: number,
-    multiplier: Float32Array,
-    lo: number,
-    hi: number,
-    y: Int16Array,
-    turned: boolean,
+    to: I16Store,
   ) => void;
 
   constructor() {
@@ -151,22 +155,30 @@ class MatrixProduct {
       if (residual.length > 0) for (let i = first * K; i < (first + count) * K; i++) y[i] += residual[i];
       clampRange(y, first * K, (first + count) * K, activation);
     };
-    this.multiplyBlockI16 = (first, count, C, K, w, bias, biasAt, multiplier, lo, hi, y, turned) => {
+    const storeTile = (row: number, third: number, end: number, k: number, K: number, to: I16Store) => {
+      const { bias, biasAt, multiplier, lo, hi, y } = to;
+      // After an odd K, the last tile's second channel is computed from what is left in the lane, and not stored.
+      const pair = k + 1 < K;
+      const bias0 = bias[biasAt + k];
+      const multiplier0 = multiplier[k];
+      const bias1 = pair ? bias[biasAt + k + 1] : 0;
+      const multiplier1 = pair ? multiplier[k + 1] : 0;
+      for (let sum = 0; row < end; row = (row + third) | 0, sum = (sum + 2) | 0) {
+        const at = (Math.imul(row, K) + k) | 0;
+        y[at] = requantize(sums[sum] + bias0, multiplier0, lo, hi);
+        if (pair) y[(at + 1) | 0] = requantize(sums[(sum + 1) | 0] + bias1, multiplier1, lo, hi);
+      }
+    };
+    this.multiplyBlockI16 = (first, count, C, K, w, to) => {
       const third = Math.ceil(count / 3);
+      const end = first + count;
       start.fill(0);
       for (let k = 0; k < K; k += 2) {
-        const channels = Math.min(2, K - k);
         for (let c = 0, i = k * C; c < C; c++, i = (i + 1) | 0) w0[c] = w[i];
-        if (channels === 2) for (let c = 0, i = (k + 1) * C; c < C; c++, i = (i + 1) | 0) w1[c] = w[i];
+        if (k + 1 < K) for (let c = 0, i = (k + 1) * C; c < C; c++, i = (i + 1) | 0) w1[c] = w[i];
         for (let t = 0; t < third; t++) {
           this.tile((t * C) | 0, C);
-          for (let lane = 0, row = t; lane < 3 && row < count; lane++, row = (row + third) | 0) {
-            for (let j = 0; j < channels; j++) {
-              const channel = turned ? first + row : k + j;
-              const sum = sums[2 * lane + j] + bias[biasAt + channel];
-              y[(first + row) * K + k + j] = requantize(sum, multiplier[channel], lo, hi);
-            }
-          }
+          storeTile(first + t, third, end, k, K, to);
         }
       }
     };

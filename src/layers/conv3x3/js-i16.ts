@@ -48,6 +48,7 @@ export const conv3x3I16Js: I16Kernel<Conv3x3I16Spec> = {
     const taps = 9 * C;
     const pixels = N * OH * OW;
     const most = blockPixels(taps);
+    const to = { bias, biasAt: 0, multiplier, lo, hi, y };
     for (let first = 0; first < pixels; first += most) {
       const count = Math.min(most, pixels - first);
       const third = Math.ceil(count / 3);
@@ -58,7 +59,7 @@ export const conv3x3I16Js: I16Kernel<Conv3x3I16Spec> = {
         const lane = PIXEL_LANES[Math.floor(p / third)];
         gather(lane, (p % third) * taps, x, n, C, H, W, (row % OH) * stride - padTop, ow * stride - padLeft);
       }
-      multiplyBlockI16(first, count, taps, K, w, bias, 0, multiplier, lo, hi, y, false);
+      multiplyBlockI16(first, count, taps, K, w, to);
     }
   },
 };

@@ -19,22 +19,13 @@ export const pointwiseI16Js: I16Kernel<PointwiseI16Spec> = {
     const images = spec.biasPerImage ? N : 1;
     const pixels = spec.biasPerImage ? P : N * P;
 
-    // A single pixel, as in the classifier: the product is turned around (js.ts).
-    if (pixels === 1 && images === 1) {
-      for (let first = 0; first < K; first += most) {
-        const count = Math.min(most, K - first);
-        fillLanes(w, first, count, C);
-        multiplyBlockI16(first, count, C, 1, x as Int16Array, bias, 0, multiplier, lo, hi, y, true);
-      }
-      return;
-    }
-
     for (let n = 0; n < images; n++) {
+      const to = { bias, biasAt: n * K, multiplier, lo, hi, y };
       for (let p = 0; p < pixels; p += most) {
         const first = n * pixels + p;
         const count = Math.min(most, pixels - p);
         fillLanes(x, first, count, C);
-        multiplyBlockI16(first, count, C, K, w, bias, n * K, multiplier, lo, hi, y, false);
+        multiplyBlockI16(first, count, C, K, w, to);
       }
     }
   },
