@@ -79,13 +79,18 @@ interface Context {
   pixelBytes: Local<'i32'>;
   rowBytes: Local<'i32'>;
   tapBytes: Local<'i32'>;
+  /** Bytes from a pixel to that of the next output, from the end of a run of taps to the next, and from output to output. */
+  distance: Local<'i32'>;
+  toNextRow: Local<'i32'>;
+  outBytes: Local<'i32'>;
   /** Input row and column of the first tap, and the rows of taps that are in the picture. */
   top: Local<'i32'>;
   first: Local<'i32'>;
   last: Local<'i32'>;
   left: Local<'i32'>;
-  /** Where this panel's weights begin, its biases and multipliers, and the next output. */
+  /** Where this panel's weights begin, the next pixel's first tap that is in the picture, biases, multipliers, the next output. */
   panel: Local<'i32'>;
+  pixelAt: Local<'i32'>;
   biasAt: Local<'i32'>;
   multiplierAt: Local<'i32'>;
   outAt: Local<'i32'>;
@@ -98,36 +103,54 @@ interface Context {
 function emitRows(f: FunctionBuilder, p: Parameters<typeof PARAMS>): void {
   const [pixelBytes, rowBytes, tapBytes, top, first, last, left] = f.locals('i32', 7);
   const [panel, biasAt, multiplierAt, outAt, remaining, row, column, k] = f.locals('i32', 8);
-  const sizes = { pixelBytes, rowBytes, tapBytes, top, first, last, left };
+  const [distance, toNextRow, outBytes, pixelAt] = f.locals('i32', 4);
+  const sizes = { pixelBytes, rowBytes, tapBytes, distance, toNextRow, outBytes, top, first, last, left };
   const rounding = enterRounding(f, p);
-  const context: Context = { f, p, ...sizes, panel, biasAt, multiplierAt, outAt, remaining, rounding };
+  const context: Context = { f, p, ...sizes, panel, pixelAt, biasAt, multiplierAt, outAt, remaining, rounding };
   f.set(pixelBytes, i32.shl(p.C, 1));
   f.set(rowBytes, i32.mul(p.W, pixelBytes));
   f.set(tapBytes, i32.mul(i32.shr_u(i32.add(i32.mul(p.C, 3), 1), 1), STEP_BYTES));
+  f.set(distance, i32.mul(pixelBytes, p.stride));
+  f.set(toNextRow, i32.sub(rowBytes, i32.div_u(tapBytes, STEP_BYTES / PAIR_BYTES)));
+  f.set(outBytes, i32.shl(p.K, 1));
 
-  const columns = (): void => {
-    f.set(column, 0);
+  /** Goes to a column: where its output is, and where its taps begin. */
+  const goTo = (): void => {
+    f.set(left, i32.sub(i32.mul(column, p.stride), p.padLeft));
+    f.set(outAt, i32.add(p.y, i32.shl(i32.add(i32.mul(i32.add(i32.mul(row, p.OW), column), p.K), k), 1)));
+    f.set(pixelAt, i32.add(i32.mul(i32.add(top, first), rowBytes), i32.mul(left, pixelBytes)));
+    f.set(pixelAt, i32.add(p.x, pixelAt));
+  };
+  const borderColumns = (end: Local<'i32'>): void =>
     f.while(
-      () => i32.lt_s(column, p.OW),
+      () => i32.lt_s(column, end),
       () => {
-        const inside = i32.and(i32.ge_s(column, p.insideFrom), i32.lt_s(column, p.insideTo));
-        f.if(
-          i32.and(inside, i32.ge_s(i32.sub(p.insideTo, p.insideFrom), WIDTH)),
-          () => {
-            // The last tile reaches back to be whole: what it computes once more is the same.
-            f.if(i32.gt_s(column, i32.sub(p.insideTo, WIDTH)), () => f.set(column, i32.sub(p.insideTo, WIDTH)));
-            enterPixel(context, row, column, k);
-            tile(context);
-            f.increase(column, WIDTH);
-          },
-          () => {
-            enterPixel(context, row, column, k);
-            borderPixel(context);
-            f.increase(column, 1);
-          },
-        );
+        goTo();
+        borderPixel(context);
+        f.increase(column, 1);
       },
     );
+  const columns = (): void => {
+    f.set(column, 0);
+    f.if(i32.ge_s(i32.sub(p.insideTo, p.insideFrom), WIDTH), () => {
+      borderColumns(p.insideFrom);
+      goTo();
+      f.while(
+        () => i32.le_s(column, i32.sub(p.insideTo, WIDTH)),
+        () => {
+          tile(context);
+          f.increase(column, WIDTH);
+        },
+      );
+      // The last tile reaches back to be whole: what it computes once more is the same.
+      f.if(i32.lt_s(column, p.insideTo), () => {
+        f.set(column, i32.sub(p.insideTo, WIDTH));
+        goTo();
+        tile(context);
+        f.set(column, p.insideTo);
+      });
+    });
+    borderColumns(p.OW);
   };
 
   f.for(row, p.rowFrom, p.rowTo, 1, () => {
@@ -147,28 +170,20 @@ function emitRows(f: FunctionBuilder, p: Parameters<typeof PARAMS>): void {
   });
 }
 
-/** Finds where the output of a column is and where its taps begin. */
-function enterPixel({ f, p, left, outAt }: Context, row: Local<'i32'>, column: Local<'i32'>, k: Local<'i32'>): void {
-  f.set(left, i32.sub(i32.mul(column, p.stride), p.padLeft));
-  const output = i32.add(i32.mul(i32.add(i32.mul(row, p.OW), column), p.K), k);
-  f.set(outAt, i32.add(p.y, i32.shl(output, 1)));
-}
-
 /** Four neighbors whose taps have all their columns in the picture. */
 function tile(context: Context): void {
-  const { f, p, pixelBytes, rowBytes, tapBytes, top, first, last, left, panel, outAt } = context;
+  const { f, distance, toNextRow, outBytes, tapBytes, first, last, panel, pixelAt, outAt } = context;
   const sums = Array.from({ length: WIDTH }, () => f.locals('v128', 2));
   const weights = f.locals('v128', 2);
   const pixel = f.local('v128');
   const pixels = f.locals('i32', WIDTH);
-  const [r, weightAt, weightEnd, toNextRow] = f.locals('i32', 4);
+  const [r, weightAt, weightEnd] = f.locals('i32', 3);
 
   for (const pair of sums) loadBias(context, pair);
-  f.set(pixels[0], i32.add(i32.mul(i32.add(top, first), rowBytes), i32.mul(left, pixelBytes)));
-  f.set(pixels[0], i32.add(pixels[0], p.x));
-  for (let q = 1; q < WIDTH; q++) f.set(pixels[q], i32.add(pixels[q - 1], i32.mul(pixelBytes, p.stride)));
+  f.set(pixels[0], pixelAt);
+  for (let q = 1; q < WIDTH; q++) f.set(pixels[q], i32.add(pixels[q - 1], distance));
+  f.set(pixelAt, i32.add(pixels[WIDTH - 1], distance));
   f.set(weightAt, i32.add(panel, i32.mul(first, tapBytes)));
-  f.set(toNextRow, i32.sub(rowBytes, i32.div_u(tapBytes, STEP_BYTES / PAIR_BYTES)));
   f.for(r, first, last, 1, () => {
     f.set(weightEnd, i32.add(weightAt, tapBytes));
     f.loop((again) => {
@@ -186,7 +201,7 @@ function tile(context: Context): void {
   });
   for (const pair of sums) {
     storePixel(context, pair);
-    f.increase(outAt, i32.shl(p.K, 1));
+    f.increase(outAt, outBytes);
   }
 }
 
