@@ -132,7 +132,9 @@ function emitRows(f: FunctionBuilder, p: Parameters<typeof PARAMS>): void {
     );
   const columns = (): void => {
     f.set(column, 0);
-    f.if(i32.ge_s(i32.sub(p.insideTo, p.insideFrom), WIDTH), () => {
+    // A last panel of fewer channels has no tiles: there is none in a MobileNetV2.
+    const isWhole = i32.ge_s(remaining, PANEL);
+    f.if(i32.and(isWhole, i32.ge_s(i32.sub(p.insideTo, p.insideFrom), WIDTH)), () => {
       borderColumns(p.insideFrom);
       goTo();
       f.while(
@@ -200,12 +202,12 @@ function tile(context: Context): void {
     for (const at of pixels) f.increase(at, toNextRow);
   });
   for (const pair of sums) {
-    storePixel(context, pair);
+    f.store('v128.store', outAt, requantized(context, pair));
     f.increase(outAt, outBytes);
   }
 }
 
-/** One pixel, word by word, of those columns of its taps that are in the picture. */
+/** One pixel, or what channels remain of it, word by word, of those columns of its taps that are in the picture. */
 function borderPixel(context: Context): void {
   const { f, p, pixelBytes, rowBytes, tapBytes, top, first, last, left, panel } = context;
   const sums = f.locals('v128', 2);
@@ -230,7 +232,7 @@ function borderPixel(context: Context): void {
       f.increase(at, 2);
     });
   });
-  storePixel(context, sums);
+  storeWords(f, { address: context.outAt }, requantized(context, sums), context.remaining);
 }
 
 const accumulate = (f: FunctionBuilder, sum: Local<'v128'>, a: Local<'v128'>, b: Expr<'v128'>) =>
@@ -240,9 +242,10 @@ function loadBias({ f, biasAt }: Context, sums: readonly Local<'v128'>[]): void 
   for (const [half, sum] of sums.entries()) f.set(sum, v128.load(biasAt, 16 * half));
 }
 
-function storePixel({ f, multiplierAt, outAt, remaining, rounding }: Context, sums: readonly Local<'v128'>[]): void {
+/** The sums as numbers of the output. */
+function requantized({ f, multiplierAt, rounding }: Context, sums: readonly Local<'v128'>[]): Local<'v128'> {
   const words = f.local('v128');
   const multipliers = sums.map((_, half) => v128.load(multiplierAt, 16 * half));
   f.set(words, requantizeWords(sums, multipliers, rounding));
-  storeWords(f, { address: outAt }, words, remaining);
+  return words;
 }
