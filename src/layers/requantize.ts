@@ -7,11 +7,11 @@
 /** 1.5 · 2^23: a float32 to which this is added has no digits left after the point; ties go to even. */
 export const MAGIC = 12582912;
 
-/** Beyond every bound, and few enough for MAGIC. */
-const LARGE = 2 ** 22;
-
-/** Rounds a float32 to the nearest whole number, ties to even. |v| < 2^22. */
-export const roundTiesToEven = (v: number): number => Math.fround(v + MAGIC) - MAGIC;
+/**
+ * Rounds to the nearest whole number, ties to even, by 1.5 · 2^52, which is to float64 what MAGIC is to float32. |v| < 2^51.
+ * It is written as a number because bundlers make variables of a file's constants, and V8 must expect those to change.
+ */
+export const roundTiesToEven = (v: number): number => v + 0x18000000000000 - 0x18000000000000;
 
 /**
  * Clamped without a branch, which would be guessed wrong as often as right: (v + |v|) / 2 is the larger of v and 0. By
@@ -22,7 +22,7 @@ export const roundTiesToEven = (v: number): number => Math.fround(v + MAGIC) - M
  */
 export function requantize(sum: number, multiplier: number, lo: number, hi: number): number {
   const scaled = Math.fround(Math.fround(sum) * multiplier);
-  if (!(Math.abs(scaled) < LARGE)) return scaled > 0 ? hi : lo; // rare; NaN becomes lo
+  if (!(Math.abs(scaled) < 0x400000)) return scaled > 0 ? hi : lo; // beyond every bound, and rare; NaN becomes lo
   const above = roundTiesToEven(scaled) - lo;
   const below = hi - lo - 0.5 * (above + Math.abs(above));
   return hi - 0.5 * (below + Math.abs(below));
