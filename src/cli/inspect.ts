@@ -1,6 +1,7 @@
 /** `mobilenet-v2 inspect`: a checkpoint's layers, what they make, how many weights they hold and what they cost. */
 import type { Command } from 'commander';
-import { MobileNetV2Config } from '../entries/main-node.js';
+import { MobileNetV2Config, type MobileNetV2Model } from '../entries/main-node.js';
+import { quantizedType } from '../models/mobilenet-v2/quantized.js';
 import { architectureOf, folderOf, imageSize, modelClass } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
 import {
@@ -27,6 +28,8 @@ interface Row {
   output: number[] | null;
   parameters: number;
   multiply_adds: number;
+  /** Of a quantized checkpoint: how the numbers of the output stand for real ones, and the type of the weights in the file. */
+  quantization?: { dtype: string; scale: number; zero_point: number; weights: string | null };
 }
 
 export function addInspect(program: Command, session: Session): void {
@@ -49,7 +52,13 @@ async function inspect(dir: string | undefined, flags: InspectFlags, session: Se
   const config = await withDownloads(flags, session, (hub) => MobileNetV2Config.from_pretrained(folder, { ...hub }));
   const architecture = architectureOf(config);
   const [height, width] = flags.size ?? imageSize(config);
-  const layers = layersOf(config, height, width);
+  // Scales stand among the weights, which are read for them alone.
+  const model =
+    quantizedType(config) === undefined
+      ? new (modelClass(architecture))(config, { state: new Map() })
+      : await withDownloads(flags, session, (hub) => modelClass(architecture).from_pretrained(folder, { ...hub }));
+  const layers = layersOf(model, height, width);
+  model.dispose();
   const totals = {
     parameters: layers.reduce((sum, layer) => sum + layer.parameters, 0),
     multiply_adds: layers.reduce((sum, layer) => sum + layer.multiply_adds, 0),
@@ -61,17 +70,33 @@ async function inspect(dir: string | undefined, flags: InspectFlags, session: Se
     process.stdout.write(`${json(report, 2)}\n`);
     return;
   }
-  const rows = layers.map(({ name, operation, output, parameters, multiply_adds }) => [
-    name,
-    operation,
-    output === null ? 'not used' : output.join('×'),
-    parameters === 0 ? '' : grouped(parameters),
-    multiply_adds === 0 ? '' : millions(multiply_adds, 2),
-  ]);
-  const header = ['layer', 'operation', 'output C×H×W', 'parameters', 'multiply-adds'];
-  const total = ['total', '', '', grouped(totals.parameters), millions(totals.multiply_adds)];
-  process.stdout.write(`${summaryOf(config, height, width)}\n\n${table([header, ...rows, total], [3, 4])}\n`);
+  const columns = COLUMNS.filter(({ quantized }) => !quantized || quantizedType(config) !== undefined);
+  const rows = layers.map((layer) => columns.map(({ cell }) => cell(layer)));
+  const blank = columns.slice(1, -2).map(() => '');
+  const total = ['total', ...blank, grouped(totals.parameters), millions(totals.multiply_adds)];
+  const right = columns.flatMap(({ number }, column) => (number ? [column] : []));
+  const header = columns.map(({ title }) => title);
+  process.stdout.write(`${summaryOf(config, height, width)}\n\n${table([header, ...rows, total], right)}\n`);
 }
+
+interface Column {
+  title: string;
+  cell: (layer: Row) => string;
+  number?: true;
+  /** Of quantized checkpoints alone. */
+  quantized?: true;
+}
+
+const COLUMNS: Column[] = [
+  { title: 'layer', cell: ({ name }) => name },
+  { title: 'operation', cell: ({ operation }) => operation },
+  { title: 'output C×H×W', cell: ({ output }) => output?.join('×') ?? 'not used' },
+  { title: 'weights', cell: ({ quantization: q }) => q?.weights ?? '', quantized: true },
+  { title: 'scale', cell: ({ quantization: q }) => q?.scale.toPrecision(4) ?? '', quantized: true, number: true },
+  { title: 'zero point', cell: ({ quantization: q }) => q?.zero_point.toString() ?? '', quantized: true, number: true },
+  { title: 'parameters', cell: ({ parameters: n }) => (n === 0 ? '' : grouped(n)), number: true },
+  { title: 'multiply-adds', cell: ({ multiply_adds: n }) => (n === 0 ? '' : millions(n, 2)), number: true },
+];
 
 function summaryOf(config: MobileNetV2Config, height: number, width: number): string {
   const { num_labels, num_channels, depth_multiplier, output_stride, hidden_act, tf_padding } = config;
@@ -83,20 +108,30 @@ function summaryOf(config: MobileNetV2Config, height: number, width: number): st
     ['output stride', String(output_stride)],
     ['activation', printable(hidden_act)],
     ['padding', tf_padding ? "TensorFlow's SAME" : 'symmetric'],
+    ['numbers', quantizedType(config) ?? 'float32'],
   ];
   return table(lines);
 }
 
 /** The layers as they stand in the checkpoint, at a size of input. Nothing is folded; `plan` shows what really runs. */
-function layersOf(config: MobileNetV2Config, height: number, width: number): Row[] {
-  const model = new (modelClass(architectureOf(config)))(config, { state: new Map() });
+function layersOf(model: MobileNetV2Model, height: number, width: number): Row[] {
+  const { graph, config } = model;
+  const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
+  const weights = model.state_dict();
   return model
     .layers([1, config.num_channels, height, width])
-    .map(({ name, description, dims, parameters, multiplyAdds }) => ({
-      name,
-      operation: description,
-      output: dims?.slice(1) ?? null,
-      parameters,
-      multiply_adds: multiplyAdds,
-    }));
+    .map(({ name, description, dims, parameters, multiplyAdds }) => {
+      const row = {
+        name,
+        operation: description,
+        output: dims?.slice(1) ?? null,
+        parameters,
+        multiply_adds: multiplyAdds,
+      };
+      const own = graph.quantizations?.get(name);
+      if (own === undefined) return row;
+      const node = nodes.get(name)!;
+      const type = 'weight' in node ? (weights.get(node.weight)?.type ?? null) : null;
+      return { ...row, quantization: { dtype: own.type, scale: own.scale, zero_point: own.zeroPoint, weights: type } };
+    });
 }

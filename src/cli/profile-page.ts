@@ -38,10 +38,11 @@ ${table}`,
 }
 
 /** One line: what was run, how often, and what it is measured against. */
-function summary({ dims, engine, threads, runs, peak }: Profile): string {
+function summary({ dims, engine, threads, runs, peak, peakType }: Profile): string {
   const parts = [`input [${dims.join(',')}]`, engine, `${threads} ${threads === 1 ? 'thread' : 'threads'}`];
   parts.push(`fastest and median of ${runs} ${runs === 1 ? 'run' : 'runs'}`);
-  parts.push(peak === null ? 'peak not measured' : `peak ${peak.toFixed(1)} GMAC/s a thread`);
+  const of = peakType === 'i16' ? ' with whole numbers' : '';
+  parts.push(peak === null ? 'peak not measured' : `peak ${peak.toFixed(1)} GMAC/s a thread${of}`);
   return parts.join(' · ');
 }
 

@@ -54,13 +54,14 @@ async function profile(dir: string | undefined, flags: ProfileFlags, session: Se
 }
 
 /** Times in milliseconds, the peak and rates in multiply-adds a second. */
-function toRecord({ engine, dims, threads, runs, peak, steps, total }: Profile) {
+function toRecord({ engine, dims, threads, runs, peak, peakType, steps, total }: Profile) {
   return {
     device: engine,
     input: dims,
     threads,
     runs,
     peak_multiply_adds_per_second: peak === null ? null : peak * 1e9,
+    peak_type: peakType,
     total: toFigures(total),
     steps: steps.map((step) => ({
       name: step.name,

@@ -84,7 +84,7 @@ function fieldsOf(graph: Graph, sizeOf: (name: string) => number | undefined): M
         size: field.size + reach * field.stride,
         start: field.start + (reach / 2) * field.stride,
       });
-    } else if (node.op === 'linear') {
+    } else if (node.op === 'linear' || node.op === 'quantize' || node.op === 'requantize') {
       fields.set(node.name, field);
     }
   }

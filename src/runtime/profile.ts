@@ -5,7 +5,7 @@
  */
 import { yieldToEvents } from '../base/abort.js';
 import { multiplyAdds } from '../layers/spec.js';
-import { type PeakLoop, peakLoops } from '../tensor/wasm/peak.js';
+import { type PeakLoop, type PeakType, peakLoops } from '../tensor/wasm/peak.js';
 import type { InputDims, Plan, Step } from './compile/plan.js';
 import type { Engine } from './engines/engine.js';
 
@@ -34,8 +34,13 @@ export interface Profile {
   readonly dims: InputDims;
   readonly threads: number;
   readonly runs: number;
-  /** The most that one thread can do here, in 10⁹ multiply-adds a second; null where WebAssembly is refused. */
+  /**
+   * The most that one thread can do here with the numbers that the network computes with, in 10⁹ multiply-adds a second; null
+   * where WebAssembly is refused.
+   */
   readonly peak: number | null;
+  /** The numbers that the network computes with: float32, or whole ones, which have a peak of their own. */
+  readonly peakType: PeakType;
   readonly steps: readonly ProfileStep[];
   /** Whole runs, timed by their steps: `min` is the fastest run, and no sum of fastest steps. */
   readonly total: ProfileRow;
@@ -56,7 +61,8 @@ export interface ProfileJob {
 
 /** Runs a plan again and again. The engine must be the plan's, and nothing else may run on it meanwhile. */
 export async function profilePlan(plan: Plan, engine: Engine, { pixels, runs, signal }: ProfileJob): Promise<Profile> {
-  const peak = watchPeak();
+  const peakType = plan.steps.some(({ spec }) => multiplies(spec) === 'i16') ? 'i16' : 'f32';
+  const peak = watchPeak(peakType);
   const times: number[][] = plan.steps.map(() => []);
   const totals: number[] = [];
 
@@ -102,6 +108,7 @@ export async function profilePlan(plan: Plan, engine: Engine, { pixels, runs, si
     threads: engine.threads,
     runs,
     peak: most,
+    peakType,
     steps: plan.steps.map(({ name, kernelName, spec }, index) => ({
       name,
       kernelName,
@@ -112,11 +119,17 @@ export async function profilePlan(plan: Plan, engine: Engine, { pixels, runs, si
   };
 }
 
+/** What a step multiplies; null where it multiplies nothing that counts. */
+function multiplies(spec: Step['spec']): PeakType | null {
+  if (multiplyAdds(spec) === 0) return null;
+  return spec.op === 'inverted_residual' ? spec.filter.dtype : spec.dtype;
+}
+
 /** The fastest that the loops of peak.ts ever were. Null where they may not be compiled. */
-function watchPeak() {
+function watchPeak(type: PeakType) {
   let loops: PeakLoop[];
   try {
-    loops = peakLoops();
+    loops = peakLoops(type);
   } catch {
     return null;
   }
