@@ -482,3 +482,23 @@ function halfBits(value: number): number {
   const fraction = Math.abs(value) / 2 ** exponent - 1;
   return (value < 0 ? 0x8000 : 0) | ((exponent + 15) << 10) | (fraction * 1024);
 }
+
+/** A picture through a convolution, a sum and a softmax: little, so that damage hits something. */
+export function littleTflite(): Uint8Array {
+  const writer = new TfliteWriter();
+  const value = (dims: readonly number[], name: string) =>
+    writer.tensor({ dims, type: 'U8', name, scales: [0.5], zeroPoints: [3] });
+  const x = value([1, 4, 4, 2], 'x');
+  const w = writer.tensor({
+    ...{ dims: [2, 1, 1, 2], type: 'U8', name: 'w', data: Uint8Array.of(1, 2, 3, 4) },
+    ...{ scales: [0.1, 0.2], zeroPoints: [0, 9], axis: 0 },
+  });
+  const b = writer.tensor({ dims: [2], type: 'I32', data: new Uint8Array(8), scales: [0.05, 0.1], axis: 0 });
+  const [y, sum, out] = ['y', 'sum', 'out'].map((name) => value([1, 4, 4, 2], name));
+  writer.operator('CONV_2D', [x, w, b], [y], [1, { 1: ['i32', 1], 2: ['i32', 1], 3: ['i8', 3] }]);
+  writer.operator('ADD', [x, y], [sum], [11, { 0: ['i8', 0] }]);
+  writer.operator('SOFTMAX', [sum], [out], [9, { 0: ['f32', 1] }]);
+  writer.inputs = [x];
+  writer.outputs = [out];
+  return flatbuffer(writer.fields()).bytes;
+}

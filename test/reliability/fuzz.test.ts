@@ -10,11 +10,13 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { env } from '../../src/base/env.js';
 import { MobileNetError } from '../../src/base/errors.js';
+import { openModelFile } from '../../src/convert/model-file.js';
 import { MobileNetV2Config, MobileNetV2ImageProcessor } from '../../src/entries/main-node.js';
 import { readPytorch } from '../../src/formats/pytorch.js';
 import { readSafetensors } from '../../src/formats/safetensors.js';
 import { readShardIndex } from '../../src/formats/shards.js';
 import { toFloat32, toInt64 } from '../../src/formats/stored.js';
+import { readTflite } from '../../src/formats/tflite/tflite.js';
 import { Zip } from '../../src/formats/zip.js';
 import { decodeImage } from '../../src/images/decode.js';
 import { exifOrientation } from '../../src/images/exif.js';
@@ -22,9 +24,10 @@ import { exifBlock, jpeg } from '../helpers/jpeg-files.js';
 import { chunk, IEND, idat, ihdr, png, simplePng } from '../helpers/png-files.js';
 import { randomNumbers } from '../helpers/random.js';
 import { SEED } from '../helpers/seed.js';
+import { littleTflite, tfliteNetwork } from '../helpers/tflite-files.js';
 import { concat, fixture, int, memoryFolder, split, utf8, zip } from '../helpers/weight-files.js';
 import { Ledger, resident } from './ledger.js';
-import { type Below, belowOf, mutateBytes, mutateJson } from './mutate.js';
+import { type Below, belowOf, mutateBytes, mutateJson, mutateTables } from './mutate.js';
 import { mutateJpeg, mutatePng, withPngCrcs } from './mutate-pictures.js';
 
 env.onWarning = () => {}; // half of the pictures are read with one
@@ -77,6 +80,10 @@ const PARTS = await Promise.all(
 );
 const isPickle = ({ name }: { name: string }) => name.endsWith('data.pkl');
 const withPickle = (data: Uint8Array) => zip(PARTS.map((part) => (isPickle(part) ? { ...part, data } : part)));
+
+/** Three operators and a network. */
+const LITTLE = littleTflite();
+const NETWORK = tfliteNetwork({ dtype: 'uint8', last: 'SOFTMAX' });
 
 const row = (length: number) => Uint8Array.from({ length }, (_, i) => i * 29);
 const PNGS = [
@@ -182,6 +189,20 @@ const TARGETS: Target[] = [
     seeds: [PARTS.find(isPickle)!.data],
     read: async (data) => readAll((await readPytorch(withPickle(data), { file })).tensors),
     share: 2,
+  },
+  {
+    name: 'TFLite',
+    seeds: [LITTLE],
+    mutate: (bytes, below, other) =>
+      below(2) === 0 ? mutateTables(bytes, below, bytes.length) : mutateBytes(bytes, below, other),
+    read: (bytes) => readTflite(bytes, { file }),
+  },
+  {
+    name: 'TFLite, as a model',
+    seeds: [NETWORK.bytes],
+    mutate: (bytes, below) => mutateTables(bytes, below, NETWORK.tables),
+    read: (bytes) => openModelFile(bytes, file),
+    share: 200,
   },
   { name: 'PNG', seeds: PNGS, read: (bytes) => decodeImage(bytes, { file }), share: 2 },
   {

@@ -50,7 +50,11 @@ afterEach(async () => {
   expect((await earlier({ pixel_values: picture(1, [1, 3, 32, 32]) })).logits.data).toEqual(expected);
 });
 
-async function load({ files, picture: isPicture }: Malformed): Promise<unknown> {
+async function load({ files, picture: isPicture, single }: Malformed): Promise<unknown> {
+  if (single) {
+    const [[name, bytes]] = Object.entries(files);
+    return env.platform.openModelFile!(bytes!, name);
+  }
   if (isPicture) {
     const [[name, bytes]] = Object.entries(files);
     return load_image(new File([bytes as Uint8Array<ArrayBuffer>], name));

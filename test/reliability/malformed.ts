@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../../src/base/errors.js';
 import { exifBlock, frameHeader, joinParts, jpegParts, replacing, segment } from '../helpers/jpeg-files.js';
 import { bytesOf, chunk, IEND, idat, ihdr, png, SIGNATURE } from '../helpers/png-files.js';
+import { type TfliteWriter, tfliteNetwork } from '../helpers/tflite-files.js';
 import { concat, fixture, int, safetensors, split, utf8, zip } from '../helpers/weight-files.js';
 
 export interface Malformed {
@@ -16,6 +17,8 @@ export interface Malformed {
   offset?: number;
   /** A picture to load, not a model. */
   picture?: boolean;
+  /** A model that is this one file. */
+  single?: boolean;
 }
 
 /** A sound model, for one thing at a time to be wrong with. */
@@ -682,6 +685,54 @@ function jpegCases(): Malformed[] {
   return cases;
 }
 
+/** Rows T1 to T4 of the acceptance list. test/formats/tflite.test.ts has more of each. */
+function tfliteCases(): Malformed[] {
+  const cases: Malformed[] = [];
+  const add = (name: string, bytes: Uint8Array, code: ErrorCode, place: Partial<Malformed> = {}) =>
+    cases.push({ name: `TFLite: ${name}`, files: { 'net.tflite': bytes }, code, single: true, ...place });
+  const { bytes, tables } = tfliteNetwork({ dtype: 'uint8' });
+  for (let size = 0; size < 8; size++) add(`${size} bytes`, bytes.slice(0, size), 'BAD_HEADER', { offset: 4 });
+  add('8 bytes', bytes.slice(0, 8), 'FLATBUFFER');
+  for (let part = 1; part < 16; part++) {
+    add(`${part} of 16 parts of its tables`, bytes.slice(0, Math.floor((tables * part) / 16)), 'FLATBUFFER');
+  }
+  add('cut in its data', bytes.slice(0, -20), 'FLATBUFFER');
+  const root = new DataView(bytes.buffer).getUint32(0, true);
+  for (const [name, at, value] of [
+    ['a root outside', 0, 0xffffff00],
+    ['a root that leads to itself', 0, 0],
+    ['a vtable before the file', root, 0x7fffffff],
+    ['a vtable after the file', root, 0x80000001],
+  ] as const) {
+    const damaged = bytes.slice();
+    new DataView(damaged.buffer).setUint32(at, value, true);
+    add(name, damaged, 'FLATBUFFER');
+  }
+  const change = (name: string, code: ErrorCode, how: (writer: TfliteWriter) => void, place: Partial<Malformed> = {}) =>
+    add(name, tfliteNetwork({ dtype: 'uint8', change: how }).bytes, code, place);
+  const first = (writer: TfliteWriter) => writer.operators[0];
+  change('an input that is not there', 'FLATBUFFER', (w) => first(w).inputs.push(9999));
+  change('an output that is not there', 'FLATBUFFER', (w) => first(w).outputs.splice(0, 1, -1));
+  change('a circle of operators', 'FLATBUFFER', (w) => first(w).inputs.splice(0, 1, w.operators[5].outputs[0]));
+  change('a value written twice', 'FLATBUFFER', (w) => w.operators.push({ ...first(w) }));
+  const quant = (name: string, tensor: number, fields: object) =>
+    change(name, 'QUANT', (w) => Object.assign(w.tensors[tensor], fields, { name: 't' }), { tensor: 't' });
+  // 0 is the picture, 1 the weights of the first layer, 2 its bias.
+  for (const scale of [0, -1, Number.NaN, Number.POSITIVE_INFINITY])
+    quant(`a scale of ${scale}`, 0, { scales: [scale] });
+  quant('a zero point of 256', 0, { zeroPoints: [256] });
+  quant('a zero point of −1', 1, { zeroPoints: [-1] });
+  quant('two scales for eight channels', 1, { scales: [1, 1], zeroPoints: [0, 0] });
+  quant('two zero points for one scale', 1, { zeroPoints: [0, 0] });
+  quant('a bias at a scale of its own', 2, { scales: [0.7] });
+  change('an operator that is not known', 'UNSUPPORTED', (w) =>
+    Object.assign(first(w), { op: 117, options: undefined }),
+  );
+  change('a later version of an operator', 'UNSUPPORTED', (w) => Object.assign(first(w), { version: 99 }));
+  change('pictures of open size', 'UNSUPPORTED', (w) => Object.assign(w.tensors[0], { signature: [1, -1, -1, 3] }));
+  return cases;
+}
+
 export function malformed(sound: Sound): Malformed[] {
   return [
     ...safetensorsCases(sound),
@@ -689,6 +740,7 @@ export function malformed(sound: Sound): Malformed[] {
     ...configCases(sound),
     ...preprocessorCases(sound),
     ...pytorchCases(),
+    ...tfliteCases(),
     ...pngCases(),
     ...jpegCases(),
   ];

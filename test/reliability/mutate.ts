@@ -13,6 +13,38 @@ export const belowOf =
 const EDGES = [0, 1, 0x7f, 0x80, 0xd8, 0xd9, 0xda, 0xfe, 0xff];
 const NUMBERS = [0, 1, 2, 3, 4, 7, 8, 0xff, 0x100, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff];
 
+/** Changes in the tables of a FlatBuffer: its offsets, lengths and numbers lie at multiples of 4 or 2. Data follow them. */
+export function mutateTables(file: Uint8Array, below: Below, tables: number): Uint8Array {
+  const bytes = file.slice();
+  const view = new DataView(bytes.buffer);
+  const end = Math.min(tables, bytes.length) - 4;
+  for (let n = 1 + below(4); n > 0 && end > 0; n--) {
+    const at = below(end);
+    const word = at & ~3;
+    const old = view.getUint32(word, true);
+    switch (below(6)) {
+      case 0:
+        view.setUint32(word, old + below(65) - 32, true);
+        break;
+      case 1:
+        view.setUint32(word, NUMBERS[below(NUMBERS.length)], true);
+        break;
+      case 2:
+        view.setUint16(at & ~1, 4 * below(32), true);
+        break;
+      case 3:
+        view.setUint32(word, below(bytes.length), true); // an offset to anywhere
+        break;
+      case 4:
+        view.setUint32(word, view.getUint32(below(end) & ~3, true), true);
+        break;
+      default:
+        bytes[at] ^= 1 << below(8);
+    }
+  }
+  return bytes;
+}
+
 /** One to four changes: bits, bytes, numbers of 2, 4 or 8 bytes, pieces cut out, doubled, moved or taken from `other`. */
 export function mutateBytes(file: Uint8Array, below: Below, other: Uint8Array = file): Uint8Array {
   let bytes: Uint8Array = file.slice();
