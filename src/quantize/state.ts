@@ -34,6 +34,7 @@ export function quantizedState(job: QuantizeState): State {
   const state: State = new Map();
   for (const { name, node, role, dims } of quantizedParameters(folded)) {
     const { scale, zeroPoint } = scales.get(node === pixels ? INPUT : node)!;
+    if (role === 'weight_zero_point') continue; // weights are symmetric
     if (role === 'scale') state.set(name, new Tensor('float32', [scale], dims));
     else if (role === 'zero_point') state.set(name, new Tensor('int32', [zeroPoint], dims));
     else {
