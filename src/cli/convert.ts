@@ -5,16 +5,27 @@ import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import { type CheckpointDtype, type Converted, convert, parseLabels } from '../entries/convert-node.js';
 import { env } from '../entries/main-node.js';
+import type { Quantized } from '../entries/quantize.js';
 import { readAny } from '../platforms/node/reading.js';
 import { EXIT, UsageError, unreadable } from './errors.js';
 import { inFlags } from './language.js';
 import { addLastOptions, examples, heightWidth, wholeNumber } from './options.js';
 import { mayOverwrite } from './overwrite.js';
+import {
+  calibrateOption,
+  calibrationPictures,
+  observerOption,
+  type QuantizeFlags,
+  quantizeConverted,
+  reportLine,
+  WHOLE_DTYPES,
+  type WholeDtype,
+} from './quantize.js';
 import type { Session } from './session.js';
 import { grouped, json, printable } from './text.js';
 
-interface ConvertFlags {
-  dtype?: CheckpointDtype;
+interface ConvertFlags extends QuantizeFlags {
+  dtype?: CheckpointDtype | WholeDtype;
   labels?: string;
   size?: [height: number, width: number];
   shortestEdge?: number;
@@ -28,6 +39,8 @@ interface ConvertFlags {
 const WRITTEN = ['config.json', 'preprocessor_config.json', 'model.safetensors'];
 
 const DTYPES: Record<string, CheckpointDtype> = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' };
+
+const WHOLE = ['int8', 'int16'];
 
 export function addConvert(program: Command, session: Session): void {
   const command = program
@@ -44,9 +57,11 @@ export function addConvert(program: Command, session: Session): void {
     .addOption(
       new Option(
         '--dtype <type>',
-        `numbers in the file: ${Object.keys(DTYPES).join(', ')} (default: f32; a quantized model stays so)`,
+        `numbers in the file: ${[...Object.keys(DTYPES), ...WHOLE].join(', ')} (default: f32; a quantized model stays so)`,
       ).argParser(dtype),
     )
+    .addOption(calibrateOption())
+    .addOption(observerOption())
     .option('--labels <file>', 'names of the classes: a line each, or JSON')
     .addOption(new Option('--size <HxW>', 'of the input (default: as the source says, or 224)').argParser(heightWidth))
     .addOption(
@@ -67,13 +82,15 @@ export function addConvert(program: Command, session: Session): void {
     'convert flowers.keras flowers --dtype f16',
     'convert tfjs/model.json nsfw --labels labels.json',
     'convert mobilenet_v2_1.0_224_quant.tflite quantized',
+    'convert flowers.keras fast --dtype int16 --calibrate photos',
   ]);
 }
 
-function dtype(text: string): CheckpointDtype {
+function dtype(text: string): CheckpointDtype | WholeDtype {
+  if (Object.hasOwn(WHOLE_DTYPES, text)) return WHOLE_DTYPES[text];
   const short = text.replace(/^(b)?(?:fp|float)(?=\d)/, '$1f'); // as transformers and transformers.js have it
   if (Object.hasOwn(DTYPES, short)) return DTYPES[short];
-  throw new InvalidArgumentError(`Expected ${Object.keys(DTYPES).join(', ')}.`);
+  throw new InvalidArgumentError(`Expected ${[...Object.keys(DTYPES), ...WHOLE].join(', ')}.`);
 }
 
 function range(text: string): [low: number, high: number] {
@@ -83,6 +100,7 @@ function range(text: string): [low: number, high: number] {
 }
 
 async function run(from: string, to: string, flags: ConvertFlags, session: Session): Promise<void> {
+  const pictures = await calibrationPictures(flags.dtype, flags);
   await refuseSource(from, to);
   if (!flags.force && !(await mayOverwrite(to, WRITTEN, session))) {
     process.stderr.write('mobilenet-v2: nothing was written\n');
@@ -102,7 +120,15 @@ async function run(from: string, to: string, flags: ConvertFlags, session: Sessi
       ...(flags.shortestEdge !== undefined && { shortest_edge: flags.shortestEdge }),
     }),
   );
-  await converted.save_pretrained(to, flags.dtype && { dtype: flags.dtype });
+  if (pictures !== undefined) {
+    const dtype = flags.dtype as WholeDtype;
+    const quantized = await quantizeConverted(converted, pictures, { ...flags, dtype }, session);
+    await quantized.save_pretrained(to);
+    report({ ...converted, state: quantized.state }, to, flags, quantized);
+    return;
+  }
+  const floats = flags.dtype as CheckpointDtype | undefined;
+  await converted.save_pretrained(to, floats && { dtype: floats });
   report(converted, to, flags);
 }
 
@@ -127,6 +153,7 @@ function report(
   { from, architecture, config, dtype, unmapped, notes, state }: Converted,
   to: string,
   flags: ConvertFlags,
+  quantized?: Quantized<unknown>,
 ): void {
   const { num_labels, depth_multiplier, image_size } = config;
   if (flags.json) {
@@ -139,6 +166,7 @@ function report(
       dtype: flags.dtype ?? dtype,
       unmapped,
       notes,
+      ...(quantized && { quantization: quantized.report }),
     };
     process.stdout.write(`${json({ path: to, ...result }, 2)}\n`);
     return;
@@ -147,6 +175,7 @@ function report(
   const classes = architecture === 'MobileNetV2Model' ? 'no classifier' : `${grouped(num_labels)} classes`;
   const what = `width ${depth_multiplier}, ${size}, ${classes}, ${state.size} tensors as ${flags.dtype ?? dtype}`;
   process.stdout.write(`${from} → ${printable(to)}: ${architecture}, ${what}\n`);
+  if (quantized !== undefined) process.stdout.write(`${reportLine(quantized)}\n`);
   for (const note of notes) process.stderr.write(`mobilenet-v2: ${printable(inFlags(note))}\n`);
   if (unmapped.length > 0) process.stderr.write(`mobilenet-v2: left out: ${printable(unmapped.join(', '))}\n`);
 }

@@ -1,8 +1,9 @@
 /** `mobilenet-v2 convert`, from files on disk to a folder that `classify` reads. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { beforeEach, expect, it } from 'vitest';
 import { cli, temporaryFolder } from '../helpers/cli.js';
+import { saveTinyClassifier, writeStripes } from '../helpers/tiny.js';
 
 const golden = (name: string) => readFileSync(new URL(`../goldens/convert/${name}`, import.meta.url));
 
@@ -75,4 +76,50 @@ it.each([
   [['convert', 'a.h5', 'b', '--labels', '/no/such/file']],
 ])('wrong usage: %o', async (args) => {
   expect((await cli(args)).code).toBe(2);
+});
+
+it('quantizes on pictures, and says how near the result is', async () => {
+  await saveTinyClassifier(folder);
+  mkdirSync(`${folder}/photos`);
+  for (const seed of [1, 2, 3, 4]) writeStripes(`${folder}/photos`, `${seed}.png`, seed);
+  const args = (to: string, ...more: string[]) => [
+    'convert',
+    folder,
+    `${folder}/${to}`,
+    '--calibrate',
+    `${folder}/photos`,
+    ...more,
+  ];
+  const text = await cli(args('int16', '--dtype', 'int16'));
+  expect(text).toMatchObject({ code: 0, stderr: '' });
+  expect(text.stdout).toMatch(/width 0\.1, 32×32, 3 classes, \d+ tensors as int16\n/);
+  expect(text.stdout).toMatch(
+    /\ncalibrated on 4 pictures: 100\.0 % have the class that float32 gives, outputs are off by \d\.\d %; worst layers: [\w.]+ \d+\.\d %, [\w.]+ .*, [\w.]+ .*%\n$/,
+  );
+  const { code, stdout } = await cli(args('int8', '--dtype', 'q8', '--observer', 'minmax', '--json'));
+  expect(code).toBe(0);
+  const { dtype, quantization } = JSON.parse(stdout);
+  expect(dtype).toBe('int8');
+  expect(quantization).toMatchObject({ pictures: 4, compared: 4 });
+  expect(quantization.layers.length).toBeGreaterThan(60);
+  for (const type of ['int8', 'int16']) {
+    const config = JSON.parse(readFileSync(`${folder}/${type}/config.json`, 'utf8'));
+    expect(config.quantization_config).toEqual({ quant_method: 'mobilenet-v2', dtype: type });
+    const found = await cli(['classify', `${folder}/photos/1.png`, '--model', `${folder}/${type}`, '--json']);
+    expect(found).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(found.stdout)[0].labels).toHaveLength(3);
+  }
+});
+
+it.each([
+  [['--dtype', 'int8'], /^mobilenet-v2: --dtype int8 needs pictures .*: --calibrate photos\n$/],
+  [['--observer', 'mse'], /^mobilenet-v2: --observer is for --dtype int8 and int16\n$/],
+  [['--dtype', 'f16', '--calibrate', '.'], /^mobilenet-v2: --calibrate is for --dtype int8 and int16\n$/],
+  [['--dtype', 'int8', '--calibrate', '.', '--observer', 'best'], /Expected mse, percentile, average, minmax/],
+  [['--dtype', 'int8', '--calibrate', '.ci'], /no pictures \(\.png, \.jpg, \.jpeg\) in/],
+])('what cannot be quantized so: %o', async (flags, message) => {
+  const { code, stderr } = await cli(['convert', `${folder}/flowers.h5`, `${folder}/out`, ...flags]);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(message);
+  expect(readdirSync(folder)).not.toContain('out');
 });
