@@ -28,6 +28,7 @@ describe('an address of the hub', () => {
     ['https://huggingface.co/org/name/resolve/main/model.safetensors?download=true', { repo, revision: 'main' }],
     ['https://huggingface.co/org/name/resolve/main/', { repo, revision: 'main' }],
     ['https://huggingface.co/org/name/resolve/main/a%20b/x.bin', { repo, revision: 'main', subfolder: 'a b' }],
+    ['https://huggingface.co/org/name/tree/main/50%/x', { repo, revision: 'main', subfolder: '50%/x' }],
     ['https://huggingface.co/org/name/tree/refs%2Fpr%2F3', { repo, revision: 'refs/pr/3' }],
     ['https://huggingface.co/org/name/tree/refs/pr/3/sub', { repo, revision: 'refs/pr/3', subfolder: 'sub' }],
     ['https://huggingface.co/org/name/discussions/3', { repo }],
