@@ -35,7 +35,8 @@ export function refuseForeign(bytes: Uint8Array, file: string): void {
 }
 
 /** Files of the frameworks that `convert` reads; of some, only their weights. */
-const CONVERTIBLE = /\.(?:h5|hdf5|keras|pth|pt|ckpt|tar|bin|safetensors|tflite|lite)$|(?:^|[/\\])model\.json$/i;
+const CONVERTIBLE =
+  /\.(?:h5|hdf5|keras|pth|pt|ckpt|ckpt\.index|tar|bin|safetensors|tflite|lite)$|(?:^|[/\\])model\.json$/i;
 const OWN =
   /(?:^|[/\\])(?:(?:preprocessor_)?config\.json|(?:pytorch_)?model(?:\.bin|\.safetensors)(?:\.index\.json)?)$/;
 const UNREAD: Record<string, string> = {

@@ -18,6 +18,7 @@ import { sameDims } from '../tensor/shape.js';
 import { adapt, asQuantized, filesOf, graphOf, labelled, type Plan, sizeField } from './adapt.js';
 import { mapKeras } from './keras.js';
 import { type Mapping, type Preprocessor, same } from './mapping.js';
+import { mapSlim } from './slim.js';
 import { openSource, type Source } from './source.js';
 import { mapTfjsGraph } from './tfjs-graph.js';
 import { mapTflite } from './tflite.js';
@@ -178,7 +179,7 @@ function refuseNeeded(names: readonly string[], file: string): void {
 type HuggingFace = Extract<Source, { from: 'huggingface' }>;
 
 function mapped(source: Exclude<Source, HuggingFace>, { pixelRange: range, head = true }: ConvertOptions): Mapping {
-  if (range !== undefined && (source.from === 'torchvision' || source.from === 'timm')) {
+  if (range !== undefined && (source.from === 'torchvision' || source.from === 'timm' || source.from === 'slim')) {
     throw new MobileNetError('ARG', `pixelRange: is for Keras and TensorFlow models; ${source.from} has its own`);
   }
   switch (source.from) {
@@ -186,6 +187,8 @@ function mapped(source: Exclude<Source, HuggingFace>, { pixelRange: range, head 
       return mapTorchvision(source.tensors, source.file, { head });
     case 'timm':
       return mapTimm(source.tensors, source.config, 'config.json', { head });
+    case 'slim':
+      return mapSlim(source.tensors, { head });
     case 'tflite':
       return mapTflite(source.model, source.file, { range, head, labels: source.labels });
     case 'tfjs-graph':

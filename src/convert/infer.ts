@@ -36,7 +36,7 @@ export function inferWidth(
     if (name.startsWith(PREFIX) && name.endsWith(OUT)) found.set(name.slice(PREFIX.length), dims[0]);
   }
   for (const width of widths()) {
-    if (fits(found, new MobileNetV2Config({ ...options, ...width }))) return width;
+    if (isNear(found, width) && fits(found, new MobileNetV2Config({ ...options, ...width }))) return width;
   }
   const channels = [...found]
     .filter(([name]) => /first_conv|reduce_1x1|^conv_1x1/.test(name))
@@ -59,6 +59,24 @@ function* widths(): Generator<Width> {
     }
   }
 }
+
+/** Layers whose channels the table has as they are. */
+const SCALED = [
+  ['conv_stem.first_conv', 32],
+  ['layer.15.reduce_1x1', 320],
+] as const;
+
+/** Rounding takes a tenth at most and adds less than the divisor. To build all networks that are further away takes seconds. */
+function isNear(found: ReadonlyMap<string, number>, { depth_multiplier, depth_divisible_by }: Width): boolean {
+  return SCALED.every(([layer, channels]) => {
+    const count = found.get(`${layer}${OUT}`);
+    const scaled = channels * depth_multiplier;
+    return count === undefined || (count >= 0.9 * scaled - 1 && count <= Math.max(LEAST, scaled + depth_divisible_by));
+  });
+}
+
+/** `min_depth`, which no source says. */
+const LEAST = 8;
 
 /** What is missing is for a later check to name; what is there has to fit. */
 function fits(found: ReadonlyMap<string, number>, config: MobileNetV2Config): boolean {

@@ -14,12 +14,14 @@ import { withoutPrefix } from '../formats/prefixes.js';
 import { readPytorch } from '../formats/pytorch.js';
 import { readSafetensors } from '../formats/safetensors.js';
 import type { StoredTensor, StoredTensors } from '../formats/stored.js';
+import { INDEX_FILE, isTfCheckpoint, readTfCheckpoint } from '../formats/tf-checkpoint.js';
 import { readTfjs } from '../formats/tfjs.js';
 import { isTflite, readTflite, type TfliteModel } from '../formats/tflite/tflite.js';
 import { Zip } from '../formats/zip.js';
 import { prefixOf } from '../models/mobilenet-v2/weights.js';
 import { isKeras, type KerasModel } from './keras.js';
 import { add, isKerasZip, knownLayers, layerOf, readKerasH5, readKerasZip } from './keras-file.js';
+import { isSlimCheckpoint } from './slim.js';
 import { isSlimGraph } from './tfjs-graph.js';
 import { labelsAfter } from './tflite-labels.js';
 import { TIMM_FIRST } from './timm.js';
@@ -32,6 +34,7 @@ type Named =
   | { from: 'keras' | 'tfjs'; file: string; model: KerasModel }
   | { from: 'tfjs-graph'; file: string; tensors: Map<string, StoredTensor>; topology: JsonObject }
   | { from: 'tflite'; file: string; model: TfliteModel; labels: readonly string[] | undefined }
+  | { from: 'slim'; file: string; tensors: Map<string, StoredTensor> }
   | { from: 'torchvision'; file: string; tensors: Map<string, StoredTensor> }
   | { from: 'timm'; file: string; tensors: Map<string, StoredTensor>; config: JsonObject | undefined }
   | {
@@ -45,7 +48,7 @@ type Named =
 
 /** Endings by which a path names a file, and not a folder. */
 const FILE =
-  /\.(?:h5|hdf5|keras|safetensors|pth|pt|ckpt|bin|json|tar|zip|gz|tgz|onnx|tflite|lite|pb|mlmodel|engine|msgpack|html?|txt|pkl|pickle)$/i;
+  /\.(?:h5|hdf5|keras|safetensors|pth|pt|ckpt|bin|json|index|tar|zip|gz|tgz|onnx|tflite|lite|pb|mlmodel|engine|msgpack|html?|txt|pkl|pickle)$/i;
 const TFJS_FILE = 'model.json';
 
 /**
@@ -85,7 +88,11 @@ async function openFile(path: string, signal: AbortSignal | undefined): Promise<
   const name = path.slice(at + 1);
   if (/^(?:preprocessor_)?config\.json$|\.index\.json$/.test(name)) return openSource(place, undefined, signal);
   const folder = await requirePlatform('openFolder', path)(place, { named: name, ...(signal && { signal }) });
-  return read(await need(folder, name, signal), name, folder, signal);
+  const bytes = await readModelFile(folder, name, signal);
+  // Of a checkpoint of TensorFlow, people name what its files have in common.
+  const index = bytes === undefined ? await readModelFile(folder, `${name}.index`, signal) : undefined;
+  if (index !== undefined) return read(index, `${name}.index`, folder, signal);
+  return read(bytes ?? (await need(folder, name, signal)), name, folder, signal);
 }
 
 async function need(folder: Folder, file: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
@@ -106,6 +113,7 @@ async function read(
     const model = readTflite(bytes, { file });
     return { from: 'tflite', file, model, labels: await labelsAfter(bytes, file, signal), notes: [] };
   }
+  if (isTfCheckpoint(bytes)) return readSlim(bytes, file, folder, signal);
   if (isHdf5(bytes)) return fromKeras('keras', readKerasH5(bytes, file), file);
   if (isSafetensors(bytes)) return fromTensors(readSafetensors(bytes, { file }), file, folder);
   if (bytes[0] === 0x50 && bytes[1] === 0x4b /* "PK" */) {
@@ -140,6 +148,22 @@ async function read(
     add(layers, layerOf(parts, known), parts.at(-1)!, stored);
   }
   return fromKeras('tfjs', { layers, topology }, file);
+}
+
+async function readSlim(
+  bytes: Uint8Array,
+  file: string,
+  folder: Folder | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Source> {
+  if (folder === undefined || !INDEX_FILE.test(file)) {
+    const message = `${file}: a checkpoint of TensorFlow is a file .index and others .data-…; pass the folder of both, and file`;
+    throw new MobileNetError('ARG', message, { file });
+  }
+  const tensors = await readTfCheckpoint(bytes, folder, { file, signal });
+  return isSlimCheckpoint(tensors.keys())
+    ? { from: 'slim', file, tensors, notes: [] }
+    : refuse(file, [...tensors.keys()]);
 }
 
 /** Bytes 0 to 7 are a length, which has to fit into the file; byte 8 is "{". */
@@ -186,7 +210,7 @@ async function readJson(folder: Folder | undefined, file: string): Promise<JsonO
 }
 
 const READS =
-  'Keras (.h5, .keras), PyTorch or safetensors (.pth, .pt, .bin, .safetensors) of torchvision, timm or Hugging Face, TensorFlow.js (model.json), TensorFlow Lite (.tflite)';
+  'Keras (.h5, .keras), PyTorch or safetensors (.pth, .pt, .bin, .safetensors) of torchvision, timm or Hugging Face, TensorFlow.js (model.json), TensorFlow Lite (.tflite), TensorFlow (.ckpt.index)';
 
 function refuseKind(file: string, got: string): never {
   throw new MobileNetError('UNSUPPORTED', `${file}: expected a model of ${READS}, got ${got}`, { file });
