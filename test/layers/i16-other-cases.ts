@@ -46,8 +46,8 @@ const DEPTHWISE_I16: readonly DepthwiseI16Spec[] = [
     ),
   ),
   // Rows that are done in strips, and channels in blocks.
-  ...[64, 65, 129, 131].flatMap((W) => [1, 2, 4].map((dilation) => depthwiseI16(W, 5, W, 4, 1, dilation))),
-  ...[127, 128, 129, 131].flatMap((W) => [false, true].map((same) => depthwiseI16(W, 5, W, 4, 2, 1, same))),
+  ...[64, 65, 128, 129, 131, 257].flatMap((W) => [1, 2, 4].map((d) => depthwiseI16(W, 5, W, 4, 1, d))),
+  ...[127, 128, 131, 255, 256, 259].flatMap((W) => [false, true].map((same) => depthwiseI16(W, 5, W, 4, 2, 1, same))),
   ...[31, 32, 33, 63, 65, 70].flatMap((C) => ([1, 2] as const).map((stride) => depthwiseI16(C, 4, 20, C, stride))),
 ];
 

@@ -2,6 +2,10 @@
  * 3×3 depthwise convolution of whole numbers in SIMD, four channels at a time (strips.ts). One instruction multiplies eight
  * numbers of 16 bits and adds the products in pairs, so the pixels of the upper two rows are interleaved, and the third is
  * paired with nothing: six vectors of weights, two products for a column of three.
+ *
+ * 28×28×192 runs at 15.7 GMAC/s, where float32 does 13.8 (`npm run bench -- --layers 1.0-224-int8`): a window takes 33
+ * instructions, of which the rounding is seven. To pair the third row's columns instead, which spares two, gained 2 %, and was
+ * not worth the longer code.
  */
 import {
   type FunctionBuilder,
