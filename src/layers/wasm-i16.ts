@@ -8,7 +8,6 @@ import {
   i32,
   i32x4,
   type Local,
-  type Operand,
   typed,
 } from '../tensor/wasm/assembler.js';
 import type { IntegerWeights } from './kernel-i16.js';
@@ -86,25 +85,14 @@ export function requantizeWords(
   return roundWords(a, b, rounding);
 }
 
-/** Where words are stored: `offset` bytes after an address. */
-interface Place {
-  address: Local<'i32'>;
-  offset?: number;
-}
-
 /** Stores eight words, but no more than `left` of them. */
-export function storeWords(
-  f: FunctionBuilder,
-  { address, offset = 0 }: Place,
-  words: Local<'v128'>,
-  left: Operand<'i32'>,
-): void {
+export function storeWords(f: FunctionBuilder, address: Local<'i32'>, words: Local<'v128'>, left: Local<'i32'>): void {
   f.if(
     i32.ge_s(left, 8),
-    () => f.store('v128.store', address, words, offset),
+    () => f.store('v128.store', address, words),
     () => {
       for (let lane = 0; lane < 7; lane++) {
-        f.if(i32.gt_s(left, lane), () => f.storeLane('v128.store16_lane', lane, address, words, offset + 2 * lane));
+        f.if(i32.gt_s(left, lane), () => f.storeLane('v128.store16_lane', lane, address, words, 2 * lane));
       }
     },
   );

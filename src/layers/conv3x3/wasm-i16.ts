@@ -232,7 +232,7 @@ function borderPixel(context: Context): void {
       f.increase(at, 2);
     });
   });
-  storeWords(f, { address: context.outAt }, requantized(context, sums), context.remaining);
+  storeWords(f, context.outAt, requantized(context, sums), context.remaining);
 }
 
 const accumulate = (f: FunctionBuilder, sum: Local<'v128'>, a: Local<'v128'>, b: Expr<'v128'>) =>
