@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { I16_FAULTS, I16_OPS, I16_TESTS, isI16 } from './kernels-i16.mjs';
 
 const layer = (name) => `src/layers/${name}/wasm.ts`;
 const LAYERS = ['test/layers/wasm.test.ts', 'test/layers/kernels.test.ts', 'test/reliability/kernels.test.ts'];
@@ -385,6 +386,7 @@ const OPS = Object.fromEntries(
 );
 
 const testsOf = (file) => {
+  if (isI16(file)) return I16_TESTS;
   if (file.includes('/resize/emit')) return RESIZE;
   if (file.includes('/png/')) return PNG;
   return file.includes('/jpeg/') ? JPEG : LAYERS;
@@ -400,10 +402,10 @@ function lineOf(text, part, file) {
 /** Tries all in a copy of the project. */
 export async function tryFaults(root, copy) {
   const results = [];
-  for (const [file, what, was, becomes] of FAULTS) {
+  for (const [file, what, was, becomes] of [...FAULTS, ...I16_FAULTS]) {
     const text = readFileSync(join(root, file), 'utf8');
     const line = lineOf(text, was, file);
-    const found = await copy.finds(file, text.split(was).join(becomes), testsOf(file), OPS[file]);
+    const found = await copy.finds(file, text.split(was).join(becomes), testsOf(file), OPS[file] ?? I16_OPS[file]);
     console.log(`${found ? 'killed' : 'survived'}: ${file}:${line}, ${what}`);
     results.push({ file, line, was, becomes, status: found ? 'Killed' : 'Survived' });
   }
