@@ -7,7 +7,8 @@ let engine;
 let idleSince;
 
 const calls = {
-  async open({ file, folder, ours, dims, ...options }) {
+  async open({ file, folder: whole, part = '', ours, dims, ...options }) {
+    const folder = join(whole, part);
     const read = (name) => readFile(join(folder, name));
     const bytes = await read('pixels.bin');
     engine = await openEngine(await import(`./engines/${file}.mjs`), {

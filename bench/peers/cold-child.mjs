@@ -4,7 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openEngine } from './turn.mjs';
 
-const { file, folder, ours, begun, ...options } = JSON.parse(process.argv[2]);
+const { file, folder: whole, part = '', ours, begun, ...options } = JSON.parse(process.argv[2]);
+const folder = join(whole, part);
 const read = (name) => readFile(join(folder, name));
 const [engine, bytes] = await Promise.all([import(`./engines/${file}.mjs`), read('pixels.bin')]);
 const { output } = await openEngine(engine, {

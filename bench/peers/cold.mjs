@@ -6,7 +6,6 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { shippedIn } from '../shipped.mjs';
 import { median } from '../support.mjs';
-import { compare } from './files.mjs';
 
 const CHILD = fileURLToPath(new URL('cold-child.mjs', import.meta.url));
 
@@ -34,7 +33,7 @@ function start(node, task) {
 
 /** @returns `{ engine, ms, rss }` of each, medians, in milliseconds and MiB, or `{ engine, error }` */
 export async function benchCold(network, engines, { node, ours, rounds, report }) {
-  const { folder, dims, channels, reference } = network;
+  const { folder, dims, channels, judge } = network;
   const url = shippedIn(ours, node);
   const rows = engines.map((engine) => ({ engine, times: [], sizes: [] }));
   for (let round = 0; round < rounds; round++) {
@@ -43,7 +42,7 @@ export async function benchCold(network, engines, { node, ours, rounds, report }
       try {
         const place = { folder, dims, channels, ours: url };
         const { ms, rss, output } = await start(node, { ...row.engine, ...place });
-        if (!compare(reference, output).agrees) throw new Error('outputs differ');
+        if (!judge(row.engine, output).agrees) throw new Error('outputs differ');
         row.times.push(ms);
         row.sizes.push(rss);
       } catch (error) {

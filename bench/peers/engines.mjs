@@ -18,13 +18,49 @@ export const ENGINES = {
   litert: { title: 'LiteRT.js', file: 'litert', node: [], browser: [1, 2] },
 };
 
-/** Not an engine: the multiply-add loop that shares are measured against. */
-export const PEAK = { id: 'peak', file: 'peak', title: 'multiply-add peak', threads: 1 };
+/** The folder that its files are in. */
+const FLOAT = { part: 'float' };
 
-/** `{ id, title, file, device, threads }` of every engine chosen, with every thread count it can have. */
-export function choose(place, ids, threads) {
-  return ids.flatMap((id) => {
-    if (ENGINES[id] === undefined) throw new Error(`no engine ${id}; there are ${Object.keys(ENGINES).join(', ')}`);
-    return ENGINES[id][place].filter((n) => threads.includes(n)).map((n) => ({ ...ENGINES[id], id, threads: n }));
-  });
+/** Those for quantized networks, and beside them the same networks in real numbers. */
+export const QUANTIZED_ENGINES = {
+  'ours-wasm': { title: 'mobilenet-v2 wasm', file: 'ours', device: 'wasm', exact: true, node: [1, 2], browser: [1, 2] },
+  'ours-js': { title: 'mobilenet-v2 js', file: 'ours', device: 'js', exact: true, node: [1], browser: [] },
+  // Its classifiers end with probabilities.
+  litert: { title: 'LiteRT.js, its own file', file: 'litert-quantized', node: [], browser: [1, 2] },
+  'ort-node': { title: 'onnxruntime-node, QDQ', file: 'ort-node', qdq: true, node: [1, 2], browser: [] },
+  'ort-web': { title: 'onnxruntime-web, QDQ', file: 'ort-web', qdq: true, node: [1, 2], browser: [1, 2] },
+  'ours-float': {
+    title: 'mobilenet-v2 wasm, float',
+    file: 'ours',
+    device: 'wasm',
+    node: [1, 2],
+    browser: [1, 2],
+    ...FLOAT,
+  },
+  'litert-float': { title: 'LiteRT.js, float', file: 'litert', node: [], browser: [1, 2], ...FLOAT },
+  'ort-node-float': { title: 'onnxruntime-node, float', file: 'ort-node', node: [1, 2], browser: [], ...FLOAT },
+  'ort-web-float': { title: 'onnxruntime-web, float', file: 'ort-web', node: [1, 2], browser: [1, 2], ...FLOAT },
+};
+
+/** Not an engine: the multiply-add loop that shares are measured against. */
+export const peak = ({ quantized }) => ({
+  id: 'peak',
+  file: 'peak',
+  title: 'multiply-add peak',
+  threads: 1,
+  type: quantized ? 'i16' : 'f32',
+});
+
+/**
+ * `{ id, title, file, device, threads }` of every engine chosen that a network has, with every thread count it can have.
+ * @param ids those chosen; all unless given
+ */
+export function choose(place, { quantized, qdq }, ids, threads) {
+  const all = Object.keys({ ...ENGINES, ...QUANTIZED_ENGINES });
+  for (const id of ids ?? []) if (!all.includes(id)) throw new Error(`no engine ${id}; there are ${all.join(', ')}`);
+  return Object.entries(quantized ? QUANTIZED_ENGINES : ENGINES)
+    .filter(([id, engine]) => (ids ?? all).includes(id) && (qdq || !engine.qdq))
+    .flatMap(([id, engine]) =>
+      engine[place].filter((n) => threads.includes(n)).map((n) => ({ ...engine, id, threads: n })),
+    );
 }

@@ -14,13 +14,14 @@ export async function loadOurs(folder) {
   const module = (file) => import(pathToFileURL(join(folder, 'dist', file)));
   return {
     library: await import(shippedIn(folder)),
+    convert: (await import(shippedIn(folder, process.execPath, 'mobilenet-v2/convert'))).convert,
     graph: await module('graph/nodes.js'),
     norm: await module('layers/batch-norm/fold.js'),
     kernel: await module('layers/kernel.js'),
   };
 }
 
-/** @returns `{ name, folder, dims, channels, reference }`; the reference is the output of our reference engine, NCHW */
+/** @returns `{ name, folder, dims, channels, judge }`; outputs are judged by that of our reference engine, NCHW */
 export async function writeFiles(ours, name, parent) {
   const { model, size, pixels } = makeNetwork(ours.library, name);
   const folder = join(parent, name);
@@ -35,7 +36,8 @@ export async function writeFiles(ours, name, parent) {
   await writeFile(join(folder, 'pixels.bin'), Buffer.from(pixels.buffer));
   const dims = [1, 3, size, size];
   const { logits } = await model({ pixel_values: new ours.library.Tensor('float32', pixels, dims) });
-  return { name, folder, dims, channels: steps.at(-1).shape[2], reference: logits.data };
+  const judge = (_engine, output) => compare(logits.data, output);
+  return { name, folder, dims, channels: steps.at(-1).shape[2], judge };
 }
 
 /** Largest difference, and whether that is rounding. */

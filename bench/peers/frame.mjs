@@ -5,9 +5,9 @@ import { openEngine, turn } from './turn.mjs';
 export function expose(engine, library) {
   let opened;
   window.bench = {
-    async open({ network, dims, ...options }) {
+    async open({ network, part = '.', dims, ...options }) {
       const read = async (name) => {
-        const response = await fetch(`/networks/${network}/${name}`);
+        const response = await fetch(`/networks/${network}/${part}/${name}`);
         if (!response.ok) throw new Error(`${name}: ${response.status}`);
         return new Uint8Array(await response.arrayBuffer());
       };

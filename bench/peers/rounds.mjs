@@ -4,7 +4,6 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { median } from '../support.mjs';
-import { compare } from './files.mjs';
 
 /** ms between turns, so that an engine's threads stop spinning before the next begins. */
 const PAUSE = 50;
@@ -33,7 +32,7 @@ export async function benchRounds(network, engines, { launches, rounds, ...optio
 }
 
 async function benchLaunch(network, engines, rows, { enter, rounds, budget, launch, report }) {
-  const { name, dims, channels, reference } = network;
+  const { name, dims, channels, judge } = network;
   const place = await enter(network);
   const children = [];
   try {
@@ -43,7 +42,7 @@ async function benchLaunch(network, engines, rows, { enter, rounds, budget, laun
       try {
         child = await place.start(engine);
         const { output, info } = await child.ask('open', { ...engine, dims, channels });
-        const { difference, agrees } = engine.id === 'peak' ? { agrees: true } : compare(reference, output);
+        const { difference, agrees } = engine.id === 'peak' ? { agrees: true } : judge(engine, output);
         if (!agrees) throw new Error(`outputs differ by ${difference}`);
         await child.ask('turn', { budget: WARMUP });
         Object.assign(rows.get(engine), { info, difference });

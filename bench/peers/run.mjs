@@ -11,10 +11,11 @@ import { pages } from './browser/pages.mjs';
 import { benchCold } from './cold.mjs';
 import { benchEndToEnd } from './end-to-end/run.mjs';
 import { endToEndTable } from './end-to-end/tables.mjs';
-import { choose, ENGINES, PEAK } from './engines.mjs';
+import { choose, peak } from './engines.mjs';
 import { loadOurs, writeFiles } from './files.mjs';
 import { NETWORKS } from './networks.mjs';
 import { processes } from './node.mjs';
+import { QUANTIZED, whyNot, writeQuantized } from './quantized.mjs';
 import { benchRounds } from './rounds.mjs';
 import { measureSizes } from './sizes.mjs';
 import { coldTable, sizesTable, timesTable } from './tables.mjs';
@@ -23,7 +24,8 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const { values: options } = parseArgs({
   options: {
     only: { type: 'string' },
-    networks: { type: 'string', default: Object.keys(NETWORKS).join() },
+    networks: { type: 'string', default: Object.keys({ ...NETWORKS, ...QUANTIZED }).join() },
+    tflite: { type: 'string', default: join(here, '../../../shared/tflite') },
     threads: { type: 'string', default: '1,2' },
     rounds: { type: 'string', default: '16' },
     launches: { type: 'string', default: '2' },
@@ -51,13 +53,16 @@ const parts = ['times', 'cold', 'sizes', 'browser'];
 // What needs Python runs when it is asked for only.
 const everything = [...parts, 'end-to-end', 'decode'].every((part) => !options[part]);
 const wanted = (part) => everything || options[part];
-const ids = options.only?.split(',') ?? Object.keys(ENGINES);
+const ids = options.only?.split(',');
 const threads = options.threads.split(',').map(Number);
-const names = options.networks.split(',');
-for (const name of names) {
-  if (NETWORKS[name] === undefined)
-    throw new Error(`no network ${name}; there are ${Object.keys(NETWORKS).join(', ')}`);
-}
+const names = options.networks.split(',').filter((name) => {
+  if (NETWORKS[name] !== undefined) return true;
+  if (QUANTIZED[name] === undefined)
+    throw new Error(`no network ${name}; there are ${Object.keys({ ...NETWORKS, ...QUANTIZED }).join(', ')}`);
+  const why = whyNot(name, options.tflite);
+  if (why !== undefined) console.error(why);
+  return why === undefined;
+});
 const report = (line) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${line}`);
 const how = {
   rounds: Number(options.rounds),
@@ -79,22 +84,27 @@ const folder = await mkdtemp(join(tmpdir(), 'mobilenet-v2-peers-'));
 try {
   for (const name of parts.some(wanted) ? names : []) {
     report(`${name}: writing`);
-    const network = await writeFiles(modules, name, folder);
-    const engines = choose('node', ids, threads);
+    const network = await (QUANTIZED[name] === undefined
+      ? writeFiles(modules, name, folder)
+      : writeQuantized(modules, name, folder, options));
+    for (const note of network.notes ?? []) console.error(`${name}: ${note}`);
+    const kind = { quantized: network.quantized };
+    const engines = choose('node', network, ids, threads);
     if (wanted('times')) {
-      const rows = await benchRounds(network, [PEAK, ...engines], { ...how, enter: processes(options.node, ours) });
-      results.times.push({ network: name, rows });
+      const enter = processes(options.node, ours);
+      const rows = await benchRounds(network, [peak(network), ...engines], { ...how, enter });
+      results.times.push({ network: name, ...kind, rows });
     }
     if (wanted('cold')) {
       const rows = await benchCold(network, engines, { node: options.node, ours, rounds: how.rounds, report });
-      results.cold.push({ network: name, rows });
+      results.cold.push({ network: name, ...kind, rows });
     }
     if (wanted('browser')) {
       for (const isolated of [true, false]) {
         const enter = pages({ executable: options.chromium, networks: folder, ours, isolated });
-        const inPages = choose('browser', ids, isolated ? threads : [1]);
-        const rows = await benchRounds(network, [PEAK, ...inPages], { ...how, enter });
-        results[isolated ? 'isolated' : 'plain'].push({ network: name, rows });
+        const inPages = choose('browser', network, ids, isolated ? threads : [1]);
+        const rows = await benchRounds(network, [peak(network), ...inPages], { ...how, enter });
+        results[isolated ? 'isolated' : 'plain'].push({ network: name, ...kind, rows });
       }
     }
     await rm(network.folder, { recursive: true });
@@ -112,11 +122,19 @@ if (wanted('sizes')) results.sizes = await measureSizes(ours);
 report('');
 
 console.log(`\n${results.machine}, Node ${results.node}`);
-if (results.times.length > 0) console.log(`\n### In Node\n\n${timesTable(results.times)}`);
-if (results.cold.length > 0) console.log(`\n${coldTable(results.cold)}`);
-if (results.isolated.length > 0)
-  console.log(`\n### In Chromium, cross-origin isolated\n\n${timesTable(results.isolated)}`);
-if (results.plain.length > 0) console.log(`\n### In Chromium, not isolated\n\n${timesTable(results.plain)}`);
+const PLACES = [
+  ['in Node', results.times, timesTable],
+  ['from a start in Node', results.cold, coldTable],
+  ['in Chromium, cross-origin isolated', results.isolated, timesTable],
+  ['in Chromium, not isolated', results.plain, timesTable],
+];
+for (const [where, all, tableOf] of PLACES) {
+  for (const quantized of [false, true]) {
+    const some = all.filter((one) => Boolean(one.quantized) === quantized);
+    if (some.length > 0)
+      console.log(`\n### ${quantized ? 'Quantized networks' : 'Networks'} ${where}\n\n${tableOf(some)}`);
+  }
+}
 if (results.sizes !== undefined) console.log(`\n${sizesTable(results.sizes)}`);
 const { label, page, decode } = results.endToEnd ?? {};
 if (label) console.log(`\n### From picture to label, in Node\n\n${endToEndTable(label, 'cpu')}`);

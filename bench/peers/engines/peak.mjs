@@ -4,8 +4,8 @@ import { peakLoops } from '../../../dist/tensor/wasm/peak.js';
 const CALLS = 4;
 
 /** Runs the fastest of the loops that our profiler measures against, too. */
-export async function open() {
-  const loops = peakLoops().map(({ multiplyAdds, run }) => {
+export async function open({ type }) {
+  const loops = peakLoops(type).map(({ multiplyAdds, run }) => {
     const calls = () => {
       for (let i = 0; i < CALLS; i++) run();
     };
