@@ -82,11 +82,25 @@ function fromLines(text: string, file: string): string[] {
         : `line ${empty + 1} is empty, and every line is a class`,
     );
   }
-  const counted = lines.map((line) => COUNTED.exec(line));
-  if (lines.length > 1 && counted.every((part, i) => part !== null && Number(part[1]) === i))
-    return counted.map((part) => part![2]);
-  const wordnet = lines.map((line) => WORDNET.exec(line));
-  return wordnet.every((part) => part !== null) ? wordnet.map((part) => part[1]) : lines;
+  const counted = namesOf(lines, COUNTED, ([, number, name], i) => (Number(number) === i ? name : undefined));
+  if (lines.length > 1 && counted !== undefined) return counted;
+  return namesOf(lines, WORDNET, ([, name]) => name) ?? lines;
+}
+
+/** What each line is named by; undefined as soon as one is of another form. Of the matches none is kept. */
+function namesOf(
+  lines: readonly string[],
+  form: RegExp,
+  take: (match: RegExpExecArray, i: number) => string | undefined,
+): string[] | undefined {
+  const names: string[] = [];
+  for (const [i, line] of lines.entries()) {
+    const match = form.exec(line);
+    const name = match === null ? undefined : take(match, i);
+    if (name === undefined) return undefined;
+    names.push(name);
+  }
+  return names;
 }
 
 /** Fields of objects that hold the names, each of some program's files. */
