@@ -9,7 +9,7 @@ import type { Quantized } from '../entries/quantize.js';
 import { readAny } from '../platforms/node/reading.js';
 import { EXIT, UsageError, unreadable } from './errors.js';
 import { inFlags } from './language.js';
-import { addLastOptions, examples, heightWidth, wholeNumber } from './options.js';
+import { addLastOptions, examples, heightWidth, outputPath, wholeNumber } from './options.js';
 import { mayOverwrite } from './overwrite.js';
 import {
   calibrateOption,
@@ -53,7 +53,7 @@ export function addConvert(program: Command, session: Session): void {
         'TF-slim (.ckpt.index) and Hugging Face (a folder, or org/name on the hub).',
     )
     .argument('<in>', 'file or folder of the model, org/name or its page on the hub')
-    .argument('<out>', 'folder to write')
+    .argument('<out>', 'folder to write', outputPath)
     .addOption(
       new Option(
         '--dtype <type>',

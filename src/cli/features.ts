@@ -17,6 +17,7 @@ import {
   hiddenState,
   LAST_HIDDEN_STATE,
   modelOption,
+  outputPath,
   type PictureFlags,
   SHIPPED_MODEL,
 } from './options.js';
@@ -61,7 +62,7 @@ export function addFeatures(program: Command, session: Session): void {
 }
 
 function featureFileName(path: string): string {
-  if (FEATURE_EXTENSIONS.includes(extname(path))) return path;
+  if (FEATURE_EXTENSIONS.includes(extname(path))) return outputPath(path);
   throw new InvalidArgumentError(`Expected a name that ends in ${FEATURE_EXTENSIONS.join(' or ')}.`);
 }
 

@@ -132,8 +132,14 @@ function threads(text: string): number | 'auto' {
   return text === 'auto' ? text : wholeNumber(1, MAX_THREADS)(text);
 }
 
-/** A parser for what is written to: `--out --json` forgot the name, and a folder called `--json` is hard to remove. */
+/**
+ * A parser for what is written to: `--out --json` forgot the name, and a folder called `--json` is hard to remove. Nor would a name
+ * that is not UTF-8 be the one that was meant: Node gives U+FFFD for its bytes.
+ */
 export function outputPath(text: string): string {
+  if (text.includes('\uFFFD')) {
+    throw new InvalidArgumentError('Its name is not UTF-8, and would become another one; name it in UTF-8.');
+  }
   if (!text.startsWith('-')) return text;
   throw new InvalidArgumentError(`Expected a path, and this looks like an option; ./${text} is a path.`);
 }

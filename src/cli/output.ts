@@ -111,7 +111,12 @@ export class Output {
 
   async #row(cells: readonly Cell[]): Promise<void> {
     await this.#header();
-    await this.#write(csvLine(cells));
+    // As they are, a name that a spreadsheet would take for a formula too: programs have to find the files by them. A
+    // terminal is not to be steered by one.
+    const shown = process.stdout.isTTY
+      ? cells.map((cell) => (typeof cell === 'string' ? printable(cell) : cell))
+      : cells;
+    await this.#write(csvLine(shown));
   }
 
   /** Once. Also where nothing follows: an empty table has columns too. */

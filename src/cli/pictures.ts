@@ -2,11 +2,12 @@
  * From what stands on the command line to a list of pictures. Nothing is opened here: a picture that is missing, not
  * readable or gone by the time it is its turn fails alone, when it is loaded.
  */
-import { readdir, realpath, stat } from 'node:fs/promises';
+import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import { Argument } from 'commander';
 import { listNames, show } from '../base/errors.js';
 import { env, load_image, MobileNetError, type RawImage } from '../entries/main-node.js';
+import { onDisk } from '../platforms/node/names.js';
 import { readAny } from '../platforms/node/reading.js';
 import { UsageError, unreadable } from './errors.js';
 import { plural, printable } from './text.js';
@@ -123,15 +124,34 @@ async function readList(file: string): Promise<Uint8Array> {
 async function expand(input: string, into: Found): Promise<void> {
   if (input === STANDARD_INPUT) into.pictures.push({ file: STANDARD_INPUT, anywhere: false, load: loadStandardInput });
   // Brackets and stars may be part of a name, so a file of that very name comes first.
-  else if (isUrl(input) || (await stat(input).catch(() => null)) !== null) await expandListed(input, into);
+  else if (isUrl(input) || (await statOf(input)) !== null) await expandListed(input, into);
   else await matchesOf(input, into);
 }
 
 /** A line of a list: a file, folder or URL, and never a pattern. */
 async function expandListed(input: string, into: Found): Promise<void> {
-  const folder = !isUrl(input) && (await stat(input).catch(() => null))?.isDirectory();
+  const folder = !isUrl(input) && (await statOf(input))?.isDirectory();
   if (folder) await picturesIn(input, into);
   else into.pictures.push(fromFile(input));
+}
+
+/** Null for what is not there, or cannot be told from others. */
+const statOf = (path: string) =>
+  onDisk(path)
+    .then(stat)
+    .catch(() => null);
+
+/** Folder entries, whose names Node shows as text whether they are or not. */
+async function listing(folder: string | Buffer) {
+  if (typeof folder === 'string') return readdir(folder, { withFileTypes: true });
+  // Of a folder given by its bytes, Node would join path and name.
+  const names = await readdir(folder, { encoding: 'buffer' });
+  return Promise.all(
+    names.map(async (name) => {
+      const found = await lstat(Buffer.concat([folder, Buffer.from('/'), name]));
+      return Object.assign(found, { name: name.toString() });
+    }),
+  );
 }
 
 /** All pictures below a folder. A folder that cannot be listed becomes one failing entry. Hidden ones are left out. */
@@ -140,14 +160,15 @@ async function picturesIn(top: string, into: Found): Promise<void> {
   const visit = async (folder: string): Promise<void> => {
     try {
       // By its real path, so that a symbolic link to a parent folder does not lead to an endless loop.
-      const real = await realpath(folder);
+      const place = await onDisk(folder);
+      const real = await realpath(place, 'latin1');
       if (visited.has(real)) return;
       visited.add(real);
-      const entries = await readdir(folder, { withFileTypes: true });
+      const entries = await listing(place);
       for (const entry of entries.sort((a, b) => compare(a.name, b.name))) {
         if (entry.name.startsWith('.')) continue;
         const path = join(folder, entry.name);
-        const target = entry.isSymbolicLink() ? await stat(path).catch(() => null) : entry;
+        const target = entry.isSymbolicLink() ? await statOf(path) : entry;
         if (target?.isDirectory()) await visit(path);
         // A pipe or device among files would be waited for; a link to nowhere is worth an error.
         else if (target?.isFile() !== false) into.add(path);

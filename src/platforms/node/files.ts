@@ -7,11 +7,13 @@ import { MobileNetError, show } from '../../base/errors.js';
 import { readUrl } from '../../base/fetcher.js';
 import type { Folder } from '../../base/folder.js';
 import { aboutFile } from '../../base/foreign.js';
+import { onDisk } from './names.js';
 import { type ReadingMemory, readAny, readWhole } from './reading.js';
 import { modeOf, temporaryIn } from './temporary.js';
 
 export async function isFolder(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+  const place = await onDisk(path).catch(() => path);
+  return (await stat(place).catch(() => undefined))?.isDirectory() ?? false;
 }
 
 /**
@@ -31,7 +33,7 @@ export async function openLocalFolder(path: string, named?: string): Promise<Fol
     );
   }
   const about = aboutFile(path);
-  const found = await stat(path).catch((cause) => {
+  const found = await stat(await onDisk(path)).catch((cause) => {
     throw systemError(
       cause,
       path,
@@ -48,7 +50,7 @@ export async function openLocalFolder(path: string, named?: string): Promise<Fol
       checkInside(file);
       try {
         if (!OWN_FILES.has(file) && file !== named) await checkLink(path, file);
-        return await readWhole(join(path, file), signal, most);
+        return await readWhole(join(path, file), signal, most, await onDisk(join(path, file)));
       } catch (cause) {
         if (isAbsent(cause)) return undefined;
         if (signal?.aborted || cause instanceof MobileNetError) throw cause;
@@ -84,11 +86,13 @@ const BLOB = /[/\\]blobs[/\\](?:[0-9a-f]{2}[/\\])?[0-9a-f]{40,64}$/;
  * of the folder by a link either, but for the blobs of a cache.
  */
 async function checkLink(folder: string, file: string): Promise<void> {
-  const target = await realpath(join(folder, file));
-  if (target.startsWith(`${await realpath(folder)}${sep}`) || BLOB.test(target)) return;
+  // By its bytes, each a letter: names that are not UTF-8 would all look alike.
+  const target = await realpath(await onDisk(join(folder, file)), 'latin1');
+  const inside = await realpath(await onDisk(folder), 'latin1');
+  if (target.startsWith(`${inside}${sep}`) || BLOB.test(target)) return;
   throw new MobileNetError(
     'PATH_ESCAPE',
-    `${join(folder, file)}: is a link out of the folder, to ${show(target)}; nothing was opened; put a copy in its place`,
+    `${join(folder, file)}: is a link out of the folder, to ${show(Buffer.from(target, 'latin1').toString())}; nothing was opened; put a copy in its place`,
     { file: join(folder, file) },
   );
 }
@@ -118,7 +122,7 @@ export async function readPicture(source: string, limit: number, memory?: Readin
   if (/^(https?|data|blob):/i.test(source)) return readUrl(source, source, limit);
   const path = /^file:/i.test(source) ? pathOf(source) : source;
   try {
-    return await readAny(path, source, limit, { memory });
+    return await readAny(await onDisk(path), source, limit, { memory });
   } catch (cause) {
     throw systemError(cause, source);
   }

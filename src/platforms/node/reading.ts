@@ -42,15 +42,17 @@ const MOST_AT_ONCE = 2 ** 30;
 /**
  * A plain file's bytes. `readFile` asks for half a megabyte at a time and waits its turn in between: reading 14 MB took
  * 16 ms of a cold start, in one piece it takes none, for it happens while the main thread does something else.
+ * @param place what opens it, where that is not its name
  * @throws MobileNetError LIMIT; IO for a pipe, a device or a folder; the system's errors
  */
 export async function readWhole(
   path: string,
   signal: AbortSignal | undefined,
   most = Number.POSITIVE_INFINITY,
+  place: string | Buffer = path,
 ): Promise<Uint8Array> {
   signal?.throwIfAborted();
-  return withFile(path, async (handle) => {
+  return withFile(place, async (handle) => {
     const found = await handle.stat();
     if (!found.isFile()) throw notPlain(found, path);
     const { size } = found;
