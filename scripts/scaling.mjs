@@ -21,7 +21,7 @@ import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const RUNS = 5;
-const MOST_RUNS = 20;
+const MOST_RUNS = 60;
 const MOST_RATIO = 2.5;
 const MOST_TOUCHED = 4;
 
