@@ -15,7 +15,7 @@ export interface Observer {
   range(levels: Levels): Range;
 }
 
-/** The names of {@link OBSERVERS}. */
+/** How the range of a value is found. */
 export type ObserverName = 'minmax' | 'average' | 'percentile' | 'mse';
 
 export const OBSERVERS: Readonly<Record<ObserverName, () => Observer>> = {

@@ -10,7 +10,9 @@ import { OBSERVERS, type ObserverName } from './observers.js';
 
 /** How far it has come: pictures that the float network has seen, or that both networks have. */
 export interface QuantizeProgress {
+  /** What was done with it. */
   status: 'calibrate' | 'compare';
+  /** So many are done. */
   pictures: number;
 }
 
@@ -30,13 +32,14 @@ export interface QuantizeOptions {
   /**
    * How a value's range follows from what was seen: `mse`, the range of the least squared error; `percentile`, all but one in
    * 100,000 at each end; `average`, the mean of each picture's least and greatest; `minmax`, the least and greatest of all.
-   * Default `mse`, the best measured.
+   * Default `mse`, whose logits were the nearest (docs/quantization.md).
    */
   observer?: ObserverName;
   /** Takes from each bias what the rounding of the weights adds to the outputs on average. Default true. */
   biasCorrection?: boolean;
   /** Ends it early, with the signal's reason. */
   signal?: AbortSignal;
+  /** Called after each picture. */
   progress_callback?: (progress: QuantizeProgress) => void;
 }
 
