@@ -2,7 +2,7 @@
 import { MobileNetError } from '../base/errors.js';
 import { activation } from './activation/plain.js';
 import { add } from './add/plain.js';
-import { addI16 } from './add/plain-i16.js';
+import { addI16, requantizeI16 } from './add/plain-i16.js';
 import { addWasm } from './add/wasm.js';
 import { addI16Wasm, requantizeI16Wasm } from './add/wasm-i16.js';
 import { argmaxI16 } from './argmax/plain.js';
@@ -36,7 +36,6 @@ import { averagePoolWasm } from './pool/wasm.js';
 import { averagePoolI16Wasm } from './pool/wasm-i16.js';
 import { quantize } from './quantize/plain.js';
 import { quantizeWasm } from './quantize/wasm.js';
-import { requantizeI16 } from './requantize/plain.js';
 import { resizeBilinear } from './resize/plain.js';
 import { resizeBilinearI16 } from './resize/plain-i16.js';
 import { resizeWasm } from './resize/wasm.js';

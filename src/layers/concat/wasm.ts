@@ -1,7 +1,7 @@
 /** Channels side by side, copied sixteen bytes at a time. */
 import { type FunctionBuilder, i32, type Local, type ModuleBuilder, typed, v128 } from '../../tensor/wasm/assembler.js';
-import { callOf, type WasmKernel } from '../kernel.js';
-import type { I16WasmKernel } from '../kernel-i16.js';
+import { type Addresses, callOf, type WasmKernel } from '../kernel.js';
+import type { I16Addresses, I16WasmKernel } from '../kernel-i16.js';
 import type { ConcatI16Spec, ConcatSpec } from '../spec.js';
 
 const PARAMS = {
@@ -10,36 +10,25 @@ const PARAMS = {
   ...typed('i32', 'pixelFrom', 'pixelTo'),
 };
 
-export const concatWasm: WasmKernel<ConcatSpec> = {
-  op: 'concat',
-  engine: 'wasm',
-  supports: () => true,
-  pack: (_spec, weights) => weights,
-
-  calls({ pixels, channels1: C1, channels2: C2 }, { x, other, y }) {
-    const args = { x, other, y, C1, C2, pixelFrom: 0, pixelTo: pixels };
-    return [callOf('concat', PARAMS, args, { splitBy: 'pixelFrom', grain: 1 })];
-  },
-
-  emit: (module) => emitConcat(module, 'concat', 2),
-};
-
-/** The same of whole numbers. */
-export const concatI16Wasm: I16WasmKernel<ConcatI16Spec> = {
-  op: 'concat',
-  engine: 'wasm',
-  supports: () => true,
-  pack: (_spec, weights) => weights,
-
-  calls({ pixels, channels1: C1, channels2: C2 }, { x, other, y }) {
-    const args = { x, other, y, C1, C2, pixelFrom: 0, pixelTo: pixels };
-    return [callOf('concat_i16', PARAMS, args, { splitBy: 'pixelFrom', grain: 1 })];
-  },
-
-  emit: (module) => emitConcat(module, 'concat_i16', 1),
-};
-
 /** @param shift bytes of a number, as a power of two */
+const concatOf = (name: string, shift: 1 | 2) => ({
+  op: 'concat' as const,
+  engine: 'wasm' as const,
+  supports: () => true,
+  pack: <W>(_spec: unknown, weights: W): W => weights,
+  calls(
+    { pixels, channels1: C1, channels2: C2 }: ConcatSpec | ConcatI16Spec,
+    { x, other, y }: Addresses | I16Addresses,
+  ) {
+    const args = { x, other, y, C1, C2, pixelFrom: 0, pixelTo: pixels };
+    return [callOf(name, PARAMS, args, { splitBy: 'pixelFrom', grain: 1 })];
+  },
+  emit: (module: ModuleBuilder) => emitConcat(module, name, shift),
+});
+
+export const concatWasm: WasmKernel<ConcatSpec> = concatOf('concat', 2);
+export const concatI16Wasm: I16WasmKernel<ConcatI16Spec> = concatOf('concat_i16', 1);
+
 function emitConcat(module: ModuleBuilder, name: string, shift: 1 | 2): void {
   module.func(name, PARAMS, (f, { x, other, y, C1, C2, pixelFrom, pixelTo }) => {
     const [pixel, from, to] = f.locals('i32', 3);
