@@ -7,8 +7,10 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { crc32, crc32c } from '../../src/base/bytes.js';
+import { mapSlim } from '../../src/convert/slim.js';
 import { type Converted, convert } from '../../src/entries/convert-node.js';
 import { MobileNetError, MobileNetV2ForImageClassification, Tensor } from '../../src/entries/main-node.js';
+import type { StoredTensor } from '../../src/formats/stored.js';
 import { isTfCheckpoint, readTfCheckpoint } from '../../src/formats/tf-checkpoint.js';
 import { temporaryFolder } from '../helpers/cli.js';
 import { expectError, memoryFolder, utf8 } from '../helpers/weight-files.js';
@@ -160,6 +162,37 @@ describe('what is wrong with one', () => {
       await expect(readTfCheckpoint(cut, folder(), { file: INDEX })).rejects.toBeInstanceOf(MobileNetError);
     }
   });
+});
+
+it('the head of DeepLab has its places too', () => {
+  const stored = (name: string, dims: number[]): [string, StoredTensor] => {
+    const count = dims.reduce((product, size) => product * size, 1);
+    const bytes = new Uint8Array(Float32Array.from(values(name, count)).buffer);
+    return [name, { name, dims, dtype: 'F32', bytes, file: INDEX, offset: 0 }];
+  };
+  const scopes = { image_pooling: 'conv_pool', aspp0: 'conv_aspp', concat_projection: 'conv_projection' };
+  const tensors = new Map([
+    ...Object.keys(scopes).flatMap((scope) => [
+      stored(`${scope}/weights`, [1, 1, 3, 4]),
+      stored(`${scope}/weights/Momentum`, [1, 1, 3, 4]),
+      stored(`${scope}/BatchNorm/beta`, [4]),
+    ]),
+    stored('logits/semantic/weights', [1, 1, 4, 21]),
+    stored('logits/semantic/biases', [21]),
+    stored('other', [1]),
+  ]);
+  const { weights, unmapped, architecture, config, preprocessor } = mapSlim(tensors, { head: true });
+  expect([unmapped, architecture, config.output_stride]).toEqual([['other'], 'MobileNetV2ForSemanticSegmentation', 16]);
+  expect(preprocessor).toMatchObject({ size: { shortest_edge: 513 }, crop_size: { height: 513, width: 513 } });
+  const numbers = (name: string) => Array.from(weights.get(`segmentation_head.${name}`)!.read().data);
+  for (const [scope, ours] of Object.entries(scopes)) {
+    expect(numbers(`${ours}.convolution.weight`)).toEqual(kernel(`${scope}/weights`, [4, 3, 1, 1], false));
+    expect(numbers(`${ours}.normalization.bias`)).toEqual(values(`${scope}/BatchNorm/beta`, 4));
+  }
+  expect(numbers('classifier.convolution.weight')).toEqual(kernel('logits/semantic/weights', [21, 4, 1, 1], false));
+  expect(numbers('classifier.convolution.bias')).toEqual(values('logits/semantic/biases', 21));
+  expect(weights.size).toBe(8);
+  expect(mapSlim(tensors, { head: false }).weights.size).toBe(0);
 });
 
 it('CRC32C is that of RFC 3720', () => {
