@@ -1,18 +1,28 @@
 /**
  * `npm run soak`: a hundred thousand inferences, loads, aborts and killed workers in one process, whose heap, memory,
- * handles and threads must be where they were. `SOAK=0.1` does a tenth, as CI does; `SOAK_PARTS=aborts,kills` some. Needs
+ * handles and threads must be where they were. `SOAK=0.1` does a tenth, as CI does; `SOAK_PARTS=aborts,kills` some;
+ * `SOAK_MINUTES=120 SOAK_PARTS=mixed` two hours of everything mixed. Needs
  * a build, --expose-gc, and --max-semi-space-size=1: V8 makes its nursery larger while a program runs, by 4 to 13 MB that
  * no object holds. Ends with exit code 1 and the figures that are wrong.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { env, MobileNetError, MobileNetV2Config, MobileNetV2ForImageClassification, Tensor } from 'mobilenet-v2';
+import {
+  env,
+  load_image,
+  MobileNetError,
+  MobileNetV2Config,
+  MobileNetV2ForImageClassification,
+  Tensor,
+} from 'mobilenet-v2';
 
 const SHARE = Number(process.env.SOAK ?? 1);
 const INFERENCES = Math.ceil(100_000 * SHARE);
 const LOADS = Math.ceil(1_000 * SHARE);
 const ABORTS = Math.ceil(10_000 * SHARE);
 const KILLS = Math.ceil(1_000 * SHARE);
+/** Of mixed load. */
+const MINUTES = Number(process.env.SOAK_MINUTES ?? 2 * SHARE);
 const WARM_UPS = 1_000;
 const HEAP_GROWTH = 2; // MB
 const RSS_GROWTH = 0.05;
@@ -198,7 +208,102 @@ async function kills() {
   if (workers.size > 0) faults.push(`kills: ${workers.size} workers are left`);
 }
 
-const PARTS = { inferences, loads, aborts, kills };
+/**
+ * All of it in any order, for so many minutes: calls, calls that are refused, aborts, killed workers, models loaded and
+ * disposed of, pictures decoded and made smaller. A model that has lost workers is made anew before it gives up on them.
+ */
+async function mixed() {
+  const folder = mkdtempSync(`${tmpdir()}/mobilenet-v2-soak-`);
+  await make().save_pretrained(folder);
+  const photograph = readFileSync(new URL('../../examples/dog.jpg', import.meta.url));
+  const inputs = [32, 64, 96, 160].map((size, i) => picture(i, size));
+  const alone = make({ device: 'wasm', threads: 1 });
+  const expected = [];
+  for (const pixel_values of inputs) expected.push((await alone({ pixel_values })).logits.data);
+  alone.dispose();
+  const resized = async () => (await (await load_image(photograph)).resize(96, 72)).data;
+  const pixels = await resized();
+
+  let model = make({ device: 'wasm', threads: 2 });
+  let deaths = 0;
+  const deeds = { calls: 0, refused: 0, aborts: 0, kills: 0, loads: 0, pictures: 0 };
+  const call = async (one, i) => {
+    same('mixed', expected[i], (await one({ pixel_values: inputs[i] })).logits.data);
+    deeds.calls++;
+  };
+  const deed = async (random, i) => {
+    if (random < 0.9) return call(model, i);
+    if (random < 0.93) {
+      const broken = new Tensor('float32', new Float32Array(3).fill(Number.NaN), [1, 3, 1, 1]);
+      await model({ pixel_values: broken }).catch((error) => {
+        if (!(error instanceof MobileNetError)) throw error;
+        deeds.refused++;
+      });
+    } else if (random < 0.97) {
+      const abort = new AbortController();
+      const aborted = model({ pixel_values: inputs[i], signal: abort.signal });
+      setImmediate(() => abort.abort());
+      await aborted.then(
+        () => {},
+        (error) => {
+          if (error.name !== 'AbortError') throw error;
+        },
+      );
+      deeds.aborts++;
+    } else if (random < 0.98) {
+      for (const worker of workers) {
+        workers.delete(worker);
+        void worker.terminate();
+        deaths++;
+        deeds.kills++;
+      }
+      await call(model, i);
+      if (deaths < 5) return;
+      model.dispose();
+      model = make({ device: 'wasm', threads: 2 });
+      deaths = 0;
+    } else if (random < 0.99) {
+      const loaded = await MobileNetV2ForImageClassification.from_pretrained(folder, { threads: 1 });
+      await call(loaded, i);
+      loaded.dispose();
+      deeds.loads++;
+    } else {
+      same('mixed pictures', pixels, await resized());
+      deeds.pictures++;
+    }
+  };
+  let seed = 1;
+  const random = () => {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+    return seed / 2 ** 32;
+  };
+  const run = async (until) => {
+    let count = 0;
+    for (; !until(count); count++) {
+      await deed(random(), Math.floor(random() * inputs.length));
+      if (count % 100 === 0) await pause(0);
+    }
+    return count;
+  };
+  await run((count) => count === 8 * WARM_UPS);
+  const before = await settled();
+  for (const name of Object.keys(deeds)) deeds[name] = 0;
+  let tried = 0;
+  for (let tenth = 1; tenth <= 10; tenth++) {
+    const end = performance.now() + MINUTES * 6_000;
+    tried += await run(() => performance.now() > end);
+    const { heap, rss } = await settled();
+    if (MINUTES >= 2) console.log(`${seconds()}: heap ${heap.toFixed(1)} MB, resident ${rss.toFixed(0)} MB`);
+  }
+  await pause(100);
+  const after = await settled();
+  const did = Object.entries(deeds).map(([name, count]) => `${count} ${name}`);
+  check(`mixed load, ${MINUTES} minutes`, before, after, tried, `, ${did.join(', ')}`);
+  model.dispose();
+  rmSync(folder, { recursive: true });
+}
+
+const PARTS = { inferences, loads, aborts, kills, mixed };
 for (const name of process.env.SOAK_PARTS?.split(',') ?? Object.keys(PARTS)) await PARTS[name]();
 for (const fault of faults) console.log(`FAULT: ${fault}`);
 console.log(`${faults.length === 0 ? 'all as before' : `${faults.length} faults`} after ${seconds()}`);
