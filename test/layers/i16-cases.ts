@@ -244,7 +244,7 @@ const STRIDES = [1, 2] as const;
 export const CONV3X3_I16: readonly Conv3x3I16Spec[] = [
   ...STRIDES.flatMap((stride) =>
     [false, true].flatMap((same) =>
-      HEIGHTS.flatMap((H, i) => [i, i + 1].map((w) => conv3x3I16(i + w, H, widthFor(H, w), 3, 4, stride, same))),
+      HEIGHTS.flatMap((H, i) => [i, i + 1].map((w) => conv3x3I16(i + w, H, widthFor(H, w), 3, 9, stride, same))),
     ),
   ),
   ...upTo(17).flatMap((K) =>
