@@ -70,11 +70,11 @@ async function loadModel(model: string | ModelFiles): Promise<void> {
 
 function describeModel(next: ModelInfo): void {
   info = next;
-  const { name, task, labels: names, parameters, multiplyAdds, height, width, engine, random } = next;
+  const { name, task, labels: names, parameters, multiplyAdds, height, width, engine, numbers, random } = next;
   const what = task === 'image-segmentation' ? 'segments' : 'classifies';
   element('model', HTMLParagraphElement).textContent =
     `${name}: ${what} ${names.length} classes at ${width} × ${height}, ${grouped(parameters)} parameters, ` +
-    `${(multiplyAdds / 1e6).toFixed(0)} M multiply-adds.${random > 0 ? ' Some weights were missing and are random.' : ''}`;
+    `${(multiplyAdds / 1e6).toFixed(0)} M multiply-adds in ${numbers}.${random > 0 ? ' Some weights were missing and are random.' : ''}`;
   why.replaceChildren(new Option('…', ''), ...names.map((label, id) => new Option(label, String(id))));
   // An engine that is not to be had here was replaced by another.
   element(engine, HTMLInputElement).checked = true;

@@ -18,6 +18,8 @@ export interface ModelInfo {
   parameters: number;
   multiplyAdds: number;
   engine: string;
+  /** What it computes with: float32, or the whole numbers of a quantized model. */
+  numbers: string;
   threads: number;
   /** Threads that run at once here; 1 where memory cannot be shared. */
   mostThreads: number;

@@ -51,12 +51,14 @@ async function open(where: string | Folder, { device, threads }: Settings): Prom
   const [height, width] = squareOf(config.image_size);
   const layers = next.model.layers([1, config.num_channels, height, width]);
   const { engine } = next.model.plan([1, config.num_channels, height, width]);
+  const quantization = config.extra.quantization_config as { dtype?: string } | undefined;
   const mostThreads = self.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
   return {
     name: typeof where === 'string' ? where.replace(/.*\//, '') : where.name,
     task,
     labels: Array.from({ length: config.num_labels }, (_, id) => config.id2label[id] ?? `LABEL_${id}`),
     ...{ height, width, engine, mostThreads },
+    numbers: quantization?.dtype ?? 'float32',
     parameters: layers.reduce((sum, layer) => sum + layer.parameters, 0),
     multiplyAdds: layers.reduce((sum, layer) => sum + layer.multiplyAdds, 0),
     threads: engine === 'wasm' ? Math.min(threads === 'auto' ? Math.min(mostThreads, 8) : threads, mostThreads) : 1,
