@@ -134,6 +134,18 @@ describe('what is refused', () => {
     expect(() => made(name, new Tensor('float32', scales, [scales.length]))).toThrowError(why);
   });
 
+  it('scales whose products leave float32', async () => {
+    const name = `${path}.convolution.weight_scale`;
+    const scales = new Float32Array(state.get(name)!.size).fill(3e38);
+    const huge = new Map<string, Tensor<'float32' | 'int32' | 'int8'>>([
+      ...state,
+      [name, new Tensor('float32', scales, [scales.length])],
+      [`${path}.scale`, new Tensor('float32', [1e-30], [])],
+    ] as never);
+    const model = new MobileNetV2ForImageClassification(config, { state: huge });
+    await expect(model(pixels(32))).rejects.toThrowError(expect.objectContaining({ code: 'QUANT', tensor: name }));
+  });
+
   it('sums that could leave 32 bits', async () => {
     const name = `${path}.convolution.bias`;
     const bias = new Int32Array(state.get(name)!.size).fill(2 ** 31 - 1);

@@ -311,7 +311,7 @@ class Lowering implements Lowered {
     const made: I16Weights = {
       weights: zero === undefined ? raw : mapped(new Int16Array(raw.length), raw, (value) => value - zero),
       bias: this.#tensors(bias!) as Int32Array,
-      multiplier: whole.multipliers(from, this.#weights(`${weight}_scale`), to),
+      multiplier: whole.multipliers(from, this.#weights(`${weight}_scale`), to, `${weight}_scale`),
     };
     whole.refuseOverflow(made.weights, made.bias, from, weight);
     return made;

@@ -18,11 +18,27 @@ export function storeBounds(to: Quantization, activation: FusedActivation = 'non
   return { lo: max(lo, 0), hi: activation === 'relu6' ? min(hi, six) : hi };
 }
 
-/** What makes a sum a number of the output, for each channel: f32(f32(input scale · weight scale) / output scale). */
-export function multipliers(from: Quantization, weightScales: Float32Array, to: Quantization): Float32Array {
+/**
+ * What makes a sum a number of the output, for each channel: f32(f32(input scale · weight scale) / output scale).
+ * @throws MobileNetError QUANT where scales are so far apart that one is infinite
+ */
+export function multipliers(
+  from: Quantization,
+  weightScales: Float32Array,
+  to: Quantization,
+  tensor: string,
+): Float32Array {
   const result = new Float32Array(weightScales.length);
   const [x, y] = [fround(from.scale), fround(to.scale)];
-  for (const [k, scale] of weightScales.entries()) result[k] = fround(x * scale) / y;
+  for (const [k, scale] of weightScales.entries()) {
+    result[k] = fround(x * scale) / y;
+    if (Number.isFinite(result[k])) continue;
+    throw new MobileNetError(
+      'QUANT',
+      `${tensor}: expected a scale of the size of input and output, got ${scale} at ${k}; a product of scales leaves float32`,
+      { tensor },
+    );
+  }
   return result;
 }
 
