@@ -48,8 +48,8 @@ export function foldLayer(node: ConvNode | LinearNode, floats: (name: string) =>
   const [kernel, groups] = node.op === 'linear' ? [1, 1] : [node.kernel, node.groups];
   const taps = kernel * kernel;
   const perOutput = (inChannels / groups) * taps;
-  const weight = Float64Array.from(floats(node.weight));
-  let bias = node.bias === null ? new Float64Array(outChannels) : Float64Array.from(floats(node.bias));
+  const weight = new Float64Array(floats(node.weight));
+  let bias = node.bias === null ? new Float64Array(outChannels) : new Float64Array(floats(node.bias));
   if (node.op === 'convolution' && node.norm !== null) {
     const { prefix, epsilon } = node.norm;
     const [gamma, beta] = [floats(`${prefix}.weight`), floats(`${prefix}.bias`)];
@@ -57,7 +57,7 @@ export function foldLayer(node: ConvNode | LinearNode, floats: (name: string) =>
     const own = node.bias === null ? undefined : floats(node.bias);
     const factors = foldFactors({ bias: own, gamma, beta, mean, variance, epsilon });
     for (let i = 0; i < weight.length; i++) weight[i] *= factors.scale[Math.floor(i / perOutput)];
-    bias = Float64Array.from(factors.bias);
+    bias = new Float64Array(factors.bias);
   }
   return { name, weight, bias, outChannels, perOutput, taps, groups };
 }

@@ -130,8 +130,8 @@ interface Taps {
 }
 
 const tapsOf = (kernel: Kernel): Taps => {
-  const at = Uint8Array.from(kernel.keys()).filter((i) => kernel[i] !== 0);
-  return { at, weights: Int32Array.from(at, (i) => kernel[i]) };
+  const at = new Uint8Array(kernel.keys()).filter((i) => kernel[i] !== 0);
+  return { at, weights: new Int32Array(at.length).map((_, n) => kernel[at[n]]) };
 };
 const TAPS_FROM_DC_ALONE = FROM_DC_ALONE.map(tapsOf);
 const TAPS_BESIDE_OTHERS = BESIDE_OTHERS.map((kernel) => kernel && tapsOf(kernel));

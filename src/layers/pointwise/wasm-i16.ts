@@ -61,7 +61,7 @@ export const pointwiseI16Wasm: I16WasmKernel<PointwiseI16Spec> = {
 
   /** [K,C] → panels [C/2][8][2] of 8 output channels. */
   pack(spec, weights) {
-    const given = widthOf(spec) === spec.weights ? weights : Int16Array.from(weights);
+    const given = widthOf(spec) === spec.weights ? weights : new Int16Array(weights);
     return packPairs(given, spec.outChannels, spec.inChannels);
   },
 

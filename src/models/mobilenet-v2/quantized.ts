@@ -187,7 +187,7 @@ export function dequantizedState(graph: Graph, quantized: State, float: Graph): 
     const scaleOf = scales.data as Float32Array;
     state.set(node.weight, realWeights(weights, scaleOf, quantized.get(`${whole.weight}_zero_point`)));
     const inputScale = Number(from.data[0]);
-    const real = Float32Array.from({ length: bias.size }, (_, k) => Number(bias.data[k]) * inputScale * scaleOf[k]);
+    const real = new Float32Array(bias.size).map((_, k) => Number(bias.data[k]) * inputScale * scaleOf[k]);
     const channels = [bias.size];
     if (node.op === 'linear' || node.norm === null) {
       state.set(node.bias!, new Tensor('float32', real, channels));

@@ -73,7 +73,7 @@ const EDGES: Float64Array = (() => {
   for (let i = 2; i < LAYERS; i++) edges[i] = Math.sqrt(-2 * Math.log(AREA / edges[i - 1] + curve(edges[i - 1])));
   return edges;
 })();
-const RATIOS = Float64Array.from({ length: LAYERS }, (_, i) => EDGES[i + 1] / EDGES[i]);
+const RATIOS = new Float64Array(LAYERS).map((_, i) => EDGES[i + 1] / EDGES[i]);
 
 /** Normally distributed with mean 0. */
 export function normal(random: RandomBits, deviation: number, count: number): Float32Array {
