@@ -21,7 +21,7 @@ const PARTS = {
   ],
   scaling: [
     'Structure scaled up',
-    'CPU time of readers and converters, the least of several runs: twice the structure takes at most 2.5 times as long (the mean of\ntwo doublings), and no reader touches more than 4 times the bytes of its file.',
+    'CPU time of readers and converters, the least of several runs: the goal is that twice the structure takes at most 2.5\ntimes as long (the mean of two doublings), and that no reader touches more than 4 times the bytes of its file. What was above it says so.',
   ],
   'safetensors-oracle': [
     'safetensors against the Rust library',
