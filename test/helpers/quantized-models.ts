@@ -7,7 +7,7 @@ import type { State } from '../../src/models/mobilenet-v2/weights.js';
 import { elementCount } from '../../src/tensor/shape.js';
 import { randomNumbers } from './random.js';
 
-export const TINY = { depth_multiplier: 0.35, image_size: 32, finegrained_output: false, num_labels: 5 };
+const TINY = { depth_multiplier: 0.35, image_size: 32, finegrained_output: false, num_labels: 5 };
 
 export function quantizedConfig(type: RawType, fields: MobileNetV2ConfigOptions = {}): MobileNetV2Config {
   const quantization_config = { quant_method: QUANT_METHOD, dtype: type };

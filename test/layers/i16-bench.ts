@@ -8,7 +8,7 @@ import { type I16Given, type I16Run, SENTINEL, sizesI16 } from './i16-cases.js';
 import { cuts, type Functions, runPart } from './wasm-bench.js';
 
 /** All buffers lie in it. */
-export const memoryI16 = new WebAssembly.Memory({ initial: 64 });
+const memoryI16 = new WebAssembly.Memory({ initial: 64 });
 const bytes = new Uint8Array(memoryI16.buffer);
 
 const module = new WebAssembly.Module(emitKernels({ elements: 'i16', shared: false, relaxed: false }));

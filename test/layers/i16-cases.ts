@@ -21,7 +21,7 @@ export type I16Given = Omit<I16Operands, 'x' | 'y'> & { x: Int16Array | Float32A
 export type I16Run = (spec: I16Spec, given: I16Given, y: Int16Array) => void;
 
 export type ConvolutionI16 = Conv3x3I16Spec | DepthwiseI16Spec | PointwiseI16Spec;
-export const isConvolution = (spec: I16Spec): spec is ConvolutionI16 => 'weights' in spec;
+const isConvolution = (spec: I16Spec): spec is ConvolutionI16 => 'weights' in spec;
 
 /** Elements of every operand and of y. */
 export function sizesI16(spec: I16Spec): Record<keyof I16Operands, number> {
@@ -75,7 +75,7 @@ export type I16Kind = 'usual' | 'extreme' | 'ties';
 export const I16_KINDS: readonly I16Kind[] = ['usual', 'extreme', 'ties'];
 
 /** Numbers of a sum, without the bias. */
-export const taps = (spec: ConvolutionI16): number =>
+const taps = (spec: ConvolutionI16): number =>
   spec.op === 'depthwise3x3' ? 9 : spec.inChannels * (spec.op === 'conv3x3' ? 9 : 1);
 
 /** Biases of dead channels are as large. */
@@ -219,7 +219,7 @@ export function depthwiseI16(i: number, ...sizes: Parameters<typeof depthwise>) 
 const upTo = (last: number) => Array.from({ length: last }, (_, i) => i + 1);
 
 /** Every residue around every tile: at most 4 pixels and 16 channels at a time, and pairs of input channels. */
-export const POINTWISE_I16: readonly PointwiseI16Spec[] = [
+const POINTWISE_I16: readonly PointwiseI16Spec[] = [
   ...upTo(9).flatMap((P) => upTo(9).flatMap((C) => upTo(17).map((K) => pointwiseI16(P, C, K)))),
   ...upTo(33).flatMap((K) =>
     [1, 2, 3, 5].flatMap((P) => WIDTHS.map((weights, i) => pointwiseI16(P, 3 + i, K, { weights }))),
@@ -241,7 +241,7 @@ const HEIGHTS = [1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 32, 33];
 const widthFor = (height: number, i: number) => [height + 1, Math.max(1, height - 1), 2 * height + 1, 1][i % 4];
 const STRIDES = [1, 2] as const;
 
-export const CONV3X3_I16: readonly Conv3x3I16Spec[] = [
+const CONV3X3_I16: readonly Conv3x3I16Spec[] = [
   ...STRIDES.flatMap((stride) =>
     [false, true].flatMap((same) =>
       HEIGHTS.flatMap((H, i) => [i, i + 1].map((w) => conv3x3I16(i + w, H, widthFor(H, w), 3, 9, stride, same))),
@@ -265,7 +265,7 @@ export const CONV3X3_I16: readonly Conv3x3I16Spec[] = [
   conv3x3I16(0, 3, 4, 200, 9, 1),
 ];
 
-export const QUANTIZE_I16: readonly QuantizeI16Spec[] = [
+const QUANTIZE_I16: readonly QuantizeI16Spec[] = [
   ...upTo(19).flatMap((pixels, i) => [1, 2, 3, 4].map((channels) => quantizeI16(1 + (i % 2), channels, pixels, i))),
   quantizeI16(2, 3, 1001, 1),
 ];

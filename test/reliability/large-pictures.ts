@@ -78,7 +78,7 @@ async function compressed(width: number, height: number, kind: PngKind): Promise
   return Buffer.concat(pieces);
 }
 
-export async function largePng(width: number, height: number, kind: PngKind): Promise<Buffer> {
+async function largePng(width: number, height: number, kind: PngKind): Promise<Buffer> {
   const { colourType, depth = 8, interlaced = false, orientation, withoutChecksum = false } = kind;
   const header = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, depth, colourType, 0, 0, interlaced ? 1 : 0]);
   header.writeUInt32BE(width, 0);
@@ -149,7 +149,7 @@ export interface JpegKind {
   sampling?: [h: number, v: number];
 }
 
-export function largeJpeg(width: number, height: number, kind: JpegKind, scans: readonly JpegScan[]): Buffer {
+function largeJpeg(width: number, height: number, kind: JpegKind, scans: readonly JpegScan[]): Buffer {
   const { components, progressive = false, orientation, sampling: [h, v] = [1, 1] } = kind;
   const frame = [8, height >> 8, height & 255, width >> 8, width & 255, components];
   for (let c = 0; c < components; c++) frame.push(c + 1, c === 0 ? (h << 4) | v : 0x11, 0);
@@ -169,7 +169,7 @@ const all = (components: number): number[] => Array.from({ length: components },
 const blocksOf = (width: number, height: number): number => Math.ceil(width / 8) * Math.ceil(height / 8);
 
 /** One scan: every block has a DC of the one before and no AC, or 63 of them that are 1. */
-export function sequential(width: number, height: number, components: number, dense: boolean): JpegScan[] {
+function sequential(width: number, height: number, components: number, dense: boolean): JpegScan[] {
   const block = dense ? `0${'01'.repeat(63)}` : '010';
   const tables = [DC, table(0x10, 0x01, 0x00)];
   const times = blocksOf(width, height);
@@ -178,7 +178,7 @@ export function sequential(width: number, height: number, components: number, de
 }
 
 /** DC in one scan, all bits of them. */
-export function dcAlone(width: number, height: number, components: number, low = 0): JpegScan[] {
+function dcAlone(width: number, height: number, components: number, low = 0): JpegScan[] {
   const times = blocksOf(width, height);
   const bits = '0'.repeat(components);
   return [{ components: all(components), first: 0, last: 0, high: 0, low, tables: [DC], bits, times }];
@@ -188,7 +188,7 @@ export function dcAlone(width: number, height: number, components: number, low =
  * DC, then of every component the AC, of which `each` of a block are not 0 (the last ones), then scan after scan that goes
  * over the coefficients of a component again and brings one more bit of each that is not 0.
  */
-export function refined(width: number, height: number, components: number, scans: number, each: number): JpegScan[] {
+function refined(width: number, height: number, components: number, scans: number, each: number): JpegScan[] {
   const times = blocksOf(width, height);
   const list = dcAlone(width, height, components);
   for (let c = 0; c < components; c++) {
@@ -206,13 +206,13 @@ export function refined(width: number, height: number, components: number, scans
 }
 
 /** DC, then coefficient 63 again and again: few are gone over, so that there may be as many scans as the limit says. */
-export function narrow(width: number, height: number, scans: number): JpegScan[] {
+function narrow(width: number, height: number, scans: number): JpegScan[] {
   const [dc, first, ...again] = refined(width, height, 1, scans, 1);
   return [dc, first, ...again.map((scan) => ({ ...scan, first: 63 }))];
 }
 
 /** Scans of one component each, in a sequential file: all coefficients are kept until the last one, and may come again. */
-export function apart(width: number, height: number, components: number, scans: number): JpegScan[] {
+function apart(width: number, height: number, components: number, scans: number): JpegScan[] {
   return Array.from({ length: scans }, (_, n) => ({
     ...sequential(width, height, 1, false)[0],
     components: [n % components],
