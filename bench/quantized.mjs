@@ -2,10 +2,13 @@
  * A quantized network's weights and scales, drawn at random: such that sums fill the range of what they become, for a layer of
  * nothing but zeros or bounds would be no harder to store, but multipliers out of all proportion are slow.
  */
-import { Tensor } from 'mobilenet-v2';
+import {
+  MobileNetV2Config,
+  MobileNetV2ForImageClassification,
+  MobileNetV2ForSemanticSegmentation,
+  Tensor,
+} from 'mobilenet-v2';
 import { RAW_RANGES } from '../dist/graph/quantization.js';
-import { classificationGraph, segmentationGraph } from '../dist/models/mobilenet-v2/architecture.js';
-import { MobileNetV2Config } from '../dist/models/mobilenet-v2/config.js';
 import { foldedGraph, quantizedParameters } from '../dist/models/mobilenet-v2/quantized.js';
 import { NETWORKS } from './networks.mjs';
 
@@ -19,7 +22,8 @@ export function stateOf(network) {
   const config = new MobileNetV2Config({
     ...{ depth_multiplier, num_labels: output_stride === undefined ? 1001 : 21, output_stride: output_stride ?? 32 },
   });
-  const graph = output_stride === undefined ? classificationGraph(config, 'global') : segmentationGraph(config);
+  const Model = output_stride === undefined ? MobileNetV2ForImageClassification : MobileNetV2ForSemanticSegmentation;
+  const { graph } = new Model(config);
   return { state: new Map(quantizedParameters(foldedGraph(graph)).map((one) => [one.name, tensorOf(one, dtype)])) };
 }
 

@@ -77,12 +77,24 @@ test.each([
 
 const bytesOf = ({ buffer }: Float32Array): Buffer => Buffer.from(buffer as ArrayBuffer);
 
-test('a picture that is to be turned comes in one piece', async () => {
+test('a picture that is to be turned is put together from its rows', async () => {
   const picture = makePixels('noise', 60, 40) as DecodedImage;
   const calls = decoderOf(picture, 8);
-  const { original_sizes } = await new MobileNetV2ImageProcessor()(fileOf(picture, exifBlock(6)));
+  const processor = new MobileNetV2ImageProcessor();
+  const { original_sizes, pixel_values } = await processor(fileOf(picture, exifBlock(6)));
   expect(original_sizes).toEqual([[60, 40]]);
-  expect(calls.rows).toBe(0);
+  expect(calls.rows).toBe(40);
+  // Orientation 6: the file's left column is the picture's top row, from bottom to top.
+  const { data } = picture;
+  const upright = new Uint8Array(data.length);
+  for (let y = 0; y < 60; y++) {
+    for (let x = 0; x < 40; x++) {
+      const from = 3 * ((39 - x) * 60 + y);
+      upright.set(data.subarray(from, from + 3), 3 * (y * 40 + x));
+    }
+  }
+  const whole = await processor({ ...picture, width: 40, height: 60, data: upright });
+  expect(Buffer.compare(bytesOf(pixel_values.data), bytesOf(whole.pixel_values.data))).toBe(0);
 });
 
 test('what goes wrong on the way is told as without rows', async () => {
