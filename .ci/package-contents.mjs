@@ -31,6 +31,7 @@ function faultsOfFiles(packed) {
   const loadedLater = [
     ...['jpeg-decode', 'jpeg-jpeg-js', 'png-decode'].map((name) => `codecs-${name}`),
     ...['hub-folder', 'inflate', 'png', 'proxy', 'workers'].map((name) => `platforms-node-${name}`),
+    'convert-model-file',
   ];
   const bundle = ['core', ...entries, ...loadedLater].map((name) => `dist/bundle/${name}`);
   const bundled = bundle.map((file) => `${file}.js`);
