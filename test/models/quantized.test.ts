@@ -134,6 +134,19 @@ describe('what is refused', () => {
     expect(() => made(name, new Tensor('float32', scales, [scales.length]))).toThrowError(why);
   });
 
+  it('weights that are missing, whatever strict says', () => {
+    const model = new MobileNetV2ForImageClassification(config, { state });
+    const less = new Map([...state].filter(([name]) => !name.includes('conv_1x1')));
+    const wanted = expect.objectContaining({
+      code: 'WEIGHTS',
+      message: expect.stringMatching(/5 missing .*a quantized model needs all of them and no others/),
+    });
+    for (const strict of [true, false]) {
+      expect(() => model.load_state_dict(less, { strict })).toThrowError(wanted);
+    }
+    expect(() => model.load_state_dict(less)).not.toThrowError(/strict: false/);
+  });
+
   it('scales whose products leave float32', async () => {
     const name = `${path}.convolution.weight_scale`;
     const scales = new Float32Array(state.get(name)!.size).fill(3e38);

@@ -190,7 +190,7 @@ export function matchWeights(
     const isOther = present === undefined ? missing.length > parameters.size / 2 : found === 0;
     if (isOther) refuseOther(missing, parameters.size, sources, file);
   }
-  refuse(fatal, strict ? unexpected : [], misshapen, renamed, file);
+  refuse({ missing: fatal, extra: strict ? unexpected : [], misshapen, whole }, renamed, file);
 
   const state: State = new Map();
   const random = randomBits(seed);
@@ -230,7 +230,7 @@ export function checkWeights(sources: ReadonlyMap<string, WeightSource>, graph: 
     const source = sources.get(name);
     return source !== undefined && !sameDims(source.dims, dims);
   });
-  refuse(missing, [], misshapen, sources, file);
+  refuse({ missing, extra: [], misshapen, whole: isFolded(graph) }, sources, file);
 }
 
 /** Nobody wants a network that is mostly random: the file is another model's, or has other names. */
@@ -270,10 +270,16 @@ function frameworkOf(names: readonly string[]): string | undefined {
   return names.some((name) => /(?:^|\.)features\.0\.0\.weight$/.test(name)) ? 'torchvision' : undefined;
 }
 
+/** What does not fit. `whole`: numbers are whole, and nothing may be left to chance. */
+interface Faults {
+  missing: string[];
+  extra: string[];
+  misshapen: Parameter[];
+  whole: boolean;
+}
+
 function refuse(
-  missing: string[],
-  extra: string[],
-  misshapen: Parameter[],
+  { missing, extra, misshapen, whole }: Faults,
   sources: ReadonlyMap<string, WeightSource>,
   file: string | undefined,
 ): void {
@@ -288,7 +294,7 @@ function refuse(
   if (misshapen.length === 1 && faults === 1) {
     throw new MobileNetError(
       'SHAPE',
-      `${describe(misshapen[0])}; do config and weights belong together? ${OTHER_SHAPES}`,
+      `${describe(misshapen[0])}; do config and weights belong together?${whole ? '' : ` ${OTHER_SHAPES}`}`,
       {
         file: sources.get(names[0])!.file ?? file,
         tensor: names[0],
@@ -304,6 +310,7 @@ function refuse(
   const framework = frameworkOf(extra);
   const remedies = missing.length + extra.length > 0 ? ['strict: false allows missing and unexpected ones'] : [];
   if (misshapen.length > 0) remedies.push(OTHER_SHAPES);
+  if (whole) remedies.splice(0, Infinity, 'a quantized model needs all of them and no others');
   const remedy =
     framework === undefined
       ? `is it this model's file? ${remedies.join(', ')}`
