@@ -14,7 +14,8 @@ export interface Folder {
   readonly name: string;
   /**
    * The bytes of a file, or undefined when there is no such file. `file` is a plain relative path. Of a file with more
-   * than `most` bytes nothing need be read: it is refused whatever is given for it.
+   * than `most` bytes nothing need be read: it is refused whatever is given for it. Weights are not copied: the bytes belong to
+   * the model from then on, and whoever writes them later writes its weights.
    */
   read(file: string, signal?: AbortSignal, most?: number): Promise<Uint8Array | undefined>;
   /** Where else the weights of this model may lie, when it holds none: its conversion to safetensors. */

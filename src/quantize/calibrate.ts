@@ -1,4 +1,5 @@
 /** Runs the float network over pictures and looks at every value. */
+import { yieldToEvents } from '../base/abort.js';
 import { MobileNetError } from '../base/errors.js';
 import { INPUT } from '../graph/nodes.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -40,7 +41,11 @@ export class Calibration {
   async look(model: FloatNetwork, pixel_values: Tensor<'float32'>, signal?: AbortSignal) {
     const results = await model.activations(pixel_values, this.#names, { signal });
     this.#see(INPUT, pixel_values);
-    for (const [name, tensor] of results) this.#see(name, tensor);
+    for (const [name, tensor] of results) {
+      const pause = signal && yieldToEvents(signal); // an observer may take long
+      if (pause !== undefined) await pause;
+      this.#see(name, tensor);
+    }
     this.pictures += pixel_values.dims[0];
     return results;
   }

@@ -9,6 +9,7 @@
  * arXiv:1712.05877); Nagel et al.: "Data-Free Quantization Through Weight Equalization and Bias Correction" (ICCV 2019,
  * arXiv:1906.04721) for the bias.
  */
+import { yieldToEvents } from '../base/abort.js';
 import { requirePlatform } from '../base/env.js';
 import { expected, MobileNetError } from '../base/errors.js';
 import type { Graph } from '../graph/nodes.js';
@@ -69,6 +70,7 @@ export async function quantize<Model extends AnyModel>(
   foldedGraph(model.graph); // throws for an activation that has no form for whole numbers
   const seen = new Calibration(namesOf(model.graph), checked.observer);
   const kept = await calibrate(model, seen, checked);
+  if (checked.signal !== undefined) await yieldToEvents(checked.signal);
   const { dtype, biasCorrection, processor } = checked;
   const input = processor === undefined ? null : inputScale(processor, dtype);
   const weights = model.state_dict();
