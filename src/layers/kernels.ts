@@ -110,23 +110,28 @@ export const findWasmKernel = (spec: Spec): WasmKernel | undefined =>
   WASM_KERNELS.find((kernel) => kernel.op === spec.op && kernel.supports(spec));
 
 /** The first kernel that can do this, of the first engine that has one. Throws UNSUPPORTED when none can. */
-export function findKernel(spec: Spec, engines: readonly Kernel['engine'][]): Kernel {
-  for (const engine of engines) {
-    const found = KERNELS.find((kernel) => kernel.engine === engine && kernel.op === spec.op && kernel.supports(spec));
-    if (found !== undefined) return found;
-  }
-  const wanted = engines.map((engine) => kernelName(spec, engine)).join(' or ');
-  throw new MobileNetError('UNSUPPORTED', `no kernel ${wanted}`);
-}
+export const findKernel = (spec: Spec, engines: readonly Kernel['engine'][]): Kernel =>
+  firstOf(engines, spec, (engine) =>
+    KERNELS.find((kernel) => kernel.engine === engine && kernel.op === spec.op && kernel.supports(spec)),
+  );
 
 /** The emitted kernel of whole numbers that can do this; undefined where no kernel can. */
 export const findI16WasmKernel = (spec: I16Spec): I16WasmKernel | undefined =>
   I16_WASM_KERNELS.find((kernel) => kernel.op === spec.op && kernel.supports(spec));
 
 /** As `findKernel`, of whole numbers. */
-export function findI16Kernel(spec: I16Spec, engines: readonly I16Kernel['engine'][]): I16Kernel {
+export const findI16Kernel = (spec: I16Spec, engines: readonly I16Kernel['engine'][]): I16Kernel =>
+  firstOf(engines, spec, (engine) =>
+    I16_KERNELS.find((kernel) => kernel.engine === engine && kernel.op === spec.op && kernel.supports(spec)),
+  );
+
+function firstOf<K>(
+  engines: readonly Kernel['engine'][],
+  spec: Spec | I16Spec,
+  find: (engine: Kernel['engine']) => K | undefined,
+): K {
   for (const engine of engines) {
-    const found = I16_KERNELS.find((one) => one.engine === engine && one.op === spec.op && one.supports(spec));
+    const found = find(engine);
     if (found !== undefined) return found;
   }
   const wanted = engines.map((engine) => kernelName(spec, engine)).join(' or ');

@@ -6,6 +6,7 @@ import type { Operands as AllOperands } from '../../src/layers/kernel.js';
 import { findKernel } from '../../src/layers/kernels.js';
 import type { Conv3x3Spec, DepthwiseSpec, FusedActivation, PointwiseSpec, Spec } from '../../src/layers/spec.js';
 import { randomNumbers } from '../helpers/random.js';
+import { guarded } from './guarded.js';
 
 /** What a kernel reads. */
 export type Operands = Omit<AllOperands<Float32Array>, 'y'>;
@@ -112,27 +113,11 @@ export function expected(spec: Spec, given: Operands): Float32Array {
   return y;
 }
 
-const GUARD = 64;
 const SENTINEL = 12345.5;
 
 /** Runs with values around y that must survive, operands that must stay, and a y of which nothing may be left. */
 export function runGuarded(run: Run, spec: Spec, given: Operands): Float32Array {
-  const size = sizes(spec).y;
-  const memory = new Float32Array(size + 2 * GUARD).fill(SENTINEL);
-  const before = structuredClone(given);
-  const y = memory.subarray(GUARD, GUARD + size);
-  run(spec, given, y);
-  for (let i = 0; i < GUARD; i++) {
-    if (memory[i] !== SENTINEL) throw new Error(`wrote ${GUARD - i} before y: ${JSON.stringify(spec)}`);
-    if (memory[GUARD + size + i] !== SENTINEL) throw new Error(`wrote ${i + 1} after y: ${JSON.stringify(spec)}`);
-  }
-  if (y.includes(SENTINEL)) throw new Error(`left y[${y.indexOf(SENTINEL)}] as it was: ${JSON.stringify(spec)}`);
-  for (const name of ['x', 'weights', 'bias', 'residual', 'other'] as const) {
-    if (given[name].some((value, i) => !Object.is(value, before[name][i]))) {
-      throw new Error(`changed ${name}: ${JSON.stringify(spec)}`);
-    }
-  }
-  return y;
+  return guarded(sizes(spec).y, SENTINEL, { ArrayType: Float32Array, spec, given }, (y) => run(spec, given, y));
 }
 
 /** Terms that are summed for one output, bias and residual included. */

@@ -13,6 +13,7 @@ import type {
 } from '../../src/layers/spec.js';
 import { randomNumbers } from '../helpers/random.js';
 import { conv3x3, depthwise, pointwise } from './cases.js';
+import { guarded } from './guarded.js';
 
 /** What a kernel reads; `quantize` alone real numbers. */
 export type I16Given = Omit<I16Operands, 'x' | 'y'> & { x: Int16Array | Float32Array };
@@ -139,28 +140,12 @@ export function expectedI16(spec: I16Spec, given: I16Given): Int16Array {
   return y;
 }
 
-const GUARD = 64;
 /** Below every `lo` of the cases. */
 export const SENTINEL = -32768;
 
 /** Runs with values around y that must survive, operands that must stay, and a y of which nothing may be left. */
 export function runGuardedI16(run: I16Run, spec: I16Spec, given: I16Given): Int16Array {
-  const size = sizesI16(spec).y;
-  const memory = new Int16Array(size + 2 * GUARD).fill(SENTINEL);
-  const before = structuredClone(given);
-  const y = memory.subarray(GUARD, GUARD + size);
-  run(spec, given, y);
-  for (let i = 0; i < GUARD; i++) {
-    if (memory[i] !== SENTINEL) throw new Error(`wrote ${GUARD - i} before y: ${JSON.stringify(spec)}`);
-    if (memory[GUARD + size + i] !== SENTINEL) throw new Error(`wrote ${i + 1} after y: ${JSON.stringify(spec)}`);
-  }
-  if (y.includes(SENTINEL)) throw new Error(`left y[${y.indexOf(SENTINEL)}] as it was: ${JSON.stringify(spec)}`);
-  for (const name of ['x', 'weights', 'bias', 'multiplier', 'other'] as const) {
-    if (given[name].some((value, i) => !Object.is(value, before[name][i]))) {
-      throw new Error(`changed ${name}: ${JSON.stringify(spec)}`);
-    }
-  }
-  return y;
+  return guarded(sizesI16(spec).y, SENTINEL, { ArrayType: Int16Array, spec, given }, (y) => run(spec, given, y));
 }
 
 /** Throws unless the run gives what the reference gives, on operands of every kind. */

@@ -1,7 +1,8 @@
-/** 3×3 convolution of whole numbers in plain JavaScript: taps are gathered into the lanes of matrix-product.ts, as in js.ts. */
+/** 3×3 convolution of whole numbers in plain JavaScript, by lanes.ts. */
 import type { I16Kernel } from '../kernel-i16.js';
-import { blockPixels, LANE, multiplyBlockI16, PIXEL_LANES } from '../matrix-product.js';
+import { multiplyBlockI16 } from '../matrix-product.js';
 import type { Conv3x3I16Spec } from '../spec.js';
+import { fitsLanes, forEachBlock } from './lanes.js';
 
 /** The taps of one output pixel, in the order [3,3,C], to lane[at …]; outside the picture 0. */
 function gather(
@@ -27,7 +28,7 @@ function gather(
 export const conv3x3I16Js: I16Kernel<Conv3x3I16Spec> = {
   op: 'conv3x3',
   engine: 'js',
-  supports: (spec) => spec.inChannels * 9 <= LANE,
+  supports: fitsLanes,
 
   /** [K,C,3,3] → [K,3,3,C] */
   pack({ inChannels: C, outChannels: K }, weights) {
@@ -42,24 +43,12 @@ export const conv3x3I16Js: I16Kernel<Conv3x3I16Spec> = {
 
   /** x [N,H,W,C] · w [K,C,3,3] · bias, multiplier [K] → y [N,OH,OW,K] */
   run(spec, { x, weights: w, bias, multiplier, y }) {
-    const { batch: N, inChannels: C, inHeight: H, inWidth: W, lo, hi } = spec;
-    const { outChannels: K, outHeight: OH, outWidth: OW, stride, padTop, padLeft } = spec;
-
-    const taps = 9 * C;
-    const pixels = N * OH * OW;
-    const most = blockPixels(taps);
+    const { inChannels: C, inHeight: H, inWidth: W, outChannels: K, lo, hi } = spec;
     const to = { bias, biasAt: 0, multiplier, lo, hi, y };
-    for (let first = 0; first < pixels; first += most) {
-      const count = Math.min(most, pixels - first);
-      const third = Math.ceil(count / 3);
-      for (let p = 0; p < count; p++) {
-        const ow = (first + p) % OW;
-        const row = Math.floor((first + p) / OW);
-        const n = Math.floor(row / OH);
-        const lane = PIXEL_LANES[Math.floor(p / third)];
-        gather(lane, (p % third) * taps, x, n, C, H, W, (row % OH) * stride - padTop, ow * stride - padLeft);
-      }
-      multiplyBlockI16(first, count, taps, K, w, to);
-    }
+    forEachBlock(
+      spec,
+      (lane, at, n, top, left) => gather(lane, at, x, n, C, H, W, top, left),
+      (first, count, taps) => multiplyBlockI16(first, count, taps, K, w, to),
+    );
   },
 };

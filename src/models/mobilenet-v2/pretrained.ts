@@ -167,10 +167,12 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     const sources = new Map<string, WeightSource>();
     for (const [name, tensor] of stored.tensors) sources.set(name, weightSource(tensor, allowNonfinite));
     // An empty state spares the random numbers that the file would replace at once.
-    const model: MobileNetV2PreTrainedModel<unknown> = new this(config, { ...modelOptions, state: new Map() });
+    // Whole numbers that become real ones are never computed with: their model makes no kernels.
+    const own = wantsReal ? { ...modelOptions, device: 'reference' as const } : modelOptions;
+    const model: MobileNetV2PreTrainedModel<unknown> = new this(config, { ...own, state: new Map() });
     const how = { strict, ignore_mismatched_sizes, seed: modelOptions.seed ?? 0, file: stored.file };
     model.#load(sources, how, stored.notes);
-    if (!wantsReal || elementsOf(config) === 'f32') return model as M;
+    if (!wantsReal) return model as M;
     const real = new this(withoutQuantization(config), {
       ...modelOptions,
       state: new Map(),

@@ -3,11 +3,12 @@
  * every value. What a checkpoint of it holds, and the way back to real numbers.
  *
  * `<layer>.convolution.weight` is int8 or int16; `weight_scale` has a scale for each output channel; `weight_zero_point`, where it
- * is there, is what all of them count from: those of the original uint8 networks need 9 bits when they count from 0. The int32 bias has the scale of the input times that of the weights. `<node>.scale` and `.zero_point` say how the raw numbers of
- * the node's value stand for real ones: real = scale · (raw − zero point).
+ * is there, is what all of them count from: those of the original uint8 networks need 9 bits when they count from 0. The int32
+ * bias has the scale of the input times that of the weights. `<node>.scale` and `.zero_point` say how the raw numbers of the
+ * node's value stand for real ones: real = scale · (raw − zero point).
  */
 import { MobileNetError, show } from '../../base/errors.js';
-import { type ConvNode, type Graph, INPUT, type Node, type Parameter } from '../../graph/nodes.js';
+import { type ConvNode, type Graph, INPUT, type Node, type Parameter, parametersOf } from '../../graph/nodes.js';
 import { type Quantization, RAW_RANGES, type RawType } from '../../graph/quantization.js';
 import { elementCount } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
@@ -81,10 +82,7 @@ export function quantizedParameters({ nodes }: Graph): Parameter[] {
       { ...of, name: `${path}.zero_point`, dims: [], role: 'zero_point', types: ['int32'] },
     ];
     if (node.op !== 'convolution' && node.op !== 'linear') return scales;
-    const dims =
-      node.op === 'linear'
-        ? [node.outChannels, node.inChannels]
-        : [node.outChannels, node.inChannels / node.groups, node.kernel, node.kernel];
+    const { dims } = parametersOf([node]).find(({ role }) => role === 'weight')!;
     return [
       { ...of, name: node.weight, dims, role: 'weight', types: ['int8', 'int16'] },
       { ...of, name: `${node.weight}_scale`, dims: [node.outChannels], role: 'weight_scale' },
