@@ -83,7 +83,7 @@ export async function openFolder(
 async function openModelFile(path: string, place: string, file: string, options: HubOptions): Promise<Folder> {
   const openPlace = requirePlatform('openFolder', path);
   const openFile = requirePlatform('openModelFile', path);
-  // A name like org/name is a folder here first; where there is none, a model of the hub.
+  // A name like org/name is a folder here first; without one, a model of the hub.
   const folders = [() => openPlace(place, { ...options, named: file }), () => openPlace(place, options)];
   for (const open of MODEL_NAME.test(place) ? folders : folders.slice(0, 1)) {
     const folder = await open().catch((cause) => absent(cause));

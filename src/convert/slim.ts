@@ -106,6 +106,6 @@ export function mapSlim(tensors: ReadonlyMap<string, StoredTensor>, { head }: { 
   };
 }
 
-/** A shape that is none of a kernel's is named later. */
+/** A shape that no kernel has is named later. */
 const ordered = (stored: StoredTensor, order: readonly number[]) =>
   stored.dims.length === 4 ? permuted(stored, order) : same(stored);

@@ -7,7 +7,7 @@ import { float16ToFloat32 } from '../tensor/half.js';
 
 type Numbers = Float32Array | Uint8Array | Int8Array | Int16Array | Int32Array | BigInt64Array;
 
-/** The numbers of a constant; int64 as numbers. Those of a type that no weight has are none. */
+/** The numbers of a constant; int64 as numbers. A type that no weight has gives an empty list. */
 export function elementsOf({ dtype, bytes = new Uint8Array() }: TfliteTensor): ArrayLike<number> {
   // A typed array must begin at a multiple of its element size; data in files need not.
   const own = () => bytes.slice().buffer;

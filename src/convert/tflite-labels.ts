@@ -7,7 +7,7 @@ import { parseLabels } from './labels.js';
 const END = [0x50, 0x4b, 5, 6];
 const END_BYTES = 22;
 
-/** @returns undefined where there are none */
+/** @returns undefined for a file without labels */
 export async function labelsAfter(
   bytes: Uint8Array,
   file: string,

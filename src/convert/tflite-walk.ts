@@ -260,7 +260,7 @@ class Walk {
     const isDepthwise = op === 'DEPTHWISE_CONV_2D';
     const rank = isLinear ? 2 : 4;
     if (activation === undefined || !isSquare || weight?.dims.length !== rank || options.weightsFormat) {
-      return this.#refuse(`${name}: ${nameOf(operator)} is none that a MobileNetV2 has`);
+      return this.#refuse(`${name}: ${nameOf(operator)} is no layer of a MobileNetV2`);
     }
     const kernel = isLinear ? 1 : weight.dims[1];
     if (!isLinear && weight.dims[2] !== kernel) this.#refuse(`${name}: its kernel is not square`);

@@ -116,7 +116,7 @@ function configOf({ layers, output }: TfliteNetwork, isBinary: boolean, file: st
     throw new MobileNetError('UNSUPPORTED', message, { file, names });
   }
   const reached = all.reduce((product, [name, { stride }]) => (HEAD.test(name) ? product : product * stride), 1);
-  // Where it is none, the comparison of layers will say which of them is at fault.
+  // Where it does not fit, the comparison of layers will say which of them is at fault.
   const output_stride = [2, 4, 8, 16].includes(reached) ? reached : 32;
   return {
     tf_padding,

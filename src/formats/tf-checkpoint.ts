@@ -119,7 +119,7 @@ class IndexReader {
     };
     if (type === 7 /* DT_STRING */) return [];
     const dtype = Object.hasOwn(TYPES, type) ? TYPES[type] : undefined;
-    if (dtype === undefined) return fail('DTYPE', `type ${type} of TensorFlow is none that is read`);
+    if (dtype === undefined) return fail('DTYPE', `type ${type} of TensorFlow is not read here`);
     if (message.has(7)) return fail('UNSUPPORTED', 'is kept in slices; save it whole');
     const dims = this.#dims(message);
     const shard = data[numberOf(message, 3)];

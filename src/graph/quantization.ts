@@ -17,7 +17,7 @@ export interface Quantization {
 }
 
 /** Where numbers lie that count from the zero point, as the network computes with them. */
-export function centredRange({ type, zeroPoint }: Quantization): { lo: number; hi: number } {
+export function centeredRange({ type, zeroPoint }: Quantization): { lo: number; hi: number } {
   const [min, max] = RAW_RANGES[type];
   return { lo: min - zeroPoint, hi: max - zeroPoint };
 }

@@ -6,7 +6,7 @@ import type { ModuleBuilder } from '../tensor/wasm/assembler.js';
 import type { Call } from './kernel.js';
 import type { I16Spec, QuantizeI16Spec } from './spec.js';
 
-/** Weights of whole numbers, centred. */
+/** Weights of whole numbers, centered. */
 export type IntegerWeights = Int8Array | Int16Array;
 
 /** What a step reads and writes, by role. */
@@ -46,7 +46,7 @@ export interface I16Kernel<S extends I16Spec = I16Spec> {
   readonly engine: 'reference' | 'js';
   /** Whether this kernel can do this spec; the first of a list that can is taken. */
   supports(spec: S): boolean;
-  /** Weights from the checkpoint's order to the order this kernel reads them in. Not called where there are none. */
+  /** Weights from the checkpoint's order to the order this kernel reads them in. Not called for an operation without weights. */
   pack(spec: S, weights: IntegerWeights): IntegerWeights;
   run(spec: S, operands: I16OperandsOf<S>): void;
 }

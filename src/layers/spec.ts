@@ -25,7 +25,7 @@ export interface FloatStore {
 }
 
 /**
- * Convolutions of whole numbers. Numbers are centred, real = scale · number, so that padding is zero: whatever the type in the
+ * Convolutions of whole numbers. Numbers are centered, real = scale · number, so that padding is zero: whatever the type in the
  * checkpoint, uint8, int8 or 12 bits, it is i16 here. A sum, with its bias exact in i32, becomes
  * y = clamp(round(f32(f32(sum) · multiplier[k])), lo, hi), ties to even (requantize.ts).
  */

@@ -42,7 +42,7 @@ const isWhole = (x: number): boolean => Math.abs(x - Math.round(x)) < 1e-4;
  * Zero must be whole as well. It is p = 127.5 where the mean is 0.5: with room enough every step is halved; with 8 bits
  * the picture is moved by half a step, to 127.
  *
- * Null where there is none: channels with means of their own, or pixels that are no bytes.
+ * Null for channels with means of their own, and for pixels that do not come from bytes.
  */
 export function scaleOfBytes(processor: MobileNetV2ImageProcessor, { min, max }: Levels): InputScale | null {
   const { do_rescale, rescale_factor, do_normalize, image_mean, image_std } = processor;

@@ -7,7 +7,7 @@ import { INPUT } from '../../src/graph/nodes.js';
 import { LEVELS, type QuantizedDtype } from '../../src/quantize/dtypes.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
 
-/** Centred numbers, NHWC. */
+/** Centered numbers, NHWC. */
 export interface Numbers {
   data: Int32Array;
   batch: number;

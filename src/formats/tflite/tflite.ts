@@ -152,7 +152,7 @@ class Reader {
     const type = table.number(1, 'int8');
     const dtype = Object.hasOwn(TYPES, type) ? TYPES[type] : undefined;
     if (dtype === undefined) {
-      return this.#fail('DTYPE', name, `type ${type} of the format is none that this package reads`, table.at);
+      return this.#fail('DTYPE', name, `type ${type} of the format is not read here`, table.at);
     }
     if (table.table(6) !== undefined) this.#fail('UNSUPPORTED', name, 'its values are stored sparsely', table.at);
     const data = this.#dataOf(table);

@@ -132,7 +132,7 @@ function emitRows(f: FunctionBuilder, p: Parameters<typeof PARAMS>): void {
     );
   const columns = (): void => {
     f.set(column, 0);
-    // A last panel of fewer channels has no tiles: there is none in a MobileNetV2.
+    // A last panel of fewer channels has no tiles: no MobileNetV2 has such a panel.
     const isWhole = i32.ge_s(remaining, PANEL);
     f.if(i32.and(isWhole, i32.ge_s(i32.sub(p.insideTo, p.insideFrom), WIDTH)), () => {
       borderColumns(p.insideFrom);

@@ -21,7 +21,7 @@ export async function onDisk(path: string): Promise<string | Buffer> {
   return found;
 }
 
-/** The bytes of the one name in a folder that is shown as `part`; `part` itself where there is none. */
+/** The bytes of the one name in a folder that is shown as `part`; `part` itself where no name is. */
 async function nameIn(folder: Buffer, part: string, path: string): Promise<Buffer> {
   const names = await readdir(folder, { encoding: 'buffer' }).catch(() => []);
   const alike = names.filter((name) => name.toString() === part);

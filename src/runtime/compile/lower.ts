@@ -19,7 +19,7 @@ import {
   type RequantizeNode,
   type ResizeNode,
 } from '../../graph/nodes.js';
-import { centredRange, type Quantization } from '../../graph/quantization.js';
+import { centeredRange, type Quantization } from '../../graph/quantization.js';
 import { sizeOf, type Value } from '../../graph/values.js';
 import { foldFactors } from '../../layers/batch-norm/fold.js';
 import type { IntegerWeights } from '../../layers/kernel-i16.js';
@@ -282,7 +282,7 @@ class Lowering implements Lowered {
       spec:
         to === undefined
           ? { op: 'resize_bilinear', dtype: 'f32', ...sizes }
-          : { op: 'resize_bilinear', dtype: 'i16', ...sizes, min: centredRange(to).lo },
+          : { op: 'resize_bilinear', dtype: 'i16', ...sizes, min: centeredRange(to).lo },
       value: { batch, height, width, channels, flat: false },
     };
   }

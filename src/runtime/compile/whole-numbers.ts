@@ -4,7 +4,7 @@
  */
 import { MobileNetError } from '../../base/errors.js';
 import { roundHalfEven } from '../../base/round.js';
-import { centredRange, type Quantization } from '../../graph/quantization.js';
+import { centeredRange, type Quantization } from '../../graph/quantization.js';
 import type { IntegerWeights } from '../../layers/kernel-i16.js';
 import type { FusedActivation } from '../../layers/spec.js';
 
@@ -12,7 +12,7 @@ const { fround, floor, round, log2, max, min, abs } = Math;
 
 /** The bounds of a step's numbers: those of their type, and those of the activation. */
 export function storeBounds(to: Quantization, activation: FusedActivation = 'none'): { lo: number; hi: number } {
-  const { lo, hi } = centredRange(to);
+  const { lo, hi } = centeredRange(to);
   if (activation === 'none') return { lo, hi };
   const six = floor(fround(fround(6 / fround(to.scale)) + 0.5)); // TFLite rounds halves up here
   return { lo: max(lo, 0), hi: activation === 'relu6' ? min(hi, six) : hi };
@@ -49,7 +49,7 @@ export function multipliers(
 export function pooling(from: Quantization, count: number, to: Quantization) {
   const keeps = to.type === 'uint8' && from.scale === to.scale && from.zeroPoint === to.zeroPoint;
   const multiplier = keeps ? null : fround(fround(from.scale) / fround(count * fround(to.scale)));
-  return { multiplier, ...centredRange(to) };
+  return { multiplier, ...centeredRange(to) };
 }
 
 /** Bits of an addition's multipliers: with numbers of 9 bits XNNPACK's 21, so that both products fit into i32 together. */
@@ -85,7 +85,7 @@ export const requantizeMultiplier = (from: Quantization, to: Quantization): numb
  * @throws MobileNetError QUANT
  */
 export function refuseOverflow(weights: IntegerWeights, bias: Int32Array, from: Quantization, tensor: string): void {
-  const { lo, hi } = centredRange(from);
+  const { lo, hi } = centeredRange(from);
   const most = max(-lo, hi);
   const perChannel = weights.length / bias.length;
   for (const [k, start] of bias.entries()) {
