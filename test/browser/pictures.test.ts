@@ -86,7 +86,12 @@ async function outcomesIn(command: string, flags: (profile: string, url: string)
     browser.kill('SIGKILL');
     await ended;
     await close();
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    // A browser's children outlive it by a moment and still write into the folder. What is left then is the system's to clear.
+    try {
+      rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    } catch (cause) {
+      console.warn(`${profile} stays: ${(cause as Error).message}`);
+    }
   }
 }
 
