@@ -26,6 +26,7 @@ export const ROOMS = [
   ['images', 'pictures: read, turned, resized'],
   ['codecs/jpeg', 'JPEG ↔ pixels'],
   ['codecs', 'files of pictures ↔ pixels'],
+  ['layers/backward', 'the kernels of training'],
   ['layers', 'the kernels'],
   ['graph', 'nodes, and the passes that fold and fuse'],
   ['formats', 'files of weights → tensors by name'],
@@ -34,9 +35,11 @@ export const ROOMS = [
   ['base', 'errors, limits, options, JSON'],
 ];
 
-/** The first folder, or a file beside it. A format as large as JPEG is a room within its room. */
+/** The first folder, or a file beside it. A format as large as JPEG is a room within its room, and so are kernels that go back. */
 export const roomOf = (file) =>
-  /^codecs\/jpeg(?=\/)/.exec(file)?.[0] ?? /^[^/]+(?=\/)/.exec(file)?.[0] ?? file.replace(/\.ts$/, '');
+  /^(codecs\/jpeg|layers\/backward)(?=\/)/.exec(file)?.[0] ??
+  /^[^/]+(?=\/)/.exec(file)?.[0] ??
+  file.replace(/\.ts$/, '');
 
 /** Files and lines of each room, and imports from one to another: `{ rooms: { name: { files, lines } }, arrows: { 'a b': n } }`. */
 export function readHouse(src = join(ROOT, 'src')) {

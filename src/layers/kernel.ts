@@ -38,13 +38,19 @@ export function scaled(weights: Float32Array, scale: Scale): Float32Array {
   return result;
 }
 
+/** What a kernel of real numbers may be for: `Spec`, and what training adds to it (backward/spec.ts). */
+interface RealSpec {
+  op: string;
+  dtype: 'f32';
+}
+
 /**
  * One implementation of one operation.
  *
  * `run` writes all of `y` and touches nothing else; operands never overlap unless the spec allows it. It allocates
  * nothing that lives on.
  */
-export interface Kernel<S extends Spec = Spec> {
+export interface Kernel<S extends RealSpec = Spec> {
   readonly op: S['op'];
   readonly engine: 'reference' | 'js';
   /** Whether this kernel can do this spec; the first of a list that can is taken. */
@@ -58,7 +64,7 @@ export interface Kernel<S extends Spec = Spec> {
 }
 
 /** A kernel whose plain loop is already the fast one: every engine that has none of its own takes it (kernels.ts). */
-export type PlainKernel<S extends Spec> = Omit<Kernel<S>, 'engine'>;
+export type PlainKernel<S extends RealSpec> = Omit<Kernel<S>, 'engine'>;
 
 /** Byte addresses of a step's operands in the memory of the wasm engine; 0 for one that is not used. */
 export interface Addresses extends Operands<number> {
@@ -96,7 +102,7 @@ export function callOf<P extends ParameterTypes>(
  * An operation in WebAssembly: functions that are emitted once and serve every size, and the calls that make a step.
  * Results do not depend on how a call is split.
  */
-export interface WasmKernel<S extends Spec = Spec> {
+export interface WasmKernel<S extends RealSpec = Spec> {
   readonly op: S['op'];
   readonly engine: 'wasm';
   supports(spec: S): boolean;
