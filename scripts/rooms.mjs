@@ -18,6 +18,7 @@ export const ROOMS = [
   ['entries', "what the package's names resolve to"],
   ['convert', 'other frameworks’ models → ours'],
   ['pipeline', 'from a picture to an answer'],
+  ['train', 'pictures with labels → a network that knows them'],
   ['quantize', 'a float network → one of whole numbers'],
   ['models', 'the network of the paper, its tasks, its losses'],
   ['runtime', 'graph → plan → run; the engines'],
