@@ -40,7 +40,7 @@ import { resizeBilinear } from './resize/plain.js';
 import { resizeBilinearI16 } from './resize/plain-i16.js';
 import { resizeWasm } from './resize/wasm.js';
 import { resizeI16Wasm } from './resize/wasm-i16.js';
-import { type I16Spec, kernelName, type Spec } from './spec.js';
+import { type I16Spec, kernelName, type NamedSpec, type Spec } from './spec.js';
 
 /** One plain loop serves both engines: these run once a picture, or wait for memory more than they compute. */
 const PLAIN: readonly PlainKernel<Spec>[] = [averagePool, resizeBilinear, add, concat, batchNorm, activation];
@@ -111,7 +111,7 @@ export const findWasmKernel = (spec: Spec): WasmKernel | undefined =>
 
 /** The first kernel that can do this, of the first engine that has one. Throws UNSUPPORTED when none can. */
 export const findKernel = (spec: Spec, engines: readonly Kernel['engine'][]): Kernel =>
-  firstOf(engines, spec, (engine) =>
+  firstKernel(engines, spec, (engine) =>
     KERNELS.find((kernel) => kernel.engine === engine && kernel.op === spec.op && kernel.supports(spec)),
   );
 
@@ -121,13 +121,14 @@ export const findI16WasmKernel = (spec: I16Spec): I16WasmKernel | undefined =>
 
 /** As `findKernel`, of whole numbers. */
 export const findI16Kernel = (spec: I16Spec, engines: readonly I16Kernel['engine'][]): I16Kernel =>
-  firstOf(engines, spec, (engine) =>
+  firstKernel(engines, spec, (engine) =>
     I16_KERNELS.find((kernel) => kernel.engine === engine && kernel.op === spec.op && kernel.supports(spec)),
   );
 
-function firstOf<K>(
+/** The kernel of the first engine for which there is one to find. Throws UNSUPPORTED when none has. */
+export function firstKernel<K>(
   engines: readonly Kernel['engine'][],
-  spec: Spec | I16Spec,
+  spec: NamedSpec,
   find: (engine: Kernel['engine']) => K | undefined,
 ): K {
   for (const engine of engines) {

@@ -275,19 +275,32 @@ export const hasResidual = (spec: PointwiseSpec | PointwiseI16Spec): boolean => 
 /** Who computes: plain loops to read, fast JavaScript, or emitted WebAssembly. */
 export type EngineName = 'reference' | 'js' | 'wasm';
 
+/** What a kernel's name is made of, which the specs of training (backward/spec.ts) have too. */
+export interface NamedSpec {
+  op: string;
+  dtype: ElementType;
+  stride?: number;
+  dilation?: number;
+  weights?: ElementType;
+  function?: string;
+  activation?: FusedActivation;
+  residual?: boolean;
+}
+
 /** `depthwise3x3_s2_f32_relu6__js`: cache key, profiler row, bench row and test title in one. */
-export function kernelName(spec: AnySpec | InvertedResidualSpec, engine: EngineName): string {
-  if (spec.op === 'inverted_residual') {
+export function kernelName(spec: NamedSpec | InvertedResidualSpec, engine: EngineName): string {
+  if ('widen' in spec) {
     return `${spec.op}_s${spec.filter.stride}_${spec.filter.dtype}${hasResidual(spec.project) ? '_add' : ''}__${engine}`;
   }
-  const parts: string[] = [spec.op];
-  if ('stride' in spec) parts.push(`s${spec.stride}`);
-  if ('dilation' in spec && spec.dilation > 1) parts.push(`d${spec.dilation}`);
-  parts.push(spec.dtype);
-  if ('weights' in spec && spec.weights === 'i16') parts.push('w16');
-  if (spec.op === 'activation') parts.push(spec.function);
-  if ('activation' in spec && spec.activation !== 'none') parts.push(spec.activation);
-  if (spec.op === 'pointwise' && hasResidual(spec)) parts.push('add');
+  const { op, dtype, stride, dilation = 1, weights, function: named, activation = 'none', residual } = spec;
+  const parts = [op];
+  if (stride !== undefined) parts.push(`s${stride}`);
+  if (dilation > 1) parts.push(`d${dilation}`);
+  parts.push(dtype);
+  if (weights === 'i16') parts.push('w16');
+  if (named !== undefined) parts.push(named);
+  if (activation !== 'none') parts.push(activation);
+  if (residual) parts.push('add');
   return `${parts.join('_')}__${engine}`;
 }
 

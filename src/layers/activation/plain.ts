@@ -14,7 +14,7 @@ export type ActivationFunction = (x: number) => number;
  * All terms have one sign, so nothing cancels and the sum is good to float64's last digits. Beyond 6 the result rounds
  * to ±1. About 20 terms for |x| near 1.
  */
-function erf(x: number): number {
+export function erf(x: number): number {
   if (Math.abs(x) > 6) return Math.sign(x);
   let term = x;
   let sum = x;
@@ -28,10 +28,10 @@ function erf(x: number): number {
 // Math.max and Math.min let NaN through.
 const relu: ActivationFunction = (x) => Math.max(x, 0);
 const relu6: ActivationFunction = (x) => Math.min(Math.max(x, 0), 6);
-const sigmoid: ActivationFunction = (x) => 1 / (1 + Math.exp(-x));
+export const sigmoid: ActivationFunction = (x) => 1 / (1 + Math.exp(-x));
 const silu: ActivationFunction = (x) => x * sigmoid(x);
 /** ln(1 + eˣ), which beyond 20 is x to float32's last digit, and written so by PyTorch. */
-const softplus: ActivationFunction = (x) => (x > 20 ? x : Math.log1p(Math.exp(x)));
+export const softplus: ActivationFunction = (x) => (x > 20 ? x : Math.log1p(Math.exp(x)));
 /** x · Φ(x), Φ the normal distribution's: https://arxiv.org/abs/1606.08415 */
 const gelu: ActivationFunction = (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2));
 /** Its approximation by tanh. */

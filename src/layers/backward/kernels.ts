@@ -1,9 +1,51 @@
 /** The kernels of training, as ../kernels.ts has those of networks that run. Only who trains loads them. */
 import type { Kernel, PlainKernel, WasmKernel } from '../kernel.js';
+import { firstKernel } from '../kernels.js';
+import { activationDx } from './activation/plain.js';
+import { channelSum } from './channel-sum/plain.js';
+import { conv3x3DwReference } from './conv3x3-dw/reference.js';
+import { conv3x3DxReference } from './conv3x3-dx/reference.js';
+import { depthwiseDwReference } from './depthwise-dw/reference.js';
+import { depthwiseDxReference } from './depthwise-dx/reference.js';
+import { dropout } from './dropout/plain.js';
+import { normDw, normDxWeights, normScale } from './norm/coefficients.js';
+import { foldDgamma, foldDw } from './norm/fold.js';
+import { normDx, normMoments, normSums, scaleShift } from './norm/plain.js';
+import { adam, rmsprop, sgd } from './optimizers/plain.js';
+import { pointwiseDwReference } from './pointwise-dw/reference.js';
+import { averagePoolDx } from './pool/plain.js';
+import { resizeBilinearDx } from './resize/plain.js';
+import { sliceChannels } from './slice/plain.js';
 import type { TrainingSpec } from './spec.js';
+import { sumOfSquares } from './sum-of-squares/plain.js';
 
 /** One plain loop for both engines. */
-const PLAIN: readonly PlainKernel<TrainingSpec>[] = [];
+const PLAIN: readonly PlainKernel<TrainingSpec>[] = [
+  conv3x3DwReference,
+  conv3x3DxReference,
+  depthwiseDwReference,
+  depthwiseDxReference,
+  pointwiseDwReference,
+  channelSum,
+  activationDx,
+  normMoments,
+  scaleShift,
+  normSums,
+  normDx,
+  normScale,
+  normDw,
+  normDxWeights,
+  foldDw,
+  foldDgamma,
+  averagePoolDx,
+  resizeBilinearDx,
+  sliceChannels,
+  dropout,
+  sumOfSquares,
+  sgd,
+  rmsprop,
+  adam,
+];
 
 export const TRAINING_KERNELS: readonly Kernel<TrainingSpec>[] = [
   ...PLAIN.map((kernel) => ({ ...kernel, engine: 'reference' }) as const),
@@ -12,3 +54,13 @@ export const TRAINING_KERNELS: readonly Kernel<TrainingSpec>[] = [
 
 /** What no kernel here supports is computed by the js kernels on the same memory. */
 export const TRAINING_WASM_KERNELS: readonly WasmKernel<TrainingSpec>[] = [];
+
+/** The emitted kernel that can do this; undefined where no kernel can. */
+export const findTrainingWasmKernel = (spec: TrainingSpec): WasmKernel<TrainingSpec> | undefined =>
+  TRAINING_WASM_KERNELS.find((kernel) => kernel.op === spec.op && kernel.supports(spec));
+
+/** The first kernel that can do this, of the first engine that has one. Throws UNSUPPORTED when none can. */
+export const findTrainingKernel = (spec: TrainingSpec, engines: readonly Kernel['engine'][]): Kernel<TrainingSpec> =>
+  firstKernel(engines, spec, (engine) =>
+    TRAINING_KERNELS.find((kernel) => kernel.engine === engine && kernel.op === spec.op && kernel.supports(spec)),
+  );

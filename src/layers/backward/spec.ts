@@ -110,6 +110,50 @@ export interface NormDxSpec extends Real {
   channels: number;
 }
 
+/** What batch norm does with a batch, for scale_shift. x = moments [2,C], weights = gammas [C], bias = betas [C] → y [2,C]. */
+export interface NormScaleSpec extends Real {
+  op: 'norm_scale';
+  channels: number;
+  epsilon: number;
+}
+
+/** Gradient of gammas. x = moments [2,C], other = what norm_sums made → y += [C]. Betas': channel_sum of its first C numbers, one pixel. */
+export interface NormDwSpec extends Real {
+  op: 'norm_dw';
+  channels: number;
+  epsilon: number;
+}
+
+/** The weights of norm_dx. x = moments [2,C], other = what norm_sums made, weights = gammas [C] → y [3,C]. */
+export interface NormDxWeightsSpec extends Real {
+  op: 'norm_dx_weights';
+  pixels: number;
+  channels: number;
+  epsilon: number;
+}
+
+/**
+ * From the gradient of folded weights to that of a convolution's own, R numbers a channel. x [K,R], weights = gammas [K],
+ * other = the norm's means and variances [2,K] → y += [K,R].
+ */
+export interface FoldDwSpec extends Real {
+  op: 'fold_dw';
+  channels: number;
+  perChannel: number;
+  epsilon: number;
+}
+
+/**
+ * From there to the gradient of gammas. x [K,R], weights = the convolution's own [K,R], bias = gradient of the folded bias [K],
+ * other = means and variances [2,K] → y += [K]. The gradient of betas is that of the folded bias.
+ */
+export interface FoldDgammaSpec extends Real {
+  op: 'fold_dgamma';
+  channels: number;
+  perChannel: number;
+  epsilon: number;
+}
+
 /** Through average pooling. x = dy [N,H−R+1,W−S+1,C] → y = dX [N,H,W,C]. */
 export interface AveragePoolDxSpec extends Real {
   op: 'average_pool_dx';
@@ -212,9 +256,30 @@ export type TrainingSpec =
   | ScaleShiftSpec
   | NormSumsSpec
   | NormDxSpec
+  | NormScaleSpec
+  | NormDwSpec
+  | NormDxWeightsSpec
+  | FoldDwSpec
+  | FoldDgammaSpec
   | AveragePoolDxSpec
   | ResizeDxSpec
   | SliceSpec
   | DropoutSpec
   | SumOfSquaresSpec
   | OptimizerSpec;
+
+/** Multiply-adds of a step, counted as `multiplyAdds` of ../spec.ts counts them: convolutions, nothing else. */
+export function trainingMultiplyAdds(spec: TrainingSpec): number {
+  switch (spec.op) {
+    case 'conv3x3_dw':
+    case 'conv3x3_dx':
+      return spec.batch * spec.outHeight * spec.outWidth * spec.outChannels * spec.inChannels * 9;
+    case 'depthwise3x3_dw':
+    case 'depthwise3x3_dx':
+      return spec.batch * spec.outHeight * spec.outWidth * spec.channels * 9;
+    case 'pointwise_dw':
+      return spec.pixels * spec.inChannels * spec.outChannels;
+    default:
+      return 0;
+  }
+}

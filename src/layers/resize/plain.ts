@@ -19,10 +19,14 @@ export function resizeStep(inSize: number, outSize: number, alignCorners: boolea
 /**
  * Where the centre of output pixel `o` lies between the centres of the input pixels, in float32 as PyTorch has it: the
  * product is exact in float64, so it is rounded once, as by the fused multiply-add of PyTorch's compiled code.
+ *
+ * Gives the input pixels on both sides, and how far the centre is from the first.
  */
-function source(o: number, scale: number, alignCorners: boolean): number {
-  if (alignCorners) return Math.fround(scale * o);
-  return Math.max(0, Math.fround(scale * (o + 0.5) - 0.5));
+export function resizeSource(o: number, step: number, inSize: number, alignCorners: boolean) {
+  const at = alignCorners ? Math.fround(step * o) : Math.max(0, Math.fround(step * (o + 0.5) - 0.5));
+  // Rounding may carry the last coordinate onto the edge: both neighbours are then the last pixel.
+  const first = Math.min(Math.trunc(at), inSize - 1);
+  return { first, second: Math.min(first + 1, inSize - 1), after: Math.fround(at - first) };
 }
 
 export const resizeBilinear: PlainKernel<ResizeSpec> = {
@@ -39,17 +43,9 @@ export const resizeBilinear: PlainKernel<ResizeSpec> = {
     let to = 0;
     for (let n = 0; n < N; n++) {
       for (let oh = 0; oh < OH; oh++) {
-        const h = source(oh, stepH, alignCorners);
-        // Rounding may carry the last coordinate onto the edge: both neighbours are then the last row.
-        const top = Math.min(Math.trunc(h), H - 1);
-        const bottom = Math.min(top + 1, H - 1);
-        const below = Math.fround(h - top);
+        const { first: top, second: bottom, after: below } = resizeSource(oh, stepH, H, alignCorners);
         for (let ow = 0; ow < OW; ow++) {
-          const v = source(ow, stepW, alignCorners);
-          const left = Math.min(Math.trunc(v), W - 1);
-          const right = Math.min(left + 1, W - 1);
-          const after = Math.fround(v - left);
-
+          const { first: left, second: right, after } = resizeSource(ow, stepW, W, alignCorners);
           const topLeft = ((n * H + top) * W + left) * C;
           const topRight = ((n * H + top) * W + right) * C;
           const bottomLeft = ((n * H + bottom) * W + left) * C;
