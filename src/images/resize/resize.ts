@@ -18,6 +18,7 @@ import { resizeRows, type Window } from './rows.js';
  * @param resample filter by Pillow's number or name
  * @param window compute only this part of the result: the same bytes as cropping afterwards, without the rest
  * @param make what makes both passes; the fastest that may be had here when left out
+ * @param box the part of the picture that is resized: Pillow's `resize(box=…)`, whose edges see the pixels around them
  * @returns a new picture of the window's size, or `width`×`height`
  * @throws MobileNetError ARG for impossible sizes, LIMIT when the result exceeds `env.limits.imagePixels`
  */
@@ -28,9 +29,11 @@ export function resize(
   resample: ResamplingNumber | ResamplingName = Resampling.bilinear,
   window: Window = { left: 0, top: 0, width, height },
   make?: MakePasses,
+  box?: Window,
 ): Pixels {
   checkPixels(image);
   checkTarget(width, height, window);
+  if (box !== undefined) checkInside(box, image, 'box');
   const filter = resamplingNumber(resample);
   if (filter === undefined) {
     throw new MobileNetError(
@@ -42,7 +45,7 @@ export function resize(
   const rowBytes = window.width * channels;
   const data = new Uint8ClampedArray(window.height * rowBytes);
   const resizer = resizeRows(
-    { source: image, width, height, filter, window, channels },
+    { source: image, width, height, filter, window, channels, box },
     (row, y) => data.set(row, y * rowBytes),
     make,
   );
@@ -51,25 +54,23 @@ export function resize(
   return { data, width: window.width, height: window.height, channels };
 }
 
+const whole = (size: number, least: number): boolean => Number.isSafeInteger(size) && size >= least;
+
+function checkInside(part: Window, { width, height }: Pick<Pixels, 'width' | 'height'>, what: string): void {
+  const { left, top } = part;
+  const sizes = whole(left, 0) && whole(top, 0) && whole(part.width, 1) && whole(part.height, 1);
+  if (sizes && left + part.width <= width && top + part.height <= height) return;
+  throw new MobileNetError(
+    'ARG',
+    `resize: ${what} ${part.width}×${part.height} at (${left}, ${top}) is not inside ${width}×${height}`,
+  );
+}
+
 function checkTarget(width: number, height: number, window: Window): void {
-  const whole = (size: number, least: number) => Number.isSafeInteger(size) && size >= least;
   if (!whole(width, 1) || !whole(height, 1)) {
     throw new MobileNetError('ARG', `resize: expected whole sizes ≥ 1, got ${show(width)}×${show(height)}`);
   }
-  const { left, top } = window;
-  const inside =
-    whole(left, 0) &&
-    whole(top, 0) &&
-    whole(window.width, 1) &&
-    whole(window.height, 1) &&
-    left + window.width <= width &&
-    top + window.height <= height;
-  if (!inside) {
-    throw new MobileNetError(
-      'ARG',
-      `resize: window ${window.width}×${window.height} at (${left}, ${top}) is not inside ${width}×${height}`,
-    );
-  }
+  checkInside(window, { width, height }, 'window');
   if (window.width * window.height > env.limits.imagePixels) {
     throw new MobileNetError(
       'LIMIT',

@@ -13,7 +13,7 @@ import type { MakePasses, Passes, PassesSpec } from './passes.js';
 import { extent, longest, makeTaps, type Taps } from './taps.js';
 import { wasmPasses } from './wasm.js';
 
-/** A part of the resized picture, in its pixels. */
+/** A part of a picture, in its pixels. */
 export interface Window {
   left: number;
   top: number;
@@ -31,6 +31,8 @@ export interface ResizePlan {
   filter: ResamplingNumber;
   /** The part of the result that is computed. */
   window: Window;
+  /** The part of the source that becomes the result, as Pillow's `resize(box=…)`; all of it when left out. */
+  box?: Window | undefined;
   /** Channels of the result: those of the source, or 3 of 4, without the alpha. */
   channels: number;
 }
@@ -46,8 +48,8 @@ export interface RowResizer {
 export type OnRow = (row: Uint8ClampedArray, y: number) => void;
 
 export function resizeRows(plan: ResizePlan, onRow: OnRow, make: MakePasses = passesHere): RowResizer {
-  const { source, width, height, filter } = plan;
-  const sameSize = width === source.width && height === source.height;
+  const { source, width, height, filter, box } = plan;
+  const sameSize = box === undefined && width === source.width && height === source.height;
   if (sameSize || filter === Resampling.nearest) return new NearestRows(plan, onRow);
   return new ConvolvedRows(plan, onRow, make);
 }
@@ -80,6 +82,15 @@ const SPARE_BYTES = 128 * 1024;
 /** Vectors are stored whole. */
 const LINE = 16;
 const lines = (bytes: number): number => Math.ceil((bytes + LINE) / LINE) * LINE;
+
+/** Of the box, along x and along y: where it begins, and where it ends. */
+export function edges({ source, box }: ResizePlan): [columns: [number, number], rows: [number, number]] {
+  const { left, top, width, height } = box ?? { left: 0, top: 0, ...source };
+  return [
+    [left, left + width],
+    [top, top + height],
+  ];
+}
 
 class ConvolvedRows implements RowResizer {
   readonly #plan: ResizePlan;
@@ -115,9 +126,10 @@ class ConvolvedRows implements RowResizer {
     this.#plan = plan;
     this.#onRow = onRow;
     const { source, width, height, window, channels } = plan;
+    const [columns, rows] = edges(plan);
     const filter = FILTERS[plan.filter as keyof typeof FILTERS];
-    const horizontal = makeTaps(source.width, width, filter, window.left, window.width);
-    const vertical = makeTaps(source.height, height, filter, window.top, window.height);
+    const horizontal = makeTaps(source.width, width, filter, window.left, window.width, columns);
+    const vertical = makeTaps(source.height, height, filter, window.top, window.height, rows);
     this.#vertical = vertical;
     this.#alpha = channels === 4;
     // Pillow 13 takes the columns first when that is less work (its ImagingResampleInner); earlier versions never did.

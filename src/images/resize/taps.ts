@@ -16,9 +16,19 @@ export interface Taps {
   stride: number;
 }
 
-/** Pillow's precompute_coeffs and normalize_coeffs_8bpc. */
-export function makeTaps(inSize: number, outSize: number, filter: Filter, first: number, count: number): Taps {
-  const scale = inSize / outSize;
+/**
+ * Pillow's precompute_coeffs and normalize_coeffs_8bpc.
+ * @param box the part of the source that becomes the result, [from, to); taps at its edges reach out of it
+ */
+export function makeTaps(
+  inSize: number,
+  outSize: number,
+  filter: Filter,
+  first: number,
+  count: number,
+  [from, to]: readonly [number, number] = [0, inSize],
+): Taps {
+  const scale = (to - from) / outSize;
   const stretch = Math.max(1, scale);
   const support = filter.support * stretch;
   const stride = Math.ceil(support) * 2 + 1;
@@ -30,7 +40,7 @@ export function makeTaps(inSize: number, outSize: number, filter: Filter, first:
   };
   const exact = new Float64Array(stride);
   for (let i = 0; i < count; i++) {
-    const center = (first + i + 0.5) * scale;
+    const center = from + (first + i + 0.5) * scale;
     const start = Math.max(0, Math.trunc(center - support + 0.5));
     const length = Math.min(inSize, Math.trunc(center + support + 0.5)) - start;
     let sum = 0;
