@@ -49,11 +49,15 @@ export interface DepthwiseDwSpec extends Window {
   dilation: number;
 }
 
-/** Gradient of its input. x = dy [N,OH,OW,C], weights [C,1,3,3] → y = dX [N,H,W,C]. */
+/**
+ * Gradient of its input. x = dy [N,OH,OW,C], weights [C,1,3,3] → y = dX [N,H,W,C]. With a mask that input, other [N,H,W,C], came
+ * out of a clamp, and y = dX is 0 where it is at or beyond a bound: an `activation_dx` in the same pass.
+ */
 export interface DepthwiseDxSpec extends Window {
   op: 'depthwise3x3_dx';
   channels: number;
   dilation: number;
+  mask: FusedActivation;
 }
 
 /** Gradient of a 1×1 convolution's weights, dYᵀ·X. x [P,C], other = dy [P,K] → y += dW [K,C]. */

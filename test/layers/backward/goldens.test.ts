@@ -85,7 +85,10 @@ describe.skipIf(folder === undefined).each(['reference', 'js'] as const)('%s aga
     const x = picture(name, 'x', inputs.x.dims);
     expectClose(run({ ...sizes, op: 'depthwise3x3_dw' }, { x, other: dy }), wanted(`${name}/dw`));
     const weights = input(name, 'w', inputs.w.dims);
-    expectClose(run({ ...sizes, op: 'depthwise3x3_dx' }, { x: dy, weights }), wantedPicture(`${name}/dx`));
+    expectClose(
+      run({ ...sizes, op: 'depthwise3x3_dx', mask: 'none' }, { x: dy, weights }),
+      wantedPicture(`${name}/dx`),
+    );
     expectClose(sums(dy, C), wanted(`${name}/db`));
   });
 

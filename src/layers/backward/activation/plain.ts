@@ -1,6 +1,7 @@
 /** Derivatives of the activation functions of ../../activation/plain.ts, by the same names. At a kink they are PyTorch's. */
 import { type ActivationFunction, activationFunction, erf, sigmoid, softplus } from '../../activation/plain.js';
 import type { PlainKernel } from '../../kernel.js';
+import type { FusedActivation } from '../../spec.js';
 import type { ActivationDxSpec } from '../spec.js';
 
 // Written so that NaN is let through: what is not a number must not look like a unit at rest.
@@ -65,6 +66,11 @@ const DERIVATIVES = new Map<string, ActivationFunction>([
 /** The names that have a derivative: all that a model may have. */
 export const DERIVATIVE_NAMES: readonly string[] = [...DERIVATIVES.keys()];
 
+/** Whether a gradient passes a clamp whose input, or output, was x. */
+export function passes(activation: FusedActivation, x: number): boolean {
+  return activation === 'none' || (activation === 'relu6' ? relu6 : relu)(x) !== 0;
+}
+
 /** y = dy · f′(x), elementwise, in float64 rounded once. */
 export const activationDx: PlainKernel<ActivationDxSpec> = {
   op: 'activation_dx',
@@ -73,6 +79,10 @@ export const activationDx: PlainKernel<ActivationDxSpec> = {
 
   run(spec, { x, other: dy, y }) {
     const derivative = DERIVATIVES.get(spec.function)!;
-    for (let i = 0; i < spec.size; i++) y[i] = dy[i] * derivative(x[i]);
+    for (let i = 0; i < spec.size; i++) {
+      const slope = derivative(x[i]);
+      // Not a product: 0 · ∞ is not a number.
+      y[i] = slope === 0 ? 0 : dy[i] * slope;
+    }
   },
 };

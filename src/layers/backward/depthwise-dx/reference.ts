@@ -1,5 +1,6 @@
 /** The gradient of a depthwise convolution's input, as it would stand on a whiteboard. The other engines are compared with it. */
 import { type Kernel, scaled } from '../../kernel.js';
+import { passes } from '../activation/plain.js';
 import type { DepthwiseDxSpec } from '../spec.js';
 
 export const depthwiseDxReference: Kernel<DepthwiseDxSpec> = {
@@ -8,10 +9,10 @@ export const depthwiseDxReference: Kernel<DepthwiseDxSpec> = {
   supports: () => true,
   pack: (_spec, weights, scale = null) => scaled(weights, scale),
 
-  /** x = dy [N,OH,OW,C] · w [C,1,3,3] → y = dX [N,H,W,C] */
-  run(spec, { x: dy, weights: w, y }) {
+  /** x = dy [N,OH,OW,C] · w [C,1,3,3] (· other [N,H,W,C]) → y = dX [N,H,W,C] */
+  run(spec, { x: dy, weights: w, other, y }) {
     const { batch: N, inHeight: H, inWidth: W, channels: C } = spec;
-    const { outHeight: OH, outWidth: OW, stride, dilation, padTop, padLeft } = spec;
+    const { outHeight: OH, outWidth: OW, stride, dilation, padTop, padLeft, mask } = spec;
 
     let to = 0;
     for (let n = 0; n < N; n++) {
@@ -29,7 +30,8 @@ export const depthwiseDxReference: Kernel<DepthwiseDxSpec> = {
                 sum += dy[((n * OH + oh) * OW + ow) * C + c] * w[(c * 3 + r) * 3 + s];
               }
             }
-            y[to++] = sum;
+            y[to] = mask === 'none' || passes(mask, other[to]) ? sum : 0;
+            to++;
           }
         }
       }
