@@ -52,6 +52,8 @@ export const OPERATIONS = {
   ...all(['f64'], 'v128', { 'f64x2.splat': simd(0x14) }),
   ...all(['v128', 'v128'], 'v128', {
     ...{ 'f32x4.add': simd(0xe4), 'f32x4.mul': simd(0xe6), 'f32x4.div': simd(0xe7) },
+    // All bits of a lane are set where it is so; with NaN it is not.
+    ...{ 'f32x4.le': simd(0x45), 'f32x4.ge': simd(0x46) },
     ...{ 'f32x4.min': simd(0xe8), 'f32x4.max': simd(0xe9) },
     // pmin(a, b) is b < a ? b : a, and pmax(a, b) is a < b ? b : a: with NaN both give a.
     ...{ 'f32x4.pmin': simd(0xea), 'f32x4.pmax': simd(0xeb) },
@@ -84,6 +86,8 @@ export const OPERATIONS = {
   ...all(['v128', 'v128'], 'v128', {
     ...{ 'v128.and': simd(0x4e), 'i8x16.add': simd(0x6e), 'i16x8.add': simd(0x8e), 'i16x8.sub': simd(0x91) },
     'i8x16.eq': simd(0x23),
+    // The first operand's bits where the second has zeros.
+    'v128.andnot': simd(0x4f),
     ...{ 'i16x8.min_s': simd(0x96), 'i16x8.max_s': simd(0x98), 'i16x8.gt_s': simd(0x31) },
     ...{ 'i16x8.mul': simd(0x95), 'i32x4.sub': simd(0xb1), 'v128.or': simd(0x50), 'v128.xor': simd(0x51) },
     // (a·b + 2¹⁴) >> 15
