@@ -13,23 +13,26 @@ export type Functions = Record<string, (...args: number[]) => void>;
 export const memory = new WebAssembly.Memory({ initial: 512 });
 const bits = new Uint32Array(memory.buffer);
 
-function instantiate(relaxed: boolean): Functions {
-  const module = new WebAssembly.Module(emitKernels({ shared: false, relaxed }));
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as Functions;
+/** The functions of a module; once more with relaxed SIMD where this machine takes it. */
+export function flavours(emit: (relaxed: boolean) => Uint8Array<ArrayBuffer>): [string, Functions][] {
+  const modules: [string, Uint8Array<ArrayBuffer>][] = [['plain', emit(false)]];
+  if (WebAssembly.validate(emit(true))) modules.push(['relaxed', emit(true)]);
+  else console.warn(`relaxed SIMD is not tested: ${process.version} does not take it`);
+  return modules.map(([name, bytes]) => {
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+    return [name, exports as Functions];
+  });
 }
 
-/** The emitted functions; once more with relaxed SIMD where this machine takes it. */
-export const FLAVOURS: [string, Functions][] = [['plain', instantiate(false)]];
-if (WebAssembly.validate(emitKernels({ shared: false, relaxed: true }))) {
-  FLAVOURS.push(['relaxed', instantiate(true)]);
-} else console.warn(`relaxed SIMD is not tested: ${process.version} does not take it`);
+/** The emitted functions of networks that run. */
+export const FLAVOURS = flavours((relaxed) => emitKernels({ shared: false, relaxed }));
 
 /** A NaN that no arithmetic makes: what is read of it shows in results, what is written over it in the bits. */
 const GUARD = 0x7fabcdef;
 const GUARD_WORDS = 48;
 
 /** Buffers with guards around each, none of them aligned to more than a float. */
-class Bench {
+export class Bench {
   #end = 1;
   readonly #guards: number[] = [];
 
@@ -52,7 +55,7 @@ class Bench {
     return placed;
   }
 
-  check(what: Spec): void {
+  check(what: unknown): void {
     for (const from of this.#guards) {
       for (let i = from; i < from + GUARD_WORDS; i++) {
         if (bits[i] !== GUARD) throw new Error(`wrote outside a buffer, at word ${i}: ${JSON.stringify(what)}`);

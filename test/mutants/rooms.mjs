@@ -20,7 +20,6 @@ export const JUDGES = {
   pipeline: ['pipeline'],
   platforms: ['platforms'],
   processors: ['processors'],
-  quantize: ['quantize'],
   runtime: ['runtime'],
   tensor: ['tensor'],
 };

@@ -7,12 +7,14 @@ import { conv3x3DwReference } from './conv3x3-dw/reference.js';
 import { conv3x3DxReference } from './conv3x3-dx/reference.js';
 import { depthwiseDwReference } from './depthwise-dw/reference.js';
 import { depthwiseDxReference } from './depthwise-dx/reference.js';
+import { depthwiseDxWasm } from './depthwise-dx/wasm.js';
 import { dropout } from './dropout/plain.js';
 import { normDw, normDxWeights, normScale } from './norm/coefficients.js';
 import { foldDgamma, foldDw } from './norm/fold.js';
 import { normDx, normMoments, normSums, scaleShift } from './norm/plain.js';
 import { adam, rmsprop, sgd } from './optimizers/plain.js';
 import { pointwiseDwReference } from './pointwise-dw/reference.js';
+import { pointwiseDwWasm } from './pointwise-dw/wasm.js';
 import { averagePoolDx } from './pool/plain.js';
 import { resizeBilinearDx } from './resize/plain.js';
 import { sliceChannels } from './slice/plain.js';
@@ -53,7 +55,7 @@ export const TRAINING_KERNELS: readonly Kernel<TrainingSpec>[] = [
 ];
 
 /** What no kernel here supports is computed by the js kernels on the same memory. */
-export const TRAINING_WASM_KERNELS: readonly WasmKernel<TrainingSpec>[] = [];
+export const TRAINING_WASM_KERNELS: readonly WasmKernel<TrainingSpec>[] = [pointwiseDwWasm, depthwiseDxWasm];
 
 /** The emitted kernel that can do this; undefined where no kernel can. */
 export const findTrainingWasmKernel = (spec: TrainingSpec): WasmKernel<TrainingSpec> | undefined =>
