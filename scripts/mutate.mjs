@@ -92,8 +92,8 @@ function judge(what, results) {
 
 const entries = [];
 if (rooms.length > 0) {
-  // Numbers of quantized networks are still being worked on.
-  const places = sample(root, await placesOf(root, (file) => !file.includes('quantiz')), Number(values.count), seed);
+  const isJudged = (file) => rooms.includes(roomOf(file));
+  const places = sample(root, await placesOf(root, isJudged), Number(values.count), seed);
   linkShared();
   const results = [];
   for (const room of rooms) {

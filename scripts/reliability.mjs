@@ -19,6 +19,10 @@ const PARTS = {
     'Structure repeated and aliased',
     'fast-check: parts that are repeated, nested, led to from many places and laid over each other; no byte of a zip is read\ntwice, no more is unpacked than weights may have.',
   ],
+  structure: [
+    'Structure by the million',
+    'Parts of files repeated, nested, led to from many places and laid over each other, with lengths and checksums that are right again.\nReaders run in processes of their own under RLIMIT_DATA = 384 MiB, with small limits; a signal, an abort of V8, an exit code or\nno end is a crash. Accepted were those that are sound all the same.',
+  ],
   scaling: [
     'Structure scaled up',
     'CPU time of readers and converters, the least of several runs: the goal is that twice the structure takes at most 2.5\ntimes as long (the mean of two doublings), and that no reader touches more than 4 times the bytes of its file. What was above it says so.',

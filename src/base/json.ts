@@ -56,6 +56,14 @@ export function showJson(value: JsonValue | undefined): string {
   return isJsonObject(value) ? 'an object' : show(value);
 }
 
+/** A value as a text, where one is expected: String() of an object without a prototype throws. */
+export const jsonText = (value: JsonValue | undefined): string =>
+  typeof value === 'object' && value !== null ? showJson(value) : String(value);
+
+/** A value as a number, for the same reason; NaN for what is none. */
+export const jsonNumber = (value: JsonValue | undefined): number =>
+  typeof value === 'object' && value !== null ? Number.NaN : Number(value);
+
 function decodeUtf8(bytes: Uint8Array, options: JsonOptions): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);

@@ -212,9 +212,9 @@ function keep({ config: fields, tensors, preprocessor }: HuggingFace, options: C
   if (options.size !== undefined) changed.image_size = sizeField(options.size);
   const config = new MobileNetV2Config({ ...fields, ...changed }, 'config.json');
   const { architectures } = config.extra;
-  const named = Array.isArray(architectures) ? String(architectures[0]) : '';
+  const [named] = Array.isArray(architectures) ? architectures : [];
   let architecture: Architecture = 'MobileNetV2Model';
-  if (Object.hasOwn(GRAPHS, named)) architecture = named as Architecture;
+  if (typeof named === 'string' && Object.hasOwn(GRAPHS, named)) architecture = named as Architecture;
   else if (tensors.has('classifier.weight')) architecture = 'MobileNetV2ForImageClassification';
   const weights = new Map([...tensors].map(([name, stored]) => [name, same(stored)]));
   return { config, architecture, weights, preprocessor: preprocessor && { ...preprocessor } };

@@ -10,7 +10,7 @@
  */
 import { env } from '../base/env.js';
 import { MobileNetError, show } from '../base/errors.js';
-import { isJsonObject, type JsonObject, type JsonValue, parseJson, showJson } from '../base/json.js';
+import { isJsonObject, type JsonObject, type JsonValue, jsonText, parseJson, showJson } from '../base/json.js';
 import { Hdf5, type Hdf5Dataset } from '../formats/hdf5.js';
 import type { StoredTensor } from '../formats/stored.js';
 import type { Unpacking } from '../formats/unpacking.js';
@@ -147,12 +147,12 @@ function namesByPath(model: JsonObject, path = '', names = new Map<string, strin
   const counts = new Map<string, number>();
   for (const layer of layers) {
     if (!isJsonObject(layer)) continue;
-    const kind = snakeCase(String(layer.class_name));
+    const kind = snakeCase(jsonText(layer.class_name));
     const count = counts.get(kind) ?? 0;
     counts.set(kind, count + 1);
     const here = `${path}layers/${kind}${count === 0 ? '' : `_${count}`}`;
     const name = isJsonObject(layer.config) ? layer.config.name : undefined;
-    names.set(here, String(layer.name ?? name));
+    names.set(here, jsonText(layer.name ?? name));
     namesByPath(layer, `${here}/`, names);
   }
   return names;

@@ -5,7 +5,7 @@
  * A graph is `{ class_name, config: { layers: [{ class_name, name, config, inbound_nodes }] } }`; a model in a model is a
  * layer that has layers. Sources: Keras 2.2 to 3.15, and applications/mobilenet_v2.py for the layers' names.
  */
-import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.js';
+import { isJsonObject, type JsonObject, type JsonValue, jsonNumber, jsonText } from '../base/json.js';
 import { PictureSize, type Size } from './keras-pictures.js';
 import { after, type Scaling } from './pictures.js';
 
@@ -83,8 +83,8 @@ function flatten(model: JsonObject, into: Layer[] = []): Layer[] {
   if (Array.isArray(layers)) {
     for (const layer of layers) if (isJsonObject(layer)) flatten(layer, into);
   } else if (config !== undefined) {
-    const name = String(model.name ?? config.name ?? model.class_name);
-    into.push({ kind: String(model.class_name), name, config, inbound: model.inbound_nodes });
+    const name = jsonText(model.name ?? config.name ?? model.class_name);
+    into.push({ kind: jsonText(model.class_name), name, config, inbound: model.inbound_nodes });
   }
   return into;
 }
@@ -165,14 +165,17 @@ class Reader implements KerasGraph {
         this.#convolution(layer);
         break;
       case 'BatchNormalization':
-        this.#norm(name, Number(config.epsilon ?? 0.001));
+        this.#norm(name, jsonNumber(config.epsilon ?? 0.001));
         break;
       case 'ReLU':
         if (this.#pooled) {
-          this.#headActivation(name, Number(config.max_value ?? 6) >= 6 && Number(config.negative_slope ?? 0) === 0);
+          this.#headActivation(
+            name,
+            jsonNumber(config.max_value ?? 6) >= 6 && jsonNumber(config.negative_slope ?? 0) === 0,
+          );
           break;
         }
-        if (Number(config.negative_slope ?? 0) !== 0 || Number(config.threshold ?? 0) !== 0) {
+        if (jsonNumber(config.negative_slope ?? 0) !== 0 || jsonNumber(config.threshold ?? 0) !== 0) {
           this.#refuse(name, 'expected a plain ReLU');
         }
         this.#ceilings.add(config.max_value === undefined ? null : config.max_value);
@@ -207,7 +210,7 @@ class Reader implements KerasGraph {
         if (!this.#pooled) this.#refuse(name, 'expected GlobalAveragePooling2D before it');
         break;
       case 'Dropout':
-        this.dropout = Number(config.rate ?? 0);
+        this.dropout = jsonNumber(config.rate ?? 0);
         break;
       case 'Dense':
         this.#dense(layer);
@@ -236,7 +239,7 @@ class Reader implements KerasGraph {
       return;
     }
     const size: Size = [height, width];
-    const filter = String(config.interpolation ?? 'bilinear');
+    const filter = jsonText(config.interpolation ?? 'bilinear');
     let wrong: string | undefined;
     if (kind === 'CenterCrop') wrong = this.pictures.cropTo(size);
     else if (kind === 'RandomCrop') {
@@ -345,7 +348,7 @@ class Reader implements KerasGraph {
       this.#refuse(name, 'expected pictures to be resized before the network, to a height and a width');
       return;
     }
-    const wrong = this.pictures.resizeTo([height, width], { filter: String(method ?? 'bilinear') });
+    const wrong = this.pictures.resizeTo([height, width], { filter: jsonText(method ?? 'bilinear') });
     if (wrong !== undefined) this.#refuse(name, wrong);
   }
 
@@ -374,7 +377,7 @@ class Reader implements KerasGraph {
   /** One number for all channels or one for each, however deep it lies in lists of one. */
   #channels(value: JsonValue | undefined): number[] {
     const flat = Array.isArray(value) ? (value.flat(8) as JsonValue[]) : [value ?? 1];
-    const numbers = flat.map(Number);
+    const numbers = flat.map(jsonNumber);
     return numbers.length === 1 ? [numbers[0], numbers[0], numbers[0]] : numbers;
   }
 
@@ -416,7 +419,7 @@ function nameOf(activation: JsonValue | undefined): string | undefined {
   if (!isJsonObject(activation)) return undefined;
   const inner = isJsonObject(activation.config) ? activation.config : undefined;
   // A layer as an activation, such as ReLU(6.0).
-  return String(inner?.name ?? activation.class_name);
+  return jsonText(inner?.name ?? activation.class_name);
 }
 
 /** A call of an operation on pixels. */
@@ -449,10 +452,10 @@ function callOf({ kind, config, inbound }: Layer): Call {
     const node = isJsonObject(config.node_def) ? config.node_def : {};
     const [place, value] = Object.entries(isJsonObject(config.constants) ? config.constants : {})[0] ?? [];
     const attributes = isJsonObject(node.attr) ? node.attr : {};
-    const type = isJsonObject(attributes.DstT) ? String(attributes.DstT.type).replace(/^DT_/, '').toLowerCase() : '';
+    const type = isJsonObject(attributes.DstT) ? jsonText(attributes.DstT.type).replace(/^DT_/, '').toLowerCase() : '';
     const DstT = type === 'float' ? 'float32' : type;
     return {
-      operation: plainName(String(node.op)),
+      operation: plainName(jsonText(node.op)),
       numbers: numbersOf(value),
       reversed: place === '0',
       keywords: { DstT },
@@ -462,7 +465,7 @@ function callOf({ kind, config, inbound }: Layer): Call {
   const node = Array.isArray(first) ? first : Array.isArray(call) ? call : [];
   const keywords = isJsonObject(node[3]) ? node[3] : {};
   const isFirst = node[0] === CONSTANT;
-  const operation = plainName(kind === 'TFOpLambda' ? String(config.function) : kind);
+  const operation = plainName(kind === 'TFOpLambda' ? jsonText(config.function) : kind);
   return { operation, numbers: numbersOf(isFirst ? node[2] : keywords.y), reversed: isFirst, keywords };
 }
 

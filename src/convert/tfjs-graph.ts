@@ -7,7 +7,7 @@
  */
 
 import { listNames, MobileNetError } from '../base/errors.js';
-import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.js';
+import { isJsonObject, type JsonObject, type JsonValue, jsonNumber, jsonText } from '../base/json.js';
 import { type StoredTensor, toFloat32 } from '../formats/stored.js';
 import { PREFIX } from '../models/mobilenet-v2/weights.js';
 import { elementCount } from '../tensor/shape.js';
@@ -145,7 +145,7 @@ function sizeOf(nodes: readonly GraphNode[]): [number, number] | undefined {
   const { shape } = nodes.find(({ op }) => op === 'Placeholder')?.attr ?? {};
   const dims = isJsonObject(shape) && isJsonObject(shape.shape) ? shape.shape.dim : undefined;
   if (!Array.isArray(dims) || dims.length !== 4) return undefined;
-  const [, height, width] = dims.map((dim) => (isJsonObject(dim) ? Number(dim.size) : -1));
+  const [, height, width] = dims.map((dim) => (isJsonObject(dim) ? jsonNumber(dim.size) : -1));
   return height > 0 && width > 0 ? [height, width] : undefined;
 }
 
@@ -169,11 +169,11 @@ function textOf(value: JsonValue): string {
 function nodesOf({ node }: JsonObject): GraphNode[] {
   const nodes = Array.isArray(node) ? node.filter(isJsonObject) : [];
   return nodes.map(({ name, op, input, attr }) => ({
-    name: String(name),
-    op: String(op),
+    name: jsonText(name),
+    op: jsonText(op),
     // A second output is "name:1"; "^name" is an order without data.
     inputs: (Array.isArray(input) ? input : [])
-      .map((one) => String(one).replace(/:\d+$/, ''))
+      .map((one) => jsonText(one).replace(/:\d+$/, ''))
       .filter((one) => !one.startsWith('^')),
     attr: isJsonObject(attr) ? attr : {},
   }));

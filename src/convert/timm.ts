@@ -6,7 +6,7 @@
  * Source: timm 1.0, models/efficientnet.py (`_gen_mobilenet_v2`) and data/transforms_factory.py.
  */
 import { MobileNetError } from '../base/errors.js';
-import { isJsonObject, type JsonObject, type JsonValue, showJson } from '../base/json.js';
+import { isJsonObject, type JsonObject, type JsonValue, jsonText, showJson } from '../base/json.js';
 import type { StoredTensor } from '../formats/stored.js';
 import type { Mapping, Preprocessor } from './mapping.js';
 import { type Layer, mapTorch, REPEATS } from './torch.js';
@@ -62,7 +62,7 @@ function picturesOf(cfg: JsonObject | undefined, preset: Preprocessor, file: str
   const three = (value: JsonValue) => Array.isArray(value) && value.length === 3 && value.every(positive);
   const [, height, width] = field('input_size', three, [3, 224, 224]);
   const filters: Record<string, number> = { nearest: 0, bilinear: 2, bicubic: 3, random: 2 };
-  const interpolation = field('interpolation', (value) => Object.hasOwn(filters, String(value)), 'bicubic');
+  const interpolation = field('interpolation', (value) => Object.hasOwn(filters, jsonText(value)), 'bicubic');
   const mode = field('crop_mode', (value) => value === 'center' || value === 'squash', 'center');
   const ratio = field('crop_pct', positive, 0.875);
   const scaled = { height: Math.floor(height / ratio), width: Math.floor(width / ratio) };

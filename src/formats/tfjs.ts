@@ -13,7 +13,7 @@ import { join } from '../base/bytes.js';
 import { env } from '../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../base/errors.js';
 import { type Folder, readModelFile } from '../base/folder.js';
-import { isJsonObject, type JsonObject, type JsonValue, parseJson, showJson } from '../base/json.js';
+import { isJsonObject, type JsonObject, type JsonValue, jsonText, parseJson, showJson } from '../base/json.js';
 import { checkTensorCount } from '../base/limits.js';
 import { mapped } from '../base/mapped.js';
 import { insidePath } from './shards.js';
@@ -147,7 +147,7 @@ function readWeight(
   }
   if (quantization !== undefined && !isJsonObject(quantization))
     return refuse(file, name, 'a quantization', quantization);
-  const fileType = String(quantization?.dtype ?? dtype);
+  const fileType = jsonText(quantization?.dtype ?? dtype);
   const fileDtype = Object.hasOwn(FILE_DTYPES, fileType) ? FILE_DTYPES[fileType] : undefined;
   const quantised = quantization !== undefined;
   if (fileDtype === undefined || (quantised && (dtype !== 'float32' || !QUANTISED.includes(fileType)))) {

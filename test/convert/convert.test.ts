@@ -199,6 +199,14 @@ describe('PyTorch', () => {
     await expectError(() => convert(writeSafetensors(all), { file: 'm' }), { code: 'SHAPE', says: ['[7,'] });
   });
 
+  it.each([{}, [{}], 'cubic'])('an interpolation that is %j', async (interpolation) => {
+    const config = JSON.parse(new TextDecoder().decode(bytesOf('timm/config.json')));
+    config.pretrained_cfg = { ...config.pretrained_cfg, interpolation };
+    const bytes = new TextEncoder().encode(JSON.stringify(config));
+    const folder = memoryFolder({ 'config.json': bytes, 'model.safetensors': bytesOf('timm/model.safetensors.gz') });
+    await expectError(() => convert(folder), { code: 'CONFIG', file: 'config.json', says: ['interpolation'] });
+  });
+
   it('the backbone alone', async () => {
     const converted = await convert(timmFolder, { head: false });
     expect(converted.architecture).toBe('MobileNetV2Model');

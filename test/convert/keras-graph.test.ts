@@ -1,12 +1,13 @@
 /** What a Keras graph may say around a MobileNetV2, and what is refused by name. Graphs here have no weights. */
 import { describe, expect, it } from 'vitest';
-import type { JsonObject } from '../../src/base/json.js';
+import { type JsonObject, parseJson } from '../../src/base/json.js';
 import { readGraph } from '../../src/convert/keras-graph.js';
 
 type Layer = [kind: string, name: string, config?: object, inbound?: unknown];
 
+/** By the package's own parser, whose objects have no prototype. */
 const graphOf = (...layers: Layer[]): JsonObject =>
-  JSON.parse(
+  parseJson(
     JSON.stringify({
       class_name: 'Functional',
       config: {
@@ -18,7 +19,8 @@ const graphOf = (...layers: Layer[]): JsonObject =>
         })),
       },
     }),
-  );
+    { file: 'config.json', code: 'CONFIG' },
+  ) as JsonObject;
 
 const INPUT: Layer = ['InputLayer', 'input', { batch_shape: [null, 96, 128, 3] }];
 const CONV: Layer = ['Conv2D', 'Conv1', { strides: [2, 2], activation: 'linear' }];
@@ -237,6 +239,23 @@ it.each([
   const graph = readGraph(graphOf(INPUT, CONV, ['ReLU', 'Conv1_relu', config]));
   expect(graph.problems).toEqual([]);
   expect(graph.hidden_act).toBe(expected);
+});
+
+it.each([
+  ['InputLayer', {}],
+  ['BatchNormalization', { epsilon: {} }],
+  ['ReLU', { max_value: {}, negative_slope: [{}], threshold: {} }],
+  ['Activation', { activation: { class_name: {}, config: { name: {} } } }],
+  ['Rescaling', { scale: [{}], offset: {} }],
+  ['Normalization', { mean: {}, variance: [[{}]] }],
+  ['Resizing', { height: {}, width: [{}], interpolation: {} }],
+  ['Dropout', { rate: {} }],
+  ['Dense', { activation: {} }],
+  ['TFOpLambda', { function: {} }],
+  ['TensorFlowOpLayer', { node_def: { op: {}, attr: { DstT: { type: {} } } }, constants: { 0: {} } }],
+] as const)('%s with objects where texts and numbers belong', (kind, config) => {
+  for (const name of ['x', {} as string, [{}] as unknown as string])
+    expect(readGraph(graphOf(INPUT, [kind, name, config], [{} as string, 'y']))).toHaveProperty('problems');
 });
 
 describe('the head', () => {

@@ -66,6 +66,8 @@ describe('refuses', () => {
     ['a shape of text', one({ name: 'a', shape: ['1'], dtype: 'float32' }), 'SHAPE'],
     ['a negative shape', one({ name: 'a', shape: [-1], dtype: 'float32' }), 'SHAPE'],
     ['an unknown type', one({ name: 'a', shape: [1], dtype: 'string' }), 'DTYPE'],
+    ['a type that is an object', one({ name: 'a', shape: [1], dtype: {} }), 'DTYPE'],
+    ['a type that is a list of objects', one({ name: 'a', shape: [1], dtype: [{}] }), 'DTYPE'],
     ['a type from the prototype', one({ name: 'a', shape: [1], dtype: 'constructor' }), 'DTYPE'],
     [
       'integers as quantisation',

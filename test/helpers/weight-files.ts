@@ -14,7 +14,10 @@ export const concat = (...parts: readonly Uint8Array[]): Uint8Array => join(part
 /** A little-endian integer of `size` bytes. */
 export function int(value: number | bigint, size: number): Uint8Array {
   const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt.asUintN(64, BigInt(value)), true);
+  const view = new DataView(bytes.buffer);
+  // Most are small, and a fuzzer makes millions.
+  if (typeof value === 'number' && value === value >>> 0) view.setUint32(0, value, true);
+  else view.setBigUint64(0, BigInt.asUintN(64, BigInt(value)), true);
   return bytes.subarray(0, size);
 }
 

@@ -20,6 +20,7 @@ export const JUDGES = {
   pipeline: ['pipeline'],
   platforms: ['platforms'],
   processors: ['processors'],
+  quantize: ['quantize'],
   runtime: ['runtime'],
   tensor: ['tensor'],
 };

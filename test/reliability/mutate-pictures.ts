@@ -34,7 +34,7 @@ function shuffle(parts: Uint8Array[], others: readonly Uint8Array[], below: Belo
 }
 
 /** What stands between SOI and EOI: segments, and the data of a scan as a part of their own. */
-function jpegPartsOf(bytes: Uint8Array): Uint8Array[] {
+export function jpegPartsOf(bytes: Uint8Array): Uint8Array[] {
   const parts: Uint8Array[] = [];
   for (let at = 2; at + 4 <= bytes.length; ) {
     const marker = bytes[at + 1];
@@ -145,7 +145,7 @@ interface Chunk {
   data: Uint8Array;
 }
 
-function chunksOf(bytes: Uint8Array): Chunk[] {
+export function chunksOf(bytes: Uint8Array): Chunk[] {
   const chunks: Chunk[] = [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = SIGNATURE.length; at + 12 <= bytes.length; ) {
