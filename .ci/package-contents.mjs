@@ -30,7 +30,7 @@ function faultsOfFiles(packed) {
   const entries = ['cli', 'picture-worker', ...Object.keys(BUNDLES)];
   const loadedLater = [
     ...['jpeg-decode', 'jpeg-jpeg-js', 'png-decode'].map((name) => `codecs-${name}`),
-    ...['hub-folder', 'inflate', 'png', 'proxy', 'workers'].map((name) => `platforms-node-${name}`),
+    ...['folder-store', 'hub-folder', 'inflate', 'png', 'proxy', 'workers'].map((name) => `platforms-node-${name}`),
     'convert-model-file',
   ];
   const bundle = ['core', ...entries, ...loadedLater].map((name) => `dist/bundle/${name}`);

@@ -20,6 +20,7 @@ export const ENTRIES = [
   { subpath: './hub', name: 'hub', platforms: ['node', 'web'], shared: false, bundle: 'hub' },
   { subpath: './image', name: 'image', platforms: ['edge', 'node', 'web'], shared: true, bundle: 'image' },
   { subpath: './quantize', name: 'quantize', platforms: [], shared: true, bundle: 'quantize' },
+  { subpath: './train', name: 'train', platforms: [], shared: true, bundle: 'train' },
   { subpath: './ndarray', name: 'ndarray', platforms: [], shared: true, bundle: 'ndarray' },
 ];
 

@@ -51,7 +51,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   platforms: ['base', 'tensor', 'codecs', 'codecs/jpeg', 'images', 'processors', 'hub'],
   models: ['base', 'tensor', 'formats', 'layers', 'graph', 'runtime'],
   quantize: ['base', 'tensor', 'formats', 'layers', 'graph', 'processors', 'models'],
-  train: ['base', 'tensor', 'formats', 'graph', 'images', 'processors', 'layers', 'runtime', 'models'],
+  train: [
+    ...['base', 'tensor', 'formats', 'graph', 'images', 'processors'],
+    ...['layers', 'layers/backward', 'runtime', 'models'],
+  ],
   convert: ['base', 'tensor', 'formats', 'graph', 'models'],
 };
 

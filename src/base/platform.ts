@@ -9,6 +9,18 @@ export interface WorkerHandle {
   terminate(): Promise<unknown>;
 }
 
+/** Folders that training writes: its checkpoints. */
+export interface FolderStore {
+  /** Names of the folders in a folder; none where there is no such folder. */
+  list(path: string): Promise<string[]>;
+  /** Bytes of a file of a folder, or undefined where it is not there. */
+  read(path: string, file: string): Promise<Uint8Array | undefined>;
+  /** Writes a folder and the one it lies in. It is there with all its files or not at all, and replaces one of its name. */
+  write(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<void>;
+  /** Removes a folder with all that is in it. */
+  remove(path: string): Promise<void>;
+}
+
 /** What a decoder of JPEG is asked for besides pixels. */
 export interface JpegDecoding {
   open?: OpenRows;
@@ -32,6 +44,8 @@ export interface Platform {
   readFile?(path: string, limit: number): Promise<Uint8Array>;
   /** Writes files into a folder, each whole or not at all. */
   writeFolder?(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<void>;
+  /** Where training keeps its checkpoints. */
+  folderStore?(): Promise<FolderStore>;
   /**
    * Pixels of a PNG; the file is sound and within the limits. `lowerBytes`: of 16-bit samples the lower byte in place of the
    * upper one. `checked`: the checksums of the file have been looked at.

@@ -13,7 +13,7 @@ import { yieldToEvents } from '../base/abort.js';
 import { requirePlatform } from '../base/env.js';
 import { expected, MobileNetError } from '../base/errors.js';
 import type { Graph } from '../graph/nodes.js';
-import { type Architecture, checkpointFiles } from '../models/mobilenet-v2/checkpoint.js';
+import { architectureOf, checkpointFiles } from '../models/mobilenet-v2/checkpoint.js';
 import { MobileNetV2Config } from '../models/mobilenet-v2/config.js';
 import type { ModelOptions } from '../models/mobilenet-v2/model-options.js';
 import { MobileNetV2PreTrainedModel } from '../models/mobilenet-v2/pretrained.js';
@@ -151,13 +151,6 @@ function quantizedConfig(config: MobileNetV2Config, dtype: QuantizedDtype): Mobi
 function sameClass<Model extends AnyModel>(model: Model, config: MobileNetV2Config, state: State): Model {
   const Class = model.constructor as new (config: MobileNetV2Config, options: ModelOptions & { state: State }) => Model;
   return new Class(config, { device: model.device, state });
-}
-
-/** The name of the model's class in config.json. */
-function architectureOf({ nodes, outputs }: Graph): Architecture {
-  if (!outputs.has('logits')) return 'MobileNetV2Model';
-  const segments = nodes.some(({ name }) => name.startsWith('segmentation_head.'));
-  return segments ? 'MobileNetV2ForSemanticSegmentation' : 'MobileNetV2ForImageClassification';
 }
 
 interface Pair {

@@ -36,6 +36,25 @@ const THEIRS = new Set(
   top_k function_to_apply
   transformers.js:
   progress_callback original_sizes reshaped_input_sizes cos_sim center_crop
+  transformers, Trainer, TrainingArguments and TrainerState (warmup_ratio until version 4):
+  adam_beta1 adam_beta2 adam_epsilon add_callback batch_eval_metrics best_global_step best_metric
+  best_model_checkpoint compute_metrics compute_result data_seed dataloader_drop_last decay_type
+  early_stopping_patience early_stopping_patience_counter early_stopping_threshold eval_dataset eval_delay
+  eval_on_start eval_steps eval_strategy get_last_checkpoint get_warmup_steps global_step gradient_accumulation_steps
+  greater_is_better is_hyper_param_search is_local_process_zero is_world_process_zero label_ids
+  label_smoothing_factor learning_rate load_best_model_at_end log_history logging_first_step logging_steps
+  logging_strategy lr_end lr_scheduler_kwargs lr_scheduler_type max_grad_norm max_steps metric_for_best_model
+  metric_key_prefix min_lr min_lr_rate min_lr_ratio num_cycles num_decay_steps num_input_tokens_seen num_stable_steps
+  num_train_epochs num_training_steps optim_args output_dir per_device_eval_batch_size per_device_train_batch_size
+  processing_class remove_callback resume_from_checkpoint save_model save_only_model save_steps save_strategy
+  save_total_limit stateful_callbacks total_flos train_batch_size train_dataset train_sampling_strategy training_loss
+  trial_name trial_params warmup_lr_rate warmup_steps warmup_type weight_decay warmup_ratio
+  transformers, callbacks:
+  on_epoch_begin on_epoch_end on_evaluate on_init_end on_log on_optimizer_step on_pre_optimizer_step on_predict
+  on_prediction_step on_save on_step_begin on_step_end on_substep_end on_train_begin on_train_end should_epoch_stop
+  should_evaluate should_log should_save should_training_stop
+  transformers, EfficientNetConfig; PyTorch, torch.nn.functional:
+  batch_norm_momentum batch_norm
   huggingface_hub:
   hf_hub_download snapshot_download resume_download allow_patterns ignore_patterns
 `

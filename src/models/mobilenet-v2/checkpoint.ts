@@ -19,6 +19,13 @@ export const GRAPHS = {
 /** The class that config.json names. */
 export type Architecture = keyof typeof GRAPHS;
 
+/** The name of the model's class in config.json. */
+export function architectureOf({ nodes, outputs }: Graph): Architecture {
+  if (!outputs.has('logits')) return 'MobileNetV2Model';
+  const segments = nodes.some(({ name }) => name.startsWith('segmentation_head.'));
+  return segments ? 'MobileNetV2ForSemanticSegmentation' : 'MobileNetV2ForImageClassification';
+}
+
 /**
  * config.json and model.safetensors.
  * @throws MobileNetError NONFINITE naming the weights that float16 cannot hold

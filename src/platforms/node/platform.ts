@@ -22,6 +22,7 @@ const pngEncoder = lazy(() => import('./png.js'));
 const jpegDecoder = lazy(() => import('../../codecs/jpeg/decode.js'));
 const jpegJs = lazy(() => import('../../codecs/jpeg/jpeg-js.js'));
 const zlib = lazy(() => import('./inflate.js'));
+const folderStore = lazy(() => import('./folder-store.js'));
 const workers = lazy(() => import('./workers.js'));
 
 const openHub = async (name: string, options: HubOptions) => (await hub()).hubFolder(name, options);
@@ -34,6 +35,7 @@ export const nodePlatform: Platform = {
   fetch: fetchHere,
   readFile: readPicture,
   writeFolder,
+  folderStore: async () => (await folderStore()).nodeFolderStore,
   decodePng: async (bytes, file, options) => (await pngDecoder()).decodePng(bytes, file, options),
   decodeJpeg: async (bytes, file, options) =>
     (await jpegDecoder()).decodeJpeg(bytes, file, { ...options, plain: () => loadJpegJs(file) }),

@@ -1,0 +1,35 @@
+/** What `mobilenet-v2/train` is everywhere: it works on a model of `mobilenet-v2`, which has put its platform in place. */
+export type { BatchNormMode, Decayed } from '../runtime/training/types.js';
+export {
+  type IntervalStrategy,
+  type SamplingStrategy,
+  type SaveStrategy,
+  type TrainedPart,
+  TrainingArguments,
+  type TrainingOptions,
+} from '../train/arguments.js';
+export {
+  type CallbackDetails,
+  type CallbackEvent,
+  type CallbackState,
+  EarlyStoppingCallback,
+  type EarlyStoppingOptions,
+  type EventName,
+  type LogEntry,
+  type TrainerCallback,
+  type TrainerControl,
+  type TrainerState,
+} from '../train/callbacks.js';
+export { get_last_checkpoint } from '../train/checkpoints.js';
+export type { TrainingDataset, TrainingItem } from '../train/dataset.js';
+export type { ComputeMetrics, EvalPrediction, PredictionOutput } from '../train/evaluation.js';
+export type { OptimizerName, OptimizerOptions } from '../train/optimizers.js';
+export { Random, type RandomState } from '../train/random.js';
+export type { ScheduleOptions, SchedulerType } from '../train/schedules.js';
+export {
+  type TrainableModel,
+  Trainer,
+  type TrainerOptions,
+  type TrainOptions,
+  type TrainOutput,
+} from '../train/trainer.js';
