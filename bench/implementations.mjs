@@ -1,5 +1,9 @@
 /** What is compared: the implementations that there are of every convolution, the plainest first. */
+import * as kernels from '../dist/layers/kernels-i16.js';
 import { emitKernels, relaxedProbe } from '../dist/layers/wasm-module.js';
+import { provideWholeNumbers } from '../dist/layers/whole-numbers.js';
+
+provideWholeNumbers(kernels);
 
 const ALL = [
   { id: 'reference', title: 'reference', device: 'reference' },

@@ -5,7 +5,8 @@
 import * as library from 'mobilenet-v2';
 import { shapeOf } from '../dist/cli/shape.js';
 import { NONE } from '../dist/layers/kernel.js';
-import { findI16Kernel, findKernel } from '../dist/layers/kernels.js';
+import { findKernel } from '../dist/layers/kernels.js';
+import { findI16Kernel } from '../dist/layers/kernels-i16.js';
 import { kernelName, multiplyAdds } from '../dist/layers/spec.js';
 import { implementationsFor, optionsApart, optionsOf } from './implementations.mjs';
 import { MOST, rowOf } from './models.mjs';

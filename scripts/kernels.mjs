@@ -8,7 +8,9 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const dist = resolve(process.argv[2] ?? 'dist');
-const { emitKernels, KERNEL_FORMS, kernelsFile } = await import(pathToFileURL(join(dist, 'layers/wasm-module.js')));
+const layers = (file) => import(pathToFileURL(join(dist, 'layers', file)));
+const { emitKernels, KERNEL_FORMS, kernelsFile } = await layers('wasm-module.js');
+(await layers('whole-numbers.js')).provideWholeNumbers(await layers('kernels-i16.js'));
 for (const form of KERNEL_FORMS) writeFileSync(join(dist, kernelsFile(form)), emitKernels(form));
 
 const { DECODER_FILE, emitDecoder } = await import(pathToFileURL(join(dist, 'codecs/jpeg/module.js')));

@@ -151,11 +151,15 @@ describe('the house', () => {
             ),
         ),
       ).toEqual([]);
-      // Decoders, with the first picture that needs them, and the reader of TFLite with the first such file.
+      // Decoders, with the first picture that needs them, the reader of TFLite with the first such file, and kernels of whole
+      // numbers with the first network of them.
       const later = reachedFrom(entry).filter((file) => !reached.includes(file));
       const READERS =
         /^(convert\/|formats\/(tflite\/|zip|unpacking)|models\/mobilenet-v2\/(checkpoint|weights|quantized))/;
-      expect(later.filter((file) => !/^codecs\/(jpeg\/|png\/|inflate)/.test(file) && !READERS.test(file))).toEqual([]);
+      const DECODERS = /^codecs\/(jpeg\/|png\/|inflate)/;
+      const WHOLE = /^layers\/(.*-i16|argmax\/.*|quantize\/.*)\.ts$/;
+      const others = later.filter((file) => ![DECODERS, READERS, WHOLE].some((known) => known.test(file)));
+      expect(others).toEqual([]);
     },
   );
 
@@ -201,6 +205,15 @@ describe('the house', () => {
       expect(reachedFrom(entry)).toContain('convert/model-file.ts');
       expect(reachedFrom(entry).filter((file) => /^convert\/(keras|torch|timm)|hdf5|tfjs/.test(file))).toEqual([]);
     }
+  });
+
+  it('kernels of whole numbers come later on a page, and are there from the start elsewhere', () => {
+    const kernels = 'layers/kernels-i16.ts';
+    expect(reachedFrom('entries/main-web.ts')).toContain(kernels);
+    expect(reachedFrom('entries/main-web.ts', 'at once').filter((file) => /-i16\.ts$/.test(file))).toEqual([
+      'layers/kernel-i16.ts',
+    ]);
+    for (const place of ['node', 'edge']) expect(reachedFrom(`entries/main-${place}.ts`, 'at once')).toContain(kernels);
   });
 
   it('a page without the hub carries none of it', () => {

@@ -1,6 +1,7 @@
 /** All emitted kernels as one WebAssembly module, which serves every size of every layer. */
 import { MAX_PAGES, ModuleBuilder } from '../tensor/wasm/assembler.js';
-import { I16_WASM_KERNELS, WASM_KERNELS } from './kernels.js';
+import { WASM_KERNELS } from './kernels.js';
+import { wholeNumbers } from './whole-numbers.js';
 
 /** A module is made for a memory that threads share or for one that they do not, with relaxed SIMD or without. */
 export interface KernelForm {
@@ -15,7 +16,7 @@ export interface KernelForm {
 export function emitKernels({ elements = 'f32', shared, relaxed }: KernelForm): Uint8Array<ArrayBuffer> {
   const memory = shared ? { initial: 1, maximum: MAX_PAGES, shared } : { initial: 1 };
   const module = new ModuleBuilder(memory, { relaxed });
-  for (const kernel of elements === 'f32' ? WASM_KERNELS : I16_WASM_KERNELS) kernel.emit(module);
+  for (const kernel of elements === 'f32' ? WASM_KERNELS : wholeNumbers().I16_WASM_KERNELS) kernel.emit(module);
   return module.encode();
 }
 

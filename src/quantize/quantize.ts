@@ -13,6 +13,7 @@ import { yieldToEvents } from '../base/abort.js';
 import { requirePlatform } from '../base/env.js';
 import { expected, MobileNetError } from '../base/errors.js';
 import type { Graph } from '../graph/nodes.js';
+import { loadWholeNumbers } from '../layers/whole-numbers.js';
 import { architectureOf, checkpointFiles } from '../models/mobilenet-v2/checkpoint.js';
 import { MobileNetV2Config } from '../models/mobilenet-v2/config.js';
 import type { ModelOptions } from '../models/mobilenet-v2/model-options.js';
@@ -68,6 +69,7 @@ export async function quantize<Model extends AnyModel>(
   const checked = checkQuantizeOptions(options);
   refuseModel(model);
   foldedGraph(model.graph); // throws for an activation that has no form for whole numbers
+  await loadWholeNumbers();
   const seen = new Calibration(namesOf(model.graph), checked.observer);
   const kept = await calibrate(model, seen, checked);
   if (checked.signal !== undefined) await yieldToEvents(checked.signal);

@@ -33,7 +33,7 @@ export const PAGES = {
 } as const satisfies Record<string, Record<string, string>>;
 
 /** @param generated files that are nowhere on disk, by path */
-export async function serve(generated: ReadonlyMap<string, string>): Promise<Loopback> {
+export async function serve(generated: ReadonlyMap<string, string | Uint8Array>): Promise<Loopback> {
   const server = createServer(async ({ url = '/' }, response) => {
     const { pathname } = new URL(url, 'http://localhost');
     const page = Object.hasOwn(PAGES, pathname.slice(1)) ? PAGES[pathname.slice(1) as keyof typeof PAGES] : null;

@@ -1,8 +1,10 @@
 /** Emitted kernels of whole numbers in a WebAssembly.Memory with guards around every buffer, as wasm-bench.ts has those of real ones. */
 import type { Call } from '../../src/layers/kernel.js';
 import type { I16Addresses, I16WasmKernel } from '../../src/layers/kernel-i16.js';
+import * as kernels from '../../src/layers/kernels-i16.js';
 import type { I16Spec } from '../../src/layers/spec.js';
 import { emitKernels } from '../../src/layers/wasm-module.js';
+import { provideWholeNumbers } from '../../src/layers/whole-numbers.js';
 import { randomNumbers } from '../helpers/random.js';
 import { type I16Given, type I16Run, SENTINEL, sizesI16 } from './i16-cases.js';
 import { cuts, type Functions, runPart } from './wasm-bench.js';
@@ -11,6 +13,7 @@ import { cuts, type Functions, runPart } from './wasm-bench.js';
 const memoryI16 = new WebAssembly.Memory({ initial: 64 });
 const bytes = new Uint8Array(memoryI16.buffer);
 
+provideWholeNumbers(kernels);
 const module = new WebAssembly.Module(emitKernels({ elements: 'i16', shared: false, relaxed: false }));
 export const FUNCTIONS_I16 = new WebAssembly.Instance(module, { env: { memory: memoryI16 } }).exports as Functions;
 

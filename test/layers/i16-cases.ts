@@ -3,7 +3,7 @@
  * Nothing here knows an engine.
  */
 import type { I16Operands } from '../../src/layers/kernel-i16.js';
-import { findI16Kernel } from '../../src/layers/kernels.js';
+import { findI16Kernel } from '../../src/layers/kernels-i16.js';
 import type {
   Conv3x3I16Spec,
   DepthwiseI16Spec,

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { I16Operands } from '../../src/layers/kernel-i16.js';
-import { I16_KERNELS, I16_WASM_KERNELS } from '../../src/layers/kernels.js';
+import { I16_KERNELS, I16_WASM_KERNELS } from '../../src/layers/kernels-i16.js';
 import { MAGIC, requantize } from '../../src/layers/requantize.js';
 import { type Golden, readGoldens } from '../helpers/goldens.js';
 import { sharedFile } from '../helpers/shared.js';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Quantization } from '../../src/graph/quantization.js';
 import type { I16Operands } from '../../src/layers/kernel-i16.js';
-import { findI16WasmKernel, I16_KERNELS } from '../../src/layers/kernels.js';
+import { findI16WasmKernel, I16_KERNELS } from '../../src/layers/kernels-i16.js';
 import type { I16Spec } from '../../src/layers/spec.js';
 import * as whole from '../../src/runtime/compile/whole-numbers.js';
 import { runInPartsI16 } from './i16-bench.js';

@@ -1,7 +1,7 @@
 /** Every kernel of whole numbers against the reference, number for number, over every edge of its shapes; emitted ones in parts, too. */
 import { describe, expect, it } from 'vitest';
 import type { I16Addresses, I16Operands } from '../../src/layers/kernel-i16.js';
-import { findI16Kernel, findI16WasmKernel, I16_KERNELS, I16_WASM_KERNELS } from '../../src/layers/kernels.js';
+import { findI16Kernel, findI16WasmKernel, I16_KERNELS, I16_WASM_KERNELS } from '../../src/layers/kernels-i16.js';
 import { type I16Spec, kernelName } from '../../src/layers/spec.js';
 import { emitKernels } from '../../src/layers/wasm-module.js';
 import { FUNCTIONS_I16, placeI16, runInPartsI16 } from './i16-bench.js';

@@ -16,7 +16,7 @@ import {
   MobileNetV2ForSemanticSegmentation,
   Tensor,
 } from '../../src/entries/main-node.js';
-import { findI16Kernel } from '../../src/layers/kernels.js';
+import { findI16Kernel } from '../../src/layers/kernels-i16.js';
 import type { I16Spec } from '../../src/layers/spec.js';
 import type { State } from '../../src/models/mobilenet-v2/weights.js';
 import { readGoldens } from '../helpers/goldens.js';

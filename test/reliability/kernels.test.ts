@@ -6,7 +6,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Kernel } from '../../src/layers/kernel.js';
 import type { I16Operands } from '../../src/layers/kernel-i16.js';
-import { I16_KERNELS, I16_WASM_KERNELS, KERNELS, WASM_KERNELS } from '../../src/layers/kernels.js';
+import { KERNELS, WASM_KERNELS } from '../../src/layers/kernels.js';
+import { I16_KERNELS, I16_WASM_KERNELS } from '../../src/layers/kernels-i16.js';
 import { clampBounds, hasResidual, type I16Spec } from '../../src/layers/spec.js';
 import { SEED } from '../helpers/seed.js';
 import {

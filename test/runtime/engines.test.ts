@@ -2,18 +2,21 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { env } from '../../src/base/env.js';
 import { emitDecoder } from '../../src/codecs/jpeg/module.js';
+import * as kernels from '../../src/layers/kernels-i16.js';
 import { emitKernels, KERNEL_FORMS, kernelsFile, relaxedProbe } from '../../src/layers/wasm-module.js';
+import { loadWholeNumbers, provideWholeNumbers, wholeNumbers } from '../../src/layers/whole-numbers.js';
 import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
 import { MobileNetV2ForImageClassification } from '../../src/models/mobilenet-v2/image-classification.js';
 import type { ModelOptions } from '../../src/models/mobilenet-v2/model-options.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
-import { makeEngine } from '../../src/runtime/engines/make.js';
+import { makeEngine, prepareEngine } from '../../src/runtime/engines/make.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { ROOT } from '../helpers/cli.js';
 import { waves } from '../helpers/waves.js';
+import { expectError } from '../helpers/weight-files.js';
 
 const before = env.platform;
 afterEach(() => {
@@ -30,6 +33,27 @@ const logits = async (options: ModelOptions) => {
 };
 
 describe('kernels', () => {
+  beforeEach(() => provideWholeNumbers(kernels));
+
+  it('of whole numbers come with the first network of them, where they are not there from the start', async () => {
+    const load = vi.fn(async () => kernels);
+    provideWholeNumbers(load);
+    await prepareEngine('js', {}, 'f32');
+    expect(load).not.toHaveBeenCalled();
+    expect(wholeNumbers).toThrowError(/not loaded; load the model with from_pretrained/);
+    await prepareEngine('js', {}, 'i16');
+    await loadWholeNumbers();
+    expect(load).toHaveBeenCalledTimes(1);
+    expect(wholeNumbers()).toBe(kernels);
+  });
+
+  it('of whole numbers that cannot be loaded are an error that says so, and are asked for again', async () => {
+    provideWholeNumbers(vi.fn(async () => kernels).mockRejectedValueOnce(new TypeError('404')));
+    await expectError(() => prepareEngine('wasm', {}, 'i16'), { code: 'IO', says: ['quantized', 'serve every file'] });
+    await prepareEngine('wasm', {}, 'i16');
+    expect(wholeNumbers()).toBe(kernels);
+  });
+
   it.each(KERNEL_FORMS)("the package's file is what is emitted (%o)", (form) => {
     const file = readFileSync(join(ROOT, 'dist', kernelsFile(form)));
     expect(new Uint8Array(file)).toEqual(emitKernels(form));

@@ -162,6 +162,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     const config = await unlessAborted(configOf(folder, options), signal);
     const wantsReal = wantsRealNumbers(options.dtype ?? options.torch_dtype, quantizedType(config));
     const kernels = prepareEngine(deviceOf(options.device), modelOptions, wantsReal ? 'f32' : elementsOf(config));
+    kernels.catch(() => {}); // as above
     const stored = await unlessAborted(weights, signal);
     await unlessAborted(kernels, signal);
     const sources = new Map<string, WeightSource>();

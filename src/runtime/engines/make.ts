@@ -2,6 +2,7 @@
 import { env } from '../../base/env.js';
 import { expected, MobileNetError } from '../../base/errors.js';
 import type { EngineName } from '../../layers/spec.js';
+import { loadWholeNumbers } from '../../layers/whole-numbers.js';
 import type { Engine } from './engine.js';
 import { PlainEngine } from './plain.js';
 import { canShareMemory, checkModule, compileAhead } from './wasm/code.js';
@@ -50,12 +51,16 @@ function threadCount(threads: number | 'auto' = 'auto'): number {
   throw expected('threads', `'auto' or a whole number from 1 to ${MAX_THREADS}`, threads);
 }
 
-/** Compiles the kernels that `makeEngine` will ask for while the caller reads weights. Never throws; makeEngine does. */
+/**
+ * Compiles the kernels that `makeEngine` will ask for while the caller reads weights; those of whole numbers are loaded first.
+ * @throws MobileNetError IO where they cannot be; what keeps kernels from compiling, makeEngine throws
+ */
 export async function prepareEngine(
   device: Device,
   { threads, wasmModule }: EngineOptions,
   elements: 'f32' | 'i16' = 'f32',
 ): Promise<void> {
+  if (elements === 'i16') await loadWholeNumbers();
   if (device === 'js' || device === 'reference' || wasmModule !== undefined) return;
   try {
     await compileAhead(elements, threadCount(threads) > 1 && canShareMemory());

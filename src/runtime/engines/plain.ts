@@ -3,8 +3,9 @@ import { MobileNetError } from '../../base/errors.js';
 import { DRAWN, FUSED } from '../../graph/passes/passes.js';
 import type { Kernel } from '../../layers/kernel.js';
 import type { I16Kernel } from '../../layers/kernel-i16.js';
-import { findI16Kernel, findKernel } from '../../layers/kernels.js';
+import { findKernel } from '../../layers/kernels.js';
 import { type AnySpec, ELEMENT_BYTES, type ElementType } from '../../layers/spec.js';
+import { wholeNumbers } from '../../layers/whole-numbers.js';
 import {
   ARRAYS,
   type BoundKernel,
@@ -82,7 +83,7 @@ export class PlainEngine implements Engine {
 
 /** The first kernel of loops in JavaScript that can do this. Throws UNSUPPORTED when none can. */
 export const findPlain = (spec: AnySpec, engines: readonly Kernel['engine'][]): Kernel | I16Kernel =>
-  spec.dtype === 'i16' ? findI16Kernel(spec, engines) : findKernel(spec, engines);
+  spec.dtype === 'i16' ? wholeNumbers().findI16Kernel(spec, engines) : findKernel(spec, engines);
 
 /** Binds a kernel when it is first asked for; from then on it is the same object, as `BoundKernel` promises. */
 export function onceForEach<K extends object>(bind: (kernel: K) => BoundKernel): (kernel: K) => BoundKernel {

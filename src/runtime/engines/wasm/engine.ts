@@ -3,8 +3,9 @@ import { isShared } from '../../../base/brands.js';
 import { FUSED } from '../../../graph/passes/passes.js';
 import type { Addresses, Call, Kernel, WasmKernel } from '../../../layers/kernel.js';
 import type { I16Addresses, I16Kernel, I16WasmKernel } from '../../../layers/kernel-i16.js';
-import { findI16WasmKernel, findWasmKernel } from '../../../layers/kernels.js';
+import { findWasmKernel } from '../../../layers/kernels.js';
 import { type AnySpec, ELEMENT_BYTES, type ElementType, type I16Spec, type Spec } from '../../../layers/spec.js';
+import { wholeNumbers } from '../../../layers/whole-numbers.js';
 import {
   ARRAYS,
   type BoundKernel,
@@ -70,7 +71,7 @@ export class WasmEngine implements Engine {
 
   kernelFor(spec: AnySpec): BoundKernel {
     if (spec.dtype === 'i16') {
-      const emitted = findI16WasmKernel(spec);
+      const emitted = wholeNumbers().findI16WasmKernel(spec);
       if (emitted !== undefined) return this.#emittedI16(emitted);
     } else {
       const emitted = findWasmKernel(spec);
