@@ -8,7 +8,10 @@ import { HUB_OPTIONS, type HubOptions, MODEL_NAME } from './hub-options.js';
 import { checkFileBytes } from './limits.js';
 import { withProgress } from './progress.js';
 
-/** A folder of model files: reading only what is asked for. */
+/**
+ * A folder of model files: reading only what is asked for. A model of one file is a folder, too, which has the file's name and
+ * gives the file by it: `{ name: 'net.tflite', read: async (file) => (file === 'net.tflite' ? bytes : undefined) }`.
+ */
 export interface Folder {
   /** How the caller named it; used in messages. */
   readonly name: string;
@@ -60,12 +63,12 @@ export async function readModelFile(
  */
 export async function openFolder(
   where?: string | Folder | null,
-  given: HubOptions = {},
+  asked: HubOptions = {},
   shipped: string = SHIPPED.classification,
 ): Promise<Folder> {
-  checkObject(given, 'options', 'an object of options');
+  checkObject(asked, 'options', 'an object of options');
   // Callers hand in all that they were given; transformers.js says null for what is not.
-  const entries = Object.entries(given).filter(([name, value]) => HUB_OPTIONS.includes(name) && value !== null);
+  const entries = Object.entries(asked).filter(([name, value]) => HUB_OPTIONS.includes(name) && value !== null);
   const options: HubOptions = Object.fromEntries(entries);
   if (where === undefined || where === null) {
     return withProgress(await requirePlatform('openShippedFolder', 'the shipped checkpoint')(shipped), options);
@@ -75,8 +78,16 @@ export async function openFolder(
     if (file !== undefined) return openModelFile(where, place === '' ? '/' : place, file, options);
     return requirePlatform('openFolder', where)(where, options);
   }
-  if (typeof where?.read === 'function' && typeof where.name === 'string') return withProgress(where, options);
+  if (typeof where?.read === 'function' && typeof where.name === 'string') return ownFolder(where, options);
   throw expected('model', "a folder's path or a Folder", where);
+}
+
+/** A caller's own folder; one that is named like a model of one file, and has that file, is this model. */
+async function ownFolder(where: Folder, options: HubOptions): Promise<Folder> {
+  const folder = withProgress(where, options);
+  const file = MODEL_FILE.exec(where.name)?.[2];
+  const bytes = file === undefined ? undefined : await readModelFile(folder, file, options.signal);
+  return bytes === undefined ? folder : requirePlatform('openModelFile', where.name)(bytes, where.name);
 }
 
 /** A model that is one file, on the disk, at a URL or in a folder of the hub. */

@@ -43,17 +43,20 @@ describe('entries', () => {
     expect(files.sort()).toEqual(MODULES.map((name) => `${name}.ts`).sort());
   });
 
-  it.each(MODULES)('%s: exports, and one statement if it puts a platform in place', (name) => {
+  it.each(MODULES)('%s: exports, and one statement if it puts a platform in place, two where it computes', (name) => {
     const text = readFileSync(join(ROOT, `src/entries/${name}.ts`), 'utf8');
     const { statements } = ts.createSourceFile(name, text, ts.ScriptTarget.Latest);
     const others = statements.filter(
       (statement) =>
         !ts.isImportDeclaration(statement) && !(ts.isExportDeclaration(statement) && statement.moduleSpecifier),
     );
-    expect(others.length).toBe(name.includes('-') ? 1 : 0);
-    for (const { pos, end } of others) {
-      expect(text.slice(pos, end).trim()).toMatch(/^(env\.platform\b[.\w]* (\?\?)?=|Object\.assign\(env\.platform,)/);
-    }
+    const [platform, kernels, ...more] = others.map(({ pos, end }) => text.slice(pos, end).trim());
+    expect(more).toEqual([]);
+    if (name.includes('-'))
+      expect(platform).toMatch(/^(env\.platform\b[.\w]* (\?\?)?=|Object\.assign\(env\.platform,)/);
+    else expect(platform).toBeUndefined();
+    if (/^main-(edge|node|web)$/.test(name)) expect(kernels).toMatch(/^provideWholeNumbers\(/);
+    else expect(kernels).toBeUndefined();
   });
 
   it('exports', () => {
