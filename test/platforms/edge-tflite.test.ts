@@ -67,6 +67,9 @@ describe('a TFLite file on an edge runtime', () => {
   });
 
   it('a folder of such a name may still be a folder', async () => {
-    await expectError(() => logitsOf(own('net.tflite', 'other.tflite')), { code: 'NOT_FOUND', file: 'net.tflite/config.json' });
+    await expectError(() => logitsOf(own('net.tflite', 'other.tflite')), {
+      code: 'NOT_FOUND',
+      file: 'net.tflite/config.json',
+    });
   });
 });
