@@ -6,6 +6,7 @@ import { channelSum } from './channel-sum/plain.js';
 import { conv3x3DwReference } from './conv3x3-dw/reference.js';
 import { conv3x3DxReference } from './conv3x3-dx/reference.js';
 import { depthwiseDwReference } from './depthwise-dw/reference.js';
+import { depthwiseDwWasm } from './depthwise-dw/wasm.js';
 import { depthwiseDxReference } from './depthwise-dx/reference.js';
 import { depthwiseDxWasm } from './depthwise-dx/wasm.js';
 import { dropout } from './dropout/plain.js';
@@ -55,7 +56,11 @@ export const TRAINING_KERNELS: readonly Kernel<TrainingSpec>[] = [
 ];
 
 /** What no kernel here supports is computed by the js kernels on the same memory. */
-export const TRAINING_WASM_KERNELS: readonly WasmKernel<TrainingSpec>[] = [pointwiseDwWasm, depthwiseDxWasm];
+export const TRAINING_WASM_KERNELS: readonly WasmKernel<TrainingSpec>[] = [
+  pointwiseDwWasm,
+  depthwiseDxWasm,
+  depthwiseDwWasm,
+];
 
 /** The emitted kernel that can do this; undefined where no kernel can. */
 export const findTrainingWasmKernel = (spec: TrainingSpec): WasmKernel<TrainingSpec> | undefined =>

@@ -23,6 +23,7 @@ import { depthwiseWasm } from '../../depthwise/wasm.js';
 import { type Call, callOf, type WasmKernel } from '../../kernel.js';
 import type { DepthwiseSpec } from '../../spec.js';
 import { vectorAt } from '../../wasm-vectors.js';
+import { type Columns, countColumns } from '../columns.js';
 import { maskBound, passed } from '../mask.js';
 import type { DepthwiseDxSpec } from '../spec.js';
 
@@ -174,25 +175,6 @@ function emitRows(f: FunctionBuilder, p: Parameters<typeof PARAMS_S2>, store: St
       () => rowOf([0, 2]),
     );
   });
-}
-
-/** What is the same for all rows. */
-interface Columns {
-  /** Pairs of columns of which the first lies under two columns of outputs, the second under the latter of them. */
-  whole: Local<'i32'>;
-  /** Columns after those, and whether there is another column of outputs for the first of them. */
-  rest: Local<'i32'>;
-  hasNext: Local<'i32'>;
-}
-
-function countColumns(f: FunctionBuilder, { W, OW, padLeft }: Parameters<typeof PARAMS_S2>): Columns {
-  const [whole, rest, hasNext] = f.locals('i32', 3);
-  f.set(whole, i32.shr_s(i32.sub(W, padLeft), 1));
-  f.set(rest, i32.sub(OW, padLeft));
-  f.if(i32.gt_s(whole, rest), () => f.set(whole, rest));
-  f.set(rest, i32.sub(i32.sub(W, padLeft), i32.shl(whole, 1)));
-  f.set(hasNext, i32.lt_s(i32.add(padLeft, whole), OW));
-  return { whole, rest, hasNext };
 }
 
 interface Row {
