@@ -5,7 +5,7 @@ import { type Architecture, type CheckpointDtype, checkpointFiles, GRAPHS } from
 import { MobileNetV2Config, type MobileNetV2ConfigOptions } from '../models/mobilenet-v2/config.js';
 import { checkWeights, PREFIX, type State } from '../models/mobilenet-v2/weights.js';
 import { inferWidth } from './infer.js';
-import type { Mapping, Preprocessor } from './mapping.js';
+import type { Mapping, Preprocessor, Quantized } from './mapping.js';
 
 /** What the caller of a conversion may say about network and pictures. */
 export interface Adapting {
@@ -63,13 +63,14 @@ const architectureOf = ({ weights }: Mapping): Architecture =>
  */
 export function asQuantized(
   plan: Plan,
-  { dtype, read }: NonNullable<Mapping['quantized']>,
+  { dtype, read }: Quantized,
   file: string,
 ): { config: MobileNetV2Config; state: State } {
-  checkWeights(plan.weights, GRAPHS[plan.architecture](plan.config), file);
+  const graph = graphOf(plan);
+  checkWeights(plan.weights, graph, file);
   const quantization_config = { quant_method: 'mobilenet-v2', dtype };
   const config = MobileNetV2Config.from_dict({ ...plan.config.to_dict(), quantization_config });
-  return { config, state: read() };
+  return { config, state: read(graph) };
 }
 
 /** config.json, model.safetensors, and preprocessor_config.json where there is one. */

@@ -100,10 +100,13 @@ export async function convert(where: string | Folder | Uint8Array, options: Conv
   const { strict = true } = options;
   if (mapping !== undefined) refuseNeeded(mapping.needed, file);
   if (strict) refuseUnmapped(mapping?.unmapped ?? [], file);
-  const plan = mapping === undefined ? keep(source as HuggingFace, options) : adapt(mapping, file, options);
+  const whole = options.dtype === undefined ? mapping?.quantized : undefined;
+  const plan =
+    mapping === undefined
+      ? keep(source as HuggingFace, options)
+      : adapt({ ...mapping, preprocessor: whole?.preprocessor ?? mapping.preprocessor }, file, options);
   const { architecture, preprocessor } = plan;
   mapping?.check?.(graphOf(plan));
-  const whole = options.dtype === undefined ? mapping?.quantized : undefined;
   const made: Made =
     whole === undefined ? await asFloats(plan, source, mapping, options) : asQuantized(plan, whole, file);
   const { config, state } = made;
@@ -188,7 +191,7 @@ function mapped(source: Exclude<Source, HuggingFace>, { pixelRange: range, head 
     case 'timm':
       return mapTimm(source.tensors, source.config, 'config.json', { head });
     case 'slim':
-      return mapSlim(source.tensors, { head });
+      return mapSlim(source.tensors, source.file, { head });
     case 'tflite':
       return mapTflite(source.model, source.file, { range, head, labels: source.labels });
     case 'tfjs-graph':

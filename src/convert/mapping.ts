@@ -33,7 +33,16 @@ export interface Mapping {
   /** Compares what the weights do not show with the network that comes out. @throws MobileNetError UNSUPPORTED */
   check?: (graph: Graph) => void;
   /** Of a quantized network: its type, and its state in whole numbers. `weights` are the real ones they stand for. */
-  quantized?: { dtype: 'uint8' | 'int8'; read(): State } | undefined;
+  quantized?: Quantized | undefined;
+}
+
+/** What there is of a network in whole numbers. */
+export interface Quantized {
+  dtype: 'uint8' | 'int8';
+  /** Where pictures are prepared otherwise than for the real ones. */
+  preprocessor?: Preprocessor;
+  /** @param graph the same network in real numbers */
+  read(graph: Graph): State;
 }
 
 /** How pictures become pixel values: the fields of preprocessor_config.json that differ between frameworks. */

@@ -133,19 +133,14 @@ export class QuantizedState {
     return elementsOf(bias) as Int32Array;
   }
 
-  /** Weights in as few bytes as they need: around 0 where they fit into int8 so, else around the file's own zero point. */
   #small(weight: TfliteTensor): { numbers: Int8Array | Int16Array; zeroPoint: number } {
     const numbers = elementsOf(weight);
     const { zeroPoints } = weight.quantization!;
     if (weight.dtype === 'I8') return { numbers: numbers as Int8Array, zeroPoint: 0 };
     const index = scaleIndex(weight);
+    if (zeroPoints.every((zero) => zero === zeroPoints[0])) return smallUint8(numbers, zeroPoints[0]);
     const wide = mapped(new Int16Array(numbers.length), numbers, (value, i) => value - zeroPoints[index(i)]);
-    if (wide.every((value) => value >= -128 && value <= 127)) return { numbers: new Int8Array(wide), zeroPoint: 0 };
-    if (zeroPoints.some((zero) => zero !== zeroPoints[0])) return { numbers: wide, zeroPoint: 0 };
-    return {
-      numbers: mapped(new Int8Array(numbers.length), numbers, (value) => value - 128),
-      zeroPoint: zeroPoints[0] - 128,
-    };
+    return { numbers: fitsInt8(wide) ? new Int8Array(wide) : wide, zeroPoint: 0 };
   }
 
   /** A value between layers: of the network's type, with one scale. */
@@ -164,6 +159,18 @@ export class QuantizedState {
     const file = this.#file;
     throw new MobileNetError('QUANT', `${show(name)}: ${message} in ${file}`, { file, tensor: name, offset });
   }
+}
+
+const fitsInt8 = (numbers: Int16Array): boolean => numbers.every((value) => value >= -128 && value <= 127);
+
+/** Weights of uint8 in as few bytes as they need: around 0 where they fit into int8 so, else around their own zero point. */
+export function smallUint8(numbers: ArrayLike<number>, zeroPoint: number): { numbers: Int8Array; zeroPoint: number } {
+  const wide = mapped(new Int16Array(numbers.length), numbers, (value) => value - zeroPoint);
+  if (fitsInt8(wide)) return { numbers: new Int8Array(wide), zeroPoint: 0 };
+  return {
+    numbers: mapped(new Int8Array(numbers.length), numbers, (value) => value - 128),
+    zeroPoint: zeroPoint - 128,
+  };
 }
 
 /** The same numbers with their dimensions in another order. */
