@@ -42,6 +42,8 @@ export interface Platform {
   fetch?: typeof fetch;
   /** Bytes of a picture by path or URL. */
   readFile?(path: string, limit: number): Promise<Uint8Array>;
+  /** Paths of all files below a folder, without hidden ones. */
+  listFiles?(path: string): Promise<string[]>;
   /** Writes files into a folder, each whole or not at all. */
   writeFolder?(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<void>;
   /** Where training keeps its checkpoints. */

@@ -2,13 +2,13 @@
  * From what stands on the command line to a list of pictures. Nothing is opened here: a picture that is missing, not
  * readable or gone by the time it is its turn fails alone, when it is loaded.
  */
-import { lstat, readdir, realpath, stat } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import { Argument } from 'commander';
 import { listNames, show } from '../base/errors.js';
 import { env, load_image, MobileNetError, type RawImage } from '../entries/main-node.js';
-import { onDisk } from '../platforms/node/names.js';
 import { readAny } from '../platforms/node/reading.js';
+import { compareNames as compare, statOf, walk } from '../platforms/node/walk.js';
 import { UsageError, unreadable } from './errors.js';
 import { plural, printable } from './text.js';
 
@@ -24,9 +24,6 @@ export interface Picture {
 const PICTURE_NAME = /\.(png|jpe?g)$/i;
 export const STANDARD_INPUT = '-';
 export const isUrl = (input: string): boolean => /^https?:\/\//i.test(input);
-
-/** `img2` before `img10`. */
-const { compare } = new Intl.Collator('en', { numeric: true });
 
 export const picturesArgument = (description = 'files, folders, globs in quotes, URLs, or - for stdin'): Argument =>
   new Argument('[pictures...]', description);
@@ -135,49 +132,12 @@ async function expandListed(input: string, into: Found): Promise<void> {
   else into.pictures.push(fromFile(input));
 }
 
-/** Null for what is not there, or cannot be told from others. */
-const statOf = (path: string) =>
-  onDisk(path)
-    .then(stat)
-    .catch(() => null);
-
-/** Folder entries, whose names Node shows as text whether they are or not. */
-async function listing(folder: string | Buffer) {
-  if (typeof folder === 'string') return readdir(folder, { withFileTypes: true });
-  // Of a folder given by its bytes, Node would join path and name.
-  const names = await readdir(folder, { encoding: 'buffer' });
-  return Promise.all(
-    names.map(async (name) => {
-      const found = await lstat(Buffer.concat([folder, Buffer.from('/'), name]));
-      return Object.assign(found, { name: name.toString() });
-    }),
-  );
-}
-
-/** All pictures below a folder. A folder that cannot be listed becomes one failing entry. Hidden ones are left out. */
+/** All pictures below a folder. A folder that cannot be listed becomes one failing entry. */
 async function picturesIn(top: string, into: Found): Promise<void> {
-  const visited = new Set<string>();
-  const visit = async (folder: string): Promise<void> => {
-    try {
-      // By its real path, so that a symbolic link to a parent folder does not lead to an endless loop.
-      const place = await onDisk(folder);
-      const real = await realpath(place, 'latin1');
-      if (visited.has(real)) return;
-      visited.add(real);
-      const entries = await listing(place);
-      for (const entry of entries.sort((a, b) => compare(a.name, b.name))) {
-        if (entry.name.startsWith('.')) continue;
-        const path = join(folder, entry.name);
-        const target = entry.isSymbolicLink() ? await statOf(path) : entry;
-        if (target?.isDirectory()) await visit(path);
-        // A pipe or device among files would be waited for; a link to nowhere is worth an error.
-        else if (target?.isFile() !== false) into.add(path);
-      }
-    } catch (error) {
-      into.pictures.push({ file: folder, anywhere: false, load: () => Promise.reject(error) });
-    }
-  };
-  await visit(top);
+  for await (const { path, error } of walk(top)) {
+    if (error === undefined) into.add(path);
+    else into.pictures.push({ file: path, anywhere: false, load: () => Promise.reject(error) });
+  }
 }
 
 /** All pictures that a glob matches; a path without wildcards is taken as a picture that is missing. */

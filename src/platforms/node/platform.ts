@@ -23,6 +23,7 @@ const jpegDecoder = lazy(() => import('../../codecs/jpeg/decode.js'));
 const jpegJs = lazy(() => import('../../codecs/jpeg/jpeg-js.js'));
 const zlib = lazy(() => import('./inflate.js'));
 const folderStore = lazy(() => import('./folder-store.js'));
+const files = lazy(() => import('./walk.js'));
 const workers = lazy(() => import('./workers.js'));
 
 const openHub = async (name: string, options: HubOptions) => (await hub()).hubFolder(name, options);
@@ -34,6 +35,7 @@ export const nodePlatform: Platform = {
   openShippedFolder,
   fetch: fetchHere,
   readFile: readPicture,
+  listFiles: async (path) => (await files()).listFiles(path),
   writeFolder,
   folderStore: async () => (await folderStore()).nodeFolderStore,
   decodePng: async (bytes, file, options) => (await pngDecoder()).decodePng(bytes, file, options),

@@ -84,10 +84,18 @@ export function applyChange(
   resample: 0 | 2 = Resampling.bilinear,
 ): Pixels {
   const cropped = resize(image, width, height, resample, undefined, undefined, crop);
-  const { data, channels } = cropped;
-  if (flip) mirror(data, width, channels);
-  if (channels === 3) for (const [name, factor] of colors) COLOR_CHANGES[name](data, factor);
-  return cropped;
+  if (flip) mirror(cropped.data, width, cropped.channels);
+  if (colors.length === 0) return cropped;
+  const colored = cropped.channels === 1 ? inColor(cropped) : cropped;
+  for (const [name, factor] of colors) COLOR_CHANGES[name](colored.data, factor);
+  return colored;
+}
+
+/** Grey as RGB: torchvision is given pictures that were made RGB, and its weights for grey do not quite add up to 1. */
+function inColor({ data, width, height }: Pixels): Pixels {
+  const rgb = new Uint8ClampedArray(data.length * 3);
+  for (let i = 0; i < data.length; i++) rgb.fill(data[i]!, 3 * i, 3 * i + 3);
+  return { data: rgb, width, height, channels: 3 };
 }
 
 function mirror(data: Pixels['data'], width: number, channels: number): void {
