@@ -50,6 +50,10 @@ export interface I16Store {
 class MatrixProduct {
   /** The lanes of a block of pixels, which the caller fills, a third of the block into each (see multiplyBlock). */
   readonly PIXEL_LANES: readonly Float64Array[];
+  /** The lanes of two rows of weights, what sums begin with, two numbers, and the six sums of a tile: for who fills them otherwise. */
+  readonly WEIGHT_LANES: readonly Float64Array[];
+  readonly START: Float64Array;
+  readonly SUMS: Float64Array;
   /**
    * Six dot products, three rows of pixels from index `at` of their lanes with the two rows of weights. A property, as
    * Turbopack puts the body of a function in the place of its only call, and then makes a function of it in every turn.
@@ -97,6 +101,9 @@ class MatrixProduct {
     const sums = part(5 * LANE + 2, 6);
 
     this.PIXEL_LANES = [x0, x1, x2];
+    this.WEIGHT_LANES = [w0, w1];
+    this.START = start;
+    this.SUMS = sums;
     this.tile = (at, C) => {
       let sum00 = start[0];
       let sum01 = start[1];
@@ -185,4 +192,4 @@ class MatrixProduct {
   }
 }
 
-export const { PIXEL_LANES, multiplyBlock, multiplyBlockI16 } = new MatrixProduct();
+export const { PIXEL_LANES, WEIGHT_LANES, START, SUMS, tile, multiplyBlock, multiplyBlockI16 } = new MatrixProduct();

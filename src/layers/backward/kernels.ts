@@ -1,12 +1,16 @@
 /** The kernels of training, as ../kernels.ts has those of networks that run. Only who trains loads them. */
 import type { Kernel, PlainKernel, WasmKernel } from '../kernel.js';
 import { firstKernel } from '../kernels.js';
+import { activationDxJs } from './activation/js.js';
 import { activationDx } from './activation/plain.js';
 import { channelSum } from './channel-sum/plain.js';
+import { conv3x3DwJs } from './conv3x3-dw/js.js';
 import { conv3x3DwReference } from './conv3x3-dw/reference.js';
 import { conv3x3DxReference } from './conv3x3-dx/reference.js';
+import { depthwiseDwJs } from './depthwise-dw/js.js';
 import { depthwiseDwReference } from './depthwise-dw/reference.js';
 import { depthwiseDwWasm } from './depthwise-dw/wasm.js';
+import { depthwiseDxJs } from './depthwise-dx/js.js';
 import { depthwiseDxReference } from './depthwise-dx/reference.js';
 import { depthwiseDxWasm } from './depthwise-dx/wasm.js';
 import { dropout } from './dropout/plain.js';
@@ -14,6 +18,7 @@ import { normDw, normDxWeights, normScale } from './norm/coefficients.js';
 import { foldDgamma, foldDw } from './norm/fold.js';
 import { normDx, normMoments, normSums, scaleShift } from './norm/plain.js';
 import { adam, rmsprop, sgd } from './optimizers/plain.js';
+import { pointwiseDwJs } from './pointwise-dw/js.js';
 import { pointwiseDwReference } from './pointwise-dw/reference.js';
 import { pointwiseDwWasm } from './pointwise-dw/wasm.js';
 import { averagePoolDx } from './pool/plain.js';
@@ -52,6 +57,12 @@ const PLAIN: readonly PlainKernel<TrainingSpec>[] = [
 
 export const TRAINING_KERNELS: readonly Kernel<TrainingSpec>[] = [
   ...PLAIN.map((kernel) => ({ ...kernel, engine: 'reference' }) as const),
+
+  conv3x3DwJs,
+  depthwiseDwJs,
+  depthwiseDxJs,
+  pointwiseDwJs,
+  activationDxJs,
   ...PLAIN.map((kernel) => ({ ...kernel, engine: 'js' }) as const),
 ];
 

@@ -41,7 +41,7 @@ export function packPhases<T extends Float32Array | Int16Array>(C: number, weigh
  * Copies `columns` columns of an input row, from column `left` on, into a lane, with zeros for those outside the picture.
  * `row` is where the row starts in x, or undefined for a row above or below the picture.
  */
-function fillLane(
+export function fillLane(
   lane: Float32Array,
   x: Float32Array | Int16Array,
   row: number | undefined,
