@@ -12,6 +12,7 @@ import { checkOptions } from '../base/options.js';
 import { zeroed } from '../tensor/elements.js';
 import { Tensor } from '../tensor/tensor.js';
 import { linearTaps, type Taps } from './bilinear.js';
+import { largestClasses } from './class-cells.js';
 
 /** What one picture gets with `return_segmentation_scores`. */
 export interface SegmentationOutput {
@@ -127,8 +128,8 @@ function checkSizes(target_sizes: TargetSizes, n: number): (readonly [number, nu
 }
 
 /**
- * logits [K,h,w] → classes [height,width]. Works row by row: besides the result it keeps two rows of all classes, not
- * the K·height·width upsampled logits (22 MB for 21 classes at 513×513), unless those are `wanted`.
+ * logits [K,h,w] → classes [height,width]. For a threshold it works row by row: besides the result it keeps two rows of all
+ * classes, not the K·height·width upsampled logits (22 MB for 21 classes at 513×513), unless those are `wanted`.
  */
 function upsampleArgmax(
   logits: Float32Array,
@@ -141,6 +142,10 @@ function upsampleArgmax(
 ): { segmentation: Tensor<'int32'>; segmentation_scores?: Tensor<'float32'> } {
   const vertical = linearTaps(positions(h, height), h);
   const horizontal = linearTaps(positions(w, width), w);
+  if (!wanted && !(threshold > 0)) {
+    const classesOf = largestClasses({ logits, classes, h, w, vertical, horizontal });
+    return { segmentation: new Tensor('int32', classesOf, [height, width]) };
+  }
   const segmentation = new Int32Array(height * width);
   const scores = wanted ? zeroed('float32', classes * height * width) : undefined;
   const best = new Float32Array(width);

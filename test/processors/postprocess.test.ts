@@ -85,6 +85,46 @@ test('pixels whose class is less likely than a threshold have none', () => {
   expect(likely.filter((score) => score < 0.5).length).toBeGreaterThan(3);
 });
 
+test('the class of a pixel is the first of the largest scores there, also where rounding makes some equal', () => {
+  // Scores are computed for every class, and all of them compared; a map alone leaves most classes out.
+  const sizes: [number, number][] = [
+    [5, 7],
+    [9, 4],
+    [40, 33],
+    [64, 3],
+    [2, 2],
+    [1, 50],
+  ];
+  let equal = 0;
+  for (const [seed, size] of sizes.entries()) {
+    for (const levels of [0, 2, 3, 6]) {
+      for (const [scale, step] of [
+        [1, 0],
+        [1e-44, 0],
+        [3e38, 0],
+        [1, 2 ** -23],
+        [1, 2 ** -21],
+        [100, 2 ** -17],
+      ]) {
+        const random = makeLogits([1, 6, 5, 7], 10 * seed + levels, levels);
+        // Steps as small as a rounding: classes that are as good as equal at the corners.
+        const data = random.data.map((value) => (step === 0 ? (value / 8) * scale : scale + Math.round(value) * step));
+        const logits = new Tensor('float32', data, [1, 6, 5, 7]);
+        const [{ segmentation, segmentation_scores: scores }] = classMaps({ logits }, [size], { scores: true });
+        expect(classMaps({ logits }, [size], {})[0].segmentation.data).toEqual(segmentation.data);
+        const pixels = size[0] * size[1];
+        for (let at = 0; at < pixels; at++) {
+          const own = Array.from({ length: 6 }, (_, k) => scores!.data[k * pixels + at]);
+          const best = Math.max(...own);
+          expect(segmentation.data[at]).toBe(own.indexOf(best));
+          if (own.indexOf(best) !== own.lastIndexOf(best)) equal++;
+        }
+      }
+    }
+  }
+  expect(equal).toBeGreaterThan(1000);
+});
+
 test('what does not fit is refused', () => {
   const logits = makeLogits([2, 3, 4, 4], 1, 0);
   const refused = (code: string, outputs: unknown, sizes?: unknown) =>
