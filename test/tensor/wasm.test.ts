@@ -180,6 +180,7 @@ const MODELS: Record<Exclude<Operation, Wide | IntegerVectors>, (a: number, b: n
   'f64.promote_f32': (a) => a,
   'f32x4.splat': (a) => a,
   'f32x4.add': (a, b) => a + b,
+  'f32x4.sub': (a, b) => a - b,
   'f32x4.mul': (a, b) => a * b,
   'f32x4.div': (a, b) => a / b,
   'f32x4.floor': (a) => Math.floor(a),

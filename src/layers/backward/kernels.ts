@@ -3,7 +3,9 @@ import type { Kernel, PlainKernel, WasmKernel } from '../kernel.js';
 import { firstKernel } from '../kernels.js';
 import { activationDxJs } from './activation/js.js';
 import { activationDx } from './activation/plain.js';
+import { activationDxWasm } from './activation/wasm.js';
 import { channelSum } from './channel-sum/plain.js';
+import { channelSumWasm } from './channel-sum/wasm.js';
 import { conv3x3DwJs } from './conv3x3-dw/js.js';
 import { conv3x3DwReference } from './conv3x3-dw/reference.js';
 import { conv3x3DxReference } from './conv3x3-dx/reference.js';
@@ -14,9 +16,11 @@ import { depthwiseDxJs } from './depthwise-dx/js.js';
 import { depthwiseDxReference } from './depthwise-dx/reference.js';
 import { depthwiseDxWasm } from './depthwise-dx/wasm.js';
 import { dropout } from './dropout/plain.js';
+import { dropoutWasm } from './dropout/wasm.js';
 import { normDw, normDxWeights, normScale } from './norm/coefficients.js';
 import { foldDgamma, foldDw } from './norm/fold.js';
 import { normDx, normMoments, normSums, scaleShift } from './norm/plain.js';
+import { normDxWasm, normMomentsWasm, normSumsWasm, scaleShiftWasm } from './norm/wasm.js';
 import { adam, rmsprop, sgd } from './optimizers/plain.js';
 import { pointwiseDwJs } from './pointwise-dw/js.js';
 import { pointwiseDwReference } from './pointwise-dw/reference.js';
@@ -24,8 +28,10 @@ import { pointwiseDwWasm } from './pointwise-dw/wasm.js';
 import { averagePoolDx } from './pool/plain.js';
 import { resizeBilinearDx } from './resize/plain.js';
 import { sliceChannels } from './slice/plain.js';
+import { sliceChannelsWasm } from './slice/wasm.js';
 import type { TrainingSpec } from './spec.js';
 import { sumOfSquares } from './sum-of-squares/plain.js';
+import { sumOfSquaresWasm } from './sum-of-squares/wasm.js';
 
 /** One plain loop for both engines. */
 const PLAIN: readonly PlainKernel<TrainingSpec>[] = [
@@ -68,9 +74,18 @@ export const TRAINING_KERNELS: readonly Kernel<TrainingSpec>[] = [
 
 /** What no kernel here supports is computed by the js kernels on the same memory. */
 export const TRAINING_WASM_KERNELS: readonly WasmKernel<TrainingSpec>[] = [
-  pointwiseDwWasm,
-  depthwiseDxWasm,
   depthwiseDwWasm,
+  depthwiseDxWasm,
+  pointwiseDwWasm,
+  channelSumWasm,
+  activationDxWasm,
+  normMomentsWasm,
+  scaleShiftWasm,
+  normSumsWasm,
+  normDxWasm,
+  sliceChannelsWasm,
+  dropoutWasm,
+  sumOfSquaresWasm,
 ];
 
 /** The emitted kernel that can do this; undefined where no kernel can. */

@@ -43,7 +43,13 @@ function emitConcat(module: ModuleBuilder, name: string, shift: 1 | 2): void {
 }
 
 /** Copies `count` numbers; both addresses end up after them. */
-function copy(f: FunctionBuilder, from: Local<'i32'>, to: Local<'i32'>, count: Local<'i32'>, shift: 1 | 2): void {
+export function copy(
+  f: FunctionBuilder,
+  from: Local<'i32'>,
+  to: Local<'i32'>,
+  count: Local<'i32'>,
+  shift: 1 | 2,
+): void {
   const left = f.local('i32');
   const move = (numbers: number, one: () => void) =>
     f.while(

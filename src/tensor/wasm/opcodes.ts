@@ -51,7 +51,7 @@ export const OPERATIONS = {
   ...all(['f32'], 'v128', { 'f32x4.splat': simd(0x13) }),
   ...all(['f64'], 'v128', { 'f64x2.splat': simd(0x14) }),
   ...all(['v128', 'v128'], 'v128', {
-    ...{ 'f32x4.add': simd(0xe4), 'f32x4.mul': simd(0xe6), 'f32x4.div': simd(0xe7) },
+    ...{ 'f32x4.add': simd(0xe4), 'f32x4.sub': simd(0xe5), 'f32x4.mul': simd(0xe6), 'f32x4.div': simd(0xe7) },
     // All bits of a lane are set where it is so; with NaN it is not.
     ...{ 'f32x4.le': simd(0x45), 'f32x4.ge': simd(0x46) },
     ...{ 'f32x4.min': simd(0xe8), 'f32x4.max': simd(0xe9) },

@@ -21,9 +21,9 @@ const FLAVOURS = flavours((relaxed) => {
 /** Once a step, or a channel: loops in JavaScript do. */
 const OPERATIONS_LEFT: readonly TrainingSpec['op'][] = [
   ...(['norm_scale', 'norm_dw', 'norm_dx_weights', 'fold_dw', 'fold_dgamma'] as const),
-  ...(['conv3x3_dw', 'conv3x3_dx', 'channel_sum', 'activation_dx', 'norm_moments'] as const),
-  ...(['scale_shift', 'norm_sums', 'norm_dx', 'average_pool_dx', 'resize_bilinear_dx', 'slice_channels'] as const),
-  ...(['dropout', 'sum_of_squares', 'sgd', 'rmsprop', 'adam'] as const),
+  ...(['conv3x3_dw', 'conv3x3_dx'] as const),
+  ...(['average_pool_dx', 'resize_bilinear_dx'] as const),
+  ...(['sgd', 'rmsprop', 'adam'] as const),
 ];
 
 /** Fewer than four channels of a depthwise convolution are left to js, so the cases have four more. */
