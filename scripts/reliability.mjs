@@ -25,7 +25,7 @@ const PARTS = {
   ],
   scaling: [
     'Structure scaled up',
-    'CPU time of readers and converters, the least of several runs: the goal is that twice the structure takes at most 2.5\ntimes as long (the mean of two doublings), and that no reader touches more than 4 times the bytes of its file. What was above it says so.',
+    'CPU time of readers and converters, the least of several runs: the goal is that twice the structure takes at most 2.5\ntimes as long (the mean of two doublings), and that no reader touches more than 4 times the bytes of its file. What was above it says so.\nBelow, readers that unpack, with files that would unpack to half of `weightsBytes` (lowered) and to more: no byte above it is made.',
   ],
   'safetensors-oracle': [
     'safetensors against the Rust library',

@@ -336,6 +336,9 @@ export class Hdf5 {
     if (unknown !== undefined) {
       this.#fail('UNSUPPORTED', plan, `filter ${unknown}; save it with gzip or without compression`);
     }
+    // Each is another pass over all bytes, and makes as many again.
+    if (new Set(filters).size < filters.length)
+      this.#fail('UNSUPPORTED', plan, 'a filter comes twice; save it with gzip');
     const chunks = this.#chunks(layout, dims.length, chunkBytes);
     const wanted = dims.reduce((count, length, d) => count * Math.ceil(length / layout.dims[d]), 1);
     if (chunks.length !== wanted) this.#fail('LAYOUT', plan, `expected ${wanted} chunks, got ${chunks.length}`);

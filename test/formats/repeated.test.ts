@@ -121,6 +121,15 @@ describe('HDF5', () => {
   });
 });
 
+test('HDF5 that is compressed twice is refused: each pass makes all bytes anew', async () => {
+  const read = (deflated: number) => {
+    const file = new Hdf5(hdf5(new Map([['a', { dims: [1000], chunk: 300, deflated }]])), { file: 'm.h5' });
+    return file.read(file.datasets.get('a')!);
+  };
+  expect((await read(1)).dims).toEqual([1000]);
+  await expectError(() => read(2), { code: 'UNSUPPORTED', file: 'm.h5', tensor: 'a', says: ['twice'] });
+});
+
 describe('TensorFlow.js', () => {
   const weight = (name: string, count: number) => ({
     name,

@@ -10,6 +10,8 @@ export interface Dataset {
   data?: Uint8Array;
   /** Elements of the first dimension in a chunk, which is compressed. */
   chunk?: number;
+  /** How often a chunk is compressed, once unless given. */
+  deflated?: number;
 }
 
 export type Group = Map<string, Group | Dataset>;
@@ -65,7 +67,7 @@ function tree(to: Writer, type: 0 | 1, children: { key: Uint8Array; address: num
   return node(1, nodes);
 }
 
-function dataset(to: Writer, { dims, data, chunk }: Dataset): number {
+function dataset(to: Writer, { dims, data, chunk, deflated = 1 }: Dataset): number {
   const count = dims.reduce((product, size) => product * size, 1);
   const bytes = data ?? new Uint8Array(4 * count);
   const space = concat(int(1, 1), int(dims.length, 1), int(0, 6), ...dims.map((size) => int(size, 8)));
@@ -80,7 +82,8 @@ function dataset(to: Writer, { dims, data, chunk }: Dataset): number {
   for (let i = 0; i < first; i += chunk) {
     const piece = new Uint8Array(chunk * row);
     piece.set(bytes.subarray(i * row, (i + chunk) * row));
-    const packed = new Uint8Array(deflateSync(piece));
+    let packed: Uint8Array = piece;
+    for (let times = 0; times < deflated; times++) packed = new Uint8Array(deflateSync(packed));
     const key = concat(int(packed.length, 4), int(0, 4), int(i, 8), new Uint8Array(8 * dims.length));
     chunks.push({ key, address: to.add(packed) });
   }
@@ -89,7 +92,8 @@ function dataset(to: Writer, { dims, data, chunk }: Dataset): number {
     concat(int(3, 1), int(2, 1), int(dims.length + 1, 1), int(address, 8)),
     ...[chunk, ...rest, 4].map((size) => int(size, 4)),
   );
-  const filters = concat(int(1, 1), int(1, 1), int(0, 6), int(1, 2), int(0, 4), int(1, 2), int(6, 4), int(0, 4));
+  const deflate = concat(int(1, 2), int(0, 4), int(1, 2), int(6, 4), int(0, 4));
+  const filters = concat(int(1, 1), int(deflated, 1), int(0, 6), ...Array.from({ length: deflated }, () => deflate));
   return to.add(header([1, space], [3, FLOAT32], [8, layout], [0x0b, filters]));
 }
 

@@ -7,7 +7,8 @@
  *     npm run fuzz:structure -- --reader zip --runs 20000       # one reader, fewer
  *     npm run fuzz:structure -- --reader zip --from 4711 --runs 1   # one run again
  *
- * With RELIABILITY_RECORD=1 what a reader reached goes to test/reliability/results after each reader, unless it crashed.
+ * With RELIABILITY_RECORD=1 what a reader has reached goes to test/reliability/results, unless it crashed; a later run with the
+ * same seed goes on from there.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -23,21 +24,21 @@ const RESULTS = join(root, 'test/reliability/results/structure.json');
 const MEMORY_MIB = 384;
 const HEAP_MIB = 192;
 /** Runs of one process. */
-const BLOCK = 50_000;
+const BLOCK = 25_000;
 /** Milliseconds without a word, in which 1,000 inputs were to be read. */
-const SILENCE = 120_000;
+const SILENCE = 300_000;
 
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '20261126' },
     runs: { type: 'string', default: '1000000' },
-    from: { type: 'string', default: '0' },
+    from: { type: 'string' },
     reader: { type: 'string', multiple: true },
     silence: { type: 'string', default: String(SILENCE) },
     keep: { type: 'string', default: join(tmpdir(), 'fuzz-structure') },
   },
 });
-const [seed, runs, from] = [values.seed, values.runs, values.from].map(Number);
+const [seed, runs] = [values.seed, values.runs].map(Number);
 
 const folder = mkdtempSync(join(tmpdir(), 'fuzz-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -95,61 +96,57 @@ function runBlock(name, first, count) {
   });
 }
 
-/** All runs of a reader. */
-async function tryReader(name) {
-  const answers = new Set();
-  const all = { what: name, tried: 0, accepted: 0, worstMs: 0, rssMiB: 0, seed };
-  let crashes = 0;
-  for (let first = from; first < from + runs; first += BLOCK) {
-    const count = Math.min(BLOCK, from + runs - first);
-    const found = await runBlock(name, first, count);
-    if (found.crash !== undefined) {
-      crashes++;
-      mkdirSync(values.keep, { recursive: true });
-      const kept = join(values.keep, `${name.replaceAll(/\W+/g, '-')}-${seed}-${first}`);
-      const input = readFileSync(join(folder, 'input'));
-      writeFileSync(kept, input.subarray(4, 4 + input.readUInt32LE()));
-      console.log(`CRASH ${name}, seed ${seed}, of the runs from ${first}: ${found.crash}\n  the input: ${kept}`);
-      continue;
-    }
-    all.tried += count;
-    all.accepted += found.accepted;
-    all.worstMs = Math.max(all.worstMs, found.worstMs);
-    all.rssMiB = Math.max(all.rssMiB, found.rssMiB);
-    for (const answer of found.answers) answers.add(answer);
-  }
-  console.log(
-    `${name}: ${all.tried} runs, ${all.accepted} accepted, ${crashes} crashes, ${answers.size} different answers`,
-  );
-  return { all, crashes };
+const isRecorded = process.env.RELIABILITY_RECORD === '1';
+const recorded = () => (existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')).entries : []);
+
+/** What is known of a reader: of an earlier run with this seed too, which then goes on. */
+function stateOf(name) {
+  const before = isRecorded && values.from === undefined && recorded().find((one) => one.what === name);
+  const entry = before?.seed === seed ? before : { what: name, tried: 0, accepted: 0, worstMs: 0, rssMiB: 0, seed };
+  const first = values.from === undefined ? 0 : Number(values.from);
+  return { name, entry, next: first + entry.tried, end: first + runs, crashes: 0, answers: new Set() };
 }
 
-/** Adds to what an earlier run found of the runs before these. */
+async function tryBlock(state) {
+  const { name, entry, next: first, answers } = state;
+  const count = Math.min(BLOCK, state.end - first);
+  state.next += count;
+  const found = await runBlock(name, first, count);
+  if (found.crash !== undefined) {
+    state.crashes++;
+    process.exitCode = 1;
+    mkdirSync(values.keep, { recursive: true });
+    const kept = join(values.keep, `${name.replaceAll(/\W+/g, '-')}-${seed}-${first}`);
+    const input = readFileSync(join(folder, 'input'));
+    writeFileSync(kept, input.subarray(4, 4 + input.readUInt32LE()));
+    console.log(`CRASH ${name}, seed ${seed}, of the runs from ${first}: ${found.crash}\n  the input: ${kept}`);
+    return;
+  }
+  entry.tried += count;
+  entry.accepted += found.accepted;
+  entry.worstMs = Math.max(entry.worstMs, found.worstMs);
+  entry.rssMiB = Math.max(entry.rssMiB, found.rssMiB);
+  for (const answer of found.answers) answers.add(answer);
+  if (isRecorded && state.crashes === 0) record(entry);
+}
+
 function record(entry) {
   const command = `npm run fuzz:structure -- --seed ${seed}`;
-  const entries = existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')).entries : [];
   const order = READERS.map(({ name }) => name);
-  const before = entries.find(({ what }) => what === entry.what);
-  const goesOn = before?.seed === seed && before.tried === from;
-  const all = [
-    ...entries.filter((one) => one !== before && order.includes(one.what)),
-    goesOn ? sum(before, entry) : entry,
-  ];
-  all.sort((a, b) => order.indexOf(a.what) - order.indexOf(b.what));
+  const entries = [...recorded().filter(({ what }) => what !== entry.what && order.includes(what)), entry];
+  entries.sort((a, b) => order.indexOf(a.what) - order.indexOf(b.what));
   const where = `Node ${process.versions.node}, ${availableParallelism()} cores`;
-  writeFileSync(RESULTS, `${JSON.stringify({ command, where, entries: all }, null, 2)}\n`);
+  writeFileSync(RESULTS, `${JSON.stringify({ command, where, entries }, null, 2)}\n`);
 }
 
-const sum = (one, other) => ({
-  ...other,
-  tried: one.tried + other.tried,
-  accepted: one.accepted + other.accepted,
-  worstMs: Math.max(one.worstMs, other.worstMs),
-  rssMiB: Math.max(one.rssMiB, other.rssMiB),
-});
-
-for (const name of values.reader ?? READERS.map((reader) => reader.name)) {
-  const { all, crashes } = await tryReader(name);
-  if (crashes > 0) process.exitCode = 1;
-  else if (process.env.RELIABILITY_RECORD === '1') record(all);
+// In rounds, so that a run that is cut short has tried all readers alike.
+const states = (values.reader ?? READERS.map((reader) => reader.name)).map(stateOf);
+for (;;) {
+  const rest = states.filter(({ next, end }) => next < end).sort((a, b) => a.next - b.next);
+  if (rest.length === 0) break;
+  await tryBlock(rest[0]);
+}
+for (const { name, entry, crashes, answers } of states) {
+  const { tried, accepted } = entry;
+  console.log(`${name}: ${tried} runs, ${accepted} accepted, ${crashes} crashes, ${answers.size} different answers`);
 }
