@@ -10,17 +10,40 @@ import {
   topKAccuracy,
 } from '../../src/train/metrics.js';
 
-interface Golden {
+type Numbers = readonly number[];
+type PerClass = readonly (number | null)[];
+
+interface Predicted {
   k: number;
   labels: number[];
-  [figure: string]: never;
+  scores: number[];
+  accuracy: number;
+  top: Record<string, number>;
+  macro: Numbers;
+  weighted: Numbers;
+  confusion: Numbers;
+  precision: Numbers;
+  recall: Numbers;
+  f1: Numbers;
+  support: Numbers;
 }
 
-const goldens: { classify: Golden[]; segment: Golden[] } = JSON.parse(
+interface Mapped {
+  k: number;
+  labels: number[];
+  predictions: number[];
+  per_category_iou: PerClass;
+  per_category_accuracy: PerClass;
+  mean_iou: number;
+  mean_accuracy: number;
+  overall_accuracy: number;
+}
+
+const goldens: { classify: Predicted[]; segment: Mapped[] } = JSON.parse(
   readFileSync(new URL('../goldens/train/metrics.json', import.meta.url), 'utf8'),
 );
 
-const near = (got: readonly (number | null)[], wanted: readonly (number | null)[]) => {
+const near = (got: PerClass, wanted: PerClass) => {
   expect(got).toHaveLength(wanted.length);
   for (const [i, value] of wanted.entries()) {
     if (value === null) expect(got[i]).toBeNull();
@@ -49,12 +72,12 @@ describe.each(goldens.classify)('predictions %#', (golden) => {
     near(values(matrix.macro()), golden.macro);
     near(values(matrix.weighted()), golden.weighted);
     for (const [q, share] of Object.entries(golden.top)) {
-      expect(topKAccuracy(prediction, Number(q))).toBeCloseTo(share as number, 12);
+      expect(topKAccuracy(prediction, Number(q))).toBeCloseTo(share, 12);
     }
   });
 
   it('are summed up for a trainer', () => {
-    const [precision, recall, f1] = golden.macro;
+    const [precision, recall, f1] = golden.macro as [number, number, number];
     const metrics = classificationMetrics(prediction);
     expect(Object.keys(metrics)).toEqual(['accuracy', 'precision', 'recall', 'f1']);
     near(Object.values(metrics), [golden.accuracy, precision, recall, f1]);
