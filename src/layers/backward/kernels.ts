@@ -8,6 +8,7 @@ import { channelSum } from './channel-sum/plain.js';
 import { channelSumWasm } from './channel-sum/wasm.js';
 import { conv3x3DwJs } from './conv3x3-dw/js.js';
 import { conv3x3DwReference } from './conv3x3-dw/reference.js';
+import { conv3x3DwWasm } from './conv3x3-dw/wasm.js';
 import { conv3x3DxReference } from './conv3x3-dx/reference.js';
 import { depthwiseDwJs } from './depthwise-dw/js.js';
 import { depthwiseDwReference } from './depthwise-dw/reference.js';
@@ -74,6 +75,7 @@ export const TRAINING_KERNELS: readonly Kernel<TrainingSpec>[] = [
 
 /** What no kernel here supports is computed by the js kernels on the same memory. */
 export const TRAINING_WASM_KERNELS: readonly WasmKernel<TrainingSpec>[] = [
+  conv3x3DwWasm,
   depthwiseDwWasm,
   depthwiseDxWasm,
   pointwiseDwWasm,

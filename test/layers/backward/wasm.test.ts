@@ -21,7 +21,7 @@ const FLAVOURS = flavours((relaxed) => {
 /** Once a step, or a channel: loops in JavaScript do. */
 const OPERATIONS_LEFT: readonly TrainingSpec['op'][] = [
   ...(['norm_scale', 'norm_dw', 'norm_dx_weights', 'fold_dw', 'fold_dgamma'] as const),
-  ...(['conv3x3_dw', 'conv3x3_dx'] as const),
+  ...(['conv3x3_dx'] as const),
   ...(['average_pool_dx', 'resize_bilinear_dx'] as const),
   ...(['sgd', 'rmsprop', 'adam'] as const),
 ];
