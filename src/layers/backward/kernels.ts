@@ -20,6 +20,7 @@ import { dropout } from './dropout/plain.js';
 import { dropoutWasm } from './dropout/wasm.js';
 import { normDw, normDxWeights, normScale } from './norm/coefficients.js';
 import { foldDgamma, foldDw } from './norm/fold.js';
+import { channelSumJs, normDxJs, normMomentsJs, normSumsJs, scaleShiftJs } from './norm/js.js';
 import { normDx, normMoments, normSums, scaleShift } from './norm/plain.js';
 import { normDxWasm, normMomentsWasm, normSumsWasm, scaleShiftWasm } from './norm/wasm.js';
 import { adam, rmsprop, sgd } from './optimizers/plain.js';
@@ -70,6 +71,11 @@ export const TRAINING_KERNELS: readonly Kernel<TrainingSpec>[] = [
   depthwiseDxJs,
   pointwiseDwJs,
   activationDxJs,
+  channelSumJs,
+  normMomentsJs,
+  normSumsJs,
+  normDxJs,
+  scaleShiftJs,
   ...PLAIN.map((kernel) => ({ ...kernel, engine: 'js' }) as const),
 ];
 
