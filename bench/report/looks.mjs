@@ -1,5 +1,5 @@
 /** How implementations and operations look, in every chart and every legend. */
-import { escapeHtml } from '../../dist/cli/html.js';
+import { escapeHtml } from '../../dist/base/html.js';
 import { element, point } from './svg.mjs';
 
 export const LOOKS = {

@@ -1,5 +1,5 @@
 /** The report: one page of charts and tables, from nothing but a result as `--json` writes it. */
-import { escapeHtml, htmlBars, htmlPage, htmlTable } from '../../dist/cli/html.js';
+import { escapeHtml, htmlBars, htmlPage, htmlTable } from '../../dist/base/html.js';
 import { changedTable, clockRemark, RULE } from '../compare.mjs';
 import { totals } from '../layers.mjs';
 import { figuresOf } from '../roofline.mjs';

@@ -1,5 +1,5 @@
-/** Lines, points and words as SVG, in the colours of the page (src/cli/html.ts). */
-import { escapeHtml } from '../../dist/cli/html.js';
+/** Lines, points and words as SVG, in the colours of the page (src/base/html.ts). */
+import { escapeHtml } from '../../dist/base/html.js';
 
 const attributes = (values) =>
   Object.entries(values)

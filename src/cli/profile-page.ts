@@ -1,6 +1,7 @@
 /** A profile for people: as text, and as a page with a bar for every step. */
+
+import { escapeHtml, htmlBars, htmlPage, htmlTable } from '../base/html.js';
 import type { Profile, ProfileRow } from '../entries/main-node.js';
-import { escapeHtml, htmlBars, htmlPage, htmlTable } from './html.js';
 import { shapeOf } from './shape.js';
 import { table } from './text.js';
 

@@ -1,7 +1,7 @@
 /** Pictures of a folder, one after the other as a trainer asks for them. */
 import { expected } from '../../base/errors.js';
 import type { Pixels } from '../../base/pixels.js';
-import type { RawImage } from '../../images/raw-image.js';
+import { RawImage } from '../../images/raw-image.js';
 import { Resampling } from '../../images/resize/filters.js';
 import type { TrainingDataset, TrainingItem } from '../dataset.js';
 import type { Random } from '../random.js';
@@ -45,6 +45,12 @@ export class ImageDataset implements TrainingDataset {
   /** A picture for people, its longest side `most` pixels at most. */
   async picture(index: number, most = 256): Promise<RawImage> {
     return thumbnail(await this.#part.reader.original(this.#entry(index)), most);
+  }
+
+  /** A picture as the network sees it when it is evaluated, before it is normalized. */
+  async seen(index: number): Promise<RawImage> {
+    const { image } = await this.#part.reader.evaluated(this.#entry(index));
+    return new RawImage(image.data, image.width, image.height, image.channels as 1 | 3);
   }
 
   async item(index: number, random: Random | null): Promise<TrainingItem> {
