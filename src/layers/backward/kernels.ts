@@ -27,6 +27,9 @@ import { adam, rmsprop, sgd } from './optimizers/plain.js';
 import { pointwiseDwJs } from './pointwise-dw/js.js';
 import { pointwiseDwReference } from './pointwise-dw/reference.js';
 import { pointwiseDwWasm } from './pointwise-dw/wasm.js';
+import { pointwiseDxJs } from './pointwise-dx/js.js';
+import { pointwiseDxReference } from './pointwise-dx/reference.js';
+import { pointwiseDxWasm } from './pointwise-dx/wasm.js';
 import { averagePoolDx } from './pool/plain.js';
 import { resizeBilinearDx } from './resize/plain.js';
 import { sliceChannels } from './slice/plain.js';
@@ -42,6 +45,7 @@ const PLAIN: readonly PlainKernel<TrainingSpec>[] = [
   depthwiseDwReference,
   depthwiseDxReference,
   pointwiseDwReference,
+  pointwiseDxReference,
   channelSum,
   activationDx,
   normMoments,
@@ -70,6 +74,7 @@ export const TRAINING_KERNELS: readonly Kernel<TrainingSpec>[] = [
   depthwiseDwJs,
   depthwiseDxJs,
   pointwiseDwJs,
+  pointwiseDxJs,
   activationDxJs,
   channelSumJs,
   normMomentsJs,
@@ -85,6 +90,7 @@ export const TRAINING_WASM_KERNELS: readonly WasmKernel<TrainingSpec>[] = [
   depthwiseDwWasm,
   depthwiseDxWasm,
   pointwiseDwWasm,
+  pointwiseDxWasm,
   channelSumWasm,
   activationDxWasm,
   normMomentsWasm,

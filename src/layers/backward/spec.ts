@@ -6,9 +6,6 @@
  * - a gradient of weights is **added** to what is in `y`: pictures come one after another, and a step is the sum of them;
  * - a sum over pixels has an order that depends on the sizes alone, never on threads. So calls are split by channels or by rows
  *   of the result, and the same bits come out for any number of threads.
- *
- * The gradient of a 1×1 convolution's input needs no kernel: it is a 1×1 convolution of `dy` with the weights transposed, and
- * its residual is the gradient that arrives by another way.
  */
 import type { FusedActivation } from '../spec.js';
 
@@ -66,6 +63,19 @@ export interface PointwiseDwSpec extends Real {
   pixels: number;
   inChannels: number;
   outChannels: number;
+}
+
+/**
+ * Gradient of its input, dY·W. x = dy [P,K], weights [K,C] → y = dX [P,C]. The residual [P,C] is the gradient that arrives by another
+ * way. The mask is as of `depthwise3x3_dx`: other [P,C] came out of a clamp, and after the addition dX is 0 where it is at a bound.
+ */
+export interface PointwiseDxSpec extends Real {
+  op: 'pointwise_dx';
+  pixels: number;
+  inChannels: number;
+  outChannels: number;
+  residual: boolean;
+  mask: FusedActivation;
 }
 
 /** Sum over pixels, the gradient of a bias. x [P,C] → y += [C]. */
@@ -254,6 +264,7 @@ export type TrainingSpec =
   | DepthwiseDwSpec
   | DepthwiseDxSpec
   | PointwiseDwSpec
+  | PointwiseDxSpec
   | ChannelSumSpec
   | ActivationDxSpec
   | NormMomentsSpec
@@ -282,6 +293,7 @@ export function trainingMultiplyAdds(spec: TrainingSpec): number {
     case 'depthwise3x3_dx':
       return spec.batch * spec.outHeight * spec.outWidth * spec.channels * 9;
     case 'pointwise_dw':
+    case 'pointwise_dx':
       return spec.pixels * spec.inChannels * spec.outChannels;
     default:
       return 0;

@@ -19,7 +19,7 @@ import { clampBounds, type PointwiseSpec } from '../spec.js';
 import { clamp, storeLanes } from '../wasm-vectors.js';
 
 /** Output channels of a panel. */
-const PANEL = 16;
+export const PANEL = 16;
 /** A last panel of at most this many channels is packed half as wide. */
 const HALF = 8;
 /** Bytes from one input channel to the next in a whole panel, and in a half. */
@@ -46,9 +46,9 @@ const RELAXED_HEIGHT = 6;
 const LINE = 64;
 
 /** Where panel `column` begins and how wide it is. */
-const panelWidth = (column: number, channels: number): number => (channels - column <= HALF ? HALF : PANEL);
+export const panelWidth = (column: number, channels: number): number => (channels - column <= HALF ? HALF : PANEL);
 
-const PARAMS = {
+export const POINTWISE_PARAMS = {
   ...typed('i32', 'x', 'w', 'bias', 'residual', 'y'), // residual: 0 for none
   ...typed('i32', 'C', 'K', 'block'), // block: pixels in one
   ...typed('f32', 'lo', 'hi'), // bounds of the activation
@@ -93,12 +93,22 @@ export const pointwiseWasm: WasmKernel<PointwiseSpec> = {
       const y = at.y + 4 * n * rows * K;
       const residual = spec.residual ? at.residual + 4 * n * rows * K : 0;
       const bias = at.bias + 4 * n * K * Number(spec.biasPerImage);
-      return callOf('pointwise', PARAMS, { x, w: at.weights, bias, residual, y, C, K, block, ...bounds }, split);
+      return callOf(
+        'pointwise',
+        POINTWISE_PARAMS,
+        { x, w: at.weights, bias, residual, y, C, K, block, ...bounds },
+        split,
+      );
     });
   },
 
   emit(module: ModuleBuilder) {
-    module.func('pointwise', PARAMS, (f, p) => emitBlocks(f, p, module.relaxed));
+    module.func('pointwise', POINTWISE_PARAMS, (f, p) => {
+      const [low, high] = f.locals('v128', 2);
+      f.set(low, f32x4.splat(p.lo));
+      f.set(high, f32x4.splat(p.hi));
+      emitPointwise(f, p, module.relaxed, (sum) => clamp(sum, low, high));
+    });
   },
 };
 
@@ -140,30 +150,34 @@ interface Context {
   biasAt: Local<'i32'>;
   rowBytes: Local<'i32'>;
   outBytes: Local<'i32'>;
-  low: Local<'v128'>;
-  high: Local<'v128'>;
+  finish: Finish;
   /** Output channels from these on. */
   left: Local<'i32'>;
 }
+
+/** What becomes of a sum, given the address that it is stored at, and a constant to add. */
+type Finish = (sum: Expr<'v128'>, at: Local<'i32'>, offset: number) => Expr<'v128'>;
 
 /**
  * Blocks of pixels, in each of them all panels of channels, and in each of those the tiles of the block. What lives through the
  * whole function is declared first; the functions inside are its levels, the outermost last.
  */
-function emitBlocks(f: FunctionBuilder, p: Parameters<typeof PARAMS>, relaxed: boolean): void {
+export function emitPointwise(
+  f: FunctionBuilder,
+  p: Parameters<typeof POINTWISE_PARAMS>,
+  relaxed: boolean,
+  finish: Finish,
+): void {
   const [rowBytes, outBytes, blockFrom, blockTo, blockEnd, column, panel] = f.locals('i32', 7);
   f.set(rowBytes, i32.shl(p.C, 2));
   f.set(outBytes, i32.shl(p.K, 2));
-  const [low, high] = f.locals('v128', 2);
-  f.set(low, f32x4.splat(p.lo));
-  f.set(high, f32x4.splat(p.hi));
   const [pixelAt, outAt, biasAt, weightsAt, toResidual, left] = f.locals('i32', 6);
   f.set(toResidual, i32.sub(p.residual, p.y));
   const step = f.local('i32'); // bytes from one input channel to the next in the panel
   const [next, nextEnd, weightsEnd, portion, needed, offset, sixesEnd] = f.locals('i32', 7);
   f.set(weightsEnd, i32.add(p.w, i32.mul(rowBytes, i32.and(i32.add(p.K, HALF - 1), -HALF))));
   const addresses = { pixelAt, weightsAt, outAt, biasAt, residual: p.residual, toResidual };
-  const context: Context = { f, ...addresses, rowBytes, outBytes, low, high, left };
+  const context: Context = { f, ...addresses, rowBytes, outBytes, finish, left };
 
   /** Goes to the block's first pixel, and to `from` floats after the beginning of the panel. */
   const goTo = (from: Operand<'i32'>): void => {
@@ -303,7 +317,7 @@ function readAhead(f: FunctionBuilder, next: Local<'i32'>, nextEnd: Local<'i32'>
  * of 31. In Node 20 a step that is not a constant costs 7 %, and so does one more local that is needed after the loop.
  */
 function tile(context: Context, height: number, vectors: number, step: Operand<'i32'>): void {
-  const { f, pixelAt, weightsAt, outAt, biasAt, residual, toResidual, rowBytes, outBytes, low, high, left } = context;
+  const { f, pixelAt, weightsAt, outAt, biasAt, residual, toResidual, rowBytes, outBytes, finish, left } = context;
   const sums = Array.from({ length: height }, () => f.locals('v128', vectors));
   const weights = f.locals('v128', vectors);
   const pixel = f.local('v128');
@@ -337,8 +351,8 @@ function tile(context: Context, height: number, vectors: number, step: Operand<'
     }
   });
   for (let r = 0; r < height; r++) {
-    const clamped = sums[r].map((sum) => clamp(sum, low, high));
-    storeLanes(f, outAt, clamped, left);
+    for (const [v, sum] of sums[r].entries()) f.set(sum, finish(sum, outAt, 16 * v));
+    storeLanes(f, outAt, sums[r], left);
     f.increase(outAt, outBytes);
   }
 }

@@ -31,6 +31,12 @@ export function trainingSizes(spec: TrainingSpec): Record<keyof Operands<unknown
       const { pixels: P, inChannels: C, outChannels: K } = spec;
       return { ...none, x: P * C, other: P * K, y: K * C };
     }
+    case 'pointwise_dx': {
+      const { pixels: P, inChannels: C, outChannels: K, residual, mask } = spec;
+      const result = P * C;
+      const sizes = { x: P * K, weights: K * C, residual: residual ? result : 0, other: mask === 'none' ? 0 : result };
+      return { ...none, ...sizes, y: result };
+    }
     case 'channel_sum':
       return { ...none, x: spec.pixels * spec.channels, y: spec.channels };
     case 'activation_dx':
@@ -108,7 +114,8 @@ const ADDING: readonly TrainingSpec['op'][] = [
 const OPTIMIZERS: readonly TrainingSpec['op'][] = ['sgd', 'rmsprop', 'adam'];
 /** Operations whose results are sums of products of what they are given. */
 const POLYNOMIAL: readonly TrainingSpec['op'][] = [
-  ...(['conv3x3_dw', 'conv3x3_dx', 'depthwise3x3_dw', 'depthwise3x3_dx', 'pointwise_dw', 'channel_sum'] as const),
+  ...(['conv3x3_dw', 'conv3x3_dx', 'depthwise3x3_dw', 'depthwise3x3_dx'] as const),
+  ...(['pointwise_dw', 'pointwise_dx', 'channel_sum'] as const),
   ...(['scale_shift', 'norm_sums', 'norm_dx', 'slice_channels', 'dropout', 'sum_of_squares'] as const),
 ];
 
@@ -137,7 +144,7 @@ function variances(spec: TrainingSpec): { operand: 'x' | 'other'; from: number; 
  */
 export function trainingOperands(spec: TrainingSpec, kind: 'integers' | 'reals', seed = 1): Operands<Float32Array> {
   const random = randomNumbers(seed);
-  const clamped = spec.op === 'activation_dx' ? 'x' : spec.op === 'depthwise3x3_dx' ? 'other' : undefined;
+  const clamped = spec.op === 'activation_dx' ? 'x' : 'mask' in spec ? 'other' : undefined;
   const make = (size: number, role: string) => {
     const values = new Float32Array(size + 1).subarray(1);
     for (let i = 0; i < size; i++) {
@@ -211,6 +218,8 @@ function terms(spec: TrainingSpec): number {
       return 9 * spec.outChannels;
     case 'depthwise3x3_dx':
       return 9;
+    case 'pointwise_dx':
+      return spec.outChannels + 1;
     case 'pointwise_dw':
     case 'channel_sum':
     case 'norm_moments':
@@ -232,7 +241,8 @@ function terms(spec: TrainingSpec): number {
 /** What y would be if nothing canceled: Σ|aᵢbᵢ|, or an upper bound of it. */
 function magnitudes(spec: TrainingSpec, given: Operands<Float32Array>): Float32Array {
   const absolute = copied(given);
-  for (const role of ['x', 'weights', 'bias', 'other', 'y'] as const) absolute[role] = absolute[role].map(Math.abs);
+  for (const role of ['x', 'weights', 'bias', 'residual', 'other', 'y'] as const)
+    absolute[role] = absolute[role].map(Math.abs);
   if (spec.op === 'norm_sums') absolute.weights = absolute.weights.map((mean) => -mean);
   if (spec.op === 'norm_dx_weights') absolute.x.fill(-1, 0, spec.channels);
   const all: TrainingSpec = 'activation' in spec ? { ...spec, activation: 'none' } : spec;
@@ -298,14 +308,20 @@ const WINDOWS: readonly TrainingSpec[] = [
 ];
 
 /** Every remainder of every dimension around tiles, and more pixels than a block has. */
-const PRODUCTS: readonly TrainingSpec[] = [
+const PRODUCTS = [
   ...upTo(13).flatMap((K) => upTo(17).flatMap((C) => [1, 2, 5].map((P) => [P, C, K]))),
   ...upTo(33).flatMap((C) => [1, 3, 4, 7].map((P) => [P, C, 9])),
   ...[127, 128, 129, 300].map((P) => [P, 5, 6]),
   [2, 320, 7],
   [49, 160, 41],
   [1, 1280, 19],
-].map(([pixels, inChannels, outChannels]) => ({ op: 'pointwise_dw', dtype: 'f32', pixels, inChannels, outChannels }));
+].flatMap(([pixels, inChannels, outChannels], i): TrainingSpec[] => {
+  const sizes = { dtype: 'f32', pixels, inChannels, outChannels } as const;
+  return [
+    { ...sizes, op: 'pointwise_dw' },
+    { ...sizes, op: 'pointwise_dx', residual: i % 4 > 1, mask: CLAMPS[i % 3] },
+  ];
+});
 
 /** What goes over pixels, a channel at a time: tails of channels, one pixel, more pixels than a block has. */
 const CHANNELWISE: readonly TrainingSpec[] = [

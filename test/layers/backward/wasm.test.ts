@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { findTrainingWasmKernel, TRAINING_WASM_KERNELS } from '../../../src/layers/backward/kernels.js';
 import type { TrainingSpec } from '../../../src/layers/backward/spec.js';
 import type { Addresses, Call, Operands, WasmKernel } from '../../../src/layers/kernel.js';
+import { WASM_KERNELS } from '../../../src/layers/kernels.js';
 import { kernelName } from '../../../src/layers/spec.js';
 import { ModuleBuilder } from '../../../src/tensor/wasm/assembler.js';
 import { randomNumbers } from '../../helpers/random.js';
@@ -14,7 +15,8 @@ import { compareTraining, TRAINING_CASES, type TrainingRun } from './cases.js';
 
 const FLAVOURS = flavours((relaxed) => {
   const module = new ModuleBuilder({ initial: 1 }, { relaxed });
-  for (const kernel of TRAINING_WASM_KERNELS) kernel.emit(module);
+  // Some call those of networks that run.
+  for (const kernel of [...WASM_KERNELS, ...TRAINING_WASM_KERNELS]) kernel.emit(module);
   return module.encode();
 });
 
