@@ -49,7 +49,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   processors: ['base', 'tensor', 'images'],
   runtime: ['base', 'tensor', 'layers', 'layers/backward', 'graph'],
   platforms: ['base', 'tensor', 'codecs', 'codecs/jpeg', 'images', 'processors', 'hub'],
-  models: ['base', 'tensor', 'formats', 'layers', 'graph', 'runtime'],
+  models: ['base', 'tensor', 'formats', 'layers', 'layers/backward', 'graph', 'runtime'],
   quantize: ['base', 'tensor', 'formats', 'layers', 'graph', 'processors', 'models'],
   train: [
     ...['base', 'tensor', 'formats', 'graph', 'images', 'processors'],

@@ -12,11 +12,15 @@ export interface KernelForm {
   relaxed: boolean;
 }
 
-/** The module's bytes. */
-export function emitKernels({ elements = 'f32', shared, relaxed }: KernelForm): Uint8Array<ArrayBuffer> {
+/** The module's bytes. @param more kernels besides */
+export function emitKernels(
+  { elements = 'f32', shared, relaxed }: KernelForm,
+  more: readonly { emit(module: ModuleBuilder): void }[] = [],
+): Uint8Array<ArrayBuffer> {
   const memory = shared ? { initial: 1, maximum: MAX_PAGES, shared } : { initial: 1 };
   const module = new ModuleBuilder(memory, { relaxed });
   for (const kernel of elements === 'f32' ? WASM_KERNELS : wholeNumbers().I16_WASM_KERNELS) kernel.emit(module);
+  for (const kernel of more) kernel.emit(module);
   return module.encode();
 }
 

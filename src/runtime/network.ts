@@ -119,7 +119,7 @@ export class Network {
 }
 
 /** An output in Hugging Face's layout: [N,C] after global pooling, [N,C,H,W] elsewhere. */
-function publish({ value, scale }: PlanOutput, elements: Elements): Tensor<'float32'> {
+export function publish({ value, scale }: Pick<PlanOutput, 'value' | 'scale'>, elements: Elements): Tensor<'float32'> {
   const { batch, height, width, channels, flat } = value;
   const buffer = scale === null ? (elements as Float32Array) : real(elements, scale);
   if (flat) return new Tensor('float32', buffer.slice(), [batch, channels]);

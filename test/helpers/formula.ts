@@ -77,10 +77,13 @@ export function formulaState(
 }
 
 /** Labels as cases.json describes them: targets of a regression or of several labels are floats, classes are int64. */
-export function formulaLabels(labels: FormulaLabels): { data: Float32Array | BigInt64Array; dims: readonly number[] } {
+export function formulaLabels(
+  labels: FormulaLabels,
+  name = 'labels',
+): { data: Float32Array | BigInt64Array; dims: readonly number[] } {
   const { kind, dims, classes = 0, ignore = 255 } = labels;
-  if (kind === 'value') return { data: formulaTensor('labels', dims), dims };
-  const seed = seedOf('labels');
+  if (kind === 'value') return { data: formulaTensor(name, dims, 'value'), dims };
+  const seed = seedOf(name);
   const hashes = Array.from({ length: product(dims) }, (_, i) => hash(seed, i));
   if (kind === 'binary') return { data: Float32Array.from(hashes, (h) => h >>> 31), dims };
   if (kind === 'classes') return { data: BigInt64Array.from(hashes, (h) => BigInt((h >>> 16) % classes)), dims };
@@ -89,4 +92,12 @@ export function formulaLabels(labels: FormulaLabels): { data: Float32Array | Big
     return BigInt(c === classes ? ignore : c);
   };
   return { data: BigInt64Array.from(hashes, segment), dims };
+}
+
+/** A mask of dropout: 0, or 1/keep where a number is kept. */
+export function formulaMask(name: string, dims: readonly number[], keep: number): Float32Array<ArrayBuffer> {
+  const seed = seedOf(name);
+  const out = new Float32Array(product(dims));
+  for (let i = 0; i < out.length; i++) out[i] = hash(seed, i) >>> 16 < Math.round(keep * 65536) ? 1 / keep : 0;
+  return out;
 }

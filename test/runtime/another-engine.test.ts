@@ -8,9 +8,16 @@ import { MobileNetV2Config, MobileNetV2ForSemanticSegmentation, Tensor } from '.
 import { FUSED } from '../../src/graph/passes/passes.js';
 import type { Operands } from '../../src/layers/kernel.js';
 import { findKernel } from '../../src/layers/kernels.js';
-import { type AnySpec, ELEMENT_BYTES, type ElementType, type Spec } from '../../src/layers/spec.js';
+import { ELEMENT_BYTES, type ElementType, type Spec } from '../../src/layers/spec.js';
 import { segmentationGraph } from '../../src/models/mobilenet-v2/architecture.js';
-import type { BoundKernel, Elements, Engine, FloatWeights, Region } from '../../src/runtime/engines/engine.js';
+import type {
+  BoundKernel,
+  Elements,
+  Engine,
+  EngineSpec,
+  FloatWeights,
+  Region,
+} from '../../src/runtime/engines/engine.js';
 import { placeStep, placeWeights } from '../../src/runtime/engines/plain.js';
 import { Network } from '../../src/runtime/network.js';
 import { waves } from '../helpers/waves.js';
@@ -32,7 +39,7 @@ class DistantEngine implements Engine {
     return new Float32Array(bytes.slice(offset, offset + length * ELEMENT_BYTES[type]).buffer);
   }
 
-  kernelFor(given: AnySpec): BoundKernel {
+  kernelFor(given: EngineSpec): BoundKernel {
     const spec = given as Spec; // this engine has real numbers alone
     const kernel = findKernel(spec, ['js', 'reference']);
     const key = `${kernel.op} ${kernel.engine}`;
@@ -43,6 +50,10 @@ class DistantEngine implements Engine {
           const { weights, scale } = given as FloatWeights;
           return placeStep(place, given, kernel.pack(own as Spec, weights, scale));
         }),
+      repack: (own, { weights, scale, bias }, packed) => {
+        this.write(packed.weights, kernel.pack(own as Spec, weights, scale));
+        this.write(packed.bias, bias);
+      },
       bind: (own, operands) => [() => this.#compute(own as Spec, operands)],
     };
     this.#kernels.set(key, bound);

@@ -6,10 +6,11 @@
 import type { Graph } from '../nodes.js';
 import { absorb } from './absorb.js';
 
-export function foldBatchNorm(graph: Graph): Graph {
+/** @param folds false for a norm, by its prefix, that stays as it is: training may change its statistics */
+export function foldBatchNorm(graph: Graph, folds: (prefix: string) => boolean = () => true): Graph {
   return absorb(graph, ({ norm, activation, residual }, reader) => {
     const isPlain = norm === null && activation === 'linear' && residual === undefined;
-    if (reader.op !== 'batch_norm' || !isPlain) return null;
+    if (reader.op !== 'batch_norm' || !isPlain || !folds(reader.prefix)) return null;
     return { norm: { prefix: reader.prefix, epsilon: reader.epsilon } };
   });
 }

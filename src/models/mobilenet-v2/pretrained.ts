@@ -22,6 +22,7 @@ import { elementCount } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { checkpointFiles } from './checkpoint.js';
 import { CONFIG_FIELDS, MobileNetV2Config } from './config.js';
+import type { GradientOptions, Gradients } from './gradients.js';
 import {
   checkDims,
   checkNames,
@@ -338,6 +339,22 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     const outputs = this.#outputs(output_hidden_states ?? this.config.output_hidden_states);
     const { data: pixels, dims } = ownPixels(pixel_values, this.config);
     return network.profile(dims, outputs, { pixels, runs, signal });
+  }
+
+  /**
+   * The loss of these pictures and its gradients: by the parameters, and by the pictures where that is asked for. The model
+   * stays as it is. What computes them is loaded with the first call, and keeps memory of its own.
+   * @param inputs pictures and labels; for losses of one's own see `loss` of the options
+   * @throws MobileNetError ARG, UNSUPPORTED for a quantized model, OUT_OF_MEMORY, DISPOSED
+   */
+  async gradients(inputs: ModelInputs | Tensor, options: GradientOptions = {}): Promise<Gradients> {
+    const { gradientsOf } = await import('./gradients.js');
+    return gradientsOf(this, inputs, options);
+  }
+
+  /** What engines for this model are made with. @internal */
+  get engineOptions(): EngineOptions {
+    return this.#engineOptions;
   }
 
   /** The layers, as they stand in the checkpoint. */

@@ -5,9 +5,19 @@
  * a promise.
  */
 import type { Pass } from '../../graph/passes/passes.js';
-import type { Operands, Scale } from '../../layers/kernel.js';
+import type { TrainingSpec } from '../../layers/backward/spec.js';
+import type { Kernel, Operands, Scale, WasmKernel } from '../../layers/kernel.js';
 import type { IntegerWeights } from '../../layers/kernel-i16.js';
-import { type AnySpec, ELEMENT_BYTES, type ElementType, type EngineName } from '../../layers/spec.js';
+import { type AnySpec, ELEMENT_BYTES, type ElementType, type EngineName, type Spec } from '../../layers/spec.js';
+
+/** What an engine can be asked for: what networks run on, and with further kernels what training does besides. */
+export type EngineSpec = AnySpec | TrainingSpec;
+
+/** Kernels that an engine gets besides those that every network needs. Who wants them loads them. */
+export interface KernelSet {
+  readonly plain: readonly Kernel<Spec | TrainingSpec>[];
+  readonly wasm: readonly WasmKernel<Spec | TrainingSpec>[];
+}
 
 /** A piece of an engine's memory. */
 export interface Region {
@@ -72,9 +82,11 @@ export interface BoundKernel {
   /** Whose loop it is: an engine may leave some operations to another's. */
   readonly engine: EngineName;
   /** @param what for the message of OUT_OF_MEMORY */
-  pack(spec: AnySpec, weights: StepWeights, what: string): PackedWeights;
+  pack(spec: EngineSpec, weights: StepWeights, what: string): PackedWeights;
+  /** Packs other weights into the place of those that `pack` gave for the same spec. */
+  repack(spec: EngineSpec, weights: FloatWeights, packed: PackedWeights): void;
   /** What is to be done for a step, one piece after the other. */
-  bind(spec: AnySpec, operands: StepRegions): Work[];
+  bind(spec: EngineSpec, operands: StepRegions): Work[];
 }
 
 export interface Engine {
@@ -86,7 +98,7 @@ export interface Engine {
   /** Bytes of a wide tensor from which on a block is done in bands of rows (compile/bands.ts), by the memory mode. */
   readonly bandsFrom: Readonly<Record<MemoryMode, number>>;
   /** The kernel for a spec. @throws MobileNetError UNSUPPORTED where there is none */
-  kernelFor(spec: AnySpec): BoundKernel;
+  kernelFor(spec: EngineSpec): BoundKernel;
   /** Memory, not cleared. @param what for the message of OUT_OF_MEMORY */
   allocate(type: ElementType, length: number, what: string): Region;
   /** @param region as `allocate` gave it */

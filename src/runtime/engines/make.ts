@@ -3,7 +3,7 @@ import { env } from '../../base/env.js';
 import { expected, MobileNetError } from '../../base/errors.js';
 import type { EngineName } from '../../layers/spec.js';
 import { loadWholeNumbers } from '../../layers/whole-numbers.js';
-import type { Engine } from './engine.js';
+import type { Engine, KernelSet } from './engine.js';
 import { PlainEngine } from './plain.js';
 import { canShareMemory, checkModule, compileAhead } from './wasm/code.js';
 import { WasmEngine } from './wasm/engine.js';
@@ -28,15 +28,21 @@ const MAX_AUTO_THREADS = 8;
 /**
  * `auto` is wasm, and js where WebAssembly, its SIMD or compiling is refused.
  * @param elements whether the network computes with real numbers or with whole ones
+ * @param more kernels besides, which are then compiled with the others: a module that was handed in has none of them
  */
-export function makeEngine(device: Device, options: EngineOptions = {}, elements: 'f32' | 'i16' = 'f32'): Engine {
+export function makeEngine(
+  device: Device,
+  options: EngineOptions = {},
+  elements: 'f32' | 'i16' = 'f32',
+  more?: KernelSet,
+): Engine {
   const threads = threadCount(options.threads);
   checkModule(options.wasmModule, elements);
-  if (device === 'js' || device === 'reference') return new PlainEngine(device);
+  if (device === 'js' || device === 'reference') return new PlainEngine(device, more);
   try {
-    return new WasmEngine(threads, elements, options.wasmModule);
+    return new WasmEngine(threads, elements, options.wasmModule, more);
   } catch (cause) {
-    if (device === 'auto') return new PlainEngine('js');
+    if (device === 'auto') return new PlainEngine('js', more);
     throw new MobileNetError(
       'UNSUPPORTED',
       `device wasm: ${(cause as Error).message}; use device auto, which falls back to js, or hand in a compiled module`,

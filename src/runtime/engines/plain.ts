@@ -4,15 +4,17 @@ import { DRAWN, FUSED } from '../../graph/passes/passes.js';
 import type { Kernel } from '../../layers/kernel.js';
 import type { I16Kernel } from '../../layers/kernel-i16.js';
 import { findKernel } from '../../layers/kernels.js';
-import { type AnySpec, ELEMENT_BYTES, type ElementType } from '../../layers/spec.js';
+import { type AnySpec, ELEMENT_BYTES, type ElementType, type Spec } from '../../layers/spec.js';
 import { wholeNumbers } from '../../layers/whole-numbers.js';
 import {
   ARRAYS,
   type BoundKernel,
   type Elements,
   type Engine,
+  type EngineSpec,
   type FloatWeights,
   type I16Weights,
+  type KernelSet,
   NOTHING,
   type PackedWeights,
   type Region,
@@ -36,19 +38,21 @@ export class PlainEngine implements Engine {
       return () => view;
     }),
   );
+  readonly #more: KernelSet['plain'];
   #last = NOTHING.allocation;
 
-  constructor(name: 'reference' | 'js') {
+  constructor(name: 'reference' | 'js', more?: KernelSet) {
     this.name = name;
+    this.#more = more?.plain ?? [];
     // The reference engine runs the network as it is drawn.
     this.passes = name === 'reference' ? DRAWN : FUSED;
     this.bandsFrom = name === 'reference' ? { fast: Infinity, low: Infinity } : { fast: WIDEST_BYTES, low: 0 };
     this.#buffers.set(NOTHING.allocation, new ArrayBuffer(0));
   }
 
-  kernelFor(spec: AnySpec): BoundKernel {
+  kernelFor(spec: EngineSpec): BoundKernel {
     // The js kernels leave layers wider than any real one.
-    return this.#bound(findPlain(spec, this.name === 'js' ? ['js', 'reference'] : ['reference']));
+    return this.#bound(findPlain(spec, this.name === 'js' ? ['js', 'reference'] : ['reference'], this.#more));
   }
 
   allocate(type: ElementType, length: number, what: string): Region {
@@ -82,8 +86,18 @@ export class PlainEngine implements Engine {
 }
 
 /** The first kernel of loops in JavaScript that can do this. Throws UNSUPPORTED when none can. */
-export const findPlain = (spec: AnySpec, engines: readonly Kernel['engine'][]): Kernel | I16Kernel =>
-  spec.dtype === 'i16' ? wholeNumbers().findI16Kernel(spec, engines) : findKernel(spec, engines);
+export function findPlain(
+  spec: EngineSpec,
+  engines: readonly Kernel['engine'][],
+  more: KernelSet['plain'],
+): Kernel | I16Kernel {
+  if (spec.dtype === 'i16') return wholeNumbers().findI16Kernel(spec, engines);
+  for (const engine of engines) {
+    const found = more.find((kernel) => kernel.engine === engine && kernel.op === spec.op && kernel.supports(spec));
+    if (found !== undefined) return found as Kernel; // it is called with such specs only
+  }
+  return findKernel(spec as Spec, engines);
+}
 
 /** Binds a kernel when it is first asked for; from then on it is the same object, as `BoundKernel` promises. */
 export function onceForEach<K extends object>(bind: (kernel: K) => BoundKernel): (kernel: K) => BoundKernel {
@@ -116,15 +130,19 @@ export function bindPlain(
     engine: kernel.engine,
     pack: (spec, step, what) =>
       placeWeights(memory, what, (place) =>
-        placeStep(place, step, kernel.pack(spec, step.weights, 'scale' in step ? step.scale : null)),
+        placeStep(place, step, kernel.pack(spec as AnySpec, step.weights, 'scale' in step ? step.scale : null)),
       ),
-    bind(spec: AnySpec, operands: StepRegions): Work[] {
+    repack(spec, { weights, scale, bias }, packed) {
+      memory.write(packed.weights, kernel.pack(spec as AnySpec, weights, scale));
+      memory.write(packed.bias, bias);
+    },
+    bind(spec: EngineSpec, operands: StepRegions): Work[] {
       const [x, weights, bias, multiplier] = [operands.x, operands.weights, operands.bias, operands.multiplier].map(
         viewer,
       );
       const [residual, other, y] = [operands.residual, operands.other, operands.y].map(viewer);
       const run = () =>
-        kernel.run(spec, {
+        kernel.run(spec as AnySpec, {
           ...{ x: x(), weights: weights(), bias: bias(), multiplier: multiplier() },
           ...{ residual: residual(), other: other(), y: y() },
         });

@@ -14,6 +14,8 @@ export interface SessionOptions {
   batch_norm_momentum?: number | undefined;
   /** Makes the wide tensors again on the way back: less memory, a little more time. Default false. */
   recompute?: boolean | undefined;
+  /** Pictures that go through together where norms are frozen. Results differ in rounding only. Default 1. */
+  picturesAtOnce?: number | undefined;
 }
 
 /** A parameter that is trained, and where it lies among all of them. */

@@ -5,6 +5,7 @@ import { WASM_KERNELS } from '../../../layers/kernels.js';
 import type { Spec } from '../../../layers/spec.js';
 import { emitKernels, type KernelForm, kernelsFile, relaxedProbe } from '../../../layers/wasm-module.js';
 import { MAX_PAGES } from '../../../tensor/wasm/assembler.js';
+import type { KernelSet } from '../engine.js';
 
 /** The kind of kernels. */
 type Elements = 'f32' | 'i16';
@@ -15,24 +16,33 @@ export function canShareMemory(): boolean {
   return !unable && env.platform.startWorker !== undefined;
 }
 
+type MoreKernels = KernelSet['wasm'];
+
 /** An instance on a memory of its own. A module is made for a shared memory or for one that is not. */
-export function instantiate(elements: Elements, share: boolean, given: WebAssembly.Module | undefined) {
+export function instantiate(
+  elements: Elements,
+  share: boolean,
+  given: WebAssembly.Module | undefined,
+  more?: MoreKernels,
+) {
   if (share) {
     try {
-      const code = given ?? compiledKernels(elements, true);
+      const code = given ?? compiledKernels(elements, true, more);
       const memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
       return { memory, code, instance: new WebAssembly.Instance(code, { env: { memory } }) };
     } catch {
       // No room for the addresses of 4 GiB, or a module for one thread. Without threads it may still do.
     }
   }
-  const code = given ?? compiledKernels(elements, false);
+  const code = given ?? compiledKernels(elements, false, more);
   const memory = new WebAssembly.Memory({ initial: 1 });
   return { memory, code, instance: new WebAssembly.Instance(code, { env: { memory } }) };
 }
 
 /** Compiled kernels by the names of their files. */
 const compiled = new Map<string, WebAssembly.Module>();
+/** The same with further kernels, which have no files. */
+const compiledWith = new WeakMap<MoreKernels, Map<string, WebAssembly.Module>>();
 
 /**
  * The form for this engine. Relaxed SIMD where it is taken: 1.0 at 224 needs 9.67 ms instead of 10.53 in Node 24, and
@@ -46,13 +56,15 @@ function formHere(elements: Elements, shared: boolean): KernelForm {
 let relaxedHere: boolean | undefined;
 
 /** Emitted and compiled when first needed, once. Throws what WebAssembly throws where that is refused. */
-function compiledKernels(elements: Elements, shared: boolean): WebAssembly.Module {
+function compiledKernels(elements: Elements, shared: boolean, more: MoreKernels | undefined): WebAssembly.Module {
   const form = formHere(elements, shared);
   const file = kernelsFile(form);
-  let module = compiled.get(file);
+  const known = more === undefined ? compiled : (compiledWith.get(more) ?? new Map<string, WebAssembly.Module>());
+  if (more !== undefined) compiledWith.set(more, known);
+  let module = known.get(file);
   if (module === undefined) {
-    module = new WebAssembly.Module(emitKernels(form));
-    compiled.set(file, module);
+    module = new WebAssembly.Module(emitKernels(form, more));
+    known.set(file, module);
   }
   return module;
 }

@@ -4,15 +4,17 @@ import { FUSED } from '../../../graph/passes/passes.js';
 import type { Addresses, Call, Kernel, WasmKernel } from '../../../layers/kernel.js';
 import type { I16Addresses, I16Kernel, I16WasmKernel } from '../../../layers/kernel-i16.js';
 import { findWasmKernel } from '../../../layers/kernels.js';
-import { type AnySpec, ELEMENT_BYTES, type ElementType, type I16Spec, type Spec } from '../../../layers/spec.js';
+import { ELEMENT_BYTES, type ElementType, type I16Spec, type Spec } from '../../../layers/spec.js';
 import { wholeNumbers } from '../../../layers/whole-numbers.js';
 import {
   ARRAYS,
   type BoundKernel,
   type Elements,
   type Engine,
+  type EngineSpec,
   type FloatWeights,
   type I16Weights,
+  type KernelSet,
   type Region,
   type StepRegions,
   type Work,
@@ -45,6 +47,7 @@ export class WasmEngine implements Engine {
   readonly #names: readonly string[];
   readonly #functions: readonly EmittedFunction[];
   readonly #team: Team | null = null;
+  readonly #more: KernelSet | undefined;
   readonly #emitted = onceForEach((kernel: WasmKernel) => this.#bindEmitted(kernel));
   readonly #emittedI16 = onceForEach((kernel: I16WasmKernel) => this.#bindEmittedI16(kernel));
   readonly #plain = onceForEach((kernel: Kernel | I16Kernel) =>
@@ -52,8 +55,9 @@ export class WasmEngine implements Engine {
   );
 
   /** @throws what WebAssembly throws where it is refused */
-  constructor(threads: number, elements: 'f32' | 'i16', module?: WebAssembly.Module) {
-    const { memory, instance, code } = instantiate(elements, threads > 1 && canShareMemory(), module);
+  constructor(threads: number, elements: 'f32' | 'i16', module?: WebAssembly.Module, more?: KernelSet) {
+    const { memory, instance, code } = instantiate(elements, threads > 1 && canShareMemory(), module, more?.wasm);
+    this.#more = more;
     this.#memory = memory;
     this.#heap = new WasmHeap(memory);
     this.#names = Object.keys(instance.exports);
@@ -69,15 +73,16 @@ export class WasmEngine implements Engine {
     }
   }
 
-  kernelFor(spec: AnySpec): BoundKernel {
+  kernelFor(spec: EngineSpec): BoundKernel {
     if (spec.dtype === 'i16') {
       const emitted = wholeNumbers().findI16WasmKernel(spec);
       if (emitted !== undefined) return this.#emittedI16(emitted);
     } else {
-      const emitted = findWasmKernel(spec);
+      const further = this.#more?.wasm.find(({ op, supports }) => op === spec.op && supports(spec));
+      const emitted = (further as WasmKernel | undefined) ?? findWasmKernel(spec as Spec);
       if (emitted !== undefined) return this.#emitted(emitted);
     }
-    return this.#plain(findPlain(spec, ['js', 'reference']));
+    return this.#plain(findPlain(spec, ['js', 'reference'], this.#more?.plain ?? []));
   }
 
   #bindEmitted(kernel: WasmKernel): BoundKernel {
@@ -93,6 +98,12 @@ export class WasmEngine implements Engine {
           });
           return placeStep(place, step, packed ?? values);
         }),
+      repack: (spec, { weights, scale, bias }, packed) => {
+        const to = this.read(packed.weights) as Float32Array;
+        const values = kernel.pack(spec as Spec, weights, scale, () => to);
+        if (values !== to) to.set(values);
+        this.write(packed.bias, bias);
+      },
       bind: (spec, operands) => this.#bindCalls(kernel.calls(spec as Spec, this.#addresses(operands))),
     };
   }
@@ -104,6 +115,9 @@ export class WasmEngine implements Engine {
         placeWeights(this, what, (place) =>
           placeStep(place, step, kernel.pack(spec as I16Spec, (step as I16Weights).weights)),
         ),
+      repack: () => {
+        throw new TypeError('weights of whole numbers are not trained');
+      },
       bind: (spec, operands) => this.#bindCalls(kernel.calls(spec as I16Spec, this.#addresses(operands))),
     };
   }

@@ -1,0 +1,242 @@
+/**
+ * A plan of training for one size and number of pictures: the steps of both directions, bound to kernels, weights and places
+ * in one arena. What lives from the way forth to the way back does so because a step there reads it.
+ */
+import { type Graph, INPUT, inputsOf } from '../../graph/nodes.js';
+import type { Value } from '../../graph/values.js';
+import { ELEMENT_BYTES, type FusedActivation, type Spec } from '../../layers/spec.js';
+import { type Lifetime, placeValues } from '../compile/arena.js';
+import { lower, type WeightLookup } from '../compile/lower.js';
+import type { InputDims } from '../compile/plan.js';
+import { type Engine, NOTHING, partOf, type Region, type Work } from '../engines/engine.js';
+import { FACTORS, nodesOf, type TrainingNode } from './graph.js';
+import { parametersOfNode, RULES, type Situation } from './rules.js';
+import { Steps, type TrainingStep } from './steps.js';
+import type { PackedStore } from './weights.js';
+
+/** What is planned. */
+export interface TrainingJob {
+  /** As `trainingGraph` gives it. */
+  graph: Graph;
+  dims: InputDims;
+  /** The node whose value the loss looks at. */
+  output: string;
+  /** The node before which there is dropout; null for none. */
+  dropsBefore: string | null;
+  pixelGradient: boolean;
+  recompute: boolean;
+  isTrained: (parameter: string) => boolean;
+  weights: WeightLookup;
+  engine: Engine;
+  packed: PackedStore;
+  /** Where numbers are that stay from step to step. */
+  numbers: (name: string) => Region;
+}
+
+/** A step, ready to be done. */
+export interface BoundStep {
+  readonly step: TrainingStep;
+  readonly work: readonly Work[];
+}
+
+export interface TrainingPlan {
+  readonly dims: InputDims;
+  readonly input: Region;
+  /** Factors of dropout, where there is any. */
+  readonly factors: Region | undefined;
+  readonly output: { value: Value; region: Region };
+  /** Where the gradient of the output goes. */
+  readonly gradient: Region;
+  /** The gradient of the input, where it is wanted; at the end. */
+  readonly pixels: Region | undefined;
+  /** What norms saw of the batch; there after the way forth. */
+  readonly moments: readonly { prefix: string; region: Region; pixels: number }[];
+  readonly forward: readonly BoundStep[];
+  readonly backward: readonly BoundStep[];
+  readonly arenaBytes: number;
+  readonly free: () => void;
+}
+
+export function makeTrainingPlan(job: TrainingJob): TrainingPlan {
+  const { dims, output, engine } = job;
+  const gathered = gather(job);
+  const { steps } = gathered;
+  const placement = placeValues(lifetimes(gathered, output));
+  const arena = engine.allocate('f32', placement.size / ELEMENT_BYTES.f32, `training on a [${dims.join(',')}] input:`);
+  try {
+    const region = (name: string): Region => {
+      const place = placement.offsets.get(gathered.places.get(name) ?? name);
+      return place === undefined
+        ? job.numbers(name)
+        : partOf(arena, place.offset / ELEMENT_BYTES.f32, steps.sizes.get(name)!);
+    };
+    const bound = steps.list.map((step) => bindStep(step, job, region));
+    const pixels = steps.gradientOf(INPUT);
+    return {
+      dims,
+      input: region(INPUT),
+      factors: steps.sizes.has(FACTORS) ? region(FACTORS) : undefined,
+      output: { value: gathered.values.get(output)!, region: region(output) },
+      gradient: region(gathered.gradient),
+      pixels: pixels === undefined ? undefined : region(pixels),
+      moments: steps.moments.map(({ prefix, value, pixels: seen }) => ({
+        prefix,
+        region: region(value),
+        pixels: seen,
+      })),
+      forward: bound.slice(0, gathered.forward),
+      backward: bound.slice(gathered.forward),
+      arenaBytes: placement.size,
+      free: () => engine.free(arena),
+    };
+  } catch (error) {
+    engine.free(arena);
+    throw error;
+  }
+}
+
+/** Steps of both directions, and what is known of them. */
+interface Gathered {
+  steps: Steps;
+  values: ReadonlyMap<string, Value>;
+  /** Steps before the loss. */
+  forward: number;
+  /** The gradient of the output. */
+  gradient: string;
+  /** Values that are written over others. */
+  places: ReadonlyMap<string, string>;
+}
+
+function gather({ graph, dims, output, dropsBefore, weights, ...job }: TrainingJob): Gathered {
+  const lowering = lower(graph, dims, weights);
+  const lowered = new Map(
+    lowering.steps.map(({ spec, values, makeWeights }) => [values.y, { spec: spec as Spec, makeWeights }]),
+  );
+  const nodes = nodesOf(graph, dropsBefore);
+  const wanted = wantedValues(nodes, job);
+  const [batch, channels, height, width] = dims;
+  const steps = new Steps(batch * channels * height * width, remakes(graph, job.recompute));
+  const at: Situation = {
+    steps,
+    values: lowering.values,
+    lowered,
+    isTrained: job.isTrained,
+    isWanted: (value) => wanted.has(value),
+    ownClamp: ownClamps(nodes),
+  };
+  for (const node of nodes) RULES[node.op].forth(node as never, at);
+  const forward = steps.list.length;
+  const gradient = steps.room(output);
+  steps.sizes.set(gradient, steps.sizes.get(output)!);
+  steps.replace(output, gradient);
+  for (const node of nodes.toReversed()) {
+    const dy = wanted.has(node.name) ? steps.gradientOf(node.name) : undefined;
+    if (dy !== undefined) RULES[node.op].back(node as never, dy, at);
+  }
+  return { steps, values: lowering.values, forward, gradient, places: placesOf(steps) };
+}
+
+/** The values whose gradients are wanted: those that a trained parameter, or the picture where its gradient is wanted, has a part in. */
+function wantedValues(nodes: readonly TrainingNode[], job: Pick<TrainingJob, 'isTrained' | 'pixelGradient'>) {
+  const wanted = new Set(job.pixelGradient ? [INPUT] : []);
+  for (const node of nodes) {
+    if (readOf(node).some((input) => wanted.has(input)) || parametersOfNode(node).some(job.isTrained))
+      wanted.add(node.name);
+  }
+  return wanted;
+}
+
+function ownClamps(nodes: readonly TrainingNode[]): Situation['ownClamp'] {
+  const clamps = new Map<string, FusedActivation>();
+  for (const node of nodes) {
+    if (node.op === 'batch_norm') clamps.set(node.name, node.clamp);
+    if (node.op === 'convolution' && node.activation !== 'linear')
+      clamps.set(node.name, node.activation as FusedActivation);
+  }
+  const readers = nodes.flatMap(readOf);
+  return (value) => (readers.filter((name) => name === value).length === 1 ? clamps.get(value) : undefined) ?? 'none';
+}
+
+/** The values whose numbers a node reads. */
+const readOf = (node: TrainingNode): string[] =>
+  node.op === 'resize' || node.op === 'dropout' || node.op === 'batch_norm' ? [node.input] : inputsOf(node);
+
+/**
+ * What is made again: always what a norm made of values that are kept, a multiplication a value; with `recompute` also the
+ * expansions, which are six times as wide as what they are made of.
+ */
+function remakes(graph: Graph, recompute: boolean) {
+  const expansions = new Set<string>();
+  const filtered = new Set<string>();
+  for (const node of graph.nodes.toReversed()) {
+    if (node.op === 'convolution') {
+      if (node.groups > 1) filtered.add(node.input);
+      else if (filtered.has(node.name) && node.kernel === 1) expansions.add(node.name);
+      // A norm and an activation between do not matter.
+    } else if (filtered.has(node.name) && (node.op === 'batch_norm' || node.op === 'activation'))
+      filtered.add(node.input);
+  }
+  return ({ spec, operands }: TrainingStep): boolean =>
+    spec.op === 'scale_shift' || (recompute && expansions.has(operands.y));
+}
+
+/** What some steps make may be written over a value that nobody reads later: gradients that go through without changing size. */
+function placesOf({ list, sizes }: Steps): Map<string, string> {
+  const lastReaders = new Map<string, TrainingStep>();
+  for (const step of list) for (const name of Object.values(step.operands)) lastReaders.set(name, step);
+  const places = new Map<string, string>();
+  for (const step of list) {
+    const { op } = step.spec;
+    const { x, other, y } = step.operands;
+    const over = op === 'activation_dx' || op === 'norm_dx' ? other : op === 'dropout' ? x : undefined;
+    if (over === undefined || lastReaders.get(over) !== step || step.way !== 'backward') continue;
+    if (sizes.has(over)) places.set(y, places.get(over) ?? over);
+  }
+  return places;
+}
+
+/** From the first step that touches a value to the last. The loss is a step between the two directions. */
+function lifetimes({ steps, forward, gradient, places }: Gathered, output: string): Lifetime[] {
+  const lives = new Map<string, Lifetime>();
+  const touch = (name: string, step: number) => {
+    const elements = steps.sizes.get(name);
+    if (elements === undefined) return; // it stays, elsewhere
+    const place = places.get(name) ?? name;
+    const life = lives.get(place);
+    if (life === undefined)
+      lives.set(place, { name: place, size: elements * ELEMENT_BYTES.f32, first: step, last: step });
+    else life.last = Math.max(life.last, step);
+  };
+  touch(INPUT, 0);
+  touch(FACTORS, 0);
+  for (const [index, { operands }] of steps.list.entries()) {
+    const at = index < forward ? index : index + 1;
+    if (index === forward) touchLoss();
+    for (const name of Object.values(operands)) touch(name, at);
+  }
+  if (steps.list.length === forward) touchLoss();
+  const pixels = steps.gradientOf(INPUT);
+  if (pixels !== undefined) touch(pixels, steps.list.length + 1);
+  return [...lives.values()];
+
+  function touchLoss(): void {
+    for (const name of [output, gradient, ...steps.moments.map(({ value }) => value)]) touch(name, forward);
+  }
+}
+
+function bindStep(step: TrainingStep, { engine, packed }: TrainingJob, region: (name: string) => Region): BoundStep {
+  const kernel = engine.kernelFor(step.spec);
+  const { x, weights, bias, residual, other, y } = step.operands;
+  const own = packed.get(step.name, step.spec, kernel, step.packed);
+  const at = (name: string | undefined): Region => (name === undefined ? NOTHING : region(name));
+  const work = kernel.bind(step.spec, {
+    x: at(x),
+    weights: weights === undefined ? own.weights : region(weights),
+    bias: bias === undefined ? own.bias : region(bias),
+    multiplier: NOTHING,
+    residual: at(residual),
+    other: at(other),
+    y: region(y),
+  });
+  return { step, work };
+}
