@@ -2,6 +2,7 @@
 import { env } from '../base/env.js';
 import * as kernels from '../layers/kernels-i16.js';
 import { provideWholeNumbers } from '../layers/whole-numbers.js';
+import { provideGradients } from '../models/mobilenet-v2/load-gradients.js';
 import { nodePlatform } from '../platforms/node/platform.js';
 
 env.platform = Object.assign(nodePlatform, {
@@ -9,5 +10,6 @@ env.platform = Object.assign(nodePlatform, {
     (await import('../convert/model-file.js')).openModelFile(bytes, file),
 });
 provideWholeNumbers(kernels);
+provideGradients(() => import('../models/mobilenet-v2/gradients.js'));
 
 export * from './main.js';

@@ -39,6 +39,7 @@ export {
   type MobileNetV2ConfigOptions,
   type ProblemType,
 } from '../models/mobilenet-v2/config.js';
+export type { GradientOptions, Gradients } from '../models/mobilenet-v2/gradients.js';
 export {
   type ImageClassifierOutput,
   MobileNetV2ForImageClassification,

@@ -15,6 +15,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
  */
 const THEIRS = new Set(
   `
+  PyTorch, losses:
+  label_smoothing
   PyTorch, as in transformers.js's Tensor too:
   squeeze_ unsqueeze_ flatten_ add_ sub_ mul_ div_ map_ neg_ sigmoid_ clamp_ round_ normalize_
   state_dict load_state_dict start_dim end_dim fill_value full_like ones_like zeros_like std_mean log_softmax

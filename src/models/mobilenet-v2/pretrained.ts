@@ -33,6 +33,7 @@ import {
   ownPixels,
   someHiddenNames,
 } from './inputs.js';
+import { loadGradients } from './load-gradients.js';
 import {
   checkDtype,
   checkFloatDtype,
@@ -347,8 +348,8 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
    * @param inputs pictures and labels; for losses of one's own see `loss` of the options
    * @throws MobileNetError ARG, UNSUPPORTED for a quantized model, OUT_OF_MEMORY, DISPOSED
    */
-  async gradients(inputs: ModelInputs | Tensor, options: GradientOptions = {}): Promise<Gradients> {
-    const { gradientsOf } = await import('./gradients.js');
+  async gradients(inputs: ModelInputs | Tensor, options?: GradientOptions): Promise<Gradients> {
+    const { gradientsOf } = await loadGradients();
     return gradientsOf(this, inputs, options);
   }
 
