@@ -8,6 +8,7 @@ export {
   TrainingArguments,
   type TrainingOptions,
 } from '../train/arguments.js';
+export { type Assessment, type AssessOptions, assess, type Mistake } from '../train/assess.js';
 export {
   type CallbackDetails,
   type CallbackEvent,
@@ -21,10 +22,39 @@ export {
   type TrainerState,
 } from '../train/callbacks.js';
 export { get_last_checkpoint } from '../train/checkpoints.js';
+export type { Augmentation } from '../train/data/augment.js';
+export type { DirectoryHandle, FileHandle, FolderSource } from '../train/data/files.js';
+export type { ImageDataset } from '../train/data/image-dataset.js';
+export {
+  type FolderProgress,
+  ImageFolder,
+  type ImageFolderOptions,
+  type NearDuplicate,
+} from '../train/data/image-folder.js';
+export type { FolderProblem, FolderTask } from '../train/data/layout.js';
 export type { TrainingDataset, TrainingItem } from '../train/dataset.js';
 export type { ComputeMetrics, EvalPrediction, PredictionOutput } from '../train/evaluation.js';
+export {
+  type Averages,
+  type ClassScores,
+  type Confusion,
+  ConfusionMatrix,
+  classificationMetrics,
+  predictedClasses,
+  segmentationMetrics,
+  topKAccuracy,
+} from '../train/metrics.js';
 export type { OptimizerName, OptimizerOptions } from '../train/optimizers.js';
 export { Random, type RandomState } from '../train/random.js';
+export {
+  classRows,
+  confusionRows,
+  figuresOf,
+  type Report,
+  reportPage,
+  type ShownMistake,
+  showMistakes,
+} from '../train/report.js';
 export type { ScheduleOptions, SchedulerType } from '../train/schedules.js';
 export {
   type TrainableModel,

@@ -57,6 +57,8 @@ const THEIRS = new Set(
   should_evaluate should_log should_save should_training_stop
   transformers, EfficientNetConfig; PyTorch, torch.nn.functional:
   batch_norm_momentum batch_norm
+  evaluate's mean_iou:
+  mean_iou mean_accuracy overall_accuracy per_category_iou per_category_accuracy
   huggingface_hub:
   hf_hub_download snapshot_download resume_download allow_patterns ignore_patterns
 `

@@ -31,7 +31,8 @@ export interface ImageFolderOptions {
   task?: FolderTask;
   /** Names of the classes in the order of their numbers. Unless given, the folders; of masks, `LABEL_0` and so on. */
   labels?: readonly string[] | undefined;
-  /** What is changed and what stays of {@link AUGMENTATION}; null for pictures as they are evaluated. */
+  /** What is to differ from the usual: crops of 40 % of the picture and more, half of them mirrored, colors as they are. Null for pictures
+   * as they are evaluated. */
   augmentation?: Partial<Augmentation> | null;
   /** Share of the pictures of each class that is kept to evaluate with, where the folder has no `val` or `test`. Default 0.2. */
   testShare?: number;
