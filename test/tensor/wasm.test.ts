@@ -184,6 +184,7 @@ const MODELS: Record<Exclude<Operation, Wide | IntegerVectors>, (a: number, b: n
   'f32x4.mul': (a, b) => a * b,
   'f32x4.div': (a, b) => a / b,
   'f32x4.floor': (a) => Math.floor(a),
+  'f32x4.sqrt': (a) => Math.sqrt(a),
   'f32x4.min': (a, b) => Math.min(a, b),
   'f32x4.max': (a, b) => Math.max(a, b),
   'f32x4.pmin': (a, b) => (b < a ? b : a),

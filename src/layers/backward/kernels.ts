@@ -24,6 +24,7 @@ import { channelSumJs, normDxJs, normMomentsJs, normSumsJs, scaleShiftJs } from 
 import { normDx, normMoments, normSums, scaleShift } from './norm/plain.js';
 import { normDxWasm, normMomentsWasm, normSumsWasm, scaleShiftWasm } from './norm/wasm.js';
 import { adam, rmsprop, sgd } from './optimizers/plain.js';
+import { adamWasm, rmspropWasm, sgdWasm } from './optimizers/wasm.js';
 import { pointwiseDwJs } from './pointwise-dw/js.js';
 import { pointwiseDwReference } from './pointwise-dw/reference.js';
 import { pointwiseDwWasm } from './pointwise-dw/wasm.js';
@@ -100,6 +101,9 @@ export const TRAINING_WASM_KERNELS: readonly WasmKernel<TrainingSpec>[] = [
   sliceChannelsWasm,
   dropoutWasm,
   sumOfSquaresWasm,
+  sgdWasm,
+  rmspropWasm,
+  adamWasm,
 ];
 
 /** The emitted kernel that can do this; undefined where no kernel can. */

@@ -64,7 +64,7 @@ export const OPERATIONS = {
     ...{ 'f32x4.demote_f64x2_zero': simd(0x5e), 'f64x2.promote_low_f32x4': simd(0x5f) },
     // Four signed 32-bit numbers as float32, rounded to nearest; the first two as float64.
     ...{ 'f32x4.convert_i32x4_s': simd(0xfa), 'f64x2.convert_low_i32x4_s': simd(0xfe) },
-    'f32x4.floor': simd(0x68),
+    ...{ 'f32x4.floor': simd(0x68), 'f32x4.sqrt': simd(0xe3) },
   }),
   ...all(['v128', 'v128', 'v128'], 'v128', { 'f32x4.relaxed_madd': simd(0x105) }),
 

@@ -25,7 +25,6 @@ const OPERATIONS_LEFT: readonly TrainingSpec['op'][] = [
   ...(['norm_scale', 'norm_dw', 'norm_dx_weights', 'fold_dw', 'fold_dgamma'] as const),
   ...(['conv3x3_dx'] as const),
   ...(['average_pool_dx', 'resize_bilinear_dx'] as const),
-  ...(['sgd', 'rmsprop', 'adam'] as const),
 ];
 
 /** Fewer than four channels of a depthwise convolution are left to js, so the cases have four more. */
