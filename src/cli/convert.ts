@@ -50,7 +50,8 @@ export function addConvert(program: Command, session: Session): void {
       'Convert a MobileNetV2 to config.json, preprocessor_config.json and model.safetensors in a folder. It reads Keras ' +
         '(.h5, .keras, .weights.h5), torchvision and timm (.pth, .pt, .bin, .safetensors, a folder of the hub; also ' +
         'checkpoints of training), TensorFlow.js (model.json), TensorFlow Lite (.tflite), checkpoints of ' +
-        'TF-slim (.ckpt.index) and Hugging Face (a folder, or org/name on the hub).',
+        'TF-slim (.ckpt.index) and Hugging Face (a folder, or org/name on the hub). Quantized ones stay so: TensorFlow ' +
+        'Lite, TF-slim trained for 8 bits, torchvision for qnnpack or fbgemm.',
     )
     .argument('<in>', 'file or folder of the model, org/name or its page on the hub')
     .argument('<out>', 'folder to write', outputPath)

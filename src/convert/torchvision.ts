@@ -3,11 +3,14 @@
  * convolution. A block is `conv`: one [convolution, norm, activation] for each of expansion and depthwise filter, then the
  * projection and its norm bare.
  *
+ * Its quantized weights were made from V1, and are prepared for as that (torchvision-quant.ts).
+ *
  * Source: torchvision 0.29, models/mobilenetv2.py; preprocessing from `MobileNet_V2_Weights`.
  */
 import type { StoredTensor } from '../formats/stored.js';
 import type { Mapping } from './mapping.js';
 import { type Layer, mapTorch } from './torch.js';
+import { isQuantizedTorchvision, mapQuantizedTorchvision } from './torchvision-quant.js';
 
 const BLOCKS = 17;
 
@@ -41,10 +44,14 @@ export function mapTorchvision(
   file: string,
   how: { head: boolean },
 ): Mapping {
-  const mapping = mapTorch(tensors, LAYERS, how);
-  const shortest_edge = V1.test(file) ? EDGES.V1 : EDGES.V2;
+  const isQuantized = isQuantizedTorchvision(tensors);
+  const mapping = mapTorch(isQuantized ? new Map() : tensors, LAYERS, how);
+  if (isQuantized) Object.assign(mapping, mapQuantizedTorchvision(tensors, LAYERS, file, how.head));
+  if (isQuantized) mapping.config.hidden_act = 'relu';
+  const isV1 = V1.test(file) || isQuantized;
+  const shortest_edge = isV1 ? EDGES.V1 : EDGES.V2;
   const notes = [...mapping.notes];
-  if (!V1.test(file) && !V2.test(file)) {
+  if (!isV1 && !V2.test(file)) {
     notes.push(
       `torchvision: the file's name is neither of torchvision's own, so pictures are prepared as for its default weights (V2): shortest edge ${EDGES.V2} before the crop of 224; V1 and many trainings have ${EDGES.V1} (see shortest_edge)`,
     );

@@ -32,6 +32,8 @@ import { Zip } from './zip.js';
 const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 const LEGACY_VERSION = 1001;
 const BIG_ENDIAN = 'expected little-endian data; save it again on a little-endian machine';
+/** Of a linear layer, whose state is a tuple. */
+const PACKED = /\._packed_params$/;
 /** PyTorch's own limit on dimensions. */
 const MOST_DIMS = 64;
 
@@ -61,9 +63,18 @@ class TorchTensor extends PickleObject {
   readonly offset: PickleValue | undefined;
   readonly dims: readonly PickleValue[];
   readonly strides: readonly PickleValue[];
+  /** Of a quantized one (scheme, …), for all numbers or for those of a channel; not yet checked either. */
+  readonly scheme: readonly PickleValue[] | undefined;
 
-  constructor(storage: Storage, offset: PickleValue | undefined, dims: PickleValue[], strides: PickleValue[]) {
+  constructor(
+    storage: Storage,
+    offset: PickleValue | undefined,
+    dims: PickleValue[],
+    strides: PickleValue[],
+    scheme?: PickleValue[],
+  ) {
     super();
+    this.scheme = scheme;
     this.storage = storage;
     this.offset = offset;
     this.dims = dims;
@@ -203,7 +214,7 @@ class TorchReader implements PickleHost {
   }
 
   #called(name: string, args: PickleValue[]): PickleValue | undefined {
-    const [first, start, dims, strides] = args;
+    const [first, start, dims, strides, scheme] = args;
     switch (name) {
       case ORDERED_DICT:
         return args.length === 0 ? new Map() : undefined;
@@ -215,6 +226,9 @@ class TorchReader implements PickleHost {
       case `${REBUILD}tensor_v2`:
         if (!(first instanceof Storage) || !Array.isArray(dims) || !Array.isArray(strides)) return undefined;
         return new TorchTensor(first, start, dims, strides);
+      case `${REBUILD}qtensor`:
+        if (!(first instanceof Storage) || !Array.isArray(dims) || !Array.isArray(strides)) return undefined;
+        return Array.isArray(scheme) ? new TorchTensor(first, start, dims, strides, scheme) : undefined;
       case REBUILD_FROM_TYPE:
         // (function, type, arguments, attributes): a tensor with attributes of its own.
         if (!(first instanceof TorchFunction) || first.name === name || !Array.isArray(dims)) return undefined;
@@ -264,14 +278,55 @@ class TorchReader implements PickleHost {
     for (const [name, value] of dict) {
       if (typeof name !== 'string') continue; // beside the weights, as an epoch is
       if (value instanceof TorchTensor) tensors.set(name, this.#store(name, value));
-      else if (value instanceof Unread) {
+      else if (Array.isArray(value) && PACKED.test(name)) {
+        // (weight, bias) of a quantized linear layer.
+        for (const [i, part] of value.slice(0, 2).entries()) {
+          const own = `${name}.${i}`;
+          if (part instanceof TorchTensor) tensors.set(own, this.#store(own, part));
+        }
+      } else if (value instanceof Unread && !value.isConstant) {
         return this.#fail('PICKLE', 0, `expected a plain tensor, got ${value.what}; save it as float32`, name);
       }
     }
     return { tensors, ...(note !== undefined && { notes: [`${this.#file}: ${note}`] }) };
   }
 
-  #store(name: string, { storage, offset, dims, strides }: TorchTensor): StoredTensor {
+  #store(name: string, tensor: TorchTensor): StoredTensor {
+    const stored = this.#view(name, tensor);
+    const { scheme } = tensor;
+    if (scheme === undefined) return stored;
+    const refuse = (message: string): never => this.#fail('QUANT', stored.offset, message, name);
+    const [kind, scale, zeroPoint, axis] = scheme;
+    const what = kind instanceof Unread ? kind.what : kindOf(kind);
+    const isOne = what === 'torch.per_tensor_affine';
+    if (!isOne && what !== 'torch.per_channel_affine')
+      return refuse(`${what} is a way of quantizing that is not read here`);
+    if (!isOne && !(isSize(axis) && axis < stored.dims.length))
+      return refuse(`expected a dimension, got ${kindOf(axis)}`);
+    const each = (value: PickleValue | undefined) =>
+      isOne ? [value] : this.#numbers(name, value, stored.dims[axis as number]);
+    const [scales, zeroPoints] = [each(scale), each(zeroPoint)];
+    const isScale = (value: unknown): value is number => typeof value === 'number' && value > 0 && value < Infinity;
+    if (!scales.every(isScale)) return refuse('expected scales above 0');
+    const isWhole = (value: unknown): value is number => Number.isSafeInteger(value);
+    if (!zeroPoints.every(isWhole)) return refuse('expected whole zero points');
+    return { ...stored, quantization: { scales, zeroPoints, axis: isOne ? null : (axis as number) } };
+  }
+
+  /** Scales or zero points of channels. */
+  #numbers(name: string, value: PickleValue | undefined, count: number): number[] {
+    const refuse = (got: string): never =>
+      this.#fail('QUANT', 0, `expected ${count} scales and zero points, got ${got}`, name);
+    if (!(value instanceof TorchTensor)) return refuse(kindOf(value));
+    const { dtype, bytes, dims } = this.#view(name, value);
+    const Numbers = { F64: Float64Array, F32: Float32Array, I64: BigInt64Array, I32: Int32Array }[dtype as string];
+    if (Numbers === undefined || dims.length !== 1 || dims[0] !== count) return refuse(`${show(dims)} of ${dtype}`);
+    this.#spend(bytes.length, name);
+    // A typed array must begin at a multiple of its element size.
+    return Array.from<number | bigint, number>(new Numbers(bytes.slice().buffer), Number);
+  }
+
+  #view(name: string, { storage, offset, dims, strides }: TorchTensor): StoredTensor {
     const { dtype, bytes: all, offset: place } = storage;
     const refuse = (code: ErrorCode, message: string): never => this.#fail(code, place, message, name);
     if (all === undefined) return refuse('LAYOUT', 'the file lacks the data of this tensor');
@@ -294,10 +349,15 @@ class TorchReader implements PickleHost {
     if (isRowMajor(dims, strides)) {
       return { ...stored, bytes: all.subarray(begin, begin + byteLength), offset: place + begin };
     }
-    this.#copyBudget -= byteLength;
-    if (this.#copyBudget < 0) refuse('LIMIT', 'expands to more memory than the file has bytes; save it .contiguous()');
+    this.#spend(byteLength, name);
     const bytes = toRowMajor(all.subarray(begin), dims, strides, byteLength, size);
     return { ...stored, bytes, offset: place + begin };
+  }
+
+  #spend(bytes: number, name: string): void {
+    this.#copyBudget -= bytes;
+    if (this.#copyBudget >= 0) return;
+    this.#fail('LIMIT', 0, 'expands to more memory than the file has bytes; save it .contiguous()', name);
   }
 
   #fail(code: ErrorCode, offset: number, message: string, tensor?: string): never {

@@ -52,8 +52,20 @@ export interface StoredTensor {
   readonly file: string;
   /** Where its data begin in that file, in bytes. */
   readonly offset: number;
+  /** Of whole numbers that stand for real ones. */
+  readonly quantization?: StoredQuantization;
   /** Of a tensor that the file has compressed: to be called before `bytes` are looked at, which are empty until then. */
   unpack?(signal?: AbortSignal): Promise<void>;
+}
+
+/** How whole numbers stand for real ones: real = scale · (number − zero point). */
+export interface StoredQuantization {
+  /** One number, or one for each index along `axis`. */
+  scales: readonly number[];
+  /** As many. */
+  zeroPoints: readonly number[];
+  /** Null for one scale. */
+  axis: number | null;
 }
 
 export interface StoredTensors {

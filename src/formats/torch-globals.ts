@@ -20,7 +20,7 @@ const STORAGE_TYPES: ReadonlyMap<string, StoredDtype> = new Map([
   ['ByteStorage', 'U8'],
   ['BoolStorage', 'BOOL'],
   ['ComplexFloatStorage', 'C64'],
-  // No weight of ours has such a type, but a checkpoint may hold other tensors that do; only the sizes matter.
+  // Whole numbers that stand for real ones; the rebuilding of a tensor says how.
   ['QInt8Storage', 'I8'],
   ['QUInt8Storage', 'U8'],
   ['QInt32Storage', 'I32'],
@@ -34,9 +34,9 @@ export const SIZE = 'torch.Size';
 export const REBUILD_FROM_TYPE = 'torch._tensor._rebuild_from_type_v2';
 export const REBUILD = 'torch._utils._rebuild_';
 const COMPUTED =
-  /^(?:collections\.(?:OrderedDict|Counter)|torch\.(?:Size|nn\.parameter\.Parameter|_tensor\._rebuild_from_type_v2|_utils\._rebuild_(?:tensor(?:_v2)?|parameter(?:_with_state)?|device_tensor_from_cpu_tensor)))$/;
+  /^(?:collections\.(?:OrderedDict|Counter)|torch\.(?:Size|nn\.parameter\.Parameter|_tensor\._rebuild_from_type_v2|_utils\._rebuild_(?:q?tensor|tensor_v2|parameter(?:_with_state)?|device_tensor_from_cpu_tensor)))$/;
 const UNREAD =
-  /^(?:_codecs\.encode|builtins\.(?:bytearray|complex|set)|torch\.(?:device|Tensor|serialization\._get_layout|storage\.TypedStorage|(?:cuda\.)?(?:sparse\.)?[A-Z]\w+Tensor|(?:b?float|u?int|qu?int|bits|complex)\d\w*|bool|per_(?:tensor|channel)_\w+|_utils\._rebuild_(?:qtensor|tensor_v3|sparse_tensor|meta_tensor_no_storage|nested_tensor|wrapper_subclass)))$/;
+  /^(?:_codecs\.encode|builtins\.(?:bytearray|complex|set)|torch\.(?:device|Tensor|serialization\._get_layout|storage\.TypedStorage|(?:cuda\.)?(?:sparse\.)?[A-Z]\w+Tensor|(?:b?float|u?int|qu?int|bits|complex)\d\w*|bool|per_(?:tensor|channel)_\w+|_utils\._rebuild_(?:tensor_v3|sparse_tensor|meta_tensor_no_storage|nested_tensor|wrapper_subclass)))$/;
 
 /** A function or class that this reader knows what to do with. */
 export class TorchFunction extends PickleObject {
@@ -52,6 +52,11 @@ export class TorchFunction extends PickleObject {
 /** Allowed, and not looked into: a class, a function, or what comes of calling one. */
 export class Unread extends PickleObject {
   readonly what: string;
+
+  /** What a state dict may say beside its tensors: `torch.qint8`, `torch.device`. */
+  get isConstant(): boolean {
+    return /^torch\.[a-z]\w*$/.test(this.what);
+  }
 
   constructor(name: string) {
     super();

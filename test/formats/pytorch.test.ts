@@ -290,6 +290,119 @@ describe('a view must lie within its storage', () => {
   });
 });
 
+describe('quantized tensors', () => {
+  const real = (value: number) => {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setFloat64(0, value);
+    return op('G', bytes);
+  };
+  const PER_TENSOR = global('torch', 'per_tensor_affine');
+  const PER_CHANNEL = global('torch', 'per_channel_affine');
+  const quantized = (...scheme: Uint8Array[]) =>
+    call(
+      global('torch._utils', '_rebuild_qtensor'),
+      persistent({ type: 'QInt8Storage' }),
+      number(0),
+      tuple(number(2), number(2)),
+      tuple(number(2), number(1)),
+      tuple(...scheme),
+      Uint8Array.of(0x89),
+      ORDERED_DICT,
+    );
+  const SCALES = new Uint8Array(Float64Array.of(0.5, 0.25).buffer);
+  const ZEROS = new Uint8Array(BigInt64Array.of(0n, 3n).buffer);
+  const parts = [
+    { name: 'm/data/0', data: Uint8Array.of(1, 2, 254, 255) },
+    { name: 'm/data/1', data: SCALES },
+    { name: 'm/data/2', data: ZEROS },
+  ];
+  const scales = (view: View = {}) => tensor({ key: '1', type: 'DoubleStorage', count: 2, dims: [2], ...view });
+  const zeros = (view: View = {}) => tensor({ key: '2', type: 'LongStorage', count: 2, dims: [2], ...view });
+  const file = (...scheme: Uint8Array[]) => archive(dict(text('q'), quantized(...scheme)), parts);
+  const quantizationOf = async (bytes: Uint8Array, name = 'q') => (await read(bytes)).tensors.get(name)!;
+
+  test('with one scale, and with one for each channel', async () => {
+    expect(await quantizationOf(file(PER_TENSOR, real(0.125), number(3)))).toMatchObject({
+      dtype: 'I8',
+      dims: [2, 2],
+      quantization: { scales: [0.125], zeroPoints: [3], axis: null },
+    });
+    expect(await quantizationOf(file(PER_CHANNEL, scales(), zeros(), number(1)))).toMatchObject({
+      quantization: { scales: [0.5, 0.25], zeroPoints: [0, 3], axis: 1 },
+    });
+  });
+
+  test('of a linear layer lie in a tuple, whose type is not a tensor', async () => {
+    const pair = tuple(quantized(PER_TENSOR, real(1), number(0)), tensor({ key: '3' }));
+    const name = 'fc._packed_params';
+    const items = [text(`${name}._packed_params`), pair, text(`${name}.dtype`), global('torch', 'qint8')];
+    const bytes = archive(dict(text('t'), tensor({ key: '3' }), ...items), [
+      ...parts,
+      { name: 'm/data/3', data: DATA },
+    ]);
+    const { tensors } = await read(bytes);
+    expect([...tensors.keys()]).toEqual(['t', `${name}._packed_params.0`, `${name}._packed_params.1`]);
+  });
+
+  const cases: [name: string, scheme: Uint8Array[], says: string][] = [
+    ['of another scheme', [global('torch', 'per_channel_affine_float_qparams'), real(1), number(0)], 'float_qparams'],
+    ['without a scheme', [], 'nothing'],
+    ['with a scale of 0', [PER_TENSOR, real(0), number(0)], 'scales above 0'],
+    ['with a scale that is not a number', [PER_TENSOR, real(Number.NaN), number(0)], 'scales above 0'],
+    ['with a scale of text', [PER_TENSOR, text('1'), number(0)], 'scales above 0'],
+    ['with half a zero point', [PER_TENSOR, real(1), real(0.5)], 'whole zero points'],
+    ['with scales of more channels', [PER_CHANNEL, scales({ dims: [1] }), zeros(), number(0)], 'expected 2 scales'],
+    [
+      'with zero points in a matrix',
+      [PER_CHANNEL, scales(), zeros({ dims: [1, 2], strides: [2, 1] }), number(0)],
+      '[1,2]',
+    ],
+    ['with one scale in place of many', [PER_CHANNEL, real(1), zeros(), number(0)], 'expected 2 scales'],
+    ['along a dimension that is not there', [PER_CHANNEL, scales(), zeros(), number(2)], 'dimension'],
+    ['along a dimension before the first', [PER_CHANNEL, scales(), zeros(), number(-1)], 'dimension'],
+  ];
+  for (const [name, scheme, says] of cases) {
+    refuses(name, () => file(...scheme), { code: 'QUANT', tensor: 'q', says: [says] });
+  }
+  refuses('with scales past their storage', () => file(PER_CHANNEL, scales({ offset: 1 }), zeros(), number(0)), {
+    code: 'LAYOUT',
+  });
+
+  test('whose scales are read again and again cost no more than the file', async () => {
+    const count = 4096;
+    const shared = concat(
+      call(
+        global('torch._utils', '_rebuild_qtensor'),
+        persistent({ type: 'QInt8Storage', count }),
+        number(0),
+        tuple(number(count)),
+        tuple(number(1)),
+        tuple(
+          PER_CHANNEL,
+          tensor({ key: '1', type: 'DoubleStorage', count, dims: [count] }),
+          tensor({ key: '2', type: 'LongStorage', count, dims: [count] }),
+          number(0),
+        ),
+        Uint8Array.of(0x89),
+        ORDERED_DICT,
+      ),
+      op('q', int(9, 1)),
+    );
+    const items = Array.from({ length: 500 }, (_, i) => [text(`q${i}`), i === 0 ? shared : op('h', int(9, 1))]).flat();
+    const bytes = archive(dict(...items), [
+      { name: 'm/data/0', data: new Uint8Array(count) },
+      { name: 'm/data/1', data: new Uint8Array(new Float64Array(count).fill(1).buffer) },
+      { name: 'm/data/2', data: new Uint8Array(8 * count) },
+    ]);
+    await expectError(() => read(bytes), { code: 'LIMIT' });
+  });
+
+  test('fuzzed end in an error of ours, or in what is there', async () => {
+    const bytes = file(PER_CHANNEL, scales(), zeros(), number(1));
+    expect(await fuzzAsync(bytes, 2000, 11, read)).toBeGreaterThan(0);
+  });
+});
+
 describe('storages', () => {
   refuses('missing', () => one({}, []), { code: 'LAYOUT', says: ['no such zip entry'] });
   refuses('shorter than said', () => one({}, [{ name: 'm/data/0', data: DATA.subarray(4) }]), { code: 'LAYOUT' });

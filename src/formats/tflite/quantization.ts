@@ -1,16 +1,7 @@
 /** How whole numbers of a TFLite tensor stand for real ones: real = scale · (number − zero point). */
 import { type ErrorCode, show } from '../../base/errors.js';
-import type { StoredDtype } from '../stored.js';
+import type { StoredDtype, StoredQuantization } from '../stored.js';
 import type { Table } from './flatbuffer.js';
-
-export interface TfliteQuantization {
-  /** One number, or one for each index along `axis`. */
-  scales: readonly number[];
-  /** As many. */
-  zeroPoints: readonly number[];
-  /** Null for one scale. */
-  axis: number | null;
-}
 
 /** The lowest and the highest number of the types that can be quantized. */
 const RANGES: Partial<Record<StoredDtype, readonly [number, number]>> = {
@@ -26,7 +17,7 @@ export function readQuantization(
   table: Table | undefined,
   { dtype, dims }: { dtype: StoredDtype; dims: readonly number[] },
   fail: (code: ErrorCode, message: string) => never,
-): TfliteQuantization | undefined {
+): StoredQuantization | undefined {
   const range = RANGES[dtype];
   // Of float tensors a table may say between which numbers they lay in training; nothing computes with that.
   if (table === undefined || range === undefined) return undefined;

@@ -7,10 +7,10 @@
 import { env } from '../../base/env.js';
 import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
 import { checkFileBytes, checkTensorCount } from '../../base/limits.js';
-import { type StoredDtype, storedBytes } from '../stored.js';
+import { type StoredDtype, type StoredQuantization, storedBytes } from '../stored.js';
 import { Flatbuffer, type Table } from './flatbuffer.js';
 import { kindOfOptions, operatorOf, optionsOf } from './operators.js';
-import { readQuantization, type TfliteQuantization } from './quantization.js';
+import { readQuantization } from './quantization.js';
 
 export interface TfliteTensor {
   name: string;
@@ -21,7 +21,7 @@ export interface TfliteTensor {
   bytes: Uint8Array | undefined;
   /** Where its table lies in the file; where it is a constant, its bytes. */
   offset: number;
-  quantization: TfliteQuantization | undefined;
+  quantization: StoredQuantization | undefined;
 }
 
 export interface TfliteOperator {
