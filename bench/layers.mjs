@@ -57,7 +57,7 @@ function kernelRunner(spec, { id }) {
   }
   const operands = operandsOf(spec);
   if (id === 'scalar') return scalarKernel(spec, operands).run;
-  const kernel = spec.dtype === 'i16' ? findI16Kernel(spec, [id]) : findKernel(spec, [id]);
+  const kernel = spec.dtype !== 'f32' ? findI16Kernel(spec, [id]) : findKernel(spec, [id]);
   const packed = { ...operands, weights: kernel.pack(spec, operands.weights) };
   return () => kernel.run(spec, packed);
 }

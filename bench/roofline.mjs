@@ -16,7 +16,7 @@ export function bytesOf(spec) {
     return parts.reduce((sum, part) => sum + part) - 2 * (filter.dtype === 'i16' ? 2 : 4) * middle;
   }
   const [numbers, weights = 0, biases = 0, multipliers = 0] = numbersOf(spec);
-  if (spec.dtype !== 'i16') return 4 * (numbers + weights + biases);
+  if (spec.dtype === 'f32') return 4 * (numbers + weights + biases);
   return 2 * numbers + (spec.weights === 'i16' ? 2 : 1) * weights + 4 * (biases + multipliers);
 }
 
@@ -35,6 +35,10 @@ function numbersOf(spec) {
     case 'pointwise': {
       const { pixels: P, inChannels: C, outChannels: K } = spec;
       return [N * P * (C + K * (spec.residual ? 2 : 1)), K * C, spec.biasPerImage ? N * K : K, K];
+    }
+    case 'sums': {
+      const { batch: N, inChannels: C, outChannels: K } = spec;
+      return [N * (C + 2 * K), K * C, K]; // sums are as large as two numbers
     }
     case 'average_pool':
       return [N * spec.channels * (H * W + (H - spec.kernelHeight + 1) * (W - spec.kernelWidth + 1))];

@@ -17,6 +17,8 @@ export function shapeOf(spec: AnySpec | InvertedResidualSpec): string {
     }
     case 'pointwise':
       return `${batch}${spec.pixels}×${spec.inChannels}→${spec.outChannels}`;
+    case 'sums':
+      return `${batch}1×${spec.inChannels}→${spec.outChannels}`;
     case 'conv3x3': {
       const { inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = spec;
       return `${batch}${inHeight}×${inWidth}×${inChannels}→${outHeight}×${outWidth}×${outChannels}`;

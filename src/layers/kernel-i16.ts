@@ -4,7 +4,7 @@
  */
 import type { ModuleBuilder } from '../tensor/wasm/assembler.js';
 import type { Call } from './kernel.js';
-import type { I16Spec, QuantizeI16Spec } from './spec.js';
+import type { I16Spec, QuantizeI16Spec, SumsSpec } from './spec.js';
 
 /** Weights of whole numbers, centered. */
 export type IntegerWeights = Int8Array | Int16Array;
@@ -31,10 +31,12 @@ export interface I16Operands {
   y: Int16Array;
 }
 
-/** The operands of an operation: `quantize` alone reads real numbers. */
+/** The operands of an operation: `quantize` alone reads real numbers, and `sums` alone writes i32. */
 export type I16OperandsOf<S extends I16Spec> = S extends QuantizeI16Spec
   ? Omit<I16Operands, 'x'> & { x: Float32Array }
-  : I16Operands;
+  : S extends SumsSpec
+    ? Omit<I16Operands, 'y'> & { y: Int32Array }
+    : I16Operands;
 
 /**
  * One implementation of one operation.

@@ -18,7 +18,9 @@ import type { I16Kernel, I16WasmKernel, PlainI16Kernel } from './kernel-i16.js';
 import { firstKernel } from './kernels.js';
 import { pointwiseI16Js } from './pointwise/js-i16.js';
 import { pointwiseI16Reference } from './pointwise/reference-i16.js';
+import { sums } from './pointwise/sums.js';
 import { pointwiseI16Wasm } from './pointwise/wasm-i16.js';
+import { sumsWasm } from './pointwise/wasm-sums.js';
 import { averagePoolI16 } from './pool/plain-i16.js';
 import { averagePoolI16Wasm } from './pool/wasm-i16.js';
 import { quantize } from './quantize/plain.js';
@@ -30,6 +32,7 @@ import type { I16Spec } from './spec.js';
 /** One plain loop of whole numbers for both engines. */
 const PLAIN_I16: readonly PlainI16Kernel<I16Spec>[] = [
   quantize,
+  sums,
   averagePoolI16,
   resizeBilinearI16,
   addI16,
@@ -55,6 +58,7 @@ export const I16_WASM_KERNELS: readonly I16WasmKernel[] = [
   conv3x3I16Wasm,
   depthwiseI16Wasm,
   pointwiseI16Wasm,
+  sumsWasm,
   quantizeWasm,
   averagePoolI16Wasm,
   resizeI16Wasm,

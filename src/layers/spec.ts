@@ -99,6 +99,19 @@ export interface PointwiseSpec extends PointwiseSizes, FloatStore {
 /** The same of whole numbers. There is no residual: two sums that are rounded by themselves are added by an addition. */
 export interface PointwiseI16Spec extends PointwiseSizes, I16Store {}
 
+/**
+ * The sums of whole numbers that such a product has for one pixel of every image, as they are: what another convolution takes for
+ * its bias. x [N,C] · w [K,C] · bias [K] → y [N,K].
+ */
+export interface SumsSpec {
+  op: 'sums';
+  dtype: 'i32';
+  weights: 'i8' | 'i16';
+  batch: number;
+  inChannels: number;
+  outChannels: number;
+}
+
 interface AveragePoolSizes {
   op: 'average_pool';
   batch: number;
@@ -248,6 +261,7 @@ export type I16Spec =
   | Conv3x3I16Spec
   | DepthwiseI16Spec
   | PointwiseI16Spec
+  | SumsSpec
   | AveragePoolI16Spec
   | ResizeI16Spec
   | AddI16Spec
@@ -315,6 +329,8 @@ export function multiplyAdds(spec: AnySpec | InvertedResidualSpec): number {
       return spec.batch * spec.outHeight * spec.outWidth * spec.channels * 9;
     case 'pointwise':
       return spec.batch * spec.pixels * spec.inChannels * spec.outChannels;
+    case 'sums':
+      return spec.batch * spec.inChannels * spec.outChannels;
     default:
       return 0;
   }

@@ -122,7 +122,8 @@ export async function profilePlan(plan: Plan, engine: Engine, { pixels, runs, si
 /** What a step multiplies; null where it multiplies nothing that counts. */
 function multiplies(spec: Step['spec']): PeakType | null {
   if (multiplyAdds(spec) === 0) return null;
-  return spec.op === 'inverted_residual' ? spec.filter.dtype : spec.dtype;
+  const { dtype } = spec.op === 'inverted_residual' ? spec.filter : spec;
+  return dtype === 'f32' ? 'f32' : 'i16';
 }
 
 /** The fastest that the loops of peak.ts ever were. Null where they may not be compiled. */

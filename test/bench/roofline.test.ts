@@ -19,7 +19,8 @@ describe('bytes', () => {
     for (const spec of [...CASES_I16, ...OTHER_CASES_I16]) {
       const { x, weights, bias, multiplier, other, y } = sizesI16(spec);
       const [read, weight] = [spec.op === 'quantize' ? 4 : 2, 'weights' in spec && spec.weights === 'i16' ? 2 : 1];
-      const bytes = read * x + weight * weights + 4 * (bias + multiplier) + 2 * (other + y);
+      const bytes =
+        read * x + weight * weights + 4 * (bias + multiplier) + 2 * other + (spec.op === 'sums' ? 4 : 2) * y;
       expect(bytesOf(spec), JSON.stringify(spec)).toBe(bytes);
     }
   });

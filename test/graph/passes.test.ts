@@ -7,6 +7,7 @@ import { fuseResidual } from '../../src/graph/passes/fuse-residual.js';
 import { applyPasses, DRAWN, FUSED } from '../../src/graph/passes/passes.js';
 import { poolToBias } from '../../src/graph/passes/pool-to-bias.js';
 import { separate } from '../../src/graph/passes/separate.js';
+import type { Quantization } from '../../src/graph/quantization.js';
 import { segmentationGraph } from '../../src/models/mobilenet-v2/architecture.js';
 import { MobileNetV2Config } from '../../src/models/mobilenet-v2/config.js';
 
@@ -120,6 +121,30 @@ describe('poolToBias', () => {
     expect(rest).toMatchObject({ biasFrom: 'projection (pooled branch)', weight: 'projection.weight' });
   });
 
+  /** The head in whole numbers, whose resized branch gets the scale of the concatenation. */
+  const whole = (spread: Partial<Quantization> = {}): Graph => {
+    const nodes = head().toSpliced(4, 1, { op: 'requantize', name: 'scaled', input: 'spread' }, {
+      ...{ op: 'concat', name: 'both', input: 'scaled', other: 'features' },
+    } as Node);
+    const scales = { features: 1, pool: 1, pooled: 2, spread: 2, scaled: 1, both: 1, projection: 3 };
+    const quantizations = new Map(
+      Object.entries(scales).map(([name, scale]) => [name, { type: 'uint8', scale, zeroPoint: 0 } as Quantization]),
+    );
+    quantizations.set('spread', { ...quantizations.get('spread')!, ...spread });
+    return { ...graph(nodes), quantizations };
+  };
+
+  it('of whole numbers, too: the pixel gets the scale of the concatenation, and its sums have none', () => {
+    const result = poolToBias(whole());
+    const last = ['scaled', 'projection (pooled branch)', 'projection'];
+    expect(names(result)).toEqual(['features', 'pool', 'pooled', ...last]);
+    const [scaled, half, rest] = result.nodes.slice(-3);
+    expect(scaled).toMatchObject({ op: 'requantize', input: 'pooled' });
+    expect(half).toMatchObject({ input: 'scaled', inChannels: 3, firstInChannel: 0 });
+    expect(rest).toMatchObject({ input: 'features', firstInChannel: 3, biasFrom: 'projection (pooled branch)' });
+    expect(result.quantizations?.has('projection (pooled branch)')).toBe(false);
+  });
+
   const changed = (index: number, node: Node) => graph(head().with(index, node));
   it.each<[string, Graph]>([
     ['the pool has a window', changed(1, { op: 'average_pool', name: 'pool', input: 'features', window: 7 })],
@@ -134,6 +159,8 @@ describe('poolToBias', () => {
       'the halves are in the other order',
       changed(4, { op: 'concat', name: 'both', input: 'features', other: 'spread' }),
     ],
+    ['the resized map has another scale', whole({ scale: 2.5 })],
+    ['the resized map counts from elsewhere', whole({ zeroPoint: 1 })],
   ])('not where %s', (_, given) => expect(poolToBias(given)).toEqual(given));
 });
 

@@ -3,7 +3,7 @@
 const GUARD = 64;
 
 /** Arrays of numbers of which one can be cut out. */
-type Numbers = Float32Array | Int16Array;
+type Numbers = Float32Array | Int16Array | Int32Array;
 
 /**
  * @param size of y

@@ -6,7 +6,7 @@ import type { I16Spec } from '../../src/layers/spec.js';
 import { emitKernels } from '../../src/layers/wasm-module.js';
 import { provideWholeNumbers } from '../../src/layers/whole-numbers.js';
 import { randomNumbers } from '../helpers/random.js';
-import { type I16Given, type I16Run, SENTINEL, sizesI16 } from './i16-cases.js';
+import { type I16Given, type I16Run, madeBy, SENTINEL } from './i16-cases.js';
 import { cuts, type Functions, runPart } from './wasm-bench.js';
 
 /** All buffers lie in it. */
@@ -68,7 +68,7 @@ const ZEROS = new Int32Array(16);
 
 export function placeI16(kernel: I16WasmKernel, spec: I16Spec, { x, weights, bias, multiplier, other }: I16Given) {
   const bench = new Bench();
-  const y = bench.place(new Int16Array(sizesI16(spec).y));
+  const y = bench.place(madeBy(spec));
   const buffers = {
     x: bench.place(x),
     weights: bench.place(weights.length > 0 ? kernel.pack(spec, weights) : weights),

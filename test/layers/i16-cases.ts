@@ -10,6 +10,7 @@ import type {
   I16Spec,
   PointwiseI16Spec,
   QuantizeI16Spec,
+  SumsSpec,
 } from '../../src/layers/spec.js';
 import { randomNumbers } from '../helpers/random.js';
 import { conv3x3, depthwise, pointwise } from './cases.js';
@@ -18,11 +19,15 @@ import { guarded } from './guarded.js';
 /** What a kernel reads; `quantize` alone real numbers. */
 export type I16Given = Omit<I16Operands, 'x' | 'y'> & { x: Int16Array | Float32Array };
 
+/** What a kernel writes; `sums` alone i32. */
+export type I16Made = Int16Array | Int32Array;
+export const madeBy = (spec: I16Spec): I16Made => new (spec.op === 'sums' ? Int32Array : Int16Array)(sizesI16(spec).y);
+
 /** Runs a kernel on unpacked operands and gives y. */
-export type I16Run = (spec: I16Spec, given: I16Given, y: Int16Array) => void;
+export type I16Run = (spec: I16Spec, given: I16Given, y: I16Made) => void;
 
 export type ConvolutionI16 = Conv3x3I16Spec | DepthwiseI16Spec | PointwiseI16Spec;
-const isConvolution = (spec: I16Spec): spec is ConvolutionI16 => 'weights' in spec;
+const isConvolution = (spec: I16Spec): spec is ConvolutionI16 | SumsSpec => 'weights' in spec;
 
 /** Elements of every operand and of y. */
 export function sizesI16(spec: I16Spec): Record<keyof I16Operands, number> {
@@ -42,6 +47,10 @@ export function sizesI16(spec: I16Spec): Record<keyof I16Operands, number> {
       const { batch: N, pixels: P, inChannels: C, outChannels: K } = spec;
       const bias = spec.biasPerImage ? N * K : K;
       return { ...none, x: N * P * C, weights: K * C, bias, multiplier: K, y: N * P * K };
+    }
+    case 'sums': {
+      const { batch: N, inChannels: C, outChannels: K } = spec;
+      return { ...none, x: N * C, weights: K * C, bias: K, y: N * K };
     }
     case 'average_pool': {
       const { batch: N, inHeight: H, inWidth: W, channels: C } = spec;
@@ -76,7 +85,7 @@ export type I16Kind = 'usual' | 'extreme' | 'ties';
 export const I16_KINDS: readonly I16Kind[] = ['usual', 'extreme', 'ties'];
 
 /** Numbers of a sum, without the bias. */
-const taps = (spec: ConvolutionI16): number =>
+const taps = (spec: ConvolutionI16 | SumsSpec): number =>
   spec.op === 'depthwise3x3' ? 9 : spec.inChannels * (spec.op === 'conv3x3' ? 9 : 1);
 
 /** Biases of dead channels are as large. */
@@ -134,9 +143,9 @@ function pixel({ multiplier }: QuantizeI16Spec, kind: I16Kind, random: () => num
 }
 
 /** What the reference makes of them. */
-export function expectedI16(spec: I16Spec, given: I16Given): Int16Array {
-  const y = new Int16Array(sizesI16(spec).y);
-  findI16Kernel(spec, ['reference']).run(spec, { ...given, y } as I16Operands);
+export function expectedI16(spec: I16Spec, given: I16Given): I16Made {
+  const y = madeBy(spec);
+  findI16Kernel(spec, ['reference']).run(spec, { ...given, y } as never);
   return y;
 }
 
@@ -144,8 +153,9 @@ export function expectedI16(spec: I16Spec, given: I16Given): Int16Array {
 export const SENTINEL = -32768;
 
 /** Runs with values around y that must survive, operands that must stay, and a y of which nothing may be left. */
-export function runGuardedI16(run: I16Run, spec: I16Spec, given: I16Given): Int16Array {
-  return guarded(sizesI16(spec).y, SENTINEL, { ArrayType: Int16Array, spec, given }, (y) => run(spec, given, y));
+export function runGuardedI16(run: I16Run, spec: I16Spec, given: I16Given): I16Made {
+  const ArrayType = spec.op === 'sums' ? Int32Array : Int16Array;
+  return guarded<I16Made>(sizesI16(spec).y, SENTINEL, { ArrayType, spec, given }, (y) => run(spec, given, y));
 }
 
 /** Throws unless the run gives what the reference gives, on operands of every kind. */
@@ -221,6 +231,16 @@ const POINTWISE_I16: readonly PointwiseI16Spec[] = [
   pointwiseI16(49, 160, 64),
 ];
 
+const SUMS: readonly SumsSpec[] = [
+  ...upTo(9).flatMap((inChannels) =>
+    upTo(17).map((outChannels, i) => ({
+      ...({ op: 'sums', dtype: 'i32', batch: 1 + (i % 3), inChannels, outChannels } as const),
+      weights: WIDTHS[(inChannels + i) % 2],
+    })),
+  ),
+  { op: 'sums', dtype: 'i32', weights: 'i8', batch: 2, inChannels: 257, outChannels: 256 },
+];
+
 /** Heights and the width that goes with each: odd and even, and never the same in one case. */
 const HEIGHTS = [1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 32, 33];
 const widthFor = (height: number, i: number) => [height + 1, Math.max(1, height - 1), 2 * height + 1, 1][i % 4];
@@ -261,4 +281,4 @@ export function quantizeI16(batch: number, channels: number, pixels: number, i: 
   return { op: 'quantize', dtype: 'i16', batch, channels, pixels, multiplier, lo, hi };
 }
 
-export const CASES_I16: readonly I16Spec[] = [...POINTWISE_I16, ...CONV3X3_I16, ...QUANTIZE_I16];
+export const CASES_I16: readonly I16Spec[] = [...POINTWISE_I16, ...SUMS, ...CONV3X3_I16, ...QUANTIZE_I16];

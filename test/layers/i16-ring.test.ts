@@ -6,13 +6,13 @@ import { depthwiseI16Wasm } from '../../src/layers/depthwise/wasm-i16.js';
 import type { I16Operands } from '../../src/layers/kernel-i16.js';
 import type { DepthwiseI16Spec } from '../../src/layers/spec.js';
 import { FUNCTIONS_I16, placeI16 } from './i16-bench.js';
-import { depthwiseI16, expectedI16, type I16Given, operandsI16 } from './i16-cases.js';
+import { depthwiseI16, expectedI16, type I16Given, type I16Made, operandsI16 } from './i16-cases.js';
 import { cuts, runPart } from './wasm-bench.js';
 
 /** Computes a band from the rows that a ring holds, into y from row `from` on. */
 type Band = (spec: DepthwiseI16Spec, from: number) => void;
 /** Places operands; gives the ring, y, and what computes a band. */
-type Engine = (spec: DepthwiseI16Spec, given: I16Given) => { ring: Int16Array; y: Int16Array; band: Band };
+type Engine = (spec: DepthwiseI16Spec, given: I16Given) => { ring: Int16Array; y: I16Made; band: Band };
 
 const wasm: Engine = (spec, given) => {
   const placed = placeI16(depthwiseI16Wasm, spec, given);
@@ -45,7 +45,7 @@ const plain =
     };
   };
 
-function inBands(engine: Engine, spec: DepthwiseI16Spec, given: I16Given, bandRows: number, held: number): Int16Array {
+function inBands(engine: Engine, spec: DepthwiseI16Spec, given: I16Given, bandRows: number, held: number): I16Made {
   const rowSize = spec.inWidth * spec.channels;
   const { ring, y, band } = engine(spec, { ...given, x: new Int16Array(held * rowSize).fill(-32768) });
   let filled = 0;

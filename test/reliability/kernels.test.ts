@@ -255,8 +255,8 @@ function ofWholeNumbers(spec: Convolution, i: number): ConvolutionI16 {
 const I16_ENGINES: { name: string; op: string; supports(spec: I16Spec): boolean; run: I16Run }[] = [
   ...I16_KERNELS.map((kernel) => ({
     ...{ name: kernel.engine, op: kernel.op, supports: (spec: I16Spec) => kernel.supports(spec) },
-    run: (spec: I16Spec, given: Parameters<I16Run>[1], y: Int16Array) =>
-      kernel.run(spec, { ...given, weights: kernel.pack(spec, given.weights), y } as I16Operands),
+    run: (spec: I16Spec, given: Parameters<I16Run>[1], y: Parameters<I16Run>[2]) =>
+      kernel.run(spec, { ...given, weights: kernel.pack(spec, given.weights), y } as I16Operands as never),
   })),
   ...I16_WASM_KERNELS.map((kernel) => ({
     ...{ name: kernel.engine, op: kernel.op, supports: (spec: I16Spec) => kernel.supports(spec) },

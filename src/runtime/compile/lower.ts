@@ -62,7 +62,9 @@ export function lower(graph: Graph, dims: readonly [number, number, number, numb
 }
 
 /** What a layer of whole numbers names. */
-type WholeLayer = Pick<ConvNode, 'name' | 'input' | 'weight' | 'bias' | 'weightZeroPoint'>;
+type WholeLayer = Pick<ConvNode, 'name' | 'input' | 'weight' | 'bias' | 'weightZeroPoint' | 'biasFrom' | UsedChannels>;
+/** What says which channels of a weight a node uses. */
+type UsedChannels = 'firstInChannel' | 'inChannels' | 'outChannels';
 
 const CLAMPS: readonly string[] = ['none', 'relu', 'relu6'] satisfies FusedActivation[];
 
@@ -133,10 +135,25 @@ class Lowering implements Lowered {
       ...(node.residual !== undefined && { residual: node.residual }),
       ...(node.biasFrom !== undefined && { bias: node.biasFrom }),
     };
+    if (this.#quantizations.has(node.input) && !this.#quantizations.has(node.name)) return this.#sums(node);
     const store = this.#store(node);
     const made = node.kernel === 1 ? this.#pointwise(node, store) : this.#convolution3x3(node, store);
     const makeWeights = () => (store.dtype === 'i16' ? this.#wholeWeights(node) : this.#convWeights(node));
     return { ...made, reads, makeWeights };
+  }
+
+  /** Whole numbers that no scale is given for are a bias: sums as they are. */
+  #sums(node: ConvNode): Made {
+    const { batch, height, width } = this.#value(node.input);
+    const { inChannels, outChannels } = node;
+    if (node.kernel !== 1 || node.groups !== 1 || height * width !== 1)
+      throw unsupported(node.name, describeConv(node));
+    const { weights } = this.#wholeType(node);
+    return {
+      spec: { op: 'sums', dtype: 'i32', weights, batch, inChannels, outChannels },
+      value: { batch, height, width, channels: outChannels, flat: false },
+      makeWeights: () => this.#wholeWeights(node),
+    };
   }
 
   /** What becomes of a convolution's sums. */
@@ -144,7 +161,7 @@ class Lowering implements Lowered {
     const activation = fusedActivation(node);
     const to = this.#quantizations.get(node.name);
     if (to === undefined) return { dtype: 'f32', activation };
-    if (node.norm !== null || node.bias === null || node.residual !== undefined || node.firstInChannel !== undefined)
+    if (node.norm !== null || node.bias === null || node.residual !== undefined)
       throw unsupported(node.name, `${describeConv(node)}, of whole numbers`);
     return { ...this.#wholeType(node), ...whole.storeBounds(to, activation) };
   }
@@ -304,22 +321,28 @@ class Lowering implements Lowered {
     };
   }
 
-  /** Weights of whole numbers, counted from 0. */
-  #wholeWeights({ name, input, weight, bias, weightZeroPoint: zero }: WholeLayer): I16Weights {
-    const [from, to] = [this.#quantization(input), this.#quantization(name)];
+  /** Weights of whole numbers, counted from 0: those input channels of them that the node uses. */
+  #wholeWeights(node: WholeLayer): I16Weights {
+    const { name, input, weight, bias, weightZeroPoint: zero } = node;
+    const [from, to] = [this.#quantization(input), this.#quantizations.get(name)];
     const raw = this.#tensors(weight) as IntegerWeights;
-    const made: I16Weights = {
-      weights: zero === undefined ? raw : mapped(new Int16Array(raw.length), raw, (value) => value - zero),
-      bias: this.#tensors(bias!) as Int32Array,
-      multiplier: whole.multipliers(from, this.#weights(`${weight}_scale`), to, `${weight}_scale`),
+    const all = zero === undefined ? raw : mapped(new Int16Array(raw.length), raw, (value) => value - zero);
+    const start = this.#tensors(bias!) as Int32Array;
+    // Of a convolution in two parts, both parts and the bias add up to one sum.
+    if (node.biasFrom === undefined) whole.refuseOverflow(all, start, from, weight);
+    return {
+      weights: usedChannels(all, node),
+      bias: node.biasFrom === undefined ? start : new Int32Array(0),
+      multiplier:
+        to === undefined
+          ? new Float32Array(0)
+          : whole.multipliers(from, this.#weights(`${weight}_scale`), to, `${weight}_scale`),
     };
-    whole.refuseOverflow(made.weights, made.bias, from, weight);
-    return made;
   }
 
   /** Weights, bias and batch norm as one: those input channels of them that the node uses. */
   #convWeights(node: ConvNode): FloatWeights {
-    const weights = this.#inputChannels(node);
+    const weights = usedChannels(this.#weights(node.weight), node);
     const bias = node.bias === null ? undefined : this.#weights(node.bias);
     const { scale, bias: folded } = this.#folded(node, bias);
     return { weights, scale, bias: node.biasFrom === undefined ? folded : new Float32Array(0) };
@@ -336,18 +359,6 @@ class Lowering implements Lowered {
       variance: this.#weights(`${prefix}.running_var`),
       epsilon,
     });
-  }
-
-  #inputChannels({ weight, firstInChannel, inChannels, outChannels }: ConvNode): Float32Array {
-    const all = this.#weights(weight);
-    if (firstInChannel === undefined) return all;
-    const stored = all.length / outChannels;
-    const used = new Float32Array(outChannels * inChannels);
-    for (let k = 0; k < outChannels; k++) {
-      const row = k * stored + firstInChannel;
-      used.set(all.subarray(row, row + inChannels), k * inChannels);
-    }
-    return used;
   }
 
   /** gamma, beta, mean and variance one after another: [4,C]. */
@@ -382,6 +393,21 @@ class Lowering implements Lowered {
     if (value === undefined) throw new Error(`${name} is read before it is made: the graph is not in order`);
     return value;
   }
+}
+
+/** Weights [K,C] of those input channels that a node uses. */
+function usedChannels<T extends Float32Array | IntegerWeights>(
+  all: T,
+  { firstInChannel, inChannels, outChannels }: Pick<ConvNode, UsedChannels>,
+): T {
+  if (firstInChannel === undefined) return all;
+  const stored = all.length / outChannels;
+  const used = new (all.constructor as new (length: number) => T)(outChannels * inChannels);
+  for (let k = 0; k < outChannels; k++) {
+    const row = k * stored + firstInChannel;
+    used.set(all.subarray(row, row + inChannels), k * inChannels);
+  }
+  return used;
 }
 
 /** The bounds that a convolution's store has. Passes leave no other activation in it. */

@@ -91,7 +91,7 @@ export function findPlain(
   engines: readonly Kernel['engine'][],
   more: KernelSet['plain'],
 ): Kernel | I16Kernel {
-  if (spec.dtype === 'i16') return wholeNumbers().findI16Kernel(spec, engines);
+  if (spec.dtype !== 'f32') return wholeNumbers().findI16Kernel(spec, engines);
   for (const engine of engines) {
     const found = more.find((kernel) => kernel.engine === engine && kernel.op === spec.op && kernel.supports(spec));
     if (found !== undefined) return found as Kernel; // it is called with such specs only

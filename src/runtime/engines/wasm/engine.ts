@@ -74,7 +74,7 @@ export class WasmEngine implements Engine {
   }
 
   kernelFor(spec: EngineSpec): BoundKernel {
-    if (spec.dtype === 'i16') {
+    if (spec.dtype !== 'f32') {
       const emitted = wholeNumbers().findI16WasmKernel(spec);
       if (emitted !== undefined) return this.#emittedI16(emitted);
     } else {
