@@ -1,8 +1,9 @@
 /**
  * In the segmentation head, `conv_projection` reads [pooled branch ‖ 1×1 branch], and the pooled branch is the same at every
  * pixel. A matrix product over a concatenation is the sum of two products, W·[p ‖ a] = W₁·p + W₂·a. So W₁·p + bias is computed
- * once an image and becomes the bias of the other half: no resize, no concatenation, half the multiply-adds. Sums of whole numbers
- * are exact, so it is the same in them, where the first product stays a sum and is not rounded.
+ * once an image and becomes the bias of the other half: no resize, no concatenation, half the multiply-adds.
+ *
+ * Sums of whole numbers are exact, so it is the same in them, where the first product stays a sum and is not rounded.
  */
 import type { Graph, Node } from '../nodes.js';
 import { onlyReaders } from './absorb.js';
