@@ -18,9 +18,7 @@ import type { I16Kernel, I16WasmKernel, PlainI16Kernel } from './kernel-i16.js';
 import { firstKernel } from './kernels.js';
 import { pointwiseI16Js } from './pointwise/js-i16.js';
 import { pointwiseI16Reference } from './pointwise/reference-i16.js';
-import { sums } from './pointwise/sums.js';
 import { pointwiseI16Wasm } from './pointwise/wasm-i16.js';
-import { sumsWasm } from './pointwise/wasm-sums.js';
 import { averagePoolI16 } from './pool/plain-i16.js';
 import { averagePoolI16Wasm } from './pool/wasm-i16.js';
 import { quantize } from './quantize/plain.js';
@@ -28,6 +26,8 @@ import { quantizeWasm } from './quantize/wasm.js';
 import { resizeBilinearI16 } from './resize/plain-i16.js';
 import { resizeI16Wasm } from './resize/wasm-i16.js';
 import type { I16Spec } from './spec.js';
+import { sums } from './sums/plain.js';
+import { sumsWasm } from './sums/wasm.js';
 
 /** One plain loop of whole numbers for both engines. */
 const PLAIN_I16: readonly PlainI16Kernel<I16Spec>[] = [

@@ -1,4 +1,4 @@
-/** Sums for a bias in SIMD: the loop of wasm-i16.ts for a single pixel, whose sums are stored and not rounded. */
+/** Sums for a bias in SIMD: the loop of pointwise/wasm-i16.ts for a single pixel, whose sums are stored and not rounded. */
 import { i32, i32x4, type ModuleBuilder, typed, v128 } from '../../tensor/wasm/assembler.js';
 import { callOf } from '../kernel.js';
 import type { I16WasmKernel } from '../kernel-i16.js';
