@@ -175,27 +175,33 @@ function stepsOf({ steps }, name) {
   return from < 0 ? null : steps.slice(from, from + 3);
 }
 
+const by = (key, some) => [...new Set(some.map(key))].map((value) => some.filter((row) => key(row) === value));
+const variantOf = ({ implementation, threads, memory }) => `${implementation} ${threads} ${memory}`;
+
+function sum(some, kernel) {
+  const of = (key) => some.reduce((total, row) => total + row[key] * row.count, 0);
+  const { network, implementation, threads, memory } = some[0];
+  const figures = { macs: of('macs'), bytes: of('bytes'), min: of('min'), median: of('median') };
+  return { network, implementation, threads, memory, kernel, ...figures };
+}
+
+/** Sums over a network for each operation and each variant of an implementation. */
+export const sumsByOperation = (rows) =>
+  by(({ op }) => op, rows).flatMap((some) => by(variantOf, some).map((own) => sum(own, `all ${own[0].op}`)));
+
 /**
- * Sums over the network: for each operation and each variant of an implementation, and over all convolutions. After those
- * comes the network as shipped: it has a few other steps too, and is slower than its sum by what the rows do not show.
+ * Those, and sums over all convolutions. After them comes the network as shipped: it has a few other steps too, and is slower
+ * than its sum by what the rows do not show.
  */
 export function totals(all) {
   const rows = all.filter(({ op }) => op !== 'network');
-  const by = (key, some) => [...new Set(some.map(key))].map((value) => some.filter((row) => key(row) === value));
-  const sum = (some, kernel) => {
-    const of = (key) => some.reduce((total, row) => total + row[key] * row.count, 0);
-    const { network, implementation, threads, memory } = some[0];
-    const figures = { macs: of('macs'), bytes: of('bytes'), min: of('min'), median: of('median') };
-    return { network, implementation, threads, memory, kernel, ...figures };
-  };
-  const variant = ({ implementation, threads, memory }) => `${implementation} ${threads} ${memory}`;
   const convolutions = rows.filter(({ op }) => op !== 'inverted_residual');
   return [
-    ...by(({ op }) => op, rows).flatMap((some) => by(variant, some).map((own) => sum(own, `all ${own[0].op}`))),
-    ...by(variant, convolutions).flatMap((own) => [
+    ...sumsByOperation(rows),
+    ...by(variantOf, convolutions).flatMap((own) => [
       sum(own, 'all convolutions'),
       ...all
-        .filter((row) => row.op === 'network' && variant(row) === variant(own[0]))
+        .filter((row) => row.op === 'network' && variantOf(row) === variantOf(own[0]))
         .map((row) => ({ ...row, kernel: 'network as shipped' })),
     ]),
   ];

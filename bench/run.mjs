@@ -11,17 +11,19 @@ const { ablationRows } = await import('./ablation.mjs');
 const { codecRows, openChains, PICTURES } = await import('./codecs.mjs');
 const { changedTable, clockRemark, compare, RULE } = await import('./compare.mjs');
 const { IMPLEMENTATIONS } = await import('./implementations.mjs');
-const { layerRows, totals } = await import('./layers.mjs');
+const { layerRows, sumsByOperation, totals } = await import('./layers.mjs');
 const { modelRows } = await import('./models.mjs');
 const { NETWORKS } = await import('./networks.mjs');
 const { reportPage } = await import('./report/page.mjs');
 const { openRoofs } = await import('./roofs.mjs');
 const { interleave } = await import('./support.mjs');
 const { ablationTable, codecsTable, layersTable, modelsTable, print } = await import('./tables.mjs');
+const { trainingRows } = await import('./training.mjs');
 
 const DEFAULTS = {
-  only: 'codecs,layers,models,ablation',
+  only: 'codecs,layers,training,models,ablation',
   layers: '1.0-224,deeplab-0.5-257-os8',
+  training: '1.0-224',
   networks: Object.keys(NETWORKS).join(),
   ablation: '1.0-224',
   batch: '1,8',
@@ -57,8 +59,10 @@ const numbers = (name) => {
   return process.exit(2);
 };
 const names = Object.keys(NETWORKS);
-const parts = list('only', ['codecs', 'layers', 'models', 'ablation']);
-const [layers, networks, ablation] = ['layers', 'networks', 'ablation'].map((name) => list(name, names));
+const parts = list('only', DEFAULTS.only.split(','));
+const [layers, training, networks, ablation] = ['layers', 'training', 'networks', 'ablation'].map((name) =>
+  list(name, names),
+);
 const chosen = list(
   'implementations',
   IMPLEMENTATIONS.map(({ id }) => id),
@@ -74,6 +78,9 @@ const GROUPS = [
   }),
   ...layers.map((network) => {
     return { part: 'layers', network, batch: 1, budget: 2, make: () => layerRows(network, implementations, threads) };
+  }),
+  ...training.map((network) => {
+    return { part: 'training', network, batch: 1, budget: 2, make: () => trainingRows(network, implementations) };
   }),
   ...ablation.map((network) => ({
     part: 'ablation',
@@ -137,6 +144,7 @@ for (const group of result.groups) {
   );
   if (part === 'codecs') print(codecsTable(rows, group));
   if (part === 'layers') print(layersTable(rows, totals(rows), group));
+  if (part === 'training') print(layersTable(rows, sumsByOperation(rows), group));
   if (part === 'models') print(modelsTable(rows, group));
   if (part === 'ablation') print(ablationTable(rows, group));
 }
