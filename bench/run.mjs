@@ -31,7 +31,13 @@ const DEFAULTS = {
   implementations: IMPLEMENTATIONS.map(({ id }) => id).join(),
   rounds: '8',
 };
-const QUICK = { layers: '1.0-224', networks: '0.35-96,1.0-224,deeplab-0.5-257-os8', batch: '1', rounds: '4' };
+const QUICK = {
+  layers: '1.0-224',
+  training: '0.35-96',
+  networks: '0.35-96,1.0-224,deeplab-0.5-257-os8',
+  batch: '1',
+  rounds: '4',
+};
 
 const { values: given } = parseArgs({
   options: {

@@ -3,7 +3,7 @@ import * as library from 'mobilenet-v2';
 import { shapeOf } from '../dist/cli/shape.js';
 import { findTrainingKernel, findTrainingWasmKernel, TRAINING_WASM_KERNELS } from '../dist/layers/backward/kernels.js';
 import { trainingMultiplyAdds } from '../dist/layers/backward/spec.js';
-import { findKernel, findWasmKernel, WASM_KERNELS } from '../dist/layers/kernels.js';
+import { WASM_KERNELS } from '../dist/layers/kernels.js';
 import { kernelName, multiplyAdds } from '../dist/layers/spec.js';
 import { ModuleBuilder } from '../dist/tensor/wasm/assembler.js';
 import { makeNetwork } from './networks.mjs';
@@ -37,13 +37,11 @@ function backward({ activation, ...spec }) {
       ];
     case 'pointwise': {
       const { pixels, inChannels, outChannels } = spec;
+      const before = activation === 'none' ? 'relu6' : 'none';
       return [
         { op: 'pointwise_dw', dtype: 'f32', pixels, inChannels, outChannels },
-        // The gradient of the input: the convolution itself, of transposed weights.
-        {
-          ...{ ...spec, inChannels: outChannels, outChannels: inChannels },
-          ...{ activation: 'none', residual: false, biasPerImage: false },
-        },
+        // A clamp is before what projects, and not before what expands.
+        { ...{ op: 'pointwise_dx', dtype: 'f32', pixels, inChannels, outChannels, residual: false }, mask: before },
       ];
     }
   }
@@ -66,8 +64,8 @@ function sizesOf(spec) {
   const input = batch * (pixels ?? spec.inHeight * spec.inWidth) * inChannels;
   const output = batch * (pixels ?? spec.outHeight * spec.outWidth) * outChannels;
   switch (op) {
-    case 'pointwise':
-      return { x: input, weights: inChannels * outChannels, bias: outChannels, y: output };
+    case 'pointwise_dx':
+      return { x: output, weights: inChannels * outChannels, other: spec.mask === 'none' ? 0 : input, y: input };
     case 'conv3x3_dw':
     case 'pointwise_dw':
       return { x: input, other: output, y: inChannels * outChannels * (op === 'conv3x3_dw' ? 9 : 1) };
@@ -104,7 +102,7 @@ const random = (values) => {
 
 /** A kernel of JavaScript on operands of its own. */
 function plainRunner(spec, engine) {
-  const kernel = spec.op === 'pointwise' ? findKernel(spec, [engine]) : findTrainingKernel(spec, [engine]);
+  const kernel = findTrainingKernel(spec, [engine]);
   const sizes = { weights: 0, bias: 0, residual: 0, other: 0, ...sizesOf(spec) };
   const operands = Object.fromEntries(
     Object.entries(sizes).map(([role, size]) => [role, random(new Float32Array(size))]),
@@ -128,7 +126,7 @@ function wasmRunners(specs, relaxed) {
   };
   const runners = new Map(
     specs.flatMap((spec) => {
-      const kernel = spec.op === 'pointwise' ? findWasmKernel(spec) : findTrainingWasmKernel(spec);
+      const kernel = findTrainingWasmKernel(spec);
       if (kernel === undefined) return [];
       const at = { x: 0, weights: 0, bias: 0, residual: 0, other: 0, y: 0, zeros: 64 };
       let end = 128;
@@ -149,13 +147,11 @@ function wasmRunners(specs, relaxed) {
   return runners;
 }
 
-const FORWARD = { conv3x3_dw: 'conv3x3', depthwise3x3_dw: 'depthwise3x3', depthwise3x3_dx: 'depthwise3x3' };
-
 /** As of the convolution, and `12544×96` of what goes over pixels. */
 function trainingShape(spec) {
-  if (spec.op === 'pointwise_dw') return shapeOf({ ...spec, op: 'pointwise', batch: 1 });
-  if (FORWARD[spec.op] !== undefined) return shapeOf({ ...spec, op: FORWARD[spec.op] });
-  return spec.op === 'pointwise' || spec.size !== undefined ? shapeOf(spec) : `${spec.pixels}×${spec.channels}`;
+  const [, forward] = /^(conv3x3|depthwise3x3|pointwise)_d[wx]$/.exec(spec.op) ?? [];
+  if (forward !== undefined) return shapeOf({ batch: 1, ...spec, op: forward });
+  return spec.size === undefined ? `${spec.pixels}×${spec.channels}` : String(spec.size);
 }
 
 /** Rows for `interleave`, for one picture of the network. */
@@ -189,11 +185,16 @@ export function trainingRows(network, implementations) {
       if (emitted !== null && !emitted.has(spec)) return [];
       const run = emitted === null ? plainRunner(spec, id) : emitted.get(spec);
       const numbers = Object.values(sizesOf(spec)).reduce((sum, size) => sum + size, 0);
-      const name = spec.op === 'pointwise' ? 'pointwise_dx' : kernelName(spec, '').split('__')[0];
       return {
         ...{ part: 'training', network, batch: 1, implementation: id, threads: 1, memory: 'fast' },
-        ...{ op: spec.op, kernel: name, shape: trainingShape(spec), count, bytes: 4 * numbers },
-        ...{ macs: spec.op === 'pointwise' ? multiplyAdds(spec) : trainingMultiplyAdds(spec), run },
+        ...{
+          op: spec.op,
+          kernel: kernelName(spec, '').split('__')[0],
+          shape: trainingShape(spec),
+          count,
+          bytes: 4 * numbers,
+        },
+        ...{ macs: trainingMultiplyAdds(spec), run },
       };
     });
   });

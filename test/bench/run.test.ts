@@ -32,7 +32,18 @@ describe('npm run bench', () => {
   it('has every convolution of the plan in every implementation, and compares with itself', () => {
     const folder = temporaryFolder();
     const [json, html] = [join(folder, 'bench.json'), join(folder, 'bench.html')];
-    const small = ['--layers', '0.35-96', '--ablation', '0.35-96', '--networks', '0.35-96', '--batch', '1'];
+    const small = [
+      '--layers',
+      '0.35-96',
+      '--training',
+      '0.35-96',
+      '--ablation',
+      '0.35-96',
+      '--networks',
+      '0.35-96',
+      '--batch',
+      '1',
+    ];
     const { status, stdout, stderr } = bench(...small, '--rounds', '1', '--json', json, '--html', html);
     expect(status, stderr).toBe(0);
     const result = JSON.parse(readFileSync(json, 'utf8'));
@@ -65,6 +76,13 @@ describe('npm run bench', () => {
     for (const [at, line] of lines.entries()) {
       if (!line.startsWith('all convolutions ') || line.includes(' scalar ')) continue;
       expect(lines[at + 1]).toMatch(/^network as shipped /);
+    }
+    // On the way back every convolution has a gradient of its weights, as many multiply-adds as the convolution.
+    const gradients = rows.filter(({ part, op }) => part === 'training' && op?.endsWith('_dw'));
+    for (const implementation of ['reference', 'js', 'simd']) {
+      const own = gradients.filter((row) => row.implementation === implementation);
+      const sum = own.reduce((total, { macs, count }) => total + macs * count, 0);
+      expect(sum, implementation).toBe(plan.multiplyAdds);
     }
     const blocks = rows.filter(({ op, implementation }) => op === 'inverted_residual' && implementation === 'simd');
     expect(new Set(blocks.map(({ memory }) => memory))).toEqual(new Set(['fast', 'low']));
