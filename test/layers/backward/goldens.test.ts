@@ -2,14 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { OptimizerSpec, TrainingSpec } from '../../../src/layers/backward/spec.js';
-import { operandsOf } from '../../../src/layers/kernel.js';
-import { findKernel } from '../../../src/layers/kernels.js';
 import { nchwToNhwc } from '../../../src/tensor/shape.js';
 import { type FormulaKind, formulaTensor } from '../../helpers/formula.js';
 import { float32Golden, readGoldens } from '../../helpers/goldens.js';
 import { sharedFile } from '../../helpers/shared.js';
-import { conv3x3, depthwise, pointwise } from '../cases.js';
-import { runTraining } from './cases.js';
+import { conv3x3, depthwise } from '../cases.js';
+import { TRAINING_ENGINES } from './wasm-bench.js';
 
 interface Case {
   name: string;
@@ -61,8 +59,7 @@ function expectClose(got: Float32Array, golden: Float32Array, tolerance = 1e-5):
   }
 }
 
-describe.skipIf(folder === undefined).each(['reference', 'js'] as const)('%s against PyTorch', (engine) => {
-  const run = (spec: TrainingSpec, given: Parameters<typeof runTraining>[2]) => runTraining(engine, spec, given);
+describe.skipIf(folder === undefined).each(TRAINING_ENGINES)('%s against PyTorch', (_engine, run) => {
   const sums = (dy: Float32Array, channels: number) =>
     run({ op: 'channel_sum', dtype: 'f32', pixels: dy.length / channels, channels }, { x: dy });
 
@@ -101,13 +98,8 @@ describe.skipIf(folder === undefined).each(['reference', 'js'] as const)('%s aga
     expectClose(run(spec, { x, other: dy }), wanted(`${name}/dw`));
     expectClose(sums(dy, K), wanted(`${name}/db`));
 
-    // The gradient of the input: a 1×1 convolution with the weights transposed.
-    const forward = pointwise(N * P, K, C);
-    const transposed = nhwc(input(name, 'w', inputs.w.dims), [1, K, C]);
-    const kernel = findKernel(forward, [engine]);
-    const dx = new Float32Array(N * P * C);
-    const weights = kernel.pack(forward, transposed);
-    kernel.run(forward, operandsOf({ x: dy, weights, bias: new Float32Array(C), y: dx }));
+    const weights = input(name, 'w', inputs.w.dims);
+    const dx = run({ ...spec, op: 'pointwise_dx', residual: false, mask: 'none' }, { x: dy, weights });
     expectClose(dx, wantedPicture(`${name}/dx`));
   });
 
@@ -199,14 +191,14 @@ function optimizerSpec(given: OptimizerCase, step: number, size: number): Optimi
   return { ...all, op: 'adam', decoupled: given.type === 'AdamW', beta1, beta2, epsilon, step: step + 1 };
 }
 
-describe.skipIf(folder === undefined).each(['reference', 'js'] as const)('optimizers, %s', (engine) => {
+describe.skipIf(folder === undefined).each(TRAINING_ENGINES)('optimizers, %s', (_engine, run) => {
   it.each(optimizerCases.filter(({ type }) => type !== 'clip_grad_norm_'))('$name', (given) => {
     for (const [i, dims] of PARAMETERS.entries()) {
       const y = formulaTensor(`p.${i}`, dims);
       const other = new Float32Array(3 * y.length);
       for (let step = 0; step < 5; step++) {
         const x = formulaTensor(`g.${step}.${i}`, dims);
-        runTraining(engine, optimizerSpec(given, step, y.length), { x, other, y });
+        run(optimizerSpec(given, step, y.length), { x, other, y });
         expectClose(y, float32Golden(optimizers, `${given.name}/${step}.${i}`), 1e-6);
       }
     }
@@ -214,9 +206,7 @@ describe.skipIf(folder === undefined).each(['reference', 'js'] as const)('optimi
 
   it.each(optimizerCases.filter(({ type }) => type === 'clip_grad_norm_'))('$name', (given) => {
     const gradients = PARAMETERS.map((dims, i) => formulaTensor(`g.0.${i}`, dims).map((value) => value * given.scale));
-    const squares = gradients.map(
-      (x) => runTraining(engine, { op: 'sum_of_squares', dtype: 'f32', size: x.length }, { x })[0],
-    );
+    const squares = gradients.map((x) => run({ op: 'sum_of_squares', dtype: 'f32', size: x.length }, { x })[0]);
     const norm = Math.sqrt(squares[0] + squares[1]);
     expect(norm / given.total_norm).toBeCloseTo(1, 6);
     const factor = Math.min(1, given.max_norm / (norm + 1e-6));

@@ -5,20 +5,11 @@
 import { describe, expect, it } from 'vitest';
 import { findTrainingWasmKernel, TRAINING_WASM_KERNELS } from '../../../src/layers/backward/kernels.js';
 import type { TrainingSpec } from '../../../src/layers/backward/spec.js';
-import type { Addresses, Call, Operands, WasmKernel } from '../../../src/layers/kernel.js';
-import { WASM_KERNELS } from '../../../src/layers/kernels.js';
+import type { Addresses, Operands } from '../../../src/layers/kernel.js';
 import { kernelName } from '../../../src/layers/spec.js';
-import { ModuleBuilder } from '../../../src/tensor/wasm/assembler.js';
-import { randomNumbers } from '../../helpers/random.js';
-import { Bench, cuts, type Functions, flavours, runPart, ZEROS } from '../wasm-bench.js';
-import { compareTraining, TRAINING_CASES, type TrainingRun } from './cases.js';
-
-const FLAVOURS = flavours((relaxed) => {
-  const module = new ModuleBuilder({ initial: 1 }, { relaxed });
-  // Some call those of networks that run.
-  for (const kernel of [...WASM_KERNELS, ...TRAINING_WASM_KERNELS]) kernel.emit(module);
-  return module.encode();
-});
+import { type Functions, memory, ZEROS } from '../wasm-bench.js';
+import { compareTraining, expectedTraining, TRAINING_CASES, trainingOperands } from './cases.js';
+import { emitTraining, runTrainingInParts, TRAINING_FLAVOURS } from './wasm-bench.js';
 
 /** Once a step, or a channel: loops in JavaScript do. */
 const OPERATIONS_LEFT: readonly TrainingSpec['op'][] = [
@@ -31,51 +22,9 @@ const OPERATIONS_LEFT: readonly TrainingSpec['op'][] = [
 const wide = (spec: TrainingSpec): TrainingSpec =>
   'channels' in spec && spec.channels < 4 && 'outWidth' in spec ? { ...spec, channels: spec.channels + 4 } : spec;
 
-/** Runs whole, then in parts, last part first, and throws where that makes a difference. */
-function runInParts(kernel: WasmKernel<TrainingSpec>, functions: Functions): TrainingRun {
-  const random = randomNumbers(7);
-  return (spec, given) => {
-    const bench = new Bench();
-    const { weights } = given;
-    const packed = weights.length > 0 ? kernel.pack(spec, weights) : weights;
-    const before = { ...given, weights: packed, y: given.y.slice(), other: given.other.slice() };
-    const placed = Object.fromEntries(
-      Object.entries({ ...before, zeros: ZEROS }).map(([role, values]) => [role, bench.place(values)]),
-    ) as unknown as Operands<Float32Array> & { zeros: Float32Array };
-    const at = Object.fromEntries(Object.entries(placed).map(([role, { byteOffset }]) => [role, byteOffset]));
-    const calls = kernel.calls(spec, at as unknown as Addresses);
-    const run = (cutsOf: (call: Call) => number[]): Uint32Array => {
-      placed.y.set(before.y);
-      placed.other.set(before.other);
-      for (const call of calls) {
-        const bounds = cutsOf(call);
-        for (let part = bounds.length - 2; part >= 0; part--) {
-          runPart(functions, call, bounds[part], bounds[part + 1]);
-        }
-      }
-      bench.check(spec);
-      const bits = new Uint32Array(placed.y.length + placed.other.length);
-      new Float32Array(bits.buffer).set(placed.y);
-      new Float32Array(bits.buffer).set(placed.other, placed.y.length);
-      return bits;
-    };
-    const whole = run((call) => cuts(call, 1));
-    for (const role of ['x', 'weights', 'bias', 'residual'] as const) {
-      if (placed[role].some((value, i) => !Object.is(value, before[role][i]))) throw new Error(`changed ${role}`);
-    }
-    given.y.set(placed.y);
-    given.other.set(placed.other);
-    for (const [parts, source] of [[2], [3], [7], [3, random], [5, random]] as [number, (() => number)?][]) {
-      const inParts = run((call) => cuts(call, parts, source));
-      const different = whole.findIndex((value, i) => value !== inParts[i]);
-      if (different >= 0) throw new Error(`y[${different}] differs in ${parts} parts: ${JSON.stringify(spec)}`);
-    }
-  };
-}
-
-for (const [flavour, functions] of FLAVOURS) {
+for (const [flavour, functions] of TRAINING_FLAVOURS) {
   for (const kernel of TRAINING_WASM_KERNELS) {
-    const run = runInParts(kernel, functions);
+    const run = runTrainingInParts(kernel, functions);
     const cases = TRAINING_CASES.filter(({ op }) => op === kernel.op)
       .map(wide)
       .filter((spec) => kernel.supports(spec));
@@ -87,6 +36,75 @@ for (const [flavour, functions] of FLAVOURS) {
     });
   }
 }
+
+describe('where they may, kernels write over what they read', () => {
+  const sizes = { dtype: 'f32', pixels: 7, channels: 21 } as const;
+  const cases: [TrainingSpec, 'x' | 'other'][] = [
+    [{ op: 'activation_dx', dtype: 'f32', size: 147, function: 'relu6' }, 'other'],
+    [{ ...sizes, op: 'norm_dx' }, 'other'],
+    [{ ...sizes, op: 'dropout', batch: 1 }, 'x'],
+  ];
+  it.each(TRAINING_FLAVOURS)('%s', (_flavour, functions) => {
+    for (const [spec, role] of cases) {
+      const given = trainingOperands(spec, 'integers');
+      let end = 64;
+      const at = Object.fromEntries(
+        Object.entries(given).map(([name, values]) => {
+          const from = end;
+          new Float32Array(memory.buffer, from, values.length).set(values);
+          end += 4 * values.length + 64;
+          return [name, from];
+        }),
+      ) as unknown as Addresses;
+      for (const { name, args } of findTrainingWasmKernel(spec)!.calls(spec, { ...at, y: at[role], zeros: 0 })) {
+        functions[name](...args);
+      }
+      const got = new Float32Array(memory.buffer, at[role], given.y.length);
+      expect(got.map((value) => value + 0)).toEqual(expectedTraining(spec, given).y.map((value) => value + 0)); // no -0
+    }
+  });
+});
+
+describe('far up in memory', () => {
+  it('addresses beyond 2 GiB are no negative numbers', (context) => {
+    let high: WebAssembly.Memory;
+    try {
+      high = new WebAssembly.Memory({ initial: 2 ** 15 + 64 }); // pages that are not touched take no room
+    } catch (error) {
+      context.skip(`this machine gives no memory of 2 GiB: ${(error as Error).message}`);
+      return;
+    }
+    const module = new WebAssembly.Module(emitTraining(false));
+    const functions = new WebAssembly.Instance(module, { env: { memory: high } }).exports as Functions;
+    for (const kernel of TRAINING_WASM_KERNELS) {
+      const spec = TRAINING_CASES.filter(({ op }) => op === kernel.op)
+        .map(wide)
+        .findLast((one) => kernel.supports(one))!;
+      // Half of each lies on either side of the border.
+      for (const middle of ['x', 'y', 'other'] as const) {
+        const given = trainingOperands(spec, 'integers');
+        const { weights } = given;
+        const packed = weights.length > 0 ? kernel.pack(spec, weights) : weights;
+        const buffers = { ...given, weights: packed, zeros: ZEROS } as Operands<Float32Array> & { zeros: Float32Array };
+        const roles = Object.keys(buffers) as (keyof typeof buffers)[];
+        let end = 2 ** 31 - 4 * Math.floor(buffers[middle].length / 2);
+        const at = {} as Addresses;
+        for (const role of [middle, ...roles.filter((one) => one !== middle)]) {
+          at[role] = end;
+          new Float32Array(high.buffer, end, buffers[role].length).set(buffers[role]);
+          end += 4 * buffers[role].length + 64;
+        }
+        for (const { name, args } of kernel.calls(spec, at)) functions[name](...args);
+        const got = new Float32Array(high.buffer, at.y, given.y.length);
+        const wanted = expectedTraining(spec, given).y;
+        for (let i = 0; i < got.length; i++) {
+          const what = `${middle}: y[${i}] of ${JSON.stringify(spec)}`;
+          expect(Math.abs(got[i] - wanted[i]), what).toBeLessThanOrEqual(1e-5 * Math.abs(wanted[i]) + 1e-5);
+        }
+      }
+    }
+  });
+});
 
 describe('what the wasm kernels leave to js', () => {
   it('is less than a vector of channels, a stride with a dilation, and functions that are no clamp', () => {
