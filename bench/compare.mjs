@@ -39,8 +39,15 @@ export function compare(before, after) {
     const verdict = Math.abs(change) <= noise ? 'same' : change > 0 ? 'slower' : 'faster';
     rows.push({ row, before: old.min, after: row.min, change, noise, verdict });
   }
-  const peakOf = ({ groups }) => Math.max(...groups.map(({ peak }) => peak));
-  return { rows, missing: [...known.keys()], added, clock: peakOf(after) / peakOf(before) - 1 };
+  return { rows, missing: [...known.keys()], added, clock: clockOf(before, after) };
+}
+
+/** The new peak over the old, less one. Float32 and whole numbers have a peak each, so it is that of what both files have. */
+function clockOf(before, after) {
+  const peakOf = ({ groups }, kind) =>
+    Math.max(0, ...groups.filter(({ elements = 'f32' }) => elements === kind).map(({ peak }) => peak));
+  const kind = ['f32', 'i16'].find((one) => peakOf(before, one) > 0 && peakOf(after, one) > 0);
+  return kind === undefined ? 0 : peakOf(after, kind) / peakOf(before, kind) - 1;
 }
 
 /** A remark where the machine itself was another one, or ran at another clock; else null. */

@@ -20,21 +20,21 @@ import { scalarKernel } from './scalar.mjs';
  * int8, and multipliers that bring sums back to them.
  */
 function operandsOf(spec) {
-  const pixels = spec.pixels ?? spec.inHeight * spec.inWidth;
-  const outPixels = spec.pixels ?? spec.outHeight * spec.outWidth;
+  const pixels = spec.op === 'sums' ? 1 : (spec.pixels ?? spec.inHeight * spec.inWidth);
+  const outPixels = spec.op === 'sums' ? 1 : (spec.pixels ?? spec.outHeight * spec.outWidth);
   const inChannels = spec.channels ?? spec.inChannels;
   const outChannels = spec.channels ?? spec.outChannels;
-  const taps = { pointwise: inChannels, depthwise3x3: 9, conv3x3: inChannels * 9 }[spec.op];
+  const taps = { pointwise: inChannels, sums: inChannels, depthwise3x3: 9, conv3x3: inChannels * 9 }[spec.op];
   const random = (size, scale = 1, Numbers = Float32Array) =>
     Numbers.from({ length: size }, () => (Math.random() * 2 - 1) * scale);
-  if (spec.dtype === 'i16') {
+  if (spec.dtype !== 'f32') {
     return {
       x: random(spec.batch * pixels * inChannels, 127, Int16Array),
       weights: random(outChannels * taps, 127, spec.weights === 'i8' ? Int8Array : Int16Array),
       bias: random(spec.biasPerImage ? spec.batch * outChannels : outChannels, 2000, Int32Array),
       multiplier: new Float32Array(outChannels).fill(1 / 127 / Math.sqrt(taps)),
       other: new Int16Array(0),
-      y: new Int16Array(spec.batch * outPixels * outChannels),
+      y: new (spec.op === 'sums' ? Int32Array : Int16Array)(spec.batch * outPixels * outChannels),
     };
   }
   return {

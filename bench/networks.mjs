@@ -8,8 +8,10 @@ export const NETWORKS = {
   '1.0-160': { depth_multiplier: 1.0, size: 160 },
   '1.0-224': { depth_multiplier: 1.0, size: 224 },
   '1.0-224-int8': { depth_multiplier: 1.0, size: 224, dtype: 'int8' },
+  '1.0-224-uint8': { depth_multiplier: 1.0, size: 224, dtype: 'uint8' },
   '1.4-224': { depth_multiplier: 1.4, size: 224 },
   'deeplab-0.5-257-os8': { depth_multiplier: 0.5, size: 257, output_stride: 8 },
+  'deeplab-0.5-513-os16-uint8': { depth_multiplier: 0.5, size: 513, output_stride: 16, dtype: 'uint8' },
   'deeplab-1.0-513-os16': { depth_multiplier: 1.0, size: 513, output_stride: 16 },
   'deeplab-1.0-513-os8': { depth_multiplier: 1.0, size: 513, output_stride: 8 },
 };

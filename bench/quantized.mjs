@@ -24,7 +24,11 @@ export function stateOf(network) {
   });
   const Model = output_stride === undefined ? MobileNetV2ForImageClassification : MobileNetV2ForSemanticSegmentation;
   const { graph } = new Model(config);
-  return { state: new Map(quantizedParameters(foldedGraph(graph)).map((one) => [one.name, tensorOf(one, dtype)])) };
+  // Weights count from 0, but for those of the original networks, which need 9 bits.
+  const parameters = quantizedParameters(foldedGraph(graph)).filter(
+    ({ role }) => role !== 'weight_zero_point' || dtype === 'uint8',
+  );
+  return { state: new Map(parameters.map((one) => [one.name, tensorOf(one, dtype)])) };
 }
 
 function tensorOf({ name, dims, role }, dtype) {
@@ -47,12 +51,10 @@ function tensorOf({ name, dims, role }, dtype) {
       );
     case 'bias':
       return new Tensor('int32', whole(-20 * most, 20 * most), dims);
-    case 'scale':
-      return new Tensor(
-        'float32',
-        random(5, 7).map((range) => range / (max - min)),
-        dims,
-      );
+    case 'scale': // one for all, so that layers of the same sizes are the same
+      return new Tensor('float32', [6 / (max - min)], dims);
+    case 'weight_zero_point':
+      return new Tensor('int32', [9], dims);
     default:
       // Of linear layers' values in the middle, else at the end, where ReLU6 follows.
       return new Tensor(

@@ -63,15 +63,18 @@ async function streams(threads) {
 
 /** @param threads a list of numbers of threads */
 export async function openRoofs(threads) {
-  const peaks = peakLoops().map(({ multiplyAdds: macs, run }) => ({ roof: 'peak', macs, run }));
+  const peaksOf = (elements) =>
+    peakLoops(elements).map(({ multiplyAdds: macs, run }) => ({ roof: 'peak', elements, macs, run }));
+  const peaks = [...peaksOf('f32'), ...peaksOf('i16')];
   const opened = await Promise.all(threads.map(streams));
   const flows = opened.flatMap(({ rows }) => rows);
   return {
-    /** To be measured with the others. */
-    rows: [...peaks, ...flows],
+    /** To be measured with the others. @param elements that these compute with, `f32` or `i16`, which have a peak each */
+    rowsFor: (elements) => [...peaks.filter((row) => row.elements === elements), ...flows],
     /** `{ peak, bandwidth: { 1: …, 2: … } }` in GMAC/s of a thread and GB/s of all, the fastest of what was measured. */
-    measured: () => ({
-      peak: Math.max(...peaks.map(({ macs, min }) => macs / min / 1e6)),
+    measured: (elements) => ({
+      elements,
+      peak: Math.max(...peaks.filter((row) => row.elements === elements).map(({ macs, min }) => macs / min / 1e6)),
       bandwidth: Object.fromEntries(
         threads.map((n) => {
           const own = flows.filter((row) => row.threads === n);

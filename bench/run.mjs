@@ -15,6 +15,7 @@ const { layerRows, sumsByOperation, totals } = await import('./layers.mjs');
 const { modelRows } = await import('./models.mjs');
 const { NETWORKS } = await import('./networks.mjs');
 const { reportPage } = await import('./report/page.mjs');
+const { elementsOf } = await import('./quantized.mjs');
 const { openRoofs } = await import('./roofs.mjs');
 const { interleave } = await import('./support.mjs');
 const { ablationTable, codecsTable, layersTable, modelsTable, print } = await import('./tables.mjs');
@@ -131,10 +132,17 @@ for (const [index, { part, network, batch, budget, make }] of GROUPS.entries()) 
   const title = `${index + 1} of ${GROUPS.length}: ${part}, ${network}${batch > 1 ? `, batch ${batch}` : ''}`;
   report(title);
   const made = await make();
-  const around = part === 'codecs' ? [...roofs.rows, ...chains.rows] : roofs.rows;
+  const elements = part === 'codecs' ? 'f32' : elementsOf(network);
+  const around = [...roofs.rowsFor(elements), ...(part === 'codecs' ? chains.rows : [])];
   await interleave([...around, ...made.rows], { rounds, budget, report: (detail) => report(title, detail) });
   made.close();
-  result.groups.push({ part, network, batch, ...roofs.measured(), ...(part === 'codecs' && chains.measured()) });
+  result.groups.push({
+    part,
+    network,
+    batch,
+    ...roofs.measured(elements),
+    ...(part === 'codecs' && chains.measured()),
+  });
   result.rows.push(...made.rows.map(({ run: _run, model: _model, ...row }) => row));
 }
 roofs.close();

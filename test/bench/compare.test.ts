@@ -33,6 +33,17 @@ describe('compare', () => {
     expect(verdicts(loud, times(1.07, quiet))).toBe('slower');
   });
 
+  it('takes the clock from a peak that both have', () => {
+    const peaks = (...groups: [elements: string | undefined, peak: number][]) => ({
+      ...result([row('a', quiet)]),
+      groups: groups.map(([elements, peak]) => ({ ...result([]).groups[0], ...(elements && { elements }), peak })),
+    });
+    const clock = (before: object, after: object) => compare(before, after).clock;
+    expect(clock(peaks([undefined, 30]), peaks(['f32', 33], ['i16', 48]))).toBeCloseTo(0.1);
+    expect(clock(peaks(['i16', 40]), peaks(['f32', 33], ['i16', 48]))).toBeCloseTo(0.2);
+    expect(clock(peaks(['f32', 30]), peaks(['i16', 48]))).toBe(0);
+  });
+
   it('compares like with like', () => {
     const before = result([row('a', quiet), row('b', quiet), row('gone', quiet)]);
     const after = result([

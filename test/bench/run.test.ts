@@ -129,4 +129,23 @@ describe('npm run bench', () => {
     expect(status).toBe(2);
     expect(stderr).toMatch(message);
   });
+
+  it('has every product of a quantized network, beside the peak of whole numbers', () => {
+    const json = join(temporaryFolder(), 'bench.json');
+    const [network, float] = ['deeplab-0.5-513-os16-uint8', '1.0-224'];
+    const few = ['--implementations', 'simd', '--threads', '1', '--batch', '1', '--rounds', '1'];
+    const both = ['--only', 'layers,models', '--layers', network, '--networks', float, ...few];
+    const { status, stderr } = bench(...both, '--json', json);
+    expect(status, stderr).toBe(0);
+    const { rows, groups }: { rows: Row[]; groups: { elements: string; peak: number }[] } = JSON.parse(
+      readFileSync(json, 'utf8'),
+    );
+    expect(groups.map(({ elements }) => elements)).toEqual(['i16', 'f32']);
+    for (const { peak } of groups) expect(peak).toBeGreaterThan(0);
+    const whole = rows.find((row) => row.part === 'layers' && row.op === 'network')!;
+    const products = rows.filter(({ part, op }) => part === 'layers' && op !== 'inverted_residual' && op !== 'network');
+    expect(products.reduce((sum, { macs, count }) => sum + macs * count, 0)).toBe(whole.macs);
+    expect([...new Set(products.map(({ op }) => op))].sort()).toEqual(['conv3x3', 'depthwise3x3', 'pointwise', 'sums']);
+    for (const { kernel } of products) expect(kernel).toMatch(/_i(16|32)_w16$/);
+  });
 });

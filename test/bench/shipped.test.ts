@@ -14,7 +14,8 @@ const { exports, unpkg, jsdelivr } = JSON.parse(read('package.json'));
  * Kernels alone, halves of a decoder, what plans are made of, the names of a quantized network's tensors, and how figures are
  * shown. Nothing that makes or loads a network.
  */
-const INTERNAL = /^(?:(?:layers|tensor|cli|graph|runtime|codecs\/jpeg)\/|models\/mobilenet-v2\/quantized\.js$)/;
+const INTERNAL =
+  /^(?:(?:layers|tensor|cli|graph|runtime|codecs\/jpeg)\/|base\/html\.js$|models\/mobilenet-v2\/quantized\.js$)/;
 
 /** [file, module of dist/] of every import of a bench that goes past the package's name. */
 function deepImports(): [string, string][] {
