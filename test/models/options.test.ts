@@ -13,6 +13,7 @@ import {
   pipeline,
   Tensor,
 } from '../../src/entries/main-node.js';
+import { wantsRealNumbers } from '../../src/models/mobilenet-v2/model-options.js';
 import { temporaryFolder } from '../helpers/cli.js';
 import { saveTinyClassifier } from '../helpers/tiny.js';
 
@@ -214,5 +215,60 @@ describe('names of transformers', () => {
     expect(model.num_parameters({ only_trainable: true })).toBe(3_506_153);
     expect(MobileNetV2Model.from_config(new MobileNetV2Config(), { seed: 1 }).num_parameters()).toBe(2_223_872);
     expect(() => MobileNetV2Model.from_config({} as never)).toThrow('config: expected a MobileNetV2Config');
+  });
+});
+
+describe('the type of numbers that is asked for', () => {
+  it.each([
+    ['uint8', 'uint8', false],
+    ['int8', 'uint8', false],
+    ['q8', 'uint8', false],
+    ['uint8', 'int8', false],
+    ['q8', 'int8', false],
+    ['int16', 'int16', false],
+    ['auto', 'int8', false],
+    ['float32', 'int8', true],
+    ['float32', undefined, false],
+  ] as const)('%s of a checkpoint of %s', (dtype, stored, real) => {
+    expect(wantsRealNumbers(dtype, stored)).toBe(real);
+  });
+
+  it.each([
+    ['int8', 'int16'],
+    ['int16', 'uint8'],
+    ['int8', undefined],
+    ['uint8', undefined],
+  ] as const)('%s is refused of a checkpoint of %s', async (dtype, stored) => {
+    expect(await messageOf(() => wantsRealNumbers(dtype, stored))).toContain(stored ?? 'float32');
+  });
+});
+
+it('a class of none cannot be segmented', () => {
+  const config = new MobileNetV2Config({ num_labels: 0 });
+  expect(() => new MobileNetV2ForSemanticSegmentation(config)).toThrow(
+    expect.objectContaining({ code: 'CONFIG', message: expect.stringContaining('num_labels') }),
+  );
+});
+
+it('activations names itself where an option is not known', async () => {
+  const model = await load({});
+  expect(await messageOf(() => model.activations(pixels(), ['logits'], { colour: 1 } as object))).toContain(
+    'activations',
+  );
+});
+
+describe('what is no checkpoint says so', () => {
+  it('a folder without a configuration', async () => {
+    await expect(MobileNetV2Config.from_pretrained(temporaryFolder())).rejects.toThrow(/has no config\.json;/);
+  });
+
+  it.each([
+    ['timm', 'blocks.0.0.conv_dw.weight'],
+    ['torchvision', 'features.0.0.weight'],
+  ])('names of %s', async (framework, name) => {
+    const model = await load({});
+    const state = new Map([[name, new Tensor('float32', new Float32Array(1), [1])]]);
+    expect(() => model.load_state_dict(state)).toThrow(framework);
+    model.dispose();
   });
 });

@@ -104,3 +104,21 @@ describe.skipIf(python === undefined)('transformers reads what save_pretrained w
     check(folders);
   });
 });
+
+it('numbers that float16 cannot hold are refused by name, and nothing is written', async () => {
+  const folder = temporaryFolder();
+  const model = new MobileNetV2ForImageClassification(new MobileNetV2Config({ depth_multiplier: 0.35, num_labels: 2 }));
+  const state = model.state_dict();
+  const bias = (value: number) => new Map(state).set('classifier.bias', new Tensor('float32', [0, value], [2]));
+  model.load_state_dict(bias(65_519));
+  await model.save_pretrained(folder, { dtype: 'float16' });
+  const before = readFileSync(`${folder}/model.safetensors`);
+  for (const value of [65_520, -70_000]) {
+    model.load_state_dict(bias(value));
+    await expect(model.save_pretrained(folder, { dtype: 'float16' })).rejects.toMatchObject({
+      ...{ code: 'NONFINITE', tensor: 'classifier.bias', names: ['classifier.bias'] },
+    });
+    expect(readFileSync(`${folder}/model.safetensors`)).toEqual(before);
+  }
+  await model.save_pretrained(folder, { dtype: 'bfloat16' });
+});

@@ -11,14 +11,15 @@ export const JUDGES = {
   formats: ['formats'],
   graph: ['graph', 'runtime/lower'],
   hub: ['hub', 'platforms/node/hub'],
-  images: ['images'],
+  images: ['images', 'platforms/web'],
   layers: ['layers'],
   models: [
     ...['models/activations', 'models/config', 'models/explain', 'models/from-pretrained', 'models/loss'],
-    ...['models/model', 'models/options', 'models/progress', 'models/saved'],
+    ...['models/model', 'models/options', 'models/progress', 'models/quantized', 'models/saved'],
   ],
   pipeline: ['pipeline'],
-  platforms: ['platforms'],
+  // The hub is tested at its protocol.
+  platforms: ['platforms', 'hub'],
   processors: ['processors'],
   quantize: ['quantize'],
   runtime: ['runtime'],

@@ -6,6 +6,6 @@ export default defineConfig({
     include: JSON.parse(process.env.MUTANT_TESTS ?? '["test/**/*.test.ts"]'),
     globalSetup: 'test/helpers/build.ts',
     setupFiles: ['test/helpers/property.ts', 'test/mutants/setup.ts'],
-    testTimeout: 120_000,
+    testTimeout: 600_000,
   },
 });

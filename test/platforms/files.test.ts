@@ -12,9 +12,11 @@ import {
 import { createServer, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { env } from '../../src/base/env.js';
 import { SHIPPED } from '../../src/base/folder.js';
 import { openLocalFolder, readPicture, writeFolder } from '../../src/platforms/node/files.js';
+import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { ReadingMemory } from '../../src/platforms/node/reading.js';
 import { openShippedFolder } from '../../src/platforms/shipped.js';
 import { webPlatform } from '../../src/platforms/web.js';
@@ -89,6 +91,18 @@ describe('openLocalFolder', () => {
     const alias = await openLocalFolder(join(folder, 'alias'));
     expect(Buffer.from((await alias.read('in.safetensors'))!).toString()).toBe('model/inside');
     await expectRefusal(() => alias.read('out.safetensors'), 'PATH_ESCAPE');
+  });
+
+  it('follows a link for the file that was named, and says where another one leads', async () => {
+    mkdirSync(join(folder, 'modèle'));
+    writeFileSync(join(folder, 'poids'), 'weights');
+    mkdirSync(join(folder, 'm'));
+    symlinkSync('../poids', join(folder, 'm', 'mine.tflite'));
+    symlinkSync('../modèle', join(folder, 'm', 'other.tflite'));
+    const opened = await openLocalFolder(join(folder, 'm'), 'mine.tflite');
+    expect(Buffer.from((await opened.read('mine.tflite'))!).toString()).toBe('weights');
+    const error = await expectRefusal(() => opened.read('other.tflite'), 'PATH_ESCAPE');
+    expect(error.message).toContain(`to "${join(realpathSync(folder), 'modèle')}"`);
   });
 
   it.each([
@@ -282,7 +296,29 @@ describe('a folder by URL', () => {
   it('can be aborted, and must be a URL', async () => {
     const opened = await webPlatform.openFolder!(`${await serve(answer)}folder`);
     await expect(opened.read('config.json', AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
-    await expectRefusal(() => webPlatform.openFolder!('no url'), 'ARG', /URL/);
+    const error = await expectRefusal(() => webPlatform.openFolder!('no url'), 'ARG', /URL/);
+    expect(error.file).toMatch(/^no url/);
+    expect(error.cause).toBeInstanceOf(TypeError);
+  });
+
+  it('with the name of a model has its config.json asked for, whose answer may have no body', async () => {
+    const asked: string[] = [];
+    env.platform = {
+      ...webPlatform,
+      async fetch(url) {
+        asked.push(String(url));
+        return String(url).endsWith('/config.json') ? new Response(null) : new Response(null, { status: 404 });
+      },
+    };
+    onTestFinished(() => {
+      env.platform = nodePlatform;
+    });
+    vi.stubGlobal('location', { href: 'http://page.test/' });
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const opened = await webPlatform.openFolder!('org/name');
+    expect(await opened.read('preprocessor_config.json')).toBeUndefined();
+    const base = 'http://page.test/org/name';
+    expect(asked).toEqual([`${base}/preprocessor_config.json`, `${base}/config.json`]);
   });
 });
 

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { proxyOf } from '../../../src/platforms/node/fetch.js';
 import { readPicture } from '../../../src/platforms/node/files.js';
+import { nodePlatform } from '../../../src/platforms/node/platform.js';
 import { ROOT, temporaryFolder } from '../../helpers/cli.js';
 import { listenInTest } from '../../helpers/loopback.js';
 import { filesBelow } from '../../hub/helpers.js';
@@ -165,6 +166,16 @@ it('a picture by URL, redirects too', async () => {
   expect(Buffer.from(await readPicture('http://a.test', 1e6))).toEqual(picture);
   expect(proxy.asked).toEqual(['GET http://a.test/', 'GET http://other.test/picture']);
   await expect(readPicture('http://b.test', 1e6)).rejects.toThrow('redirect count exceeded');
+});
+
+it.each([204, 205, 304])('an answer of %i, which has no body', async (status) => {
+  const server = createServer((_, response) => response.writeHead(status, { 'x-its': 'own' }).end());
+  const proxy = await startProxy(await portOf(server));
+  vi.stubEnv('http_proxy', `http://127.0.0.1:${proxy.port}`);
+  const answer = await nodePlatform.fetch!('http://a.test/x', { redirect: 'manual' });
+  expect(answer.status).toBe(status);
+  expect(answer.body).toBeNull();
+  expect(answer.headers.get('x-its')).toBe('own');
 });
 
 describe('which proxy', () => {

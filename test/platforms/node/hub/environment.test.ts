@@ -31,3 +31,7 @@ it('a call and env.cacheDir come before them', async () => {
     env.cacheDir = null;
   }
 });
+
+it('options that are none are named', () => {
+  expect(() => cacheFolder(5 as never)).toThrow(/^options: /);
+});
