@@ -9,6 +9,7 @@ import { channelSumWasm } from './channel-sum/wasm.js';
 import { conv3x3DwJs } from './conv3x3-dw/js.js';
 import { conv3x3DwReference } from './conv3x3-dw/reference.js';
 import { conv3x3DwWasm } from './conv3x3-dw/wasm.js';
+import { conv3x3DxJs } from './conv3x3-dx/js.js';
 import { conv3x3DxReference } from './conv3x3-dx/reference.js';
 import { depthwiseDwJs } from './depthwise-dw/js.js';
 import { depthwiseDwReference } from './depthwise-dw/reference.js';
@@ -72,6 +73,7 @@ export const TRAINING_KERNELS: readonly Kernel<TrainingSpec>[] = [
   ...PLAIN.map((kernel) => ({ ...kernel, engine: 'reference' }) as const),
 
   conv3x3DwJs,
+  conv3x3DxJs,
   depthwiseDwJs,
   depthwiseDxJs,
   pointwiseDwJs,
