@@ -21,6 +21,7 @@ import { dropout } from './dropout/plain.js';
 import { dropoutWasm } from './dropout/wasm.js';
 import { normDw, normDxWeights, normScale } from './norm/coefficients.js';
 import { foldDgamma, foldDw } from './norm/fold.js';
+import { foldDgammaWasm, foldDwWasm } from './norm/fold-wasm.js';
 import { channelSumJs, normDxJs, normMomentsJs, normSumsJs, scaleShiftJs } from './norm/js.js';
 import { normDx, normMoments, normSums, scaleShift } from './norm/plain.js';
 import { normDxWasm, normMomentsWasm, normSumsWasm, scaleShiftWasm } from './norm/wasm.js';
@@ -33,6 +34,7 @@ import { pointwiseDxJs } from './pointwise-dx/js.js';
 import { pointwiseDxReference } from './pointwise-dx/reference.js';
 import { pointwiseDxWasm } from './pointwise-dx/wasm.js';
 import { averagePoolDx } from './pool/plain.js';
+import { averagePoolDxWasm } from './pool/wasm.js';
 import { resizeBilinearDx } from './resize/plain.js';
 import { sliceChannels } from './slice/plain.js';
 import { sliceChannelsWasm } from './slice/wasm.js';
@@ -100,6 +102,9 @@ export const TRAINING_WASM_KERNELS: readonly WasmKernel<TrainingSpec>[] = [
   scaleShiftWasm,
   normSumsWasm,
   normDxWasm,
+  foldDwWasm,
+  foldDgammaWasm,
+  averagePoolDxWasm,
   sliceChannelsWasm,
   dropoutWasm,
   sumOfSquaresWasm,

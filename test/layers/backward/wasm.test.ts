@@ -8,19 +8,19 @@ import type { TrainingSpec } from '../../../src/layers/backward/spec.js';
 import type { Addresses, Operands } from '../../../src/layers/kernel.js';
 import { kernelName } from '../../../src/layers/spec.js';
 import { type Functions, memory, ZEROS } from '../wasm-bench.js';
-import { compareTraining, expectedTraining, TRAINING_CASES, trainingOperands } from './cases.js';
+import { compareTraining, expectedTraining, TRAINING_CASES, trainingOperands, trainingSizes } from './cases.js';
 import { emitTraining, runTrainingInParts, TRAINING_FLAVOURS } from './wasm-bench.js';
 
 /** Once a step, or a channel: loops in JavaScript do. */
 const OPERATIONS_LEFT: readonly TrainingSpec['op'][] = [
-  ...(['norm_scale', 'norm_dw', 'norm_dx_weights', 'fold_dw', 'fold_dgamma'] as const),
+  ...(['norm_scale', 'norm_dw', 'norm_dx_weights'] as const),
   ...(['conv3x3_dx'] as const),
-  ...(['average_pool_dx', 'resize_bilinear_dx'] as const),
+  ...(['resize_bilinear_dx'] as const),
 ];
 
 /** Fewer than four channels of a depthwise convolution are left to js, so the cases have four more. */
 const wide = (spec: TrainingSpec): TrainingSpec =>
-  'channels' in spec && spec.channels < 4 && 'outWidth' in spec ? { ...spec, channels: spec.channels + 4 } : spec;
+  'channels' in spec && spec.channels < 4 && 'inWidth' in spec ? { ...spec, channels: spec.channels + 4 } : spec;
 
 for (const [flavour, functions] of TRAINING_FLAVOURS) {
   for (const kernel of TRAINING_WASM_KERNELS) {
@@ -79,7 +79,7 @@ describe('far up in memory', () => {
     for (const kernel of TRAINING_WASM_KERNELS) {
       const spec = TRAINING_CASES.filter(({ op }) => op === kernel.op)
         .map(wide)
-        .findLast((one) => kernel.supports(one))!;
+        .findLast((one) => kernel.supports(one) && trainingSizes(one).y < 2000)!;
       // Half of each lies on either side of the border.
       for (const middle of ['x', 'y', 'other'] as const) {
         const given = trainingOperands(spec, 'integers');
@@ -98,8 +98,8 @@ describe('far up in memory', () => {
         const got = new Float32Array(high.buffer, at.y, given.y.length);
         const wanted = expectedTraining(spec, given).y;
         for (let i = 0; i < got.length; i++) {
-          const what = `${middle}: y[${i}] of ${JSON.stringify(spec)}`;
-          expect(Math.abs(got[i] - wanted[i]), what).toBeLessThanOrEqual(1e-5 * Math.abs(wanted[i]) + 1e-5);
+          if (Math.abs(got[i] - wanted[i]) <= 1e-5 * Math.abs(wanted[i]) + 1e-5) continue;
+          throw new Error(`${middle}: y[${i}] is ${got[i]}, not ${wanted[i]}: ${JSON.stringify(spec)}`);
         }
       }
     }
