@@ -46,8 +46,8 @@ export interface ConvertOptions {
   shortest_edge?: number;
   /**
    * The numbers between which pixels lie when they enter a Keras or TensorFlow.js model, or a TFLite file that takes floats.
-   * Unless given: [0, 255] for models that scale them by layers of their own ([0, 1] for graphs of TensorFlow Hub), else
-   * [-1, 1], as `preprocess_input` has it. Code around a model may do otherwise; [0, 1] is common.
+   * Unless given: what the metadata of a TFLite file say, else [0, 255] for models that scale them by layers of their own
+   * ([0, 1] for graphs of TensorFlow Hub), else [-1, 1], as `preprocess_input` has it. Code around a model may do otherwise; [0, 1] is common.
    */
   pixelRange?: readonly [low: number, high: number];
   /** False: the backbone alone, a MobileNetV2Model, whatever follows it in the source. */

@@ -5,13 +5,14 @@
  */
 import { listNames, MobileNetError } from '../base/errors.js';
 import type { StoredTensor } from '../formats/stored.js';
+import { normalizationOf } from '../formats/tflite/metadata.js';
 import type { TfliteModel, TfliteTensor } from '../formats/tflite/tflite.js';
 import { Unpacking } from '../formats/unpacking.js';
 import type { Graph } from '../graph/nodes.js';
 import type { MobileNetV2ConfigOptions } from '../models/mobilenet-v2/config.js';
 import { PREFIX } from '../models/mobilenet-v2/weights.js';
 import { addShift, type Mapping, type Preprocessor, permuted, same, zeroFirst, zeros } from './mapping.js';
-import { type PixelRange, picturesOf, type Scaling } from './pictures.js';
+import { after, type PixelRange, picturesOf, type Scaling } from './pictures.js';
 import { realNumbers } from './tflite-constants.js';
 import { orderOf, QuantizedState } from './tflite-state.js';
 import { type TfliteLayer, type TfliteNetwork, walkTflite } from './tflite-walk.js';
@@ -58,7 +59,7 @@ export function mapTflite(
   return {
     ...{ weights, unmapped: [], needed: [], notes, architecture },
     config: configOf(network, isBinary, file),
-    preprocessor: picturesFor(entering, network, range, notes),
+    preprocessor: picturesFor(entering, network, range ?? toldBy(model, file), notes),
     labels: labels?.length === classes?.dims[0] ? labels : undefined,
     check: (graph) => checkLayers(graph, network, file),
     quantized: quantized && {
@@ -166,10 +167,18 @@ function checkPooling({ values }: TfliteNetwork, file: string): void {
   }
 }
 
+/** What the file's metadata say must happen to a byte of a picture before it enters. */
+function toldBy({ metadata }: TfliteModel, file: string): Scaling | undefined {
+  const told = metadata && normalizationOf(metadata, file);
+  if (told === undefined) return undefined;
+  const [mean, std] = [told.mean, told.std].map((values) => [0, 1, 2].map((c) => values[c % values.length]));
+  return { scale: std.map((one) => 1 / one), offset: mean.map((one, c) => -one / std[c]) };
+}
+
 function picturesFor(
   entering: TfliteTensor,
   { scaling, values, architecture }: TfliteNetwork,
-  range: PixelRange | undefined,
+  told: PixelRange | Scaling | undefined,
   notes: string[],
 ): Preprocessor {
   const [, height, width] = entering.dims;
@@ -179,7 +188,10 @@ function picturesFor(
   const geometry = { resize: { shortest_edge }, crop: size, resample: 2 };
   const { quantization } = entering;
   if (entering.dtype === 'F32' || quantization === undefined) {
-    const enters = range ?? rangeOf(scaling, values.get('pixel_values')!, notes);
+    if (told !== undefined && 'scale' in told) {
+      return picturesOf(size, scaling === undefined ? told : after(told, scaling), [0, 255], geometry);
+    }
+    const enters = told ?? rangeOf(scaling, values.get('pixel_values')!, notes);
     return picturesOf(size, scaling, enters, geometry);
   }
   const [scale] = quantization.scales;

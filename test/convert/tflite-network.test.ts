@@ -1,5 +1,5 @@
 /** Networks written by code, so that every number that comes out is known; and files as models, as users load them. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -7,9 +7,17 @@ import { env } from '../../src/base/env.js';
 import { openModelFile } from '../../src/convert/model-file.js';
 import { convert } from '../../src/entries/convert-node.js';
 import { AutoConfig, MobileNetV2ForImageClassification, pipeline, RawImage } from '../../src/entries/main-node.js';
+import { normalizationOf } from '../../src/formats/tflite/metadata.js';
+import { readTflite } from '../../src/formats/tflite/tflite.js';
 import { temporaryFolder } from '../helpers/cli.js';
 import { listenInTest } from '../helpers/loopback.js';
-import { type NetworkOptions, type TfliteWriter, tfliteNetwork } from '../helpers/tflite-files.js';
+import { shared, sharedFiles } from '../helpers/shared.js';
+import {
+  type NetworkOptions,
+  normalizationMetadata,
+  type TfliteWriter,
+  tfliteNetwork,
+} from '../helpers/tflite-files.js';
 import { concat, expectError, utf8, zip } from '../helpers/weight-files.js';
 
 const file = 'net.tflite';
@@ -107,6 +115,71 @@ describe('what a file of floats may do before and after the network', () => {
     const { preprocessor: other } = await convert(own, { file, pixelRange: [0, 1] });
     expect(other!.image_mean).toEqual([-1, -2, -3]);
   });
+
+  it('metadata say how pixels are normalized', async () => {
+    const says = (mean: number[], std: number[], more: (writer: TfliteWriter) => void = () => {}) =>
+      keras((writer) => {
+        writer.metadata = normalizationMetadata(mean, std);
+        more(writer);
+      });
+    const { preprocessor, notes } = await convert(says([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]), { file });
+    expect(notes).toEqual([]);
+    const { image_mean, image_std } = preprocessor as Record<string, number[]>;
+    for (const [c, mean] of [0.485, 0.456, 0.406].entries()) expect(image_mean[c]).toBeCloseTo(mean, 6);
+    for (const [c, std] of [0.229, 0.224, 0.225].entries()) expect(image_std[c]).toBeCloseTo(std, 6);
+    // One for all channels, and layers of the file after it: (x / 2 + 1) is what the first layer gets.
+    const after = await convert(
+      says([0], [2], (writer) => enters(writer, [['ADD', [1]]])),
+      { file },
+    );
+    for (const mean of after.preprocessor!.image_mean as number[]) expect(mean).toBeCloseTo(-2 / 255, 6);
+    for (const std of after.preprocessor!.image_std as number[]) expect(std).toBeCloseTo(2 / 255, 6);
+    // What the caller says counts more.
+    const told = await convert(says([0], [1]), { file, pixelRange: [0, 1] });
+    expect(told.preprocessor!.image_std).toEqual([1, 1, 1]);
+  });
+
+  it.each([
+    [
+      [0, 0],
+      [1, 1],
+    ],
+    [[], []],
+    [[Number.NaN], [1]],
+    [[0], [0]],
+    [[0], [Infinity]],
+  ])('metadata of mean %j and deviation %j say nothing', async (mean, std) => {
+    const bytes = keras((writer) => {
+      writer.metadata = normalizationMetadata(mean, std);
+    });
+    const { preprocessor, notes } = await convert(bytes, { file });
+    expect(preprocessor!.image_mean).toEqual([0.5, 0.5, 0.5]);
+    expect(notes.join()).toContain('does not say between which numbers pixels lie');
+  });
+
+  it('metadata that are damaged end in an error of ours', async () => {
+    const metadata = normalizationMetadata([127.5], [127.5]);
+    let refused = 0;
+    for (let at = 0; at < metadata.length; at++) {
+      for (const damaged of [metadata.subarray(0, at), metadata.map((byte, i) => (i === at ? byte ^ 0xff : byte))]) {
+        try {
+          normalizationOf(damaged, file);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'FLATBUFFER', file: `${file}/TFLITE_METADATA` });
+          refused++;
+        }
+      }
+    }
+    expect(refused).toBeGreaterThan(metadata.length);
+  });
+
+  it.each(sharedFiles('tflite').filter((name) => /mobilenet_v2.*\.tflite$/.test(name) && !name.startsWith('deeplab')))(
+    'the metadata of %s are read',
+    (name) => {
+      const { metadata } = readTflite(new Uint8Array(readFileSync(shared(`tflite/${name}`))), { file: name });
+      expect(normalizationOf(metadata!, name)).toEqual({ mean: [127.5], std: [127.5] });
+    },
+  );
 
   it('one output and a sigmoid are two classes', async () => {
     const { state, config, notes } = await convert(

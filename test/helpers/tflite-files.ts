@@ -150,6 +150,7 @@ export class TfliteWriter {
   }[] = [];
   inputs: number[] = [];
   outputs: number[] = [];
+  metadata: Uint8Array | undefined;
 
   tensor(tensor: TensorOf): number {
     return this.tensors.push(tensor) - 1;
@@ -195,6 +196,8 @@ export class TfliteWriter {
         }),
       };
     });
+    const { metadata } = this;
+    const about = metadata === undefined ? undefined : buffers.push({ 0: ['bytes', metadata] }) - 1;
     return {
       0: ['u32', 3],
       1: [
@@ -215,9 +218,32 @@ export class TfliteWriter {
         ],
       ],
       4: ['tables', buffers],
+      ...(about !== undefined && {
+        6: ['tables', [{ 0: ['text', 'other'] }, { 0: ['text', 'TFLITE_METADATA'], 1: ['u32', about] }]] as const,
+      }),
     };
   }
 }
+
+/** What a file says about its input: tflite-support's schema. */
+export const normalizationMetadata = (mean: readonly number[], std: readonly number[]): Uint8Array =>
+  flatbuffer(
+    {
+      0: ['text', 'ImageClassifier'],
+      3: [
+        'tables',
+        [
+          {
+            2: [
+              'tables',
+              [{ 4: ['tables', [{ 0: ['u8', 1], 1: ['table', { 0: ['f32s', mean], 1: ['f32s', std] }] }]] }],
+            ],
+          },
+        ],
+      ],
+    },
+    'M001',
+  ).bytes;
 
 export interface NetworkOptions {
   dtype: 'uint8' | 'int8' | 'float32';

@@ -9,6 +9,7 @@ import { type ErrorCode, MobileNetError, show } from '../../base/errors.js';
 import { checkFileBytes, checkTensorCount } from '../../base/limits.js';
 import { type StoredDtype, type StoredQuantization, storedBytes } from '../stored.js';
 import { Flatbuffer, type Table } from './flatbuffer.js';
+import { METADATA_NAME } from './metadata.js';
 import { kindOfOptions, operatorOf, optionsOf } from './operators.js';
 import { readQuantization } from './quantization.js';
 
@@ -41,6 +42,8 @@ export interface TfliteModel {
   operators: readonly TfliteOperator[];
   inputs: readonly TfliteTensor[];
   outputs: readonly TfliteTensor[];
+  /** What it says about itself (metadata.ts). */
+  metadata: Uint8Array | undefined;
 }
 
 /** Bytes 4 to 7. */
@@ -79,7 +82,8 @@ export function readTflite(bytes: Uint8Array, { file }: { file: string }): Tflit
     const message = `${file}: expected one graph, got ${graphs.length}; a MobileNetV2 has no signatures of its own`;
     throw new MobileNetError('UNSUPPORTED', message, { file, offset: model.at });
   }
-  return new Reader(buffer, model).graph(graphs[0]);
+  const reader = new Reader(buffer, model);
+  return { ...reader.graph(graphs[0]), metadata: reader.metadata(model) };
 }
 
 class Reader {
@@ -93,7 +97,12 @@ class Reader {
     this.#data = model.tables(4);
   }
 
-  graph(graph: Table): TfliteModel {
+  metadata(model: Table): Uint8Array | undefined {
+    const about = model.tables(6).find((table) => table.text(0) === METADATA_NAME);
+    return about && this.#at(this.#data, about.number(1, 'uint32'), about, 'buffer').bytes(0)?.bytes;
+  }
+
+  graph(graph: Table): Omit<TfliteModel, 'metadata'> {
     const tables = graph.tables(0);
     checkTensorCount(tables.length, env.limits.tensors, this.#buffer.file);
     const tensors = tables.map((table) => this.#tensor(table));
