@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { deflateRawSync } from 'node:zlib';
 import { crc32, join } from '../../../src/base/bytes.js';
 import { isJsonObject, parseJson } from '../../../src/base/json.js';
-import { readKerasH5, readKerasZip } from '../../../src/convert/keras-file.js';
+import { isKerasZip, readKerasH5, readKerasZip } from '../../../src/convert/keras-file.js';
 import { readGraph } from '../../../src/convert/keras-graph.js';
 import { parseLabels } from '../../../src/convert/labels.js';
 import { mapTfjsGraph } from '../../../src/convert/tfjs-graph.js';
@@ -455,7 +455,12 @@ export const READERS: readonly Reader[] = [
   {
     name: 'Keras, .keras',
     make: makeKeras,
-    read: async (bytes) => readKeras(await readKerasZip(new Zip(bytes, file), file)),
+    async read(bytes) {
+      const opened = new Zip(bytes, file);
+      // Another zip is read as PyTorch's, as `convert` does.
+      if (!isKerasZip(opened)) return readTorch(bytes);
+      return readKeras(await readKerasZip(opened, file));
+    },
   },
   {
     name: 'Keras, its graph',
