@@ -71,12 +71,13 @@ function faults(given: NetworkCase, result: Gradients, goldens: ReadonlyMap<stri
 
 /**
  * Of 100,000 units one may lie so near to a bound of its clamp that rounding puts it on the other side; its gradient is then
- * another one, as is that of all that is below. Of pictures a little brighter most have no such unit: there the engine must
- * agree with the reference.
+ * another one, as is that of all that is below. Of pictures a little brighter some have no such unit: there the engine must agree
+ * with the reference, as one that is wrong never does. In the deepest networks two of three have one, so there are many pictures.
  */
 async function agreesBeside(given: NetworkCase, engine: EngineChoice): Promise<number> {
   let agreeing = 0;
-  for (const factor of [1.001, 1.002, 1.003, 1.004, 1.005, 1.006]) {
+  for (let more = 1; more <= 16 && agreeing < 2; more++) {
+    const factor = 1 + more / 1000;
     const { data, dims } = pictures(given.pixel_values);
     const brighter = new Tensor(
       'float32',
@@ -112,7 +113,7 @@ describe.each(ENGINES)('$device, threads: $threads', (engine) => {
     if (wrong.length === 0) return;
     expect(engine.device, wrong.join()).toBe('wasm');
     expect(given.mode, wrong.join()).toBe('train');
-    expect(await agreesBeside(given, engine), wrong.join()).toBeGreaterThan(2);
+    expect(await agreesBeside(given, engine), wrong.join()).toBe(2);
   });
 });
 
