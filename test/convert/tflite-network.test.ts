@@ -6,7 +6,15 @@ import { describe, expect, it } from 'vitest';
 import { env } from '../../src/base/env.js';
 import { openModelFile } from '../../src/convert/model-file.js';
 import { convert } from '../../src/entries/convert-node.js';
-import { AutoConfig, MobileNetV2ForImageClassification, pipeline, RawImage } from '../../src/entries/main-node.js';
+import {
+  AutoConfig,
+  MobileNetV2ForImageClassification,
+  MobileNetV2ForSemanticSegmentation,
+  MobileNetV2Model,
+  pipeline,
+  RawImage,
+  Tensor,
+} from '../../src/entries/main-node.js';
 import { normalizationOf } from '../../src/formats/tflite/metadata.js';
 import { readTflite } from '../../src/formats/tflite/tflite.js';
 import { temporaryFolder } from '../helpers/cli.js';
@@ -18,7 +26,8 @@ import {
   type TfliteWriter,
   tfliteNetwork,
 } from '../helpers/tflite-files.js';
-import { concat, expectError, utf8, zip } from '../helpers/weight-files.js';
+import { waves } from '../helpers/waves.js';
+import { concat, expectError, memoryFolder, utf8, zip } from '../helpers/weight-files.js';
 
 const file = 'net.tflite';
 const segmenter = {
@@ -387,5 +396,35 @@ describe('a file as a model', () => {
     } finally {
       if (before) env.platform.openModelFile = before;
     }
+  });
+});
+
+describe('a segmenter, whose file has no last convolution', () => {
+  const pixels = new Tensor('float32', waves(3 * 33 * 33), [1, 3, 33, 33]);
+  const load = async (dtype: 'uint8' | 'float32') => {
+    const { bytes } = tfliteNetwork({ dtype, ...segmenter });
+    return memoryFolder(Object.fromEntries((await convert(bytes, { file })).files()));
+  };
+
+  it('gives hidden states of its backbone, quantized', async () => {
+    const folder = await load('uint8');
+    const whole = await MobileNetV2ForSemanticSegmentation.from_pretrained(folder, { threads: 1 });
+    const base = await MobileNetV2Model.from_pretrained(folder, { threads: 1 });
+    const [wanted] = await whole.hidden_states(pixels, [9]);
+    const [got] = await base.hidden_states(pixels, [9]);
+    expect(new Set(wanted.data).size).toBeGreaterThan(3);
+    expect(got.data).toEqual(wanted.data);
+    for (const ask of [() => base({ pixel_values: pixels }), () => base.activations(pixels, ['pooler'])]) {
+      await expectError(ask, { code: 'WEIGHTS', tensor: 'conv_1x1', says: ['hidden states can be computed'] });
+    }
+    const again = await MobileNetV2Model.from_pretrained(folder, { threads: 1, dtype: 'fp32' });
+    await expectError(() => again({ pixel_values: pixels }), { code: 'WEIGHTS', tensor: 'conv_1x1' });
+  });
+
+  it.each(['uint8', 'float32'] as const)('names what it lacks where that is asked for, %s', async (dtype) => {
+    const model = await MobileNetV2ForSemanticSegmentation.from_pretrained(await load(dtype), { threads: 1 });
+    await expectError(() => model.activations(pixels, ['conv_1x1']), { code: 'WEIGHTS', tensor: 'conv_1x1' });
+    const { logits } = await model({ pixel_values: pixels });
+    expect(logits.data.every(Number.isFinite)).toBe(true);
   });
 });

@@ -8,7 +8,7 @@ import { expected, listNames, MobileNetError, show } from '../../base/errors.js'
 import { type Folder, openFolder, SHIPPED } from '../../base/folder.js';
 import { checkOptions, pick } from '../../base/options.js';
 import { loadWeights } from '../../formats/load.js';
-import type { Graph } from '../../graph/nodes.js';
+import { type Graph, prune } from '../../graph/nodes.js';
 import type { RawType } from '../../graph/quantization.js';
 import { activationFunction } from '../../layers/activation/plain.js';
 import type { InputDims, Plan } from '../../runtime/compile/plan.js';
@@ -105,6 +105,8 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
   readonly #engineOptions: EngineOptions;
   /** Of a quantized model, the type of its values. */
   readonly #rawType: RawType | undefined;
+  /** Layers whose weights the checkpoint does without: the last one of a segmenter. */
+  #absent: ReadonlySet<string> = new Set();
   /** Undefined once disposed. */
   #state: State | undefined;
   #network: Network | undefined;
@@ -301,7 +303,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     const { signal } = options;
     checkSignal(signal);
     const network = this.#running();
-    const wanted = [...new Set(checkNames(names, this.#graph))];
+    const wanted = this.#computable(checkNames(names, this.#graph));
     const pixels = ownPixels(pixel_values, this.config);
     const results = await network.run(pixels.data, pixels.dims, wanted, signal);
     return new Map(wanted.map((name) => [name, results.get(name)!]));
@@ -321,7 +323,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
     const { output_hidden_states: asked = this.config.output_hidden_states, hiddenStatesOnly = false } = options;
     const [batch, channels, height, width] = checkDims(dims, this.config);
     const outputs = hiddenStatesOnly ? someHiddenNames(asked) : this.#outputs(asked);
-    return this.#running().plan([batch, channels, height, width], [...new Set(outputs)]);
+    return this.#running().plan([batch, channels, height, width], this.#computable(outputs));
   }
 
   /**
@@ -398,7 +400,20 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
   }
 
   #outputs(output_hidden_states: boolean | readonly number[]): string[] {
-    return [...new Set([...this.taskOutputs(), ...(hiddenNames(output_hidden_states) ?? [])])];
+    return this.#computable([...this.taskOutputs(), ...(hiddenNames(output_hidden_states) ?? [])]);
+  }
+
+  /** Each output once. @throws MobileNetError WEIGHTS for one that needs weights which are not there */
+  #computable(names: readonly string[]): string[] {
+    const outputs = [...new Set(names)];
+    if (this.#absent.size === 0) return outputs;
+    const absent = prune(this.#graph, outputs).nodes.find(({ name }) => this.#absent.has(name));
+    if (absent === undefined) return outputs;
+    throw new MobileNetError(
+      'WEIGHTS',
+      `${listNames(outputs, 3)}: needs ${absent.name}, whose weights the checkpoint does not hold; a segmenter does without, and its hidden states can be computed`,
+      { tensor: absent.name },
+    );
   }
 
   #load(
@@ -419,6 +434,8 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
   #use(state: State): void {
     this.#network?.engine.dispose();
     this.#state = state;
+    const layers = this.#built.nodes.filter((node) => node.op === 'convolution' || node.op === 'linear');
+    this.#absent = new Set(layers.filter(({ weight }) => !state.has(weight)).map(({ name }) => name));
     // An empty state is that of a model whose weights are on their way.
     if (this.#rawType !== undefined && state.size > 0) this.#graph = scaledGraph(this.#built, state, this.#rawType);
     this.#network = new Network(

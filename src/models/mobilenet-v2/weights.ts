@@ -59,6 +59,8 @@ const FIRST = /^((?:.*?\.)??)(?:mobilenet_v2\.)?conv_stem\.first_conv\.convoluti
 /** What stands before a checkpoint's names, by that of its first convolution; undefined for other names. */
 export const prefixOf = (name: string): string | undefined => FIRST.exec(name)?.[1];
 const HEAD = /^(classifier|segmentation_head)\./;
+/** What a segmenter's head does not read. */
+const LAST = /^(?:conv_1x1|pooler)\./;
 /** What a checkpoint with that head is, and what loads it. */
 const HEADS: Record<string, [kind: string, use: string]> = {
   classifier: ['classifies', 'image-classification (MobileNetV2ForImageClassification)'],
@@ -171,6 +173,9 @@ export function matchWeights(
   const { parameters, names, optional } = expected(graph);
   const { named: sources, note } = withoutPrefix(wrapped, prefixOf);
   const { renamed, headless } = rename(sources, graph.outputs.has('logits'));
+  // The backbone of a quantized segmenter may end before its last convolution, which has no form at random.
+  const isSegmenters = [...sources.keys()].some((name) => name.startsWith('segmentation_head.'));
+  if (whole && isSegmenters) for (const name of names) if (LAST.test(name)) optional.add(name);
 
   const misshapen = [...parameters.values()].filter(({ name, dims }) => {
     const source = renamed.get(name);
