@@ -1,9 +1,18 @@
 /** The trainer's loop: what it computes, in which order, and what it says of it. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Trainer, type TrainingOptions } from '../../src/entries/train.js';
+import { env, MobileNetV2ForImageClassification } from '../../src/entries/main-node.js';
+import {
+  EarlyStoppingCallback,
+  get_last_checkpoint,
+  Trainer,
+  type TrainerCallback,
+  type TrainerOptions,
+  type TrainingOptions,
+} from '../../src/entries/train.js';
+import { pythonWith } from '../helpers/python.js';
 import { stripedPictures, tinyClassifier } from '../helpers/training.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'train-'));
@@ -65,5 +74,303 @@ describe('the head', () => {
       const lines = (trainer: Trainer) => trainer.state.log_history.filter(({ loss }) => loss !== undefined);
       expect(lines(again)).toEqual(lines(whole));
     }
+  });
+});
+
+const make = (options: TrainingOptions, more: Partial<TrainerOptions> = {}) =>
+  new Trainer({ model: tinyClassifier(), args: head(options), train_dataset: stripedPictures(30), ...more });
+
+describe('a step', () => {
+  it('tells its listeners in transformers’ order', async () => {
+    const told: string[] = [];
+    const listen = (name: keyof TrainerCallback) => ({ [name]: () => told.push(name) });
+    const names = [
+      ...(['on_train_begin', 'on_epoch_begin', 'on_step_begin', 'on_substep_end', 'on_pre_optimizer_step'] as const),
+      ...([
+        'on_optimizer_step',
+        'on_step_end',
+        'on_log',
+        'on_evaluate',
+        'on_save',
+        'on_epoch_end',
+        'on_train_end',
+      ] as const),
+    ];
+    const trainer = make(
+      { max_steps: 1, gradient_accumulation_steps: 2, eval_strategy: 'steps', eval_steps: 1, save_steps: 1 },
+      { callbacks: [Object.assign({}, ...names.map(listen))], eval_dataset: stripedPictures(6) },
+    );
+    await trainer.train();
+    expect(told).toEqual([
+      ...['on_train_begin', 'on_epoch_begin', 'on_step_begin', 'on_substep_end', 'on_pre_optimizer_step'],
+      // The loss, the evaluation, and at the end the summary.
+      ...['on_optimizer_step', 'on_step_end', 'on_log', 'on_log', 'on_evaluate', 'on_save', 'on_epoch_end', 'on_log'],
+      'on_train_end',
+    ]);
+  });
+
+  it('is the same however its pictures are cut into batches', async () => {
+    const options = {
+      max_steps: 6,
+      dataloader_drop_last: true,
+      save_strategy: 'no',
+      classifier_dropout_prob: 0,
+    } as const;
+    const results = [];
+    for (const [per_device_train_batch_size, gradient_accumulation_steps] of [
+      [12, 1],
+      [6, 2],
+      [3, 4],
+    ]) {
+      const trainer = make({ ...options, per_device_train_batch_size, gradient_accumulation_steps, optim: 'sgd' });
+      trainer.args.train_sampling_strategy satisfies string;
+      await trainer.train();
+      results.push(trainer.state.log_history.map(({ grad_norm, loss }) => [grad_norm, loss]).slice(0, 2));
+    }
+    for (const rows of results.slice(1)) {
+      for (const [step, row] of rows.entries()) {
+        expect(row[0]).toBeCloseTo(results[0][step][0], 5);
+        expect(row[1]).toBeCloseTo(results[0][step][1], 5);
+      }
+    }
+  });
+
+  it('logs the rate that it was made with', async () => {
+    const trainer = make({ max_steps: 4, warmup_steps: 1, learning_rate: 0.04, save_strategy: 'no' });
+    await trainer.train();
+    const rates = trainer.state.log_history.flatMap(({ learning_rate }) => learning_rate ?? []);
+    expect(rates.map((rate) => Number(rate.toFixed(6)))).toEqual([0, 0.04, 0.026667, 0.013333]);
+  });
+
+  it('ends where gradients are no numbers', async () => {
+    const trainer = make({ learning_rate: 1e38, max_steps: 50, optim: 'sgd', max_grad_norm: 0, save_strategy: 'no' });
+    await expect(trainer.train()).rejects.toThrow(/finite gradients, got a norm of .*; lower learning_rate/);
+  });
+});
+
+describe('checkpoints', () => {
+  it('are kept up to a limit, the best and the last always', async () => {
+    const losses = [3, 1, 2, 4, 5];
+    const trainer = make(
+      {
+        ...{ max_steps: 5, save_steps: 1, eval_strategy: 'steps', eval_steps: 1, save_total_limit: 2 },
+        ...{ load_best_model_at_end: true, metric_for_best_model: 'own_loss' },
+      },
+      { eval_dataset: stripedPictures(3), compute_metrics: () => ({ own_loss: losses.shift() as number }) },
+    );
+    const seen: Record<number, unknown> = {};
+    trainer.add_callback({ on_save: (_args, { global_step }) => void (seen[global_step] = weightsOf(trainer)) });
+    await trainer.train();
+    expect(readdirSync(trainer.args.output_dir).sort()).toEqual(['checkpoint-2', 'checkpoint-5']);
+    expect(trainer.state).toMatchObject({ best_metric: 1, best_global_step: 2 });
+    expect(trainer.state.best_model_checkpoint).toBe(`${trainer.args.output_dir}/checkpoint-2`);
+    expect(weightsOf(trainer)).toEqual(seen[2]);
+    expect(weightsOf(trainer)).not.toEqual(seen[5]);
+  });
+
+  it('are written whenever the metric is the best', async () => {
+    const accuracies = [1, 3, 2, 4];
+    const trainer = make(
+      {
+        ...{ max_steps: 4, save_strategy: 'best', eval_strategy: 'steps', eval_steps: 1 },
+        metric_for_best_model: 'accuracy',
+      },
+      { eval_dataset: stripedPictures(3), compute_metrics: () => ({ accuracy: accuracies.shift() as number }) },
+    );
+    await trainer.train();
+    const steps = readdirSync(trainer.args.output_dir).sort();
+    expect(steps).toEqual(['checkpoint-1', 'checkpoint-2', 'checkpoint-4']);
+  });
+
+  it('are models too', async () => {
+    const trainer = make({ max_steps: 1 });
+    await trainer.train();
+    const path = (await get_last_checkpoint(trainer.args.output_dir)) as string;
+    const model = await MobileNetV2ForImageClassification.from_pretrained(path);
+    expect(model.state_dict().get('classifier.weight')?.data).toEqual(weightsOf(trainer));
+  });
+
+  it.each([
+    [{ per_device_train_batch_size: 4 }, 30, /trained with per_device_train_batch_size 8, and now it is 4/],
+    [{ optim: 'sgd' }, 30, /another optimizer|trained with optim/],
+    [{}, 29, /trained on 30 pictures, and train_dataset has 29/],
+  ] as const)('are of this training: %j, %i pictures', async (changed, pictures, message) => {
+    const trainer = make({ max_steps: 1 });
+    await trainer.train();
+    const other = new Trainer({
+      model: tinyClassifier(),
+      args: { ...head(changed as TrainingOptions), output_dir: trainer.args.output_dir },
+      train_dataset: stripedPictures(pictures),
+    });
+    await expect(other.train({ resume_from_checkpoint: true })).rejects.toThrow(message);
+  });
+
+  it('that are not there are an error', async () => {
+    const trainer = make({});
+    await expect(trainer.train({ resume_from_checkpoint: true })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(trainer.train({ resume_from_checkpoint: '/nowhere' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it.each(['trainer_state.json', 'resume.json', 'optimizer.safetensors', 'model.safetensors'])(
+    'with a damaged %s are refused',
+    async (file) => {
+      const trainer = make({ max_steps: 1 });
+      await trainer.train();
+      const path = join(trainer.args.output_dir, 'checkpoint-1', file);
+      const bytes = readFileSync(path);
+      for (const damaged of [bytes.subarray(0, bytes.length / 2), Buffer.from('[]'), Buffer.from('{}')]) {
+        writeFileSync(path, damaged);
+        const again = new Trainer({ model: tinyClassifier(), args: trainer.args, train_dataset: stripedPictures(30) });
+        await expect(again.train({ resume_from_checkpoint: true })).rejects.toMatchObject({ name: 'MobileNetError' });
+      }
+    },
+  );
+
+  it('after an abort go on to the same weights', async () => {
+    const whole = make({ num_train_epochs: 2, save_strategy: 'epoch' });
+    await whole.train();
+    const stop = new AbortController();
+    const args = head({ num_train_epochs: 2, save_strategy: 'epoch' });
+    const first = new Trainer({ model: tinyClassifier(), args, train_dataset: stripedPictures(30) });
+    first.add_callback({
+      on_step_end: (_args, { global_step }) => global_step === 3 && stop.abort(new Error('enough')),
+    });
+    await expect(first.train({ signal: stop.signal })).rejects.toThrow('enough');
+    expect(await get_last_checkpoint(args.output_dir)).toBe(`${args.output_dir}/checkpoint-3`);
+    const second = new Trainer({ model: tinyClassifier(), args, train_dataset: stripedPictures(30) });
+    await second.train({ resume_from_checkpoint: true });
+    expect(weightsOf(second)).toEqual(weightsOf(whole));
+  });
+
+  it('after an abort in an evaluation begin with it', async () => {
+    const options = { num_train_epochs: 2, eval_strategy: 'epoch', save_strategy: 'no' } as const;
+    const stop = new AbortController();
+    const args = head({ ...options, save_strategy: 'steps', save_steps: 100 });
+    const data = { train_dataset: stripedPictures(30), eval_dataset: stripedPictures(9) };
+    const first = new Trainer({ model: tinyClassifier(), args, ...data });
+    first.add_callback({ on_epoch_end: () => stop.abort(new Error('enough')) });
+    await expect(first.train({ signal: stop.signal })).rejects.toThrow('enough');
+    const second = new Trainer({ model: tinyClassifier(), args, ...data });
+    await second.train({ resume_from_checkpoint: true });
+    const losses = second.state.log_history.flatMap(({ eval_loss, step }) => (eval_loss === undefined ? [] : [step]));
+    expect(losses).toEqual([4, 8]);
+  });
+});
+
+describe('callbacks', () => {
+  it('end a training that gets no better, and remember that in a checkpoint', async () => {
+    const losses = [5, 4, 4.5, 4.2, 3, 3.5, 3.6, 3.7, 1, 1, 1];
+    const options = {
+      ...{ max_steps: 11, save_steps: 1, eval_strategy: 'steps', eval_steps: 1, save_total_limit: null },
+      ...{ load_best_model_at_end: true, metric_for_best_model: 'own_loss' },
+    } as const;
+    const data = { train_dataset: stripedPictures(30), eval_dataset: stripedPictures(3) };
+    const args = head(options);
+    const start = (left: number[]) =>
+      new Trainer({
+        ...{ model: tinyClassifier(), args, ...data },
+        compute_metrics: () => ({ own_loss: left.shift() as number }),
+        callbacks: [new EarlyStoppingCallback({ early_stopping_patience: 3 })],
+      });
+    const whole = start([...losses]);
+    await whole.train();
+    expect(whole.state.global_step).toBe(8);
+    expect(whole.state.stateful_callbacks.EarlyStoppingCallback).toMatchObject({
+      attributes: { early_stopping_patience_counter: 3 },
+    });
+    for (const step of [6, 7, 8]) {
+      const again = start(losses.slice(step));
+      await again.train({ resume_from_checkpoint: `${args.output_dir}/checkpoint-${step}` });
+      expect(again.state.global_step).toBe(8);
+      expect(weightsOf(again)).toEqual(weightsOf(whole));
+    }
+  });
+
+  it('may end the epoch, or all', async () => {
+    const epochs: number[] = [];
+    const trainer = make({ num_train_epochs: 3, save_strategy: 'no' });
+    trainer.add_callback({
+      on_step_end: (_args, { global_step }, control) => {
+        if (global_step === 2) control.should_epoch_stop = true;
+        if (global_step === 7) control.should_training_stop = true;
+      },
+      on_epoch_end: (_args, { global_step }) => epochs.push(global_step),
+    });
+    await trainer.train();
+    expect(epochs).toEqual([2, 6, 7]);
+  });
+
+  it('are refused where they are none', () => {
+    expect(() => make({}, { callbacks: [{ on_stepend: () => 1 } as TrainerCallback] })).toThrow(
+      /did you mean on_step_end/,
+    );
+    expect(() => make({}, { callbacks: [{ on_log: 1 } as never] })).toThrow(/on_log: expected a function/);
+  });
+});
+
+describe('a trainer', () => {
+  it('predicts', async () => {
+    const trainer = make({});
+    const data = stripedPictures(10);
+    const { predictions, label_ids, metrics } = await trainer.predict(data);
+    expect(predictions.dims).toEqual([10, 3]);
+    expect([...label_ids.data]).toEqual([...data.targets!]);
+    expect(metrics.test_loss).toBeGreaterThan(0);
+  });
+
+  it('hands metrics batches where it is told so', async () => {
+    const calls: [number, boolean | undefined][] = [];
+    const trainer = make(
+      { batch_eval_metrics: true, per_device_eval_batch_size: 4 },
+      {
+        compute_metrics({ label_ids }, last) {
+          calls.push([label_ids.size, last]);
+          return { n: calls.length };
+        },
+      },
+    );
+    const metrics = await trainer.evaluate(stripedPictures(10));
+    expect(calls).toEqual([
+      [4, false],
+      [4, false],
+      [2, true],
+    ]);
+    expect(metrics.eval_n).toBe(3);
+  });
+
+  it('warns of a dropout that leaves little', async () => {
+    const warnings: string[] = [];
+    env.onWarning = (message) => warnings.push(message);
+    const { config } = tinyClassifier();
+    const model = new MobileNetV2ForImageClassification(
+      (config.constructor as typeof import('../../src/entries/main-node.js').MobileNetV2Config).from_dict({
+        ...config.to_dict(),
+        classifier_dropout_prob: 0.8,
+      }),
+    );
+    await make({ max_steps: 1, save_strategy: 'no' }, { model }).train();
+    await make({ max_steps: 1, save_strategy: 'no', classifier_dropout_prob: 0.8 }, { model }).train();
+    env.onWarning = null;
+    expect(warnings).toEqual([expect.stringMatching(/classifier_dropout_prob: the configuration says 0.8/)]);
+  });
+
+  it.each<[Partial<TrainerOptions>, RegExp]>([
+    [{ model: {} as never }, /model: expected a model of this package/],
+    [{ train_dataset: { length: 3 } as never }, /train_dataset: expected a TrainingDataset/],
+    [{ processing_class: {} as never }, /processing_class/],
+    [{ compute_metrics: 1 as never }, /compute_metrics/],
+    [{ dataset: 1 } as never, /unknown option "dataset"/],
+  ])('refuses %o', (options, message) => {
+    expect(() => make({}, options)).toThrow(message);
+  });
+
+  it('refuses data of other classes, and none', async () => {
+    const more = { ...stripedPictures(6), id2label: { 0: 'a', 1: 'b', 2: 'c', 3: 'd' } };
+    await expect(make({}, { train_dataset: more }).train()).rejects.toThrow(/it has 4 classes and the model 3/);
+    await expect(make({}, { train_dataset: stripedPictures(0) }).train()).rejects.toThrow(
+      /expected pictures, got none/,
+    );
+    await expect(make({ classWeights: [1, 2] }).train()).rejects.toThrow(/classWeights: expected 3 numbers/);
+    expect(() => make({ eval_strategy: 'epoch' })).toThrow(/needs an eval_dataset/);
   });
 });

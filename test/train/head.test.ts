@@ -1,0 +1,118 @@
+/** The last layer by itself, against PyTorch (test/goldens/train/make.py): loss, norm of the gradients, rate, and the weights after 5 steps. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { Tensor } from '../../src/entries/main-node.js';
+import { HeadSession } from '../../src/train/head.js';
+import { classificationLossOf } from '../../src/train/losses.js';
+import { checkOptimizerOptions, memoryNames, type OptimizerName, optimizerOf } from '../../src/train/optimizers.js';
+import { scheduleOf } from '../../src/train/schedules.js';
+import { formulaTensor } from '../helpers/formula.js';
+
+interface Case {
+  optim: OptimizerName;
+  weight_decay: number;
+  clip: number;
+  smoothing: number;
+  weights: number[] | null;
+  dropout: number;
+  rows: { loss: number; grad_norm: number; lr: number }[];
+  weight: number[];
+  bias: number[];
+}
+const { classes, channels, batch, learning_rate, steps, cases } = JSON.parse(
+  readFileSync(new URL('../goldens/train/head.json', import.meta.url), 'utf8'),
+) as { classes: number; channels: number; batch: number; learning_rate: number; steps: number; cases: Case[] };
+
+const OPTIONS = {
+  adamw_torch: '',
+  adam: '',
+  sgd: 'momentum=0.9, nesterov=true',
+  rmsprop: 'alpha=0.9,momentum=0.9,eps=1.',
+};
+const ADAM = { adam_beta1: 0.9, adam_beta2: 0.999, adam_epsilon: 1e-8 };
+
+const freshHead = () =>
+  new HeadSession(
+    new Map([
+      ['classifier.weight', tensorOf('classifier.weight', [classes, channels])],
+      ['classifier.bias', tensorOf('classifier.bias', [classes])],
+    ]),
+  );
+const tensorOf = (name: string, dims: number[]) => new Tensor('float32', formulaTensor(name, dims), dims);
+
+/** Runs some of the steps. Gives what PyTorch's rows have. */
+async function train(session: HeadSession, golden: Case, from: number, to: number) {
+  const { optim, weight_decay: weightDecay, clip, smoothing, weights, dropout } = golden;
+  const options = OPTIONS[optim as keyof typeof OPTIONS];
+  const optimizer = optimizerOf(optim, ADAM, checkOptimizerOptions(optim, options === '' ? {} : options));
+  const schedule = scheduleOf('linear', { learning_rate, warmup: 1, steps, stepsPerEpoch: 1 });
+  const rows = [];
+  for (let step = from; step < to; step++) {
+    const x = formulaTensor(`features.${step}`, [batch, channels]);
+    const mask = formulaTensor(`dropout.${step}`, [batch, channels]).map((v) => (v > -0.5 ? 1 / (1 - dropout) : 0));
+    const labels = Int32Array.from({ length: batch }, (_, n) => (3 * step + 2 * n) % classes);
+    const lossOf = classificationLossOf(new Tensor('int32', labels, [batch]), {
+      smoothing,
+      weights: weights === null ? undefined : Float64Array.from(weights),
+    });
+    await session.zeroGradients();
+    const how = dropout > 0 ? { dropout: mask } : {};
+    const { loss } = await session.accumulate(x, [batch, channels, 1, 1], lossOf, how);
+    const grad_norm = await session.gradientNorm();
+    const gradientScale = clip > 0 ? Math.min(1, clip / (grad_norm + 1e-6)) : 1;
+    const lr = learning_rate * schedule(step);
+    await session.update(optimizer, { learningRate: lr, weightDecay, gradientScale, decayed: 'matrices' });
+    rows.push({ loss, grad_norm, lr });
+  }
+  return rows;
+}
+
+describe('the head takes PyTorch’s steps', () => {
+  it.each(cases)('$optim, decay $weight_decay, clip $clip, smoothing $smoothing, dropout $dropout', async (golden) => {
+    const session = freshHead();
+    const rows = await train(session, golden, 0, steps);
+    for (const [step, row] of rows.entries()) {
+      for (const [name, value] of Object.entries(golden.rows[step]))
+        expect(row[name as keyof typeof row], `${name} of step ${step}`).toBeCloseTo(value, 5);
+    }
+    const state = await session.state();
+    const deviation = (name: string, wanted: number[]) =>
+      Math.max(...wanted.map((value, i) => Math.abs(state.get(name)![i] - value)));
+    expect(deviation('classifier.weight', golden.weight)).toBeLessThan(1e-6);
+    expect(deviation('classifier.bias', golden.bias)).toBeLessThan(1e-6);
+  });
+
+  it.each(cases)('and goes on with $optim to the bit', async (golden) => {
+    const whole = freshHead();
+    await train(whole, golden, 0, steps);
+    const first = freshHead();
+    await train(first, golden, 0, 2);
+    const second = freshHead();
+    await second.load(await first.state());
+    const kept = await first.optimizerState();
+    const optimizer = optimizerOf(golden.optim, ADAM, golden.optim === 'sgd' ? { momentum: 0.9 } : {});
+    if (golden.optim.startsWith('adam')) {
+      expect(kept.memory.get('classifier.weight')).toHaveLength(memoryNames(optimizer).length);
+    }
+    await second.loadOptimizerState(kept);
+    await train(second, golden, 2, steps);
+    expect(await second.state()).toEqual(await whole.state());
+  });
+});
+
+it('a whole network’s gradient of the classifier is the head’s', async () => {
+  const session = freshHead();
+  const x = formulaTensor('features.0', [batch, channels]);
+  const labels = new Tensor('int32', new Int32Array(batch).fill(2), [batch]);
+  await session.accumulate(
+    x,
+    [batch, channels, 1, 1],
+    classificationLossOf(labels, { smoothing: 0, weights: undefined }),
+  );
+  const [weight, bias] = [await session.gradient('classifier.weight'), await session.gradient('classifier.bias')];
+  expect(bias.reduce((sum, value) => sum + value, 0)).toBeCloseTo(0, 6); // the softmax’s gradients add up to nothing
+  expect(weight).toHaveLength(classes * channels);
+  await session.zeroGradients();
+  expect(await session.gradientNorm()).toBe(0);
+  await expect(session.gradient('conv_1x1')).rejects.toThrow(/not trained/);
+});
