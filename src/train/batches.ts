@@ -12,6 +12,13 @@ export interface Batch {
   labels: Tensor<'int32'>;
 }
 
+/** All pictures one after another, some at a time. */
+export function* inOrder(length: number, size: number): Generator<Int32Array> {
+  for (let from = 0; from < length; from += size) {
+    yield Int32Array.from({ length: Math.min(size, length - from) }, (_, i) => from + i);
+  }
+}
+
 /** @param randomOf draws the augmentation of a picture */
 export async function loadBatch(
   dataset: TrainingDataset,

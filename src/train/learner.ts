@@ -1,13 +1,13 @@
 /** What a training works on: a session, and where its batches come from. */
-import { MobileNetError } from '../base/errors.js';
+import { INPUT } from '../graph/nodes.js';
+import { startTraining } from '../models/mobilenet-v2/gradients.js';
 import type { MobileNetV2ForImageClassification } from '../models/mobilenet-v2/image-classification.js';
-import type { SessionOptions, TrainingSession } from '../runtime/training/types.js';
+import type { TrainingSession } from '../runtime/training/types.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { TrainingArguments } from './arguments.js';
-import { type Batch, loadBatch } from './batches.js';
+import { type Batch, inOrder, loadBatch } from './batches.js';
 import type { TrainingDataset } from './dataset.js';
-import { type Features, featuresOf } from './features.js';
-import { HeadSession } from './head.js';
+import { classifierOf, type Features, featuresOf } from './features.js';
 import { Random } from './random.js';
 import type { TrainableModel } from './trainer.js';
 
@@ -25,26 +25,22 @@ export interface Learner {
 
 /** The last layer on features that are computed once. */
 class HeadLearner implements Learner {
-  readonly session: HeadSession;
+  readonly session: TrainingSession;
   readonly #features = new Map<TrainingDataset, Features>();
   readonly #model: MobileNetV2ForImageClassification;
   readonly #training: Features;
 
-  private constructor(model: MobileNetV2ForImageClassification, training: Features) {
-    this.#model = model;
-    this.#training = training;
-    this.session = new HeadSession(model.state_dict() as ReadonlyMap<string, Tensor>);
-  }
-
-  static async make(
+  /** @param together features that are one matrix: those of a batch */
+  constructor(
     model: MobileNetV2ForImageClassification,
     dataset: TrainingDataset,
-    how: { batch: number; signal: AbortSignal | undefined },
-  ): Promise<HeadLearner> {
-    const features = await featuresOf(model, dataset, how);
-    const made = new HeadLearner(model, features);
-    made.#features.set(dataset, features);
-    return made;
+    training: Features,
+    together: number,
+  ) {
+    this.#model = model;
+    this.#training = training;
+    this.#features.set(dataset, training);
+    this.session = startTraining(headOf(model), { picturesAtOnce: together });
   }
 
   async batch(pictures: Int32Array): Promise<Batch> {
@@ -54,17 +50,34 @@ class HeadLearner implements Learner {
   async *predict(dataset: TrainingDataset, size: number, signal: AbortSignal | undefined): Predictions {
     const features = this.#features.get(dataset) ?? (await featuresOf(this.#model, dataset, { batch: size, signal }));
     this.#features.set(dataset, features);
-    for (let from = 0; from < dataset.length; from += size) {
+    for (const pictures of inOrder(dataset.length, size)) {
       signal?.throwIfAborted();
-      const pictures = Int32Array.from({ length: Math.min(size, dataset.length - from) }, (_, i) => from + i);
       const { pixel_values, labels } = batchOf(features, pictures);
-      yield { logits: this.session.logits(pixel_values.data, pictures.length), labels };
+      const dims = pixel_values.dims as readonly [number, number, number, number];
+      // A loss that is 0 whatever the logits are adds nothing to the gradients.
+      const nothing = (logits: Tensor) => ({ loss: 0, gradient: new Float32Array(logits.size) });
+      const { logits } = await this.session.accumulate(pixel_values.data, dims, nothing);
+      yield { logits, labels };
     }
   }
 
   dispose(): void {
+    this.session.dispose();
     this.#features.clear();
   }
+}
+
+/** The classifier as a network of its own, whose pictures are features. */
+function headOf(model: MobileNetV2ForImageClassification): Parameters<typeof startTraining>[0] {
+  const { config, device, engineOptions, graph } = model;
+  const classifier = { ...classifierOf(graph), input: INPUT };
+  const { weight, bias, inChannels } = classifier;
+  const state = model.state_dict();
+  return {
+    ...{ config, device, engineOptions },
+    graph: { inChannels, nodes: [classifier], outputs: new Map([['logits', classifier.name]]) },
+    state_dict: () => new Map([weight, bias].map((name) => [name, state.get(name)!])),
+  };
 }
 
 function batchOf({ values, channels, labels }: Features, pictures: Int32Array): Batch {
@@ -81,12 +94,10 @@ function batchOf({ values, channels, labels }: Features, pictures: Int32Array): 
   };
 }
 
-/** Layers from which on `train: 'last'` trains: the last three blocks, and what follows. */
-const LAST = [
-  ...['layer.13.', 'layer.14.', 'layer.15.', 'conv_1x1.'].map((layer) => `mobilenet_v2.${layer}`),
-  ...['classifier.', 'segmentation_head.'],
-];
-const HEAD = ['classifier.', 'segmentation_head.'];
+/** What follows the backbone's blocks, and what `train: 'last'` trains besides: the last three blocks. */
+const HEADS = { classifier: ['classifier.'], segmenter: ['segmentation_head.'] };
+const BLOCKS = ['mobilenet_v2.layer.13.', 'mobilenet_v2.layer.14.', 'mobilenet_v2.layer.15.'];
+const LAST = { classifier: [...BLOCKS, 'mobilenet_v2.conv_1x1.'], segmenter: BLOCKS };
 
 class NetworkLearner implements Learner {
   readonly session: TrainingSession;
@@ -115,14 +126,13 @@ export async function makeLearner(
   signal: AbortSignal | undefined,
 ): Promise<Learner> {
   const { train, batch_norm, batch_norm_momentum, recompute, seed, per_device_eval_batch_size: batch } = args;
-  const segments = dataset.targets === undefined && model.graph.nodes.every(({ op }) => op !== 'linear');
-  if (train === 'head' && !segments)
-    return HeadLearner.make(model as MobileNetV2ForImageClassification, dataset, { batch, signal });
-  const trainable = { head: HEAD, last: LAST, all: undefined }[train];
-  const session: TrainingSession = await sessionOf(model, { trainable, batch_norm, batch_norm_momentum, recompute });
-  return new NetworkLearner(session, dataset, seed);
-}
-
-async function sessionOf(_model: TrainableModel, _options: SessionOptions): Promise<TrainingSession> {
-  throw new MobileNetError('UNSUPPORTED', "train: only 'head' of a classifier can be trained yet");
+  const kind = model.graph.nodes.some(({ op }) => op === 'linear') ? 'classifier' : 'segmenter';
+  if (train === 'head' && kind === 'classifier') {
+    const classifier = model as MobileNetV2ForImageClassification;
+    const features = await featuresOf(classifier, dataset, { batch, signal });
+    return new HeadLearner(classifier, dataset, features, args.per_device_train_batch_size);
+  }
+  const parts = { head: HEADS[kind], last: [...LAST[kind], ...HEADS[kind]], all: undefined };
+  const options = { trainable: parts[train], batch_norm, batch_norm_momentum, recompute };
+  return new NetworkLearner(startTraining(model, options), dataset, seed);
 }

@@ -17,7 +17,7 @@ import type { MobileNetV2ForSemanticSegmentation } from '../models/mobilenet-v2/
 import { MobileNetV2ImageProcessor } from '../processors/image-processor.js';
 import { Tensor } from '../tensor/tensor.js';
 import { TrainingArguments, type TrainingOptions } from './arguments.js';
-import { loadBatch } from './batches.js';
+import { inOrder, loadBatch } from './batches.js';
 import {
   type CallbackDetails,
   checkCallback,
@@ -214,7 +214,8 @@ export class Trainer {
     const { args, state } = this;
     const { session } = this.#learner!;
     if (checkpoint !== undefined) {
-      await session.load(checkpoint.weights);
+      const own = await session.state(); // a head has the classifier and nothing else
+      await session.load(new Map([...checkpoint.weights].filter(([name]) => own.has(name))));
       await session.loadOptimizerState(checkpoint.optimizer);
       this.#isCurrent = false;
     }
@@ -373,9 +374,8 @@ export class Trainer {
       return;
     }
     await this.#sync();
-    for (let from = 0; from < dataset.length; from += size) {
+    for (const pictures of inOrder(dataset.length, size)) {
       signal?.throwIfAborted();
-      const pictures = Int32Array.from({ length: Math.min(size, dataset.length - from) }, (_, i) => from + i);
       const { pixel_values, labels } = await loadBatch(dataset, pictures, () => null);
       const { logits } = await this.model.forward({ pixel_values, ...(signal && { signal }) });
       yield { logits, labels };
@@ -392,8 +392,8 @@ export class Trainer {
     if (weights !== undefined && weights.length !== classes)
       throw expected('classWeights', `${classes} numbers, one for each class`, weights);
     return lossOfModel(model, {
-      smoothing: args.label_smoothing_factor,
-      weights: weights && Float64Array.from(weights),
+      label_smoothing: args.label_smoothing_factor,
+      classWeights: weights,
     });
   }
 
