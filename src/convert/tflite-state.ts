@@ -165,12 +165,16 @@ const fitsInt8 = (numbers: Int16Array): boolean => numbers.every((value) => valu
 
 /** Weights of uint8 in as few bytes as they need: around 0 where they fit into int8 so, else around their own zero point. */
 export function smallUint8(numbers: ArrayLike<number>, zeroPoint: number): { numbers: Int8Array; zeroPoint: number } {
-  const wide = mapped(new Int16Array(numbers.length), numbers, (value) => value - zeroPoint);
-  if (fitsInt8(wide)) return { numbers: new Int8Array(wide), zeroPoint: 0 };
-  return {
-    numbers: mapped(new Int8Array(numbers.length), numbers, (value) => value - 128),
-    zeroPoint: zeroPoint - 128,
-  };
+  let [least, most] = [255, 0];
+  for (let i = 0; i < numbers.length; i++) {
+    if (numbers[i] < least) least = numbers[i];
+    if (numbers[i] > most) most = numbers[i];
+  }
+  const middle = least - zeroPoint >= -128 && most - zeroPoint <= 127 ? zeroPoint : 128;
+  const small = new Int8Array(numbers.length);
+  // A loop of its own: a function that is called for each of millions of weights took a third of the time until a first result.
+  for (let i = 0; i < numbers.length; i++) small[i] = numbers[i] - middle;
+  return { numbers: small, zeroPoint: zeroPoint - middle };
 }
 
 /** The same numbers with their dimensions in another order. */

@@ -3,7 +3,6 @@
  * pass has made one node before (graph/passes). What no kernel does is refused here, by its name.
  */
 import { MobileNetError, show } from '../../base/errors.js';
-import { mapped } from '../../base/mapped.js';
 import {
   type ActivationNode,
   type AddNode,
@@ -326,7 +325,7 @@ class Lowering implements Lowered {
     const { name, input, weight, bias, weightZeroPoint: zero } = node;
     const [from, to] = [this.#quantization(input), this.#quantizations.get(name)];
     const raw = this.#tensors(weight) as IntegerWeights;
-    const all = zero === undefined ? raw : mapped(new Int16Array(raw.length), raw, (value) => value - zero);
+    const all = zero === undefined ? raw : countedFrom(zero, raw);
     const start = this.#tensors(bias!) as Int32Array;
     // Of a convolution in two parts, both parts and the bias add up to one sum.
     if (node.biasFrom === undefined) whole.refuseOverflow(all, start, from, weight);
@@ -393,6 +392,13 @@ class Lowering implements Lowered {
     if (value === undefined) throw new Error(`${name} is read before it is made: the graph is not in order`);
     return value;
   }
+}
+
+/** Numbers that count from 0. A loop of its own: there are millions of them before a first result. */
+function countedFrom(zero: number, raw: IntegerWeights): Int16Array {
+  const centered = new Int16Array(raw.length);
+  for (let i = 0; i < raw.length; i++) centered[i] = raw[i] - zero;
+  return centered;
 }
 
 /** Weights [K,C] of those input channels that a node uses. */
