@@ -55,7 +55,12 @@ export function labelsOf({ override = {}, ...labels }: NetworkCase['labels'], na
 }
 
 /** The mask of dropout, with its factor; undefined where there is none. */
-export function dropoutOf(name: string, probability: number, batch: number, channels: number): Tensor | undefined {
+export function dropoutOf(
+  name: string,
+  probability: number,
+  batch: number,
+  channels: number,
+): Tensor<'float32'> | undefined {
   if (probability === 0) return undefined;
   const dims = [batch, channels];
   return new Tensor('float32', formulaMask(name, dims, 1 - probability), dims);

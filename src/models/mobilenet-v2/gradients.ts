@@ -68,7 +68,15 @@ const classifierOf = ({ nodes }: Graph): string =>
  * @throws MobileNetError UNSUPPORTED for a quantized model and for one without logits, ARG, OUT_OF_MEMORY
  */
 export function startTraining(model: TrainableModel, options: SessionOptions = {}): TrainingSession {
-  const { config, graph, device, engineOptions } = model;
+  checkTrainable(model);
+  const { graph, device, engineOptions } = model;
+  const more = { plain: TRAINING_KERNELS, wasm: TRAINING_WASM_KERNELS } as never;
+  const engine = makeEngine(device, { threads: engineOptions.threads }, 'f32', more);
+  const state = new Map([...floats(model.state_dict())]);
+  return new Session({ graph, output: 'logits', dropsBefore: classifierOf(graph), state, engine, options });
+}
+
+function checkTrainable({ config, graph }: TrainableModel): void {
   if (quantizedType(config) !== undefined) {
     throw new MobileNetError(
       'UNSUPPORTED',
@@ -81,10 +89,6 @@ export function startTraining(model: TrainableModel, options: SessionOptions = {
       'gradients: expected a model with logits, got one without a head; use MobileNetV2ForImageClassification or MobileNetV2ForSemanticSegmentation',
     );
   }
-  const more = { plain: TRAINING_KERNELS, wasm: TRAINING_WASM_KERNELS } as never;
-  const engine = makeEngine(device, { threads: engineOptions.threads }, 'f32', more);
-  const state = new Map([...floats(model.state_dict())]);
-  return new Session({ graph, output: 'logits', dropsBefore: classifierOf(graph), state, engine, options });
 }
 
 /** The tensors of real numbers. */
@@ -119,6 +123,8 @@ export async function gradientsOf(
   options: GradientOptions = {},
 ): Promise<Gradients> {
   checkOptions(options, OPTIONS, 'gradients');
+  model.state_dict(); // throws for a model that was disposed
+  checkTrainable(model);
   const inputs = inputsOf(given);
   const pixels = ownPixels(inputs.pixel_values, model.config);
   const lossOf = lossFor(model, inputs, pixels.dims[0], options);
