@@ -120,13 +120,18 @@ export interface Column {
   count: Local<'i32'>;
 }
 
-/** Blocks of pixels, in each of them the channels from `channelFrom` to `channelTo`, a cache line at a time and then vectors. */
+/**
+ * Blocks of pixels, in each of them the channels from `channelFrom` to `channelTo`, a cache line at a time and then vectors. A block
+ * of the arrays that are `far` is touched first in the order in which it lies, as memory is read fastest, and stays in the
+ * second-level cache: norm_sums of 8 pictures of 1.0 at 224 take 2.8 ms a picture, without 4.3.
+ */
 export function eachColumn(
   f: FunctionBuilder,
   p: Record<'pixels' | 'C' | 'channelFrom' | 'channelTo', Local<'i32'>>,
+  far: readonly Local<'i32'>[],
   body: (column: Column) => void,
 ): void {
-  const [before, count, channel, blockAt, blockBytes] = f.locals('i32', 5);
+  const [before, count, channel, blockAt, blockBytes, blockEnd, at, end, unused] = f.locals('i32', 9);
   const [from, to, rowBytes, channelBytes, left] = f.locals('i32', 5);
   f.set(rowBytes, i32.shl(p.C, 2));
   const columns = (vectors: number): void => {
@@ -143,11 +148,34 @@ export function eachColumn(
     );
   };
 
+  /** Reads a number of every cache line. */
+  const touch = (array: Local<'i32'>): void => {
+    f.set(from, i32.add(array, i32.add(blockAt, i32.shl(p.channelFrom, 2))));
+    f.set(to, i32.add(array, blockEnd));
+    f.while(
+      () => i32.lt_u(from, to),
+      () => {
+        f.set(at, from);
+        f.set(end, i32.add(from, i32.shl(i32.sub(p.channelTo, p.channelFrom), 2)));
+        f.while(
+          () => i32.lt_u(at, end),
+          () => {
+            f.set(unused, i32.load(at));
+            f.increase(at, 4 * LINE);
+          },
+        );
+        f.increase(from, rowBytes);
+      },
+    );
+  };
+
   f.set(blockAt, 0);
   f.for(before, 0, p.pixels, BLOCK, () => {
     f.set(count, i32.sub(p.pixels, before));
     f.if(i32.gt_s(count, BLOCK), () => f.set(count, BLOCK));
     f.set(blockBytes, i32.mul(count, rowBytes));
+    f.set(blockEnd, i32.add(blockAt, blockBytes));
+    for (const array of far) touch(array);
     f.set(channel, p.channelFrom);
     columns(LINE / 4);
     columns(1);

@@ -21,7 +21,8 @@ export const channelSumWasm: WasmKernel<ChannelSumSpec> = {
   emit(module: ModuleBuilder) {
     module.func('channel_sum', PARAMS, (f, p) => {
       const to = f.local('i32');
-      eachColumn(f, p, (column) => {
+      // What is summed has just been made, and is near.
+      eachColumn(f, p, [], (column) => {
         const sums = f.locals('v128', column.vectors);
         for (const sum of sums) f.set(sum, v128.const(0, 0, 0, 0));
         eachRow(f, column, [p.x], ([at]) => {

@@ -40,7 +40,7 @@ export const normMomentsWasm: WasmKernel<NormMomentsSpec> = {
   },
 
   emit(module: ModuleBuilder) {
-    module.func('norm_moments', MOMENTS, (f, p) => eachColumn(f, p, (column) => emitMoments(f, p, column)));
+    module.func('norm_moments', MOMENTS, (f, p) => eachColumn(f, p, [p.x], (column) => emitMoments(f, p, column)));
   },
 };
 
@@ -116,7 +116,7 @@ export const normSumsWasm: WasmKernel<NormSumsSpec> = {
     module.func('norm_sums', SUMS, (f, p) => {
       const [to, meansAt] = f.locals('i32', 2);
       const gradient = f.local('v128');
-      eachColumn(f, p, (column) => {
+      eachColumn(f, p, [p.x, p.dy], (column) => {
         const [means, sums, products] = [0, 1, 2].map(() => f.locals('v128', column.vectors));
         f.set(meansAt, i32.add(p.moments, column.channelBytes));
         for (const [v, mean] of means.entries()) f.set(mean, v128.load(meansAt, 16 * v));
