@@ -184,7 +184,7 @@ const SENTINEL = 12345.5;
  * Runs with values around y that must survive, and operands that must stay. Where an operation writes all of y, nothing may
  * be left of what was there.
  */
-export function runTrainingGuarded(run: TrainingRun, spec: TrainingSpec, given: Operands<Float32Array>) {
+function runTrainingGuarded(run: TrainingRun, spec: TrainingSpec, given: Operands<Float32Array>) {
   const fail = (what: string): never => {
     throw new Error(`${what}: ${JSON.stringify(spec)}`);
   };

@@ -15,7 +15,8 @@ const from1to = (last: number) => 1 + Math.floor(random() * last);
 const either = () => random() < 0.5;
 const integers = (size: number) => Float32Array.from({ length: size }, () => Math.floor(random() * 7) - 3);
 const reals = (size: number) => Float32Array.from({ length: size }, () => random() * 2 - 1);
-const times = (count: number) => Array.from({ length: count }, (_, i) => i);
+const SCALE = Number(process.env.FUZZ_SCALE ?? 1);
+const times = (count: number) => Array.from({ length: count * SCALE }, (_, i) => i);
 
 const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 
