@@ -31,6 +31,23 @@ describe('examples', () => {
     expect(line).toMatch(/^examples\/husky\.png and examples\/dog\.jpg: 0\.73\d$/);
   });
 
+  it('saliency.mjs: the head of the dog matters, the wall does not', async () => {
+    const file = join(temporaryFolder(), 'saliency.png');
+    const lines = run('examples/saliency.mjs', 'examples/husky.png', file);
+    expect(lines).toEqual(['examples/husky.png: malamute, malemute, Alaskan malamute', `${file}: 224 × 224`]);
+    const { data, width, channels } = await RawImage.read(file);
+    expect(data.length).toBe(224 * 224 * channels);
+    const mean = (left: number, top: number, side: number) => {
+      let sum = 0;
+      for (let y = top; y < top + side; y++) {
+        for (let x = left; x < left + side; x++) sum += data[(y * width + x) * channels] / side ** 2;
+      }
+      return sum;
+    };
+    const head = mean(130, 0, 50);
+    for (const wall of [mean(0, 20, 50), mean(0, 90, 50), mean(0, 160, 50)]) expect(head).toBeGreaterThan(2 * wall);
+  });
+
   it('segment.mjs, with a small network that knows nothing', async () => {
     const folder = temporaryFolder();
     const model = join(folder, 'model');
