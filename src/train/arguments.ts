@@ -102,7 +102,7 @@ export interface TrainingOptions {
    * keeps the last batch's and nothing else: .864 in place of .992 of digits right.)
    */
   batch_norm_momentum?: number;
-  /** Computes the statistics of batch norms anew at the end, from all pictures. Default false. */
+  /** Computes the statistics of batch norms anew at the end, from all pictures as they are evaluated. Default false. */
   reestimateStatistics?: boolean;
   /** Dropout before the classifier; what the configuration says unless given. */
   classifier_dropout_prob?: number | null;
@@ -336,6 +336,12 @@ function checkTogether(args: TrainingArguments): void {
     throw new MobileNetError(
       'ARG',
       "per_device_train_batch_size: a batch of one has no statistics for batch_norm: 'train'; take 8 or more, or batch_norm: 'frozen'",
+    );
+  }
+  if (args.reestimateStatistics && (args.batch_norm !== 'train' || args.train === 'head')) {
+    throw new MobileNetError(
+      'ARG',
+      "reestimateStatistics: needs batch_norm: 'train'; frozen norms keep their statistics",
     );
   }
   if (args.load_best_model_at_end && save_strategy !== 'best') checkBest(args);

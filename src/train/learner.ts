@@ -4,7 +4,7 @@ import { startTraining } from '../models/mobilenet-v2/gradients.js';
 import type { MobileNetV2ForImageClassification } from '../models/mobilenet-v2/image-classification.js';
 import type { TrainingSession } from '../runtime/training/types.js';
 import { Tensor } from '../tensor/tensor.js';
-import type { TrainingArguments } from './arguments.js';
+import type { TrainedPart, TrainingArguments } from './arguments.js';
 import { type Batch, inOrder, loadBatch } from './batches.js';
 import type { TrainingDataset } from './dataset.js';
 import { classifierOf, type Features, featuresOf } from './features.js';
@@ -119,6 +119,15 @@ class NetworkLearner implements Learner {
   }
 }
 
+const kindOf = ({ graph }: TrainableModel) =>
+  graph.nodes.some(({ op }) => op === 'linear') ? 'classifier' : 'segmenter';
+
+/** Prefixes of what is trained; undefined for all. */
+export function trainedPart(model: TrainableModel, part: TrainedPart): readonly string[] | undefined {
+  const kind = kindOf(model);
+  return { head: HEADS[kind], last: [...LAST[kind], ...HEADS[kind]], all: undefined }[part];
+}
+
 export async function makeLearner(
   model: TrainableModel,
   dataset: TrainingDataset,
@@ -126,13 +135,11 @@ export async function makeLearner(
   signal: AbortSignal | undefined,
 ): Promise<Learner> {
   const { train, batch_norm, batch_norm_momentum, recompute, seed, per_device_eval_batch_size: batch } = args;
-  const kind = model.graph.nodes.some(({ op }) => op === 'linear') ? 'classifier' : 'segmenter';
-  if (train === 'head' && kind === 'classifier') {
+  if (train === 'head' && kindOf(model) === 'classifier') {
     const classifier = model as MobileNetV2ForImageClassification;
     const features = await featuresOf(classifier, dataset, { batch, signal });
     return new HeadLearner(classifier, dataset, features, args.per_device_train_batch_size);
   }
-  const parts = { head: HEADS[kind], last: [...LAST[kind], ...HEADS[kind]], all: undefined };
-  const options = { trainable: parts[train], batch_norm, batch_norm_momentum, recompute };
+  const options = { trainable: trainedPart(model, train), batch_norm, batch_norm_momentum, recompute };
   return new NetworkLearner(startTraining(model, options), dataset, seed);
 }

@@ -43,13 +43,14 @@ import {
 import { checkClasses, checkDataset, checkModel, checkSameTraining } from './checks.js';
 import type { TrainingDataset } from './dataset.js';
 import { type ComputeMetrics, evaluate, type PredictionOutput, speedOf } from './evaluation.js';
-import { type Learner, makeLearner, type Predictions } from './learner.js';
+import { type Learner, makeLearner, type Predictions, trainedPart } from './learner.js';
 import { type LossOfBatch, lossOfModel } from './losses.js';
 import { memoryNames, optimizerOf } from './optimizers.js';
 import { TrainingRun } from './run.js';
 import { balancedWeights, Sampler, targetsOf } from './sampler.js';
 import { scheduleOf } from './schedules.js';
 import { newControl, newState, restoreCallbacks, statesOf } from './state.js';
+import { statisticsOf } from './statistics.js';
 
 /** What can be trained. */
 export type TrainableModel = MobileNetV2ForImageClassification | MobileNetV2ForSemanticSegmentation;
@@ -237,7 +238,7 @@ export class Trainer {
     }
     await this.#sync();
     const steps = state.global_step - first;
-    const pictures = Math.min(steps * args.gradient_accumulation_steps * args.per_device_train_batch_size);
+    const pictures = steps * args.gradient_accumulation_steps * args.per_device_train_batch_size;
     const metrics = {
       ...speedOf('train', performance.now() - start, { pictures, steps }),
       total_flos: state.total_flos,
@@ -247,8 +248,15 @@ export class Trainer {
     if (args.load_best_model_at_end && state.best_model_checkpoint !== null) {
       this.#use(await readWeights(await folderStore(), state.best_model_checkpoint));
     }
+    if (args.reestimateStatistics) await this.#reestimate(signal);
     await this.#tell('on_train_end');
     return { global_step: state.global_step, training_loss, metrics: logs };
+  }
+
+  async #reestimate(signal: AbortSignal | undefined): Promise<void> {
+    const { args, model, train_dataset } = this;
+    const trainable = trainedPart(model, args.train);
+    this.#use(await statisticsOf(model, train_dataset!, { trainable, size: args.per_device_train_batch_size, signal }));
   }
 
   /** The checkpoint to go on from, of a training like this one. */

@@ -102,6 +102,7 @@ describe('refuses', () => {
     [{ classWeights: [1, -1] }, /classWeights/],
     [{ batch_norm: 'eval' }, /batch_norm: expected frozen, train/],
     [{ batch_norm: 'train', per_device_train_batch_size: 1 }, /a batch of one has no statistics/],
+    [{ reestimateStatistics: true }, /needs batch_norm: 'train'/],
     [{ warmup_ratio: 0.1, warmup_steps: 2 }, /expected it or warmup_steps, got both/],
     [{ recompute: 1 }, /recompute: expected true or false, got 1/],
     [{ output_dir: '' }, /output_dir/],
