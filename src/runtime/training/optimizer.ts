@@ -7,7 +7,7 @@ import { type FlatParameters, isDecayed, type Section } from './parameters.js';
 import type { Optimizer, OptimizerState, UpdateOptions } from './types.js';
 
 /** Numbers that are remembered for each parameter, as layers/backward/spec.ts says. */
-export function memoryOf(optimizer: Optimizer): number {
+function memoryOf(optimizer: Optimizer): number {
   if (optimizer.op === 'sgd') return optimizer.momentum > 0 ? 1 : 0;
   if (optimizer.op === 'rmsprop') return 1 + (optimizer.momentum > 0 ? 1 : 0) + (optimizer.centered ? 1 : 0);
   return 2;

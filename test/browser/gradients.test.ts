@@ -1,0 +1,86 @@
+/** `model.gradients` in a real browser: what computes them is loaded by the page when they are asked for. */
+import { build } from 'esbuild';
+import { type Browser, chromium } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MobileNetV2Config, MobileNetV2ForImageClassification, Tensor } from '../../src/entries/main-node.js';
+import { ROOT } from '../helpers/cli.js';
+import type { Loopback } from '../helpers/loopback.js';
+import { findChromium } from './chromium.js';
+import { serve } from './server.js';
+
+const executablePath = findChromium();
+
+/** The package as an application would ship it, in one file. */
+async function bundle(): Promise<string> {
+  const { outputFiles } = await build({
+    stdin: { contents: "export * from 'mobilenet-v2';", resolveDir: ROOT },
+    ...{ bundle: true, minify: true, platform: 'browser', format: 'esm', write: false },
+  });
+  return outputFiles[0].text;
+}
+
+/** The same in Node and in the page: it travels as text. */
+async function gradients(
+  own: Pick<
+    typeof import('../../src/entries/main.js'),
+    'MobileNetV2Config' | 'MobileNetV2ForImageClassification' | 'Tensor'
+  >,
+  threads: number,
+) {
+  const fields = { depth_multiplier: 0.35, num_labels: 5, initializer_range: 0.2 };
+  const model = new own.MobileNetV2ForImageClassification(new own.MobileNetV2Config(fields), { seed: 3, threads });
+  const pixels = Float32Array.from({ length: 4 * 3 * 64 * 64 }, (_, i) => Math.sin(i * 0.37));
+  const inputs = {
+    pixel_values: new own.Tensor('float32', pixels, [4, 3, 64, 64]),
+    labels: new own.Tensor('int64', [0n, 3n, 1n, 4n], [4]),
+  };
+  const norms: Record<string, number> = {};
+  let loss = 0;
+  // Other threads are there with the second call.
+  for (const batch_norm of ['frozen', 'frozen', 'train'] as const) {
+    const result = await model.gradients(inputs, { batch_norm, pixelGradient: true });
+    loss += result.loss;
+    for (const [name, { data }] of [...result.gradients, ['pixel_values', result.pixel_values!] as const]) {
+      norms[`${batch_norm} ${name}`] = Math.hypot(...Array.from(data).slice(0, 10_000));
+    }
+  }
+  model.dispose();
+  return { loss, norms };
+}
+
+describe.skipIf(executablePath === undefined)('in Chromium', () => {
+  let browser: Browser;
+  let server: Loopback;
+
+  beforeAll(async () => {
+    server = await serve(new Map([['/dist/bundle.js', await bundle()]]));
+    browser = await chromium.launch({ executablePath: executablePath! });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  it.each([
+    ['plain', '/dist/entries/main-web.js', 1],
+    ['plain', '/dist/bundle.js', 1],
+    ['isolated', '/dist/bundle.js', 2],
+  ])('a page that is %s, %s, threads: %i', async (kind, module, threads) => {
+    const inNode = await gradients({ MobileNetV2Config, MobileNetV2ForImageClassification, Tensor }, 1);
+    const page = await browser.newPage();
+    await page.goto(`${server.origin}/${kind}`);
+    const text = `(async () => (${gradients})(await import(${JSON.stringify(module)}), ${threads}))()`;
+    const inPage = (await page.evaluate(text)) as Awaited<ReturnType<typeof gradients>>;
+    await page.close();
+    expect(inPage.loss).toBeCloseTo(inNode.loss, 3);
+    expect(Object.keys(inPage.norms)).toEqual(Object.keys(inNode.norms));
+    // Where Chromium has relaxed SIMD, sums are rounded once, and with the norms of a batch a unit may come to lie
+    // beyond the bound of its clamp.
+    const largest = Math.max(...Object.values(inNode.norms));
+    for (const [name, norm] of Object.entries(inNode.norms)) {
+      expect(Math.abs(inPage.norms[name] - norm), name).toBeLessThan(
+        (name.startsWith('train') ? 0.1 : 1e-3) * norm + 1e-4 * largest,
+      );
+    }
+  });
+});
