@@ -3,11 +3,10 @@ import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
-import { type CheckpointDtype, type Converted, convert, parseLabels } from '../entries/convert-node.js';
-import { env } from '../entries/main-node.js';
+import { type CheckpointDtype, type Converted, convert } from '../entries/convert-node.js';
 import type { Quantized } from '../entries/quantize.js';
-import { readAny } from '../platforms/node/reading.js';
-import { EXIT, UsageError, unreadable } from './errors.js';
+import { EXIT, UsageError } from './errors.js';
+import { readLabels } from './labels.js';
 import { inFlags } from './language.js';
 import { addLastOptions, examples, heightWidth, outputPath, wholeNumber } from './options.js';
 import { mayOverwrite } from './overwrite.js';
@@ -141,13 +140,6 @@ async function refuseSource(from: string, to: string): Promise<void> {
   const places = [await real(to), ...(await Promise.all(WRITTEN.map((name) => real(join(to, name)))))];
   if (!places.includes(source)) return;
   throw new UsageError(`${printable(to)} is where the model to be converted lies; name another folder to write`);
-}
-
-async function readLabels(file: string): Promise<string[]> {
-  const bytes = await readAny(file, file, env.limits.jsonBytes, { limit: 'jsonBytes' }).catch((cause: Error) => {
-    throw unreadable('--labels', file, cause);
-  });
-  return parseLabels(bytes, file);
 }
 
 function report(

@@ -13,6 +13,8 @@ const COMMANDS: Record<string, () => Promise<(program: Command, session: Session
   segment: async () => (await import('./segment.js')).addSegment,
   features: async () => (await import('./features.js')).addFeatures,
   similar: async () => (await import('./similar.js')).addSimilar,
+  train: async () => (await import('./train.js')).addTrain,
+  evaluate: async () => (await import('./evaluate.js')).addEvaluate,
   inspect: async () => (await import('./inspect.js')).addInspect,
   plan: async () => (await import('./plan.js')).addPlan,
   profile: async () => (await import('./profile.js')).addProfile,
@@ -67,6 +69,7 @@ export async function makeProgram(session: Session, command = ''): Promise<Comma
     'classify dog.jpg',
     'segment photos --model deeplabv3_mobilenet_v2_1.0_513',
     'similar dog.jpg photos',
+    'train flowers --out trained',
     'inspect',
     'download google/mobilenet_v2_1.0_224',
   ]);

@@ -9,13 +9,15 @@ const PATIENCE_MS = 1000;
 export class Progress {
   readonly #total: number;
   readonly #enabled: boolean;
+  readonly #format: string;
   /** Made when it is first drawn. */
   #bar: SingleBar | null = null;
   readonly #started = performance.now();
   #visible = false;
 
-  constructor(total: number, enabled: boolean) {
+  constructor(total: number, enabled: boolean, format = '{bar} {value} of {total} pictures, {left} left') {
     this.#total = total;
+    this.#format = format;
     this.#enabled = enabled && process.stderr.isTTY;
   }
 
@@ -25,23 +27,23 @@ export class Progress {
     this.#visible = false;
   }
 
-  /** Draws how many pictures are done. */
-  async update(done: number): Promise<void> {
+  /** Draws how many pictures are done. @param more what else the format has */
+  async update(done: number, more: object = {}): Promise<void> {
     const elapsed = performance.now() - this.#started;
     if (!this.#enabled || elapsed < PATIENCE_MS || done >= this.#total) return;
-    this.#bar ??= await makeBar();
+    this.#bar ??= await makeBar(this.#format);
     // Our own estimate: the bar's starts anew each time it steps aside.
     const left = duration((elapsed / done) * (this.#total - done));
-    if (this.#visible) this.#bar.update(done, { left });
-    else this.#bar.start(this.#total, done, { left });
+    if (this.#visible) this.#bar.update(done, { left, ...more });
+    else this.#bar.start(this.#total, done, { left, ...more });
     this.#visible = true;
   }
 }
 
-async function makeBar(): Promise<SingleBar> {
+async function makeBar(format: string): Promise<SingleBar> {
   const { SingleBar } = await import('cli-progress');
   return new SingleBar({
-    format: '{bar} {value} of {total} pictures, {left} left',
+    format,
     barsize: 30,
     barCompleteChar: '█',
     barIncompleteChar: '░',

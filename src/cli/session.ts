@@ -13,6 +13,8 @@ export class Stopped extends Error {}
 
 export class Session {
   exitCode: number = EXIT.ok;
+  /** Milliseconds to end in order; more where much is to be saved. */
+  grace = GRACE_MS;
   readonly #stop = new AbortController();
 
   /** The first signal ends the run in order; a second one ends it at once. */
@@ -39,7 +41,7 @@ export class Session {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       this.signal.addEventListener('abort', () => {
-        timer = setTimeout(() => reject(this.signal.reason), GRACE_MS);
+        timer = setTimeout(() => reject(this.signal.reason), this.grace);
       });
     });
     try {
