@@ -28,6 +28,15 @@ const FLAGS: Record<string, string> = {
   layer: '--layer',
   runs: '--runs',
   dtype: '--dtype',
+  // Of training.
+  resume_from_checkpoint: '--resume',
+  learning_rate: '--learning-rate',
+  num_train_epochs: '--epochs',
+  per_device_train_batch_size: '--batch-size',
+  batch_norm: '--batch-norm',
+  classifier_dropout_prob: '--dropout',
+  train_sampling_strategy: '--balance',
+  testShare: '--test-share',
 };
 
 /** Names that are words of no other kind, wherever they stand. */
@@ -55,6 +64,7 @@ const RULES: readonly (readonly [RegExp, string | ((...parts: string[]) => strin
   [/; env\.useFSCache = false does without/g, '; is HF_ENDPOINT right?'],
   [/env\.remoteHost, (?=HF_ENDPOINT)/g, ''],
   [/; env\.network\.timeout can be raised/g, ''],
+  [/\bbatch_norm: '(\w+)'/g, '--batch-norm $1'],
   // Names.
   [/\bsee shortest_edge\b/g, 'see --shortest-edge'],
   [new RegExp(`^(${Object.keys(FLAGS).join('|')})(?=: )`), (_, name) => FLAGS[name]],

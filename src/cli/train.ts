@@ -222,10 +222,13 @@ function loadModel(
 }
 
 /** The recipe, and what the flags say in its place. */
-function argumentsOf({ test }: ImageFolder, flags: TrainFlags): TrainingOptions {
+function argumentsOf({ train, test }: ImageFolder, flags: TrainFlags): TrainingOptions {
   const { task, train: part, batchNorm, epochs, batchSize, learningRate, dropout, balance } = flags;
+  const recipe = recipeOf({ task, part, batchNorm, evaluates: test.length > 0 });
   return {
-    ...recipeOf({ task, part, batchNorm, evaluates: test.length > 0 }),
+    ...recipe,
+    // A batch norm has no statistics of one picture.
+    dataloader_drop_last: batchNorm === 'train' && train.length % (batchSize ?? recipe.per_device_train_batch_size!) === 1,
     ...{ output_dir: flags.out, seed: flags.seed },
     ...(epochs !== undefined && { num_train_epochs: epochs }),
     ...(batchSize !== undefined && { per_device_train_batch_size: batchSize }),

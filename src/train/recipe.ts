@@ -29,7 +29,8 @@ export function recipeOf({ task, part, batchNorm, evaluates }: Recipe): Training
     // transformers' 0.8 drops most of what the classifier sees.
     classifier_dropout_prob: head ? 0 : 0.2,
     logging_strategy: 'epoch',
-    save_strategy: 'epoch',
+    // The head's epochs are shorter than writing a checkpoint.
+    save_strategy: head && evaluates ? 'best' : 'epoch',
     save_total_limit: 1,
     ...(evaluates && {
       eval_strategy: 'epoch',
