@@ -29,7 +29,7 @@ interface EvaluateFlags extends CommonFlags {
 export function addEvaluate(program: Command, session: Session): void {
   const command = program
     .command('evaluate')
-    .summary('Say how well a model knows a folder of pictures.')
+    .summary('Say how well a model does on a folder.')
     .description(
       'Count how many pictures of a folder a model gets right: accuracy, each class, what it confuses. Folders are classes ' +
         '(cats/1.jpg); for a segmenter there are images/ and masks/. Of train/, val/ and test/ it takes test/, else val/.',

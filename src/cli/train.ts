@@ -92,7 +92,7 @@ export function addTrain(program: Command, session: Session): void {
   examples(command, [
     'train flowers --out trained',
     'train flowers --out trained --train head',
-    'train digits --out trained --size 96 --no-flip --batch-norm train',
+    'train digits --out new --size 96 --no-flip --batch-norm train',
     'train street --out trained --task segment --labels classes.txt',
     'train flowers --out trained --resume',
   ]);
@@ -228,7 +228,8 @@ function argumentsOf({ train, test }: ImageFolder, flags: TrainFlags): TrainingO
   return {
     ...recipe,
     // A batch norm has no statistics of one picture.
-    dataloader_drop_last: batchNorm === 'train' && train.length % (batchSize ?? recipe.per_device_train_batch_size!) === 1,
+    dataloader_drop_last:
+      batchNorm === 'train' && train.length % (batchSize ?? recipe.per_device_train_batch_size!) === 1,
     ...{ output_dir: flags.out, seed: flags.seed },
     ...(epochs !== undefined && { num_train_epochs: epochs }),
     ...(batchSize !== undefined && { per_device_train_batch_size: batchSize }),
