@@ -29,7 +29,6 @@ import {
   heightWidth,
   modelOption,
   outputPath,
-  SHIPPED_MODEL,
   wholeNumber,
 } from './options.js';
 import { mayOverwrite } from './overwrite.js';
@@ -71,19 +70,17 @@ export function addTrain(program: Command, session: Session): void {
         'for transformers; it has report.html too.',
     )
     .argument('<folder>', 'pictures with labels')
-    .requiredOption('-o, --out <dir>', 'folder to write the model to, and checkpoints while it trains', outputPath)
+    .requiredOption('-o, --out <dir>', 'folder to write the model and its checkpoints to', outputPath)
     .addOption(new Option('--task <task>', 'what is learned').choices(['classify', 'segment']).default('classify'))
-    .addOption(
-      new Option('--train <part>', 'head (in seconds), last three blocks, or all').choices(PARTS).default('all'),
-    )
-    .addOption(modelOption(`where it begins: folder or hub name (default: ${SHIPPED_MODEL})`))
+    .addOption(new Option('--train <part>', 'head, last (three blocks) or all').choices(PARTS).default('all'))
+    .addOption(modelOption('where it begins: folder or hub name (default: the one shipped)'))
     .addOption(epochsOption())
     .option('--resume', 'go on from the last checkpoint in --out')
     .option('-y, --force', 'overwrite a model in the folder, do not ask');
   addDataOptions(command);
   addRecipeOptions(command);
   command
-    .option('--json', 'print a line of JSON for each epoch, and the result as the last')
+    .option('--json', 'print lines of JSON: each epoch, then the result')
     .option('-q, --quiet', 'no progress bar, no remarks')
     .action((folder: string, flags: TrainFlags) => train(folder, flags, session));
   addModelOptions(command);
@@ -104,7 +101,7 @@ const epochsOption = (): Option =>
 function addDataOptions(command: Command): void {
   command
     .optionsGroup('Options for pictures:')
-    .option('--labels <file>', 'names of the classes in their order: a line each, or JSON')
+    .option('--labels <file>', 'names of classes in their order: a line each, or JSON')
     .addOption(new Option('--size <HxW>', 'of the input (default: as the model has it)').argParser(heightWidth))
     .addOption(
       new Option('--test-share <0-1>', 'of each class, kept to evaluate with').argParser(fraction).default(0.2),
@@ -112,7 +109,7 @@ function addDataOptions(command: Command): void {
     .addOption(
       new Option('--crop <0-1>', 'least share of a picture that is seen; 1 is all').argParser(fraction).default(0.4),
     )
-    .option('--no-flip', 'never mirror pictures, which would change digits and letters')
+    .option('--no-flip', 'do not mirror pictures: for digits and letters')
     .addOption(
       new Option('--jitter <0-1>', 'change of brightness, contrast, saturation').argParser(fraction).default(0),
     )
