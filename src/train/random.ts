@@ -20,7 +20,8 @@ export class Random {
 
   /** The numbers that belong to these whole numbers: `at(seed)`, `at(seed, epoch, index)`. */
   static at(...key: readonly number[]): Random {
-    return new Random([hash(key, 0), hash(key, 1), hash(key, 2), hash(key, 3)]);
+    // `this`: esbuild gives a class that names itself in its own body another name
+    return new this([hash(key, 0), hash(key, 1), hash(key, 2), hash(key, 3)]);
   }
 
   /** To be written down; `new Random(state)` goes on from there. */

@@ -137,7 +137,8 @@ export class ImageFolder {
       id2label,
       augmentation: test ? null : settings.augmentation,
     });
-    return new ImageFolder({
+    // `this`: esbuild gives a class that names itself in its own body another name
+    return new this({
       train: new ImageDataset(part(false)),
       test: new ImageDataset(part(true)),
       id2label,
