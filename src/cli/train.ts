@@ -73,7 +73,7 @@ export function addTrain(program: Command, session: Session): void {
     .requiredOption('-o, --out <dir>', 'folder to write the model and its checkpoints to', outputPath)
     .addOption(new Option('--task <task>', 'what is learned').choices(['classify', 'segment']).default('classify'))
     .addOption(new Option('--train <part>', 'head, last (three blocks) or all').choices(PARTS).default('all'))
-    .addOption(modelOption('where it begins: folder or hub name (default: the one shipped)'))
+    .addOption(modelOption('start: folder or hub name (default: the one shipped)'))
     .addOption(epochsOption())
     .option('--resume', 'go on from the last checkpoint in --out')
     .option('-y, --force', 'overwrite a model in the folder, do not ask');
