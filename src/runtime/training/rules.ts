@@ -307,47 +307,32 @@ function inputGradient(node: ConvNode | LinearNode, spec: ConvolutionSpec, dy: s
   const { name, input } = node;
   const size = steps.sizes.get(input)!;
   const y = steps.room(input);
-  const changes = isTrainedNode(node, at);
-  const own = () => lowered.get(name)!.makeWeights!() as FloatWeights;
-  if (spec.op === 'pointwise') {
-    // A 1×1 convolution with the weights transposed. What has arrived before is its residual.
-    const { batch, pixels, inChannels, outChannels } = spec;
-    const before = steps.gradientOf(input);
-    const sizes = { batch, pixels, inChannels: outChannels, outChannels: inChannels };
-    const store = { biasPerImage: false, residual: before !== undefined, activation: 'none' } as const;
-    steps.back(
-      name,
-      { op: 'pointwise', dtype: 'f32', ...sizes, ...store },
-      { x: dy, y, ...(before !== undefined && { residual: before }) },
-      size,
-      { key: `${name} back`, make: () => transposed(own(), outChannels, inChannels), changes },
-    );
-    steps.replace(input, y);
+  const makeWeights = () => ({ ...(lowered.get(name)!.makeWeights!() as FloatWeights), bias: new Float32Array(0) });
+  const packed = { key: `${name} back`, make: makeWeights, changes: isTrainedNode(node, at) };
+  const { inChannels, outChannels } = spec.op === 'depthwise3x3' ? node : spec;
+  if (spec.op === 'conv3x3') {
+    steps.back(name, { op: 'conv3x3_dx', ...windowOf(spec), inChannels, outChannels }, { x: dy, y }, size, packed);
+    steps.arrive(name, input, y);
     return;
   }
-  const packed = { key: `${name} back`, make: () => ({ ...own(), bias: new Float32Array(0) }), changes };
-  if (spec.op === 'conv3x3') {
-    const { inChannels, outChannels } = spec;
-    steps.back(name, { op: 'conv3x3_dx', ...windowOf(spec), inChannels, outChannels }, { x: dy, y }, size, packed);
-  } else {
+  // Kernels that go through the clamp before them at once, by what came out of it.
+  const mask = at.ownClamp(input);
+  const masked = mask === 'none' ? {} : { other: steps.kept(input) };
+  if (mask !== 'none') steps.masked.add(y);
+  if (spec.op === 'depthwise3x3') {
     const { channels, dilation } = spec;
-    const mask = at.ownClamp(input);
-    const masked = mask === 'none' ? {} : { other: steps.kept(input) };
-    if (mask !== 'none') steps.masked.add(y);
     const kernel = { op: 'depthwise3x3_dx', ...windowOf(spec), channels, dilation, mask } as const;
     steps.back(name, kernel, { x: dy, ...masked, y }, size, packed);
+    steps.arrive(name, input, y);
+    return;
   }
-  steps.arrive(name, input, y);
-}
-
-/** Weights [K,C], with their factors, as [C,K]. */
-function transposed({ weights, scale }: FloatWeights, K: number, C: number): FloatWeights {
-  const result = new Float32Array(weights.length);
-  for (let k = 0, from = 0; k < K; k++) {
-    const factor = scale === null ? 1 : scale[k];
-    for (let to = k; to < result.length; to += K) result[to] = weights[from++] * factor;
-  }
-  return { weights: result, scale: null, bias: new Float32Array(C) };
+  // What has arrived before is the residual.
+  const before = steps.gradientOf(input);
+  const residual = before !== undefined;
+  const sizes = { dtype: 'f32', pixels: spec.batch * spec.pixels, inChannels, outChannels } as const;
+  const operands = { x: dy, ...masked, y, ...(residual && { residual: before }) };
+  steps.back(name, { op: 'pointwise_dx', ...sizes, residual, mask }, operands, size, packed);
+  steps.replace(input, y);
 }
 
 function oneValue(name: string): MobileNetError {
