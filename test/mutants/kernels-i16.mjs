@@ -2,6 +2,7 @@
 const POINTWISE = 'src/layers/pointwise/wasm-i16.ts';
 const CONV3X3 = 'src/layers/conv3x3/wasm-i16.ts';
 const QUANTIZE = 'src/layers/quantize/wasm.ts';
+const SUMS = 'src/layers/sums/wasm.ts';
 const SHARED = 'src/layers/wasm-i16.ts';
 
 export const I16_TESTS = [
@@ -9,10 +10,10 @@ export const I16_TESTS = [
   'test/layers/i16-goldens.test.ts',
   'test/reliability/kernels.test.ts',
 ];
-export const isI16 = (file) => [POINTWISE, CONV3X3, QUANTIZE, SHARED].includes(file);
+export const isI16 = (file) => [POINTWISE, CONV3X3, QUANTIZE, SUMS, SHARED].includes(file);
 
 /** Cases of other kernels need not run. */
-export const I16_OPS = { [POINTWISE]: 'pointwise', [CONV3X3]: 'conv3x3', [QUANTIZE]: 'quantize' };
+export const I16_OPS = { [POINTWISE]: 'pointwise', [CONV3X3]: 'conv3x3', [QUANTIZE]: 'quantize', [SUMS]: 'sums' };
 
 /** [file, what is wrong, text, what it becomes] */
 export const I16_FAULTS = [
@@ -46,6 +47,15 @@ export const I16_FAULTS = [
   ],
   [POINTWISE, 'every image has the first bias', 'bias: at.bias + 4 * n * K', 'bias: at.bias'],
   [POINTWISE, 'weights of 16 bits are widened once more', "C * K <= MOST_WIDENED ? 'i16' : weights", "'i8'"],
+  [SUMS, 'no bias in lanes 4 to 7', 'v128.load(i32.add(bias, at), 16 * v)', 'v128.load(i32.add(bias, at), 0)'],
+  [SUMS, 'an odd number of channels ends one early', 'i32.shr_u(i32.add(C, 1), 1)', 'i32.shr_u(C, 1)'],
+  [
+    SUMS,
+    'a part of the channels reads the first weights',
+    'f.set(weightEnd, i32.add(w, i32.mul(i32.shr_u(colFrom, 3), panelBytes)));',
+    'f.set(weightEnd, w);',
+  ],
+  [SUMS, 'every image writes over the first', 'y: y + 4 * n * K', 'y: y'],
   [CONV3X3, 'rows of taps above the picture count', 'f.if(i32.lt_s(top, 0), () => f.set(first, i32.sub(0, top)));', ''],
   [
     CONV3X3,
