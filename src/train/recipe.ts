@@ -14,7 +14,7 @@ export interface Recipe {
 }
 
 /** The metric by which the best epoch is chosen. */
-export const bestMetric = (task: FolderTask): 'accuracy' | 'mean_iou' => (task === 'segment' ? 'mean_iou' : 'accuracy');
+const bestMetric = (task: FolderTask): 'accuracy' | 'mean_iou' => (task === 'segment' ? 'mean_iou' : 'accuracy');
 
 export function recipeOf({ task, part, batchNorm, evaluates }: Recipe): TrainingOptions {
   const head = part === 'head' && task === 'classify';

@@ -55,7 +55,7 @@ export interface FolderProgress {
 /**
  * Unless told otherwise. torchvision's crops keep from 8 % of a picture on; of few pictures, 40 % teaches more. Colors stay.
  */
-export const AUGMENTATION: Augmentation = {
+const AUGMENTATION: Augmentation = {
   scale: [0.4, 1],
   ratio: [3 / 4, 4 / 3],
   flip: 0.5,

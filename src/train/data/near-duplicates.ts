@@ -31,7 +31,7 @@ function lightness(data: Pixels['data'], at: number, channels: number): number {
  * pairs of other photographs it takes 11, all copies; of 146,000 of clip art 5, such as a lime for a lemon; of 720,000 of digits,
  * 8 × 8 pixels made larger, 237.
  */
-export const NEAR = 10;
+const NEAR = 10;
 
 /** Two pictures, the earlier one first, and how many bits differ. */
 export interface Pair {

@@ -13,7 +13,7 @@ import type { Augmentation } from './augment.js';
 import type { Entry } from './layout.js';
 
 /** As in Pascal VOC: a pixel without a class. */
-export const NO_CLASS = 255;
+const NO_CLASS = 255;
 
 /** Pixels of a picture, and of its mask. */
 export interface Kept {
