@@ -132,7 +132,7 @@ export class TrainingTalk implements TrainerCallback {
     const done = `${plural(state.global_step, 'step')} in ${this.seconds.toFixed(0)} s`;
     if (best_metric === null || best_global_step === null) return `${out}: the model after ${done}`;
     const best = state.log_history.find((entry) => entry.step === best_global_step && entry.eval_loss !== undefined);
-    return `${out}: the model of epoch ${Number((best?.epoch ?? state.epoch).toFixed(2))}, the best of ${args.num_train_epochs} by ${args.metric_for_best_model}; ${done}`;
+    return `${out}: the model of epoch ${Number((best?.epoch ?? state.epoch).toFixed(2))}, the best of ${args.num_train_epochs} by ${args.metric_for_best_model!.replace('mean_iou', 'mean IoU')}; ${done}`;
   }
 
   /** Ctrl-C: where it is, and how to go on. */

@@ -175,7 +175,7 @@ interface Prediction {
 /** The class with the largest logit of every picture [N], or of every pixel [N,H,W]. */
 export function predictedClasses({ predictions, label_ids }: Prediction): Int32Array {
   const { dims } = predictions;
-  if (dims.length === 4) {
+  if (label_ids.dims.length > 1) {
     const [height, width] = label_ids.dims.slice(1) as [number, number];
     const sizes = Array.from({ length: dims[0]! }, () => [height, width] as const);
     const all = new Int32Array(dims[0]! * height * width);

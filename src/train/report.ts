@@ -168,13 +168,13 @@ const STYLE = `
 .figures b { display: block; font-size: 1.3rem; font-weight: 600 }
 .figures span { color: var(--soft) }
 .charts { display: flex; flex-wrap: wrap; gap: 1.5rem }
-.charts svg { width: 100%; max-width: 34rem; height: auto; font: 11px system-ui, sans-serif }
+.charts svg { flex: 1 1 22rem; max-width: 34rem; min-width: 0; height: auto; font: 11px system-ui, sans-serif }
 .charts text { fill: var(--soft) }
 .matrix th { max-width: 8rem; overflow: hidden; text-overflow: ellipsis }
 .matrix td { text-align: center; min-width: 2.2rem; padding: .15rem .3rem }
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, max-content)); gap: 1rem; margin-top: .5rem }
 .mistakes figure { margin: 0; max-width: 22rem }
-.mistakes img { display: inline-block; max-width: 10rem; border-radius: 4px; margin-right: .25rem }
+.mistakes img { display: inline-block; width: 8rem; vertical-align: top; border-radius: 4px; margin-right: .25rem }
 .mistakes figcaption { font-size: .8rem; overflow-wrap: anywhere }
 .mistakes figcaption b { display: block; color: var(--ink); font-weight: 500 }
 `;

@@ -104,7 +104,7 @@ describe('train', () => {
   });
 
   it('saves at Ctrl-C, says how to go on, and comes to the same weights', async () => {
-    const flags = `--epochs 4 --quiet ${BEGIN}`;
+    const flags = '--epochs 4 --quiet --jitter 0.2 --model classifier --learning-rate 0.001 --batch-norm train';
     const whole = await run(`train colors --out one-go ${flags}`);
     expect(whole.code).toBe(0);
     const stopped = await run(`train colors --out stopped --json ${flags.replace('--quiet ', '')}`, {
@@ -113,13 +113,24 @@ describe('train', () => {
       },
     });
     expect(stopped.code).toBe(130);
-    expect(stopped.stderr).toMatch(/stopped after step \d+ of 8, which is saved; to go on:\n/);
+    expect(stopped.stderr).toMatch(/stopped after step \d+ of 12, which is saved; to go on:\n/);
     const again = /\n.* {2}mobilenet-v2 (train .* --resume)\n/.exec(stopped.stderr)![1]!;
     const resumed = await run(again);
-    expect(resumed.stderr).toMatch(/goes on from step \d+ of 8\n/);
+    expect(resumed.stderr).toMatch(/goes on from step \d+ of 12\n/);
     expect(resumed.code).toBe(0);
     const weights = (folder: string) => readFileSync(`${cwd}/${folder}/model.safetensors`);
     expect(weights('stopped').equals(weights('one-go'))).toBe(true);
+  });
+
+  it('segments', async () => {
+    writeFileSync(`${cwd}/classes.txt`, 'background\nred\ngreen\n');
+    const args =
+      'train maps --task segment --labels classes.txt --out segments --model segmenter --epochs 2 --batch-size 4';
+    const { code, stdout, stderr } = await run(args);
+    expect([code, stderr]).toEqual([0, 'mobilenet-v2: wrote segments/report.html\n']);
+    expect(stdout).toMatch(/mean IoU \d+\.\d %, pixels right \d+\.\d %/);
+    expect(stdout).toMatch(/\nclass +IoU +found +pixels\n/);
+    expect(readFileSync(`${cwd}/segments/report.html`, 'utf8')).toContain('as it was seen');
   });
 
   it('asks before it overwrites, and says what is wrong in the words of flags', async () => {
