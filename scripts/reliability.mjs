@@ -20,8 +20,8 @@ const PARTS = {
     'fast-check: parts that are repeated, nested, led to from many places and laid over each other; no byte of a zip is read\ntwice, no more is unpacked than weights may have.',
   ],
   structure: [
-    'Structure by the million',
-    'Parts of files repeated, nested, led to from many places and laid over each other, with lengths and checksums that are right again.\nReaders run in processes of their own under RLIMIT_DATA = 384 MiB, with small limits; a signal, an abort of V8, an exit code or\nno end is a crash. Accepted were those that are sound all the same.',
+    'Structure, in processes of their own',
+    'Parts of files repeated, nested, led to from many places and laid over each other, with lengths and checksums that are right again.\nReaders run in processes of their own under RLIMIT_DATA = 384 MiB, with small limits; a signal, an abort of V8, an exit code or\nno end is a crash. The command tries 1,000,000 a reader and goes on where it was stopped; these are what it has tried so far.',
   ],
   scaling: [
     'Structure scaled up',
