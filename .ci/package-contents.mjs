@@ -30,8 +30,11 @@ function faultsOfFiles(packed) {
   const entries = ['cli', 'picture-worker', ...Object.keys(BUNDLES)];
   const loadedLater = [
     ...['jpeg-decode', 'jpeg-jpeg-js', 'png-decode'].map((name) => `codecs-${name}`),
-    ...['folder-store', 'hub-folder', 'inflate', 'png', 'proxy', 'workers'].map((name) => `platforms-node-${name}`),
+    ...['folder-store', 'hub-folder', 'inflate', 'png', 'proxy', 'walk', 'workers'].map(
+      (name) => `platforms-node-${name}`,
+    ),
     'convert-model-file',
+    'models-mobilenet-v2-gradients',
   ];
   const bundle = ['core', ...entries, ...loadedLater].map((name) => `dist/bundle/${name}`);
   const bundled = bundle.map((file) => `${file}.js`);

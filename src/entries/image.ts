@@ -7,7 +7,7 @@ export { type ErrorCode, type ErrorPlace, MobileNetError } from '../base/errors.
 export type { Folder } from '../base/folder.js';
 export type { Limits } from '../base/limits.js';
 export type { DecodedImage, OpenRows, Pixels, RowSink, RowsAhead, RowsGiven } from '../base/pixels.js';
-export type { JpegDecoding, Platform } from '../base/platform.js';
+export type { FolderStore, JpegDecoding, Platform } from '../base/platform.js';
 export type { CanvasLike, DrawableLike, ImageDataLike } from '../images/drawable.js';
 export { type EveryFrameOptions, everyFrame, type VideoLike } from '../images/every-frame.js';
 export {

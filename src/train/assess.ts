@@ -19,6 +19,7 @@ export interface Mistake {
   predicted?: number;
 }
 
+/** How good a network is, and where it is wrong. */
 export interface Assessment {
   matrix: ConfusionMatrix;
   /** Whether pixels were counted, and not pictures. */
@@ -31,10 +32,12 @@ export interface Assessment {
   seconds: number;
 }
 
+/** How it is assessed. */
 export interface AssessOptions {
   /** Pictures computed together. Default 8. */
   batchSize?: number;
   signal?: AbortSignal | undefined;
+  /** Called after each batch. */
   progress_callback?: ((progress: { pictures: number; total: number }) => void) | undefined;
 }
 

@@ -73,6 +73,7 @@ const EVENTS = [
   ...(['on_step_begin', 'on_pre_optimizer_step', 'on_optimizer_step', 'on_substep_end', 'on_step_end'] as const),
   ...(['on_evaluate', 'on_predict', 'on_save', 'on_log', 'on_prediction_step'] as const),
 ];
+/** The names of events. */
 export type EventName = (typeof EVENTS)[number];
 
 /** Listeners by the names of events; a plain object will do. */
@@ -138,6 +139,7 @@ export class EarlyStoppingCallback implements TrainerCallback {
     this.early_stopping_threshold = threshold;
   }
 
+  /** @throws MobileNetError ARG where there is no metric to look at */
   on_train_begin(args: TrainingArguments): void {
     if (args.metric_for_best_model === undefined || args.eval_strategy === 'no') {
       throw new MobileNetError('ARG', 'EarlyStoppingCallback: needs metric_for_best_model and an eval_strategy');
@@ -148,6 +150,7 @@ export class EarlyStoppingCallback implements TrainerCallback {
       );
   }
 
+  /** Counts, and stops where it is enough. */
   on_evaluate(
     { metric_for_best_model, greater_is_better }: TrainingArguments,
     { best_metric }: TrainerState,
@@ -162,6 +165,7 @@ export class EarlyStoppingCallback implements TrainerCallback {
     if (this.early_stopping_patience_counter >= this.early_stopping_patience) control.should_training_stop = true;
   }
 
+  /** What a checkpoint keeps of it. */
   state(): CallbackState {
     const { early_stopping_patience, early_stopping_threshold, early_stopping_patience_counter } = this;
     return {

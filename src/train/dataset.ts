@@ -9,6 +9,7 @@ export interface TrainingItem {
   label: number | Int32Array;
 }
 
+/** Pictures with labels. `ImageFolder` makes them; so may anybody who has these. */
 export interface TrainingDataset {
   readonly length: number;
   /** Of every picture: [channels, height, width]. */

@@ -68,6 +68,7 @@ export class ConfusionMatrix {
     return this;
   }
 
+  /** All that was counted. */
   get total(): number {
     return this.counts.reduce((sum, count) => sum + count, 0);
   }
@@ -80,6 +81,7 @@ export class ConfusionMatrix {
     );
   }
 
+  /** Of each class. */
   scores(): ClassScores[] {
     const { classes, counts } = this;
     return Array.from({ length: classes }, (_, id) => {

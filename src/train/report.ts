@@ -128,6 +128,7 @@ async function dataUrl(image: RawImage): Promise<string> {
   return `data:image/jpeg;base64,${btoa(text)}`;
 }
 
+/** What a report is made of. */
 export interface Report {
   title: string;
   /** Lines below the title. */

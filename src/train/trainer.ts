@@ -141,11 +141,13 @@ export class Trainer {
       throw new MobileNetError('ARG', `eval_strategy: '${this.args.eval_strategy}' needs an eval_dataset`);
   }
 
+  /** From now on it is told of events, after those that were there before. */
   add_callback(callback: TrainerCallback): void {
     checkCallback(callback);
     this.#callbacks.push(callback);
   }
 
+  /** From now on it is told of nothing. */
   remove_callback(callback: TrainerCallback): void {
     const at = this.#callbacks.indexOf(callback);
     if (at > 0) this.#callbacks.splice(at, 1);

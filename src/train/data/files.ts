@@ -8,12 +8,15 @@ import { type EncodedInput, readEncoded } from '../../images/source.js';
 export interface DirectoryHandle {
   readonly kind: 'directory';
   readonly name: string;
+  /** What lies in it. */
   values(): AsyncIterable<DirectoryHandle | FileHandle>;
 }
 
+/** A file, as pages have them. */
 export interface FileHandle {
   readonly kind: 'file';
   readonly name: string;
+  /** Its content. */
   getFile(): Promise<File>;
 }
 

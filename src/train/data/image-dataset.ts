@@ -33,6 +33,7 @@ export class ImageDataset implements TrainingDataset {
     this.targets = masks ? undefined : Int32Array.from(entries, ({ label }) => ids.get(label)!);
   }
 
+  /** Pictures. */
   get length(): number {
     return this.#part.entries.length;
   }

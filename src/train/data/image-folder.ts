@@ -47,6 +47,7 @@ export interface ImageFolderOptions {
   progress_callback?: ((progress: FolderProgress) => void) | undefined;
 }
 
+/** How far the reading has come. */
 export interface FolderProgress {
   pictures: number;
   total: number;

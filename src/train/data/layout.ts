@@ -5,6 +5,7 @@
 import { listNames, MobileNetError } from '../../base/errors.js';
 import type { FolderFile } from './files.js';
 
+/** What pictures are labeled for. */
 export type FolderTask = 'classify' | 'segment';
 
 /** A picture before it was opened. */
