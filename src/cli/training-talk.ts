@@ -4,6 +4,9 @@ import type { FolderTalk } from './folder-flags.js';
 import { Progress } from './progress.js';
 import { grouped, json, plural, printable } from './text.js';
 
+/** Of more epochs every tenth part has a line. */
+const MANY_EPOCHS = 20;
+
 /** Metrics that a line has, and their words. */
 const METRICS = {
   eval_accuracy: 'accuracy',
@@ -111,6 +114,8 @@ export class TrainingTalk implements TrainerCallback {
   #epochLine({ num_train_epochs }: TrainerState): void {
     if (this.#flags.json) return;
     const { loss, eval_loss, epoch, seconds: took = 0 } = this.#line;
+    const every = num_train_epochs > MANY_EPOCHS ? Math.ceil(num_train_epochs / 10) : 1;
+    if (Number.isInteger(epoch) && epoch! > 1 && epoch! % every > 0) return;
     const width = String(num_train_epochs).length;
     const parts = [`epoch ${Number(epoch!.toFixed(2)).toString().padStart(width)} of ${num_train_epochs}`];
     if (loss !== undefined) parts.push(`loss ${loss.toFixed(3)}`);
@@ -150,7 +155,7 @@ export class TrainingTalk implements TrainerCallback {
       .map((word) => (/^[\w./:=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
       .join(' ');
     this.#talk.note(`stopped after step ${grouped(global_step)} of ${grouped(max_steps)}, which is saved; to go on:`);
-    this.#talk.note(`  mobilenet-v2 ${line}`);
+    process.stderr.write(`  mobilenet-v2 ${printable(line)}\n`); // by itself, to be copied
   }
 
   #say(text: string): void {

@@ -65,7 +65,7 @@ describe('train', () => {
       'colors: 48 pictures to train with, 12 to evaluate with, 3 classes; the head at 32×32, 30 epochs, learning rate 1',
     );
     const epochs = lines.filter((line) => line.startsWith('epoch'));
-    expect(epochs).toHaveLength(30);
+    expect(epochs).toHaveLength(11); // the first, and every third
     for (const line of epochs) {
       expect(line).toMatch(
         /^epoch [ \d]\d of 30 {2}loss \d+\.\d{3} {2}evaluation: loss \d+\.\d{3}, accuracy \d+\.\d % {2}\d+\.\d s$/,
