@@ -121,6 +121,11 @@ for (const file of readdirSync(outdir).filter((name) => name.endsWith('.js'))) {
   writeFileSync(join(outdir, file), text.replaceAll('";import{', '";\nimport{'));
 }
 
+/** Not in the one file: 23 KB of 173 that hardly any page without a bundler needs. */
+const TRAINING = '../models/mobilenet-v2/gradients.js';
+const NO_TRAINING =
+  "Promise.reject(new Error('the single file does not train; bundle mobilenet-v2, or take it from a CDN of modules such as esm.sh'))";
+
 /**
  * What modules import later, imported at once: in one file nothing comes later, and the wrappers that esbuild would put around
  * such modules, and all that they share with others, are 5 KB of 147.
@@ -132,6 +137,7 @@ const atOnce = {
       if (!path.startsWith(dist)) return undefined;
       const imports = [];
       const contents = readFileSync(path, 'utf8').replace(/\bimport\(('[^']+')\)/g, (_, from) => {
+        if (from === `'${TRAINING}'`) return NO_TRAINING;
         imports.push(`import * as later${imports.length} from ${from};`);
         return `Promise.resolve(later${imports.length - 1})`;
       });

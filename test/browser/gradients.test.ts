@@ -83,4 +83,13 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
       );
     }
   });
+
+  it('the single file says where what computes them is', async () => {
+    const page = await browser.newPage();
+    await page.goto(`${server.origin}/plain`);
+    const text = `(async () => (${gradients})(await import('/dist/mobilenet-v2.min.js'), 1).catch(({ code, message }) => ({ code, message })))()`;
+    const error = await page.evaluate(text);
+    await page.close();
+    expect(error).toMatchObject({ code: 'IO', message: expect.stringContaining('the single file does not train') });
+  });
 });

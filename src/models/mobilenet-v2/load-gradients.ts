@@ -31,6 +31,9 @@ export async function loadGradients(): Promise<GradientsModule> {
     return await source();
   } catch (cause) {
     const remedy = 'serve every file that the bundler wrote, and try again';
-    throw new MobileNetError('IO', `gradients: the code that computes them could not be loaded; ${remedy}`, { cause });
+    const why = cause instanceof Error ? ` (${cause.message})` : '';
+    throw new MobileNetError('IO', `gradients: the code that computes them could not be loaded${why}; ${remedy}`, {
+      cause,
+    });
   }
 }
