@@ -434,4 +434,24 @@ describe('a whole network', () => {
     // Of one batch with all of them they are the batch's, but for n/(n−1) of each variance: 1.1 where it was 9.4.
     expect(deviations[0]).toBeGreaterThan(5 * deviations[1]);
   });
+
+  it('is the same with two threads, and nearly with other engines', async () => {
+    const train = async (options: Parameters<typeof tinyClassifier>[0]) => {
+      const how: TrainingOptions = { train: 'all', batch_norm: 'train', learning_rate: 1e-3, max_steps: 3 };
+      const args = head({ ...how, save_strategy: 'no', per_device_train_batch_size: 7 });
+      const trainer = new Trainer({ model: tinyClassifier(options), args, ...data() });
+      await trainer.train();
+      trainer.model.dispose();
+      return trainer.state.log_history.flatMap(({ loss, grad_norm }) => (loss === undefined ? [] : [loss, grad_norm]));
+    };
+    const one = await train({ threads: 1 });
+    expect(one).toHaveLength(6);
+    expect(await train({ threads: 2 })).toEqual(one);
+    for (const device of ['js', 'reference'] as const) {
+      const other = await train({ device });
+      // The first step is of the same weights; what follows of those that Adam made of noise, too.
+      for (const i of [0, 1]) expect(Math.abs(other[i] / one[i] - 1), device).toBeLessThan(1e-3);
+      for (const i of [2, 4]) expect(Math.abs(other[i] / one[i] - 1), device).toBeLessThan(0.1);
+    }
+  });
 });
