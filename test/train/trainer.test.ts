@@ -3,13 +3,19 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { env, MobileNetV2ForImageClassification } from '../../src/entries/main-node.js';
+import {
+  env,
+  MobileNetV2Config,
+  MobileNetV2ForImageClassification,
+  MobileNetV2ForSemanticSegmentation,
+} from '../../src/entries/main-node.js';
 import {
   EarlyStoppingCallback,
   get_last_checkpoint,
   Trainer,
   type TrainerCallback,
   type TrainerOptions,
+  type TrainingDataset,
   type TrainingOptions,
 } from '../../src/entries/train.js';
 import { loadBatch } from '../../src/train/batches.js';
@@ -346,7 +352,7 @@ describe('a trainer', () => {
     env.onWarning = (message) => warnings.push(message);
     const { config } = tinyClassifier();
     const model = new MobileNetV2ForImageClassification(
-      (config.constructor as typeof import('../../src/entries/main-node.js').MobileNetV2Config).from_dict({
+      MobileNetV2Config.from_dict({
         ...config.to_dict(),
         classifier_dropout_prob: 0.8,
       }),
@@ -453,5 +459,58 @@ describe('a whole network', () => {
       for (const i of [0, 1]) expect(Math.abs(other[i] / one[i] - 1), device).toBeLessThan(1e-3);
       for (const i of [2, 4]) expect(Math.abs(other[i] / one[i] - 1), device).toBeLessThan(0.1);
     }
+  });
+});
+
+describe('a segmenter', () => {
+  /** The left part is one class, the right part another; a frame has none. */
+  const masked = (length: number): TrainingDataset => {
+    const { targets: _, ...pictures } = stripedPictures(length);
+    return {
+      ...pictures,
+      async item(index, random) {
+        const { pixel_values } = await pictures.item(index, random);
+        const label = new Int32Array(32 * 32);
+        for (let i = 0; i < label.length; i++) {
+          const [x, y] = [i % 32, i >> 5];
+          const edge = 8 + (index % 16);
+          label[i] = Math.min(x, y) === 0 ? 255 : Number(x >= edge);
+          for (const channel of [0, 1, 2]) pixel_values[channel * 1024 + i] += x >= edge ? 1 : -1;
+        }
+        return { pixel_values, label };
+      },
+    };
+  };
+  const segmenter = () =>
+    new MobileNetV2ForSemanticSegmentation(
+      new MobileNetV2Config({
+        ...{ depth_multiplier: 0.1, image_size: 32, finegrained_output: false, output_stride: 8 },
+        ...{ initializer_range: 0.3, classifier_dropout_prob: 0.1 },
+        id2label: { 0: 'left', 1: 'right', 2: 'none' },
+      }),
+      { seed: 4, threads: 1 },
+    );
+
+  it.each(['head', 'last', 'all'] as const)('learns: %s', async (train) => {
+    const [train_dataset, eval_dataset] = [masked(12), masked(4)];
+    const trainer = new Trainer({
+      model: segmenter(),
+      args: head({
+        train,
+        batch_norm: 'train',
+        num_train_epochs: 6,
+        per_device_train_batch_size: 6,
+        save_strategy: 'no',
+      }),
+      ...{ train_dataset, eval_dataset },
+    });
+    const before = await trainer.evaluate();
+    await trainer.train();
+    const { predictions, label_ids, metrics } = await trainer.predict(eval_dataset);
+    expect(metrics.test_loss).toBeLessThan(before.eval_loss);
+    expect([predictions.dims, label_ids.dims]).toEqual([
+      [4, 3, 4, 4],
+      [4, 32, 32],
+    ]);
   });
 });
