@@ -21,7 +21,11 @@ export class Session {
   listen(): void {
     for (const [signal, code] of Object.entries(SIGNALS)) {
       process.on(signal, () => {
-        if (this.#stop.signal.aborted) process.exit(code);
+        if (this.#stop.signal.aborted) {
+          // A bar that is drawn has hidden the cursor and switched off the wrapping of lines.
+          if (process.stderr.isTTY) process.stderr.write('\x1b[?7h\x1b[?25h');
+          process.exit(code);
+        }
         this.exitCode = code;
         this.#stop.abort(new Stopped());
       });

@@ -83,6 +83,13 @@ describe('classes as folders', () => {
     expect(new Set(all).size).toBe(60);
   });
 
+  it('may have the first of several names', async () => {
+    write(classes({ malamute: 2, b: 2 }));
+    const { id2label, train } = await open({ labels: ['b', 'malamute, malemute', 'c'], testShare: 0 });
+    expect(id2label[1]).toBe('malamute, malemute');
+    expect([...train.targets!]).toEqual([0, 0, 1, 1]);
+  });
+
   it('may lie below train and val, which is evaluated before test', async () => {
     write({ ...classes({ a: 3, b: 2 }, 'train/'), ...classes({ a: 1 }, 'val/'), ...classes({ b: 2 }, 'test/') });
     const { train, test, testFolder } = await open();

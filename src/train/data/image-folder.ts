@@ -186,7 +186,12 @@ function checkAugmentation(augmentation: Augmentation): Augmentation {
   return augmentation;
 }
 
+/** ImageNet's labels have several names, `malamute, malemute, Alaskan malamute`; a folder may have the first. */
+const fullName = (label: string, labels: readonly string[]): string =>
+  labels.includes(label) ? label : (labels.find((each) => each.split(',')[0] === label) ?? label);
+
 function labelsOf(layout: Layout, labels: readonly string[] | undefined, name: string): readonly string[] {
+  for (const entry of [...layout.train, ...(layout.test ?? [])]) entry.label = fullName(entry.label, labels ?? []);
   const found = classesOf(layout);
   if (labels === undefined) {
     const trained = layout.test === null ? found : classesOf({ ...layout, test: null });
