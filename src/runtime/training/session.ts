@@ -3,11 +3,11 @@
  * gradients. `types.ts` says what the parts of a session promise.
  */
 import { unlessAborted, yieldToEvents } from '../../base/abort.js';
-import { MobileNetError } from '../../base/errors.js';
+import { expected, MobileNetError } from '../../base/errors.js';
 import { type Graph, parametersOf, prune } from '../../graph/nodes.js';
 import type { TrainingSpec } from '../../layers/backward/spec.js';
 import type { Operands } from '../../layers/kernel.js';
-import { nchwToNhwc } from '../../tensor/shape.js';
+import { elementCount, nchwToNhwc } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
 import type { WeightLookup } from '../compile/lower.js';
 import type { InputDims } from '../compile/plan.js';
@@ -212,7 +212,11 @@ export class Session implements TrainingSession {
       );
     }
     const [batch, ...picture] = dims;
-    const size = pixels.length / batch;
+    const size = elementCount(picture);
+    if (pixels.length !== batch * size)
+      throw expected('accumulate', `${batch * size} pixels for [${dims.join(',')}]`, pixels.length);
+    if (dropout !== undefined && dropout.length !== batch * this.classifierChannels)
+      throw expected('dropout', `${batch} × ${this.classifierChannels} factors`, dropout.length);
     const together = this.#pictures(batch);
     await this.#engine.start();
     await this.#renew();

@@ -150,6 +150,15 @@ it('trains what it is told to, and nothing else', async () => {
   }
 });
 
+it('refuses pixels and masks of another size', async () => {
+  const { session } = start();
+  const lossOf = () => ({ loss: 0, gradient: new Float32Array(4) });
+  await expect(session.accumulate(PIXELS.subarray(1), [...DIMS], lossOf)).rejects.toMatchObject({ code: 'ARG' });
+  const call = session.accumulate(PIXELS, [...DIMS], lossOf, { dropout: new Float32Array(3) });
+  await expect(call).rejects.toMatchObject({ code: 'ARG', message: expect.stringContaining('dropout') });
+  await expect(session.accumulate(PIXELS, [...DIMS], lossOf)).resolves.toMatchObject({ loss: 0 });
+});
+
 it('refuses prefixes of no parameter, states of other shapes, and use after dispose', async () => {
   expect(() => start({ trainable: ['head.'] })).toThrow(expect.objectContaining({ code: 'ARG' }));
   const { session } = start();
