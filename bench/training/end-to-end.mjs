@@ -1,0 +1,86 @@
+/**
+ * Fine-tuning from pictures to accuracy, with the recipes that PyTorch's figures are of (docs/fine-tuning.md has the table):
+ *
+ *     bench/training/data.sh                           fetches pictures from PyPI and Debian into bench/training/data (1 GB, once)
+ *     node bench/training/end-to-end.mjs digits
+ *     node bench/training/end-to-end.mjs clipart --train head
+ *
+ * Prints a line of JSON an evaluation, as finetune.py does.
+ */
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { MobileNetV2ForImageClassification, MobileNetV2ImageProcessor } from 'mobilenet-v2';
+import { classificationMetrics, ImageFolder, Trainer } from 'mobilenet-v2/train';
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    data: { type: 'string', default: fileURLToPath(new URL('data', import.meta.url)) },
+    checkpoint: { type: 'string', default: fileURLToPath(new URL('../../examples/dogs', import.meta.url)) },
+    size: { type: 'string', default: '64' },
+    train: { type: 'string', default: 'all' },
+    norms: { type: 'string', default: 'train' },
+    epochs: { type: 'string', default: '6' },
+    rate: { type: 'string', default: '1e-3' },
+    optim: { type: 'string', default: 'adamw_torch' },
+    batch: { type: 'string', default: '32' },
+    threads: { type: 'string', default: '1' },
+    seed: { type: 'string', default: '0' },
+    crop: { type: 'string', default: '0.4' },
+    recompute: { type: 'boolean', default: false },
+  },
+});
+const [name] = positionals;
+const size = Number(options.size);
+const processor = new MobileNetV2ImageProcessor({ size: { height: size, width: size }, do_center_crop: false });
+const folder = await ImageFolder.open(`${options.data}/${name}`, {
+  processor,
+  augmentation: { scale: [Number(options.crop), 1], flip: name === 'digits' ? 0 : 0.5 },
+});
+console.error(
+  `${folder.train.length} to train, ${folder.test.length} to test, ${folder.problems.length} broken, ${folder.nearDuplicates.length} pairs nearly the same`,
+);
+const id2label = folder.id2label;
+const model = await MobileNetV2ForImageClassification.from_pretrained(options.checkpoint, {
+  id2label,
+  label2id: Object.fromEntries(Object.entries(id2label).map(([k, label]) => [label, Number(k)])),
+  ignore_mismatched_sizes: true,
+  threads: Number(options.threads),
+  seed: Number(options.seed),
+});
+const start = performance.now();
+const trainer = new Trainer({
+  model,
+  train_dataset: folder.train,
+  eval_dataset: folder.test,
+  compute_metrics: classificationMetrics,
+  args: {
+    train: options.train,
+    batch_norm: options.norms,
+    num_train_epochs: Number(options.epochs),
+    learning_rate: Number(options.rate),
+    warmup_ratio: 0.05,
+    weight_decay: 0.01,
+    per_device_train_batch_size: Number(options.batch),
+    per_device_eval_batch_size: 32,
+    classifier_dropout_prob: 0.2,
+    optim: options.optim,
+    eval_strategy: 'epoch',
+    logging_strategy: 'epoch',
+    save_strategy: 'no',
+    recompute: options.recompute,
+    seed: Number(options.seed),
+  },
+  callbacks: [
+    {
+      on_log: (_args, state, _control, { logs }) =>
+        console.log(
+          JSON.stringify({ ...logs, step: state.global_step, seconds: Math.round((performance.now() - start) / 1000) }),
+        ),
+    },
+  ],
+});
+await trainer.train();
+console.log(
+  JSON.stringify({ name, ...(await trainer.evaluate()), MiB: Math.round(process.resourceUsage().maxRSS / 1024) }),
+);
