@@ -194,4 +194,12 @@ it.skipIf(python === undefined)('networks made at random, beside torch', { timeo
   const wanted = floats(new Uint8Array(readFileSync(join(place, 'qnnpack.logits'))));
   const { most, same, count } = await beside(await convert(join(place, 'qnnpack.pth')), pictures, wanted);
   expect([most, same, count]).toEqual([0, 16, 16]);
+  for (const backend of BACKENDS) {
+    const [{ state }, legacy] = [
+      await convert(join(place, `${backend}.pth`)),
+      await convert(join(place, `${backend}.legacy.pth`)),
+    ];
+    expect([...legacy.state.keys()]).toEqual([...state.keys()]);
+    for (const [name, { data }] of legacy.state) expect([name, data]).toEqual([name, state.get(name)!.data]);
+  }
 });

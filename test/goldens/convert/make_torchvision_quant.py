@@ -66,6 +66,10 @@ def make(folder, backend, noise):
     scale = model.classifier[1].scale
     print(f'{backend}: logits {tuple(logits.shape)} in steps of {scale}, {len(logits.unique())} different')
     torch.save(model.state_dict(), os.path.join(folder, f'{backend}.pth'))
+    if not KEPT:
+        # As before PyTorch 1.6, and out of a checkpoint of training.
+        wrapped = {'epoch': 3, 'model': {f'module.{name}': value for name, value in model.state_dict().items()}}
+        torch.save(wrapped, os.path.join(folder, f'{backend}.legacy.pth'), _use_new_zipfile_serialization=False)
     logits.numpy().astype(np.float32).tofile(os.path.join(folder, f'{backend}.logits'))
 
 
