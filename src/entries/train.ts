@@ -45,6 +45,7 @@ export {
   topKAccuracy,
 } from '../train/metrics.js';
 export type { OptimizerName, OptimizerOptions } from '../train/optimizers.js';
+export { pageStore } from '../train/page-store.js';
 export { Random, type RandomState } from '../train/random.js';
 export {
   classRows,

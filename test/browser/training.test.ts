@@ -1,0 +1,85 @@
+/** A training in a real browser: its checkpoints lie in the page's own file system, and it goes on from them to the bit. */
+import { build } from 'esbuild';
+import { type Browser, chromium } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../helpers/cli.js';
+import type { Loopback } from '../helpers/loopback.js';
+import { findChromium } from './chromium.js';
+import { serve } from './server.js';
+
+const executablePath = findChromium();
+
+/** The package as an application would ship it, in one file. */
+async function bundle(): Promise<string> {
+  const { outputFiles } = await build({
+    stdin: { contents: "export * from 'mobilenet-v2'; export * from 'mobilenet-v2/train';", resolveDir: ROOT },
+    ...{ bundle: true, minify: true, platform: 'browser', format: 'esm', write: false },
+  });
+  return outputFiles[0].text;
+}
+
+/** In the page: it travels as text. */
+async function train(own: typeof import('../../src/entries/main.js') & typeof import('../../src/entries/train.js')) {
+  const { env, get_last_checkpoint, MobileNetV2Config, MobileNetV2ForImageClassification, pageStore, Trainer } = own;
+  env.platform.folderStore = pageStore;
+  const id2label = { 0: 'a', 1: 'b', 2: 'c' };
+  const train_dataset = {
+    ...{ length: 12, dims: [3, 32, 32] as const, id2label, targets: Int32Array.from({ length: 12 }, (_, i) => i % 3) },
+    item: async (i: number) => ({
+      pixel_values: Float32Array.from({ length: 3072 }, (_, k) => Math.sin(k * (i + 1))),
+      label: i % 3,
+    }),
+  };
+  const make = () => {
+    const small = { depth_multiplier: 0.1, image_size: 32, finegrained_output: false, initializer_range: 0.2 };
+    const config = new MobileNetV2Config({ ...small, id2label, classifier_dropout_prob: 0.1 });
+    const args = {
+      ...{ output_dir: 'runs/one', num_train_epochs: 2, batch_norm: 'train' as const, per_device_train_batch_size: 6 },
+      ...{ learning_rate: 1e-3, save_steps: 1, save_total_limit: 2 },
+    };
+    return new Trainer({ model: new MobileNetV2ForImageClassification(config, { threads: 1 }), args, train_dataset });
+  };
+  const whole = make();
+  await whole.train();
+  const store = await pageStore();
+  const [folders, last] = [await store.list('runs/one'), await get_last_checkpoint('runs/one')];
+  const again = make();
+  await again.train({ resume_from_checkpoint: 'runs/one/checkpoint-3' });
+  const state = again.model.state_dict();
+  const isSame = [...whole.model.state_dict()].every(([name, { data }]) => `${data}` === `${state.get(name)?.data}`);
+  // As a page leaves it that is closed while a folder is written.
+  const root = await navigator.storage.getDirectory();
+  const run = await (await root.getDirectoryHandle('runs')).getDirectoryHandle('one');
+  await (await run.getDirectoryHandle('checkpoint-9', { create: true })).getFileHandle('config.json', { create: true });
+  await store.remove('runs/one/checkpoint-3');
+  const nothing = [await store.list('nowhere'), (await store.read('runs/one/checkpoint-4', 'none')) === undefined];
+  return { folders, last, isSame, left: await store.list('runs/one'), nothing };
+}
+
+describe.skipIf(executablePath === undefined)('in Chromium', () => {
+  let browser: Browser;
+  let server: Loopback;
+
+  beforeAll(async () => {
+    server = await serve(new Map([['/dist/bundle.js', await bundle()]]));
+    browser = await chromium.launch({ executablePath: executablePath! });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  it('a training keeps its checkpoints, and goes on from one', async () => {
+    const page = await browser.newPage();
+    await page.goto(`${server.origin}/plain`);
+    const found = await page.evaluate(`(async () => (${train})(await import('/dist/bundle.js')))()`);
+    await page.close();
+    expect(found).toEqual({
+      folders: ['checkpoint-3', 'checkpoint-4'],
+      last: 'runs/one/checkpoint-4',
+      isSame: true,
+      left: ['checkpoint-4'],
+      nothing: [[], true],
+    });
+  });
+});
