@@ -167,6 +167,17 @@ describe('near duplicates', () => {
     expect(names.filter((name) => name.startsWith('a/'))).toHaveLength(20);
   });
 
+  it('are none of pictures that are plain, or have stripes that lie', async () => {
+    for (let i = 0; i < 4; i++) {
+      const png = new PNG({ width: 40, height: 40 });
+      for (let at = 0; at < 1600; at++)
+        png.data.fill(Math.floor(at / 40 / (3 + i)) % 2 ? 200 : 40 * i, 4 * at, 4 * at + 4);
+      write({ [`a/${i}.png`]: PNG.sync.write(png), [`b/${i}.png`]: noise(i + 1) });
+    }
+    const { nearDuplicates, test } = await open({ testShare: 0.5 });
+    expect([nearDuplicates, test.length]).toEqual([[], 4]);
+  });
+
   it('say where figures will be too good, and where a class is wrong', async () => {
     write({ ...classes({ a: 2, b: 2 }, 'train/'), 'val/a/1.png': lighter(6002), 'train/b/9.png': lighter(6001) });
     write({ 'train/a/0.png': noise(6001), 'train/a/1.png': noise(6002) });

@@ -33,6 +33,9 @@ function lightness(data: Pixels['data'], at: number, channels: number): number {
  */
 const NEAR = 10;
 
+/** Bits that are set in a hash that can be compared. */
+const LEAST_BITS = 16;
+
 /** Two pictures, the earlier one first, and how many bits differ. */
 export interface Pair {
   first: number;
@@ -45,8 +48,12 @@ export function nearPairs(hashes: readonly Uint32Array[], most = NEAR): Pair[] {
   const words = new Uint32Array(hashes.length * WORDS);
   for (const [i, hash] of hashes.entries()) words.set(hash, i * WORDS);
   const pairs: Pair[] = [];
+  // Of plain pictures, and of stripes that lie, hardly a cell is lighter than its left neighbor: their hashes say nothing.
+  const none = new Uint32Array(WORDS);
+  const says = hashes.map((hash) => differing(Uint32Array.of(...hash, ...none), 0, WORDS, LEAST_BITS) >= LEAST_BITS);
   for (let second = 1; second < hashes.length; second++) {
-    for (let first = 0; first < second; first++) {
+    for (let first = 0; first < second && says[second]; first++) {
+      if (!says[first]) continue;
       const bits = differing(words, first * WORDS, second * WORDS, most);
       if (bits <= most) pairs.push({ first, second, distance: bits });
     }
