@@ -11,8 +11,8 @@ describe('README', () => {
   const programs = blocks(README, 'js');
   it.each(programs.map((code) => [code.slice(0, code.indexOf('\n')), code]))('%s', (_, code) => expectPromised(code));
 
-  // Left out: what wants a model that does not ship, or the network.
-  const elsewhere = /--model|^(download|convert) /;
+  // Left out: what wants a model or pictures that do not ship, or the network.
+  const elsewhere = /--model|^(download|convert|train) /;
   const commands = [
     ...blocks(README, 'sh')
       .join('')
