@@ -12,6 +12,10 @@ import { canDecode, webPlatform } from './web.js';
 
 export const browserPlatform: Platform = {
   ...webPlatform,
+  openFolder: async (path, options) =>
+    /^opfs:/i.test(path) ? (await loadOpfs()).openOpfsFolder(path, options) : webPlatform.openFolder(path, options),
+  writeFolder: async (path, files) => (await loadOpfs()).writeFolder(path, files),
+  folderStore: async () => (await loadOpfs()).opfsStore,
   // Decoders come with the first picture that needs them.
   decodePng: async (bytes, file, options) => (await loadPng()).decodePng(bytes, file, options),
   decodeJpeg: async (bytes, file, options) => {
@@ -21,6 +25,7 @@ export const browserPlatform: Platform = {
   encodePng: async (image) => (await loadPng()).encodePng(image),
 };
 
+const loadOpfs = () => import('./opfs.js');
 const loadPng = () => import('../codecs/png/decode.js');
 
 /** What decodes JPEG where WebAssembly may not be compiled: a canvas that can be trusted with this file, else jpeg-js. */

@@ -41,7 +41,10 @@ export async function serve(generated: ReadonlyMap<string, string | Uint8Array>)
     try {
       if (!SERVED.test(path) || path.includes('..')) throw new Error(`not served: ${path}`);
       const body = generated.get(path) ?? (await readFile(fileURLToPath(new URL(`.${path}`, ROOT))));
-      response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream', ...page });
+      // The file of a worker has to say it too, in a page whose memory can be shared.
+      const worker = page === null && { 'cross-origin-embedder-policy': 'require-corp' };
+      const type = { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream' };
+      response.writeHead(200, { ...type, ...worker, ...page });
       response.end(body);
     } catch {
       response.writeHead(404).end();

@@ -20,8 +20,7 @@ async function bundle(): Promise<string> {
 
 /** In the page: it travels as text. */
 async function train(own: typeof import('../../src/entries/main.js') & typeof import('../../src/entries/train.js')) {
-  const { env, get_last_checkpoint, MobileNetV2Config, MobileNetV2ForImageClassification, pageStore, Trainer } = own;
-  env.platform.folderStore = pageStore;
+  const { env, get_last_checkpoint, MobileNetV2Config, MobileNetV2ForImageClassification, Trainer } = own;
   const id2label = { 0: 'a', 1: 'b', 2: 'c' };
   const train_dataset = {
     ...{ length: 12, dims: [3, 32, 32] as const, id2label, targets: Int32Array.from({ length: 12 }, (_, i) => i % 3) },
@@ -41,7 +40,7 @@ async function train(own: typeof import('../../src/entries/main.js') & typeof im
   };
   const whole = make();
   await whole.train();
-  const store = await pageStore();
+  const store = await env.platform.folderStore!();
   const [folders, last] = [await store.list('runs/one'), await get_last_checkpoint('runs/one')];
   const again = make();
   await again.train({ resume_from_checkpoint: 'runs/one/checkpoint-3' });
