@@ -55,15 +55,28 @@ const HELPERS = `
         : canvas.getContext('2d').getImageData(0, 0, side, side)));
     return Promise.all(pictures.map((picture, n) => training.add(['round', 'square/full', 'x'][n % 3], picture, 'drawing ' + n)));
   }
+  /** An untrained network of 32×32 pixels, kept as opfs:tiny. */
+  async function tiny() {
+    const config = new own.MobileNetV2Config({
+      ...{ depth_multiplier: 0.1, image_size: 32, finegrained_output: false, num_labels: 3 },
+      ...{ initializer_range: 0.3, classifier_dropout_prob: 0.1 },
+    });
+    const model = new own.MobileNetV2ForImageClassification(config, { seed: 1, threads: 1 });
+    await model.save_pretrained('tiny');
+    model.dispose();
+    const size = { size: { height: 32, width: 32 }, do_center_crop: false };
+    await new own.MobileNetV2ImageProcessor(size).save_pretrained('tiny');
+  }
   /**
    * The longest task of the page's thread in milliseconds, 0 for none above 50, and the longest time in which a timer was not
    * served: that one is the machine's too.
    */
   function watch() {
     let [last, unserved, task] = [performance.now(), 0, 0];
-    const observer = new PerformanceObserver((list) => {
-      for (const { duration } of list.getEntries()) task = Math.max(task, duration);
-    });
+    const count = (entries) => {
+      for (const { duration } of entries) task = Math.max(task, duration);
+    };
+    const observer = new PerformanceObserver((list) => count(list.getEntries()));
     observer.observe({ type: 'longtask' });
     const timer = setInterval(() => {
       const now = performance.now();
@@ -72,6 +85,7 @@ const HELPERS = `
     }, 4);
     return () => {
       clearInterval(timer);
+      count(observer.takeRecords());
       observer.disconnect();
       return { task, unserved };
     };
@@ -92,6 +106,7 @@ type Helpers = {
   add(training: InstanceType<Own['PageTraining']>, count: number, side: number): Promise<number[]>;
   draw(n: number, side: number): OffscreenCanvas;
   watch(): () => { task: number; unserved: number };
+  tiny(): Promise<void>;
   logitsOf(where: string): Promise<number[]>;
 };
 
@@ -116,16 +131,8 @@ async function trainHead({ own, start, add, draw, watch }: Helpers) {
 }
 
 /** All of a small network, in one go, and stopped and gone on with. */
-async function trainWhole({ own, start, add, logitsOf, watch }: Helpers) {
-  const config = new own.MobileNetV2Config({
-    ...{ depth_multiplier: 0.1, image_size: 32, finegrained_output: false, num_labels: 3 },
-    ...{ initializer_range: 0.3, classifier_dropout_prob: 0.1 },
-  });
-  const model = new own.MobileNetV2ForImageClassification(config, { seed: 1, threads: 1 });
-  await model.save_pretrained('tiny');
-  model.dispose();
-  const size = { size: { height: 32, width: 32 }, do_center_crop: false };
-  await new own.MobileNetV2ImageProcessor(size).save_pretrained('tiny');
+async function trainWhole({ own, start, add, logitsOf, tiny, watch }: Helpers) {
+  await tiny();
   const args = { train: 'all', batch_norm: 'train', max_steps: 60, learning_rate: 0.003, logging_steps: 5 } as const;
   const options = { model: 'opfs:tiny', args, augmentation: { flip: 0.5 } };
   const whole = start();
@@ -184,6 +191,28 @@ async function trainWhole({ own, start, add, logitsOf, watch }: Helpers) {
   return { result, seconds, gap, rate, losses, stopped, stoppedAt, wentOnFrom, ...logits, again, left };
 }
 
+/** A thousand frames of a camera, each handed over as it comes; more pixels than may be kept. */
+async function trainMany({ own, start, draw, tiny }: Helpers) {
+  await tiny();
+  const [width, height] = [160, 120];
+  const training = start();
+  const began = performance.now();
+  for (let n = 0; n < 1000; n++) {
+    const context = new OffscreenCanvas(width, height).getContext('2d')!;
+    context.drawImage(draw(n, height), 0, 0);
+    await training.add(['round', 'square/full', 'x'][n % 3], context.getImageData(0, 0, width, height));
+  }
+  const added = performance.now();
+  const options = { model: 'opfs:tiny', save_to: 'many', memoryBytes: 1_000_000, args: { num_train_epochs: 1 } };
+  const { global_step } = await training.train(options);
+  const [addSeconds, trainSeconds] = [(added - began) / 1000, (performance.now() - added) / 1000];
+  const model = await own.MobileNetV2ForImageClassification.from_pretrained('opfs:many');
+  const { num_labels } = model.config;
+  model.dispose();
+  training.dispose();
+  return { global_step, addSeconds, trainSeconds, num_labels };
+}
+
 /** What goes wrong is said, and by its code. */
 async function refuse({ own, start, add }: Helpers) {
   const training = start();
@@ -200,6 +229,16 @@ async function refuse({ own, start, add }: Helpers) {
   training.dispose();
   found.push(await codeOf(own.pipeline('image-classification', 'opfs:nowhere')));
   return found;
+}
+
+/** What is looked for is seen: a thread that is held. */
+async function hold({ watch }: Helpers) {
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 100));
+  const stopWatching = watch();
+  await pause();
+  for (const end = performance.now() + 120; performance.now() < end; );
+  await pause();
+  return stopWatching();
 }
 
 /** A trainer in the page itself: the store as it is in Node, and logits to the bit. */
@@ -279,7 +318,7 @@ describe.skipIf(executablePath === undefined)('training in Chromium', () => {
 
   const run = async <T>(work: (helpers: Helpers) => Promise<T>): Promise<T> =>
     (await page.evaluate(
-      `(async () => { ${HELPERS} return (${work})({ own, start, add, draw, watch, logitsOf }); })()`,
+      `(async () => { ${HELPERS} return (${work})({ own, start, add, draw, tiny, watch, logitsOf }); })()`,
     )) as T;
 
   it('what is kept: checkpoints, models, and the same logits', async () => {
@@ -289,6 +328,12 @@ describe.skipIf(executablePath === undefined)('training in Chromium', () => {
     expect(found.after).toEqual(['checkpoint-2']);
     expect(found.checkpoints).toEqual(['checkpoint-1', 'checkpoint-2', 'checkpoint-3']);
     expect(found.logits[1]).toEqual(found.logits[0]);
+  });
+
+  it('a page that computes by itself is seen to be held', async () => {
+    const { task, unserved } = await run(hold);
+    expect(task).toBeGreaterThan(100);
+    expect(unserved).toBeGreaterThan(100);
   });
 
   it('the head, on sixty drawings', async () => {
@@ -317,6 +362,15 @@ describe.skipIf(executablePath === undefined)('training in Chromium', () => {
     expect(found.whole).not.toEqual(found.before);
     expect(found.again).toEqual(found.whole);
     expect(found.left).toEqual([]);
+  });
+
+  it('a thousand frames, more than may be kept as pixels', async () => {
+    const found = await run(trainMany);
+    console.log(
+      `1000 frames: ${found.addSeconds.toFixed(1)} s to hand over, ${found.trainSeconds.toFixed(1)} s to train`,
+    );
+    expect(found.global_step).toBeGreaterThan(50);
+    expect(found.num_labels).toBe(3);
   });
 
   it('says what is wrong', async () => {
