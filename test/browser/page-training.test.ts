@@ -1,7 +1,9 @@
 /** Training in a page: in a worker with threads, stopped and gone on with, kept by the site and loaded again. */
+import { readFileSync } from 'node:fs';
 import { build } from 'esbuild';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Zip } from '../../src/formats/zip.js';
 import { ROOT } from '../helpers/cli.js';
 import type { Loopback } from '../helpers/loopback.js';
 import { findChromium } from './chromium.js';
@@ -362,6 +364,25 @@ describe.skipIf(executablePath === undefined)('training in Chromium', () => {
     expect(found.whole).not.toEqual(found.before);
     expect(found.again).toEqual(found.whole);
     expect(found.left).toEqual([]);
+  });
+
+  it('a model is downloaded as a ZIP file', async () => {
+    const download = page.waitForEvent('download');
+    await run(async ({ start, tiny }) => {
+      await tiny();
+      const training = start();
+      await training.download('opfs:tiny');
+      training.dispose();
+    });
+    const file = await download;
+    expect(file.suggestedFilename()).toBe('tiny.zip');
+    const path = await file.path();
+    const zip = new Zip(new Uint8Array(readFileSync(path)), 'tiny.zip');
+    const names = ['config.json', 'preprocessor_config.json', 'model.safetensors'];
+    expect([...zip.entries.keys()]).toEqual(names.map((name) => `tiny/${name}`));
+    for (const entry of zip.entries.values()) await zip.read(entry); // throws for a wrong checksum
+    const { bytes } = await zip.read(zip.entries.get('tiny/config.json')!);
+    expect(JSON.parse(Buffer.from(bytes).toString())).toMatchObject({ image_size: 32, depth_multiplier: 0.1 });
   });
 
   it('a thousand frames, more than may be kept as pixels', async () => {

@@ -1,7 +1,9 @@
 /** The page's end: pictures and orders go to the worker, and the page's own thread computes nothing. */
 import { checkSignal } from '../../base/abort.js';
 import { checkText } from '../../base/check.js';
+import { requirePlatform } from '../../base/env.js';
 import { type ErrorCode, MobileNetError } from '../../base/errors.js';
+import { nameOf } from './pack.js';
 import type {
   PagePicture,
   PageProgress,
@@ -72,6 +74,17 @@ export class PageTraining {
     checkSignal(signal);
     signal?.throwIfAborted();
     return (await this.#call({ call: 'train', options }, { signal, onProgress })) as PageTrainingResult;
+  }
+
+  /**
+   * Gives the user a model as a ZIP file of its folder, by a download.
+   * @param model `opfs:flowers`
+   */
+  async download(model: string): Promise<void> {
+    checkText(model, 'model');
+    const blob = (await this.#call({ call: 'pack', model })) as Blob;
+    const bytes = new Uint8Array(await blob.arrayBuffer());
+    await requirePlatform('offerFile', 'download')(`${nameOf(model)}.zip`, bytes, blob.type);
   }
 
   /** Ends the worker at once; what was not saved is lost. */

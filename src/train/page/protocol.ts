@@ -62,6 +62,7 @@ export type Request =
   | { id: number; call: 'add'; label: string; picture: PagePicture; name: string | undefined }
   | { id: number; call: 'clear' }
   | { id: number; call: 'train'; options: PageTrainingOptions }
+  | { id: number; call: 'pack'; model: string }
   | { id: number; call: 'stop' };
 
 /** What it gets: any number of `progress`, then one of the others. */

@@ -8,6 +8,7 @@ import { folderStore } from '../checkpoints.js';
 import type { ImageFolder } from '../data/image-folder.js';
 import { classificationMetrics } from '../metrics.js';
 import { Trainer } from '../trainer.js';
+import { packModel } from './pack.js';
 import { named, PagePictures } from './pictures.js';
 import type { PageProgress, PageTrainingOptions, PageTrainingResult, Port, Request, Response } from './protocol.js';
 
@@ -57,6 +58,7 @@ async function answer(
 ): Promise<unknown> {
   if (request.call === 'add') return pictures.add(request.label, request.picture, request.name);
   if (request.call === 'clear') return pictures.clear();
+  if (request.call === 'pack') return packModel(request.model, signal);
   return train(request.options, pictures, signal, reporter(post));
 }
 
