@@ -1,11 +1,14 @@
 /** Training in a page: in a worker with threads, stopped and gone on with, kept by the site and loaded again. */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { build } from 'esbuild';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { pages } from '../../scripts/quotes.mjs';
 import { Zip } from '../../src/formats/zip.js';
 import { ROOT } from '../helpers/cli.js';
 import type { Loopback } from '../helpers/loopback.js';
+import { blocks } from '../helpers/pages.js';
 import { findChromium } from './chromium.js';
 import { serve } from './server.js';
 
@@ -13,14 +16,19 @@ const executablePath = findChromium();
 /** Two bundles and a browser that starts, on a busy machine. */
 const START_MS = 120_000;
 
-const WORKER = "import './main-web.js'; import { serveTraining } from './train.js'; serveTraining();";
+const ENTRIES = join(ROOT, 'src/entries');
+/** The worker and the page of docs/fine-tuning.md. */
+const guide = pages().get('fine-tuning.md')!;
+const [WORKER] = blocks(guide, 'js worker');
+const [TEACH] = blocks(guide, 'js page');
 const PAGE = "export * from './main-web.js'; export { PageTraining, Trainer } from './train.js';";
 type Own = typeof import('../../src/entries/main.js') & typeof import('../../src/entries/train.js');
 
 /** Of the sources: nothing has to be built. */
 async function bundle(contents: string): Promise<string> {
   const { outputFiles } = await build({
-    stdin: { contents, resolveDir: `${ROOT}/src/entries`, loader: 'ts' },
+    stdin: { contents, resolveDir: ENTRIES, loader: 'ts' },
+    alias: { 'mobilenet-v2/train': join(ENTRIES, 'train.ts'), 'mobilenet-v2': join(ENTRIES, 'main-web.ts') },
     ...{ bundle: true, minify: true, keepNames: true, platform: 'browser', format: 'esm', write: false },
   });
   return outputFiles[0].text;
@@ -29,7 +37,8 @@ async function bundle(contents: string): Promise<string> {
 /** What the page's functions have in common. They travel as text. */
 const HELPERS = `
   const own = await import('/dist/training-page.js');
-  const start = () => new own.PageTraining(new Worker('/dist/training-worker.js', { type: 'module' }));
+  const { teach } = await import('/dist/teach.js');
+  const start = () => new own.PageTraining(new Worker('/dist/worker.js', { type: 'module' }));
   /** Circles, squares and crosses, each of its own color, place and size. */
   function draw(n, side) {
     const canvas = new OffscreenCanvas(side, side);
@@ -108,6 +117,9 @@ type Helpers = {
   add(training: InstanceType<Own['PageTraining']>, count: number, side: number): Promise<number[]>;
   draw(n: number, side: number): OffscreenCanvas;
   watch(): () => { task: number; unserved: number };
+  teach(
+    pictures: Record<string, Blob[]>,
+  ): ReturnType<typeof import('../../src/entries/main.js').pipeline<'image-classification'>>;
   tiny(): Promise<void>;
   logitsOf(where: string): Promise<number[]>;
 };
@@ -306,7 +318,8 @@ describe.skipIf(executablePath === undefined)('training in Chromium', () => {
   beforeAll(async () => {
     const files = new Map([
       ['/dist/training-page.js', await bundle(PAGE)],
-      ['/dist/training-worker.js', await bundle(WORKER)],
+      ['/dist/worker.js', await bundle(WORKER)],
+      ['/dist/teach.js', await bundle(TEACH)],
     ]);
     server = await serve(files);
     browser = await chromium.launch({ executablePath: executablePath! });
@@ -320,7 +333,7 @@ describe.skipIf(executablePath === undefined)('training in Chromium', () => {
 
   const run = async <T>(work: (helpers: Helpers) => Promise<T>): Promise<T> =>
     (await page.evaluate(
-      `(async () => { ${HELPERS} return (${work})({ own, start, add, draw, tiny, watch, logitsOf }); })()`,
+      `(async () => { ${HELPERS} return (${work})({ own, start, add, draw, teach, tiny, watch, logitsOf }); })()`,
     )) as T;
 
   it('what is kept: checkpoints, models, and the same logits', async () => {
@@ -348,6 +361,17 @@ describe.skipIf(executablePath === undefined)('training in Chromium', () => {
     expect(result.metrics.eval_accuracy).toBeGreaterThan(0.7);
     expect(result.problems).toEqual([]);
     expect(found.label).toBe('square/full');
+  });
+
+  it('the page of docs/fine-tuning.md', async () => {
+    const found = await run(async ({ draw, teach }) => {
+      const files = (kind: number) => Promise.all([0, 3, 6, 9, 12, 15].map((n) => draw(n + kind, 160).convertToBlob()));
+      const classify = await teach({ round: await files(0), square: await files(1) });
+      const [{ label }] = await classify(draw(19, 160), { top_k: 1 });
+      classify.dispose();
+      return label;
+    });
+    expect(found).toBe('square');
   });
 
   it('a whole network; stopped, it goes on to the same bits', async () => {
