@@ -38,7 +38,7 @@ async function bundle(contents: string): Promise<string> {
 const HELPERS = `
   const own = await import('/dist/training-page.js');
   const { teach } = await import('/dist/teach.js');
-  const start = () => new own.PageTraining(new Worker('/dist/worker.js', { type: 'module' }));
+  const start = (file = 'worker') => new own.PageTraining(new Worker('/dist/' + file + '.js', { type: 'module' }));
   /** Circles, squares and crosses, each of its own color, place and size. */
   function draw(n, side) {
     const canvas = new OffscreenCanvas(side, side);
@@ -113,7 +113,7 @@ const HELPERS = `
 
 type Helpers = {
   own: Own;
-  start(): InstanceType<Own['PageTraining']>;
+  start(file?: string): InstanceType<Own['PageTraining']>;
   add(training: InstanceType<Own['PageTraining']>, count: number, side: number): Promise<number[]>;
   draw(n: number, side: number): OffscreenCanvas;
   watch(): () => { task: number; unserved: number };
@@ -319,6 +319,14 @@ describe.skipIf(executablePath === undefined)('training in Chromium', () => {
     const files = new Map([
       ['/dist/training-page.js', await bundle(PAGE)],
       ['/dist/worker.js', await bundle(WORKER)],
+      // As from a CDN: the files of the package as they are.
+      [
+        '/dist/plain.js',
+        WORKER.replace(
+          /'(mobilenet-v2)(\/train)?'/g,
+          (_, __, train) => `'/dist/entries/${train ? 'train' : 'main-web'}.js'`,
+        ),
+      ],
       ['/dist/teach.js', await bundle(TEACH)],
     ]);
     server = await serve(files);
@@ -372,6 +380,18 @@ describe.skipIf(executablePath === undefined)('training in Chromium', () => {
       return label;
     });
     expect(found).toBe('square');
+  });
+
+  it('a worker without a bundler', async () => {
+    const steps = await run(async ({ start, add, tiny }) => {
+      await tiny();
+      const training = start('plain');
+      await add(training, 12, 40);
+      const { global_step } = await training.train({ model: 'opfs:tiny', save_to: 'plain', args: { max_steps: 2 } });
+      training.dispose();
+      return global_step;
+    });
+    expect(steps).toBe(2);
   });
 
   it('a whole network; stopped, it goes on to the same bits', async () => {

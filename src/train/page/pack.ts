@@ -22,7 +22,7 @@ export async function packModel(model: string, signal?: AbortSignal): Promise<Bl
 export const nameOf = (model: string): string => model.replace(/\/+$/, '').replace(/^.*[/:]/, '') || 'model';
 
 /** Parts of a ZIP file: the files, then the list of them. */
-export function zipOf(files: ReadonlyMap<string, Uint8Array>): Uint8Array<ArrayBuffer>[] {
+function zipOf(files: ReadonlyMap<string, Uint8Array>): Uint8Array<ArrayBuffer>[] {
   const parts: Uint8Array<ArrayBuffer>[] = [];
   const list: Uint8Array<ArrayBuffer>[] = [];
   let at = 0;
