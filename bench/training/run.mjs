@@ -55,9 +55,13 @@ for (const norms of options.norms.split(',')) {
   }
 }
 const peak = await peakOf();
-console.log(
-  `\nmultiply-adds of SIMD on one thread at most ${peak.toFixed(1)} G/s; a step has about 3 x 0.30 G a picture at 224`,
-);
+// 0.30 G multiply-adds forward at 224, and twice that back: by the input, and by the weights.
+const work = (3 * 0.3e9 * size * size) / (224 * 224);
+console.log(`\nmultiply-adds of SIMD on one thread: at most ${peak.toFixed(1)} G/s`);
+for (const { norms, threads, ours } of rows.filter(({ norms }) => norms !== 'head')) {
+  const share = work / timeOf(ours, threads) / 1e6 / (peak * threads);
+  console.log(`${norms} norms, ${threads} threads: ${(100 * share).toFixed(0)} % of that`);
+}
 if (options.json !== undefined) {
   const { writeFileSync } = await import('node:fs');
   writeFileSync(options.json, `${JSON.stringify({ node: process.version, size, batch, peak, rows }, null, 1)}\n`);
@@ -69,12 +73,18 @@ function timeOf(result, threads) {
 
 function show({ norms, threads, ours, pytorch }) {
   const [a, b] = [ours, pytorch].map((result) => timeOf(result, threads));
-  const memory = (result) => (result.peak - result.base) / 2 ** 20;
-  const what = norms === 'head' ? 'head on cached features' : `${norms} norms`;
+  const faster = `${(b / a).toFixed(2)} x as fast`;
+  if (norms === 'head') {
+    const [step, theirs] = [a, b].map((time) => (time * batch).toFixed(3));
+    console.log(`head on features that are there: ${step} ms a step, PyTorch ${theirs}: ${faster}`);
+    return;
+  }
+  const [memory, theirs] = [ours, pytorch].map((result) => (result.peak - result.base) / 2 ** 20);
+  const losses = (result) => result.losses.map((loss) => loss.toFixed(3)).join(' ');
   console.log(
-    `${what}, ${threads} thread${threads > 1 ? 's' : ''}: ${a.toFixed(2)} ms a picture, PyTorch ${pytorch.version} ${b.toFixed(2)}: ${(b / a).toFixed(2)} x as fast; ` +
-      `memory ${memory(ours).toFixed(0)} MiB, PyTorch ${memory(pytorch).toFixed(0)}: ${(memory(ours) / memory(pytorch)).toFixed(2)}; ` +
-      `loss ${ours.losses.map((loss) => loss.toFixed(3)).join(' ')}, PyTorch ${pytorch.losses.map((loss) => loss.toFixed(3)).join(' ')}`,
+    `${norms} norms, ${threads} thread${threads > 1 ? 's' : ''}: ${a.toFixed(1)} ms a picture, PyTorch ${pytorch.version} ${b.toFixed(1)}: ${faster}; ` +
+      `memory ${memory.toFixed(0)} MiB, PyTorch ${theirs.toFixed(0)}: ${(memory / theirs).toFixed(2)}; ` +
+      `losses ${losses(ours)}, PyTorch ${losses(pytorch)}`,
   );
 }
 
@@ -110,7 +120,7 @@ function environment() {
 
 async function peakOf() {
   const roofs = await openRoofs([1]);
-  for (const row of roofs.rows) {
+  for (const row of roofs.rowsFor('f32')) {
     row.min = Infinity;
     for (let turn = 0; turn < 5; turn++) {
       const begin = performance.now();
@@ -118,7 +128,7 @@ async function peakOf() {
       row.min = Math.min(row.min, performance.now() - begin);
     }
   }
-  const { peak } = roofs.measured();
+  const { peak } = roofs.measured('f32');
   roofs.close?.();
   return peak;
 }
