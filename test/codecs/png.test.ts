@@ -8,6 +8,7 @@ import { decodePng, encodePng as encodeAnywhere } from '../../src/codecs/png/dec
 import { decodeImage } from '../../src/images/decode.js';
 import { RawImage } from '../../src/images/raw-image.js';
 import { encodePalettePng, encodePng } from '../../src/platforms/node/png.js';
+import { cpuTime } from '../helpers/cpu.js';
 import { exifBlock } from '../helpers/jpeg-files.js';
 import { expectRefusal, expectRefused, pixelsOf, withLimits } from '../helpers/pictures.js';
 import { bytesOf, chunk, IEND, idat, ihdr, png, SIGNATURE, simplePng, uint32 } from '../helpers/png-files.js';
@@ -248,17 +249,17 @@ describe('bombs', () => {
   it('a size within the limit is refused before memory is taken for it', async () => {
     const bytes = png(ihdr({ width: 7000, height: 7000, depth: 16, colourType: 6 }), rows, IEND);
     const before = process.memoryUsage().rss;
-    const start = performance.now();
+    const start = cpuTime();
     await expectRefused(bytes, 'IMAGE', /IDAT/);
-    expect(performance.now() - start).toBeLessThan(500);
+    expect(cpuTime() - start).toBeLessThan(500);
     expect(process.memoryUsage().rss - before).toBeLessThan(50e6);
   });
 
   it('a flood after a small header is cut off', async () => {
     const flood = deflateSync(new Uint8Array(64 << 20));
-    const start = performance.now();
+    const start = cpuTime();
     expect(await pixelsOf(png(ihdr(), chunk('IDAT', flood), IEND))).toMatchObject({ data: [0] });
-    expect(performance.now() - start).toBeLessThan(500);
+    expect(cpuTime() - start).toBeLessThan(500);
   });
 
   it('the limit can be lowered and raised', async () => {

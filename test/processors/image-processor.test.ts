@@ -16,6 +16,7 @@ import {
   type ProcessorInput,
 } from '../../src/processors/image-processor.js';
 import { Tensor } from '../../src/tensor/tensor.js';
+import { cpuTime } from '../helpers/cpu.js';
 import { float32Golden, maxDifference, readGoldens } from '../helpers/goldens.js';
 import { type InputSpec, makeInput, makePixels } from '../helpers/processor-inputs.js';
 import { shared, sharedFiles, withoutShared } from '../helpers/shared.js';
@@ -128,9 +129,9 @@ describe('results', () => {
   test('12 megapixels take well under a second', () => {
     const image = { data: new Uint8Array(4000 * 3000 * 3), width: 4000, height: 3000, channels: 3 };
     resize(image, 341, 256);
-    const start = performance.now();
+    const start = cpuTime();
     resize(image, 341, 256);
-    expect(performance.now() - start).toBeLessThan(1000); // 60 ms alone, on a machine that is also doing other things
+    expect(cpuTime() - start).toBeLessThan(1000); // 60 ms alone, on a machine that is also doing other things
   });
 });
 

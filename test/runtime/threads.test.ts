@@ -163,7 +163,7 @@ describe('without workers', () => {
     for (let i = 0; i < 30; i++) {
       const begin = performance.now();
       expect((await model({ pixel_values })).logits.data).toEqual(wanted);
-      expect(performance.now() - begin).toBeLessThan(1000);
+      expect(performance.now() - begin).toBeLessThan(10_000);
       if (i % 5 === 1) await joined();
     }
     expect(started).toBeLessThanOrEqual(10); // and then it lets it be
