@@ -46,7 +46,13 @@ export {
 } from '../train/metrics.js';
 export type { OptimizerName, OptimizerOptions } from '../train/optimizers.js';
 export { PageTraining } from '../train/page/client.js';
-export type { PagePicture, PageProgress, PageTrainingOptions, PageTrainingResult } from '../train/page/protocol.js';
+export type {
+  PagePicture,
+  PageProgress,
+  PageTrainingOptions,
+  PageTrainingResult,
+  Port,
+} from '../train/page/protocol.js';
 export { serveTraining } from '../train/page/worker.js';
 export { Random, type RandomState } from '../train/random.js';
 export {

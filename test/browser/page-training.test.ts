@@ -132,8 +132,8 @@ async function trainHead({ own, start, add, draw, watch }: Helpers) {
   const began = performance.now();
   const phases = new Set<string>();
   const args = { num_train_epochs: 12, learning_rate: 0.01, classifier_dropout_prob: 0.2 };
-  const options = { model: '/weights/mobilenet_v2_1.0_224', save_to: 'shapes', args };
-  const result = await training.train(options, { on_progress: ({ phase }) => phases.add(phase) });
+  const options = { model: '/weights/mobilenet_v2_1.0_224', saveTo: 'shapes', args };
+  const result = await training.train(options, { progress_callback: ({ phase }) => phases.add(phase) });
   const seconds = (performance.now() - began) / 1000;
   const gap = stopWatching();
   training.dispose();
@@ -155,12 +155,14 @@ async function trainWhole({ own, start, add, logitsOf, tiny, watch }: Helpers) {
   const began = performance.now();
   const rates: number[] = [];
   const losses: number[] = [];
-  const on_progress: NonNullable<NonNullable<Parameters<typeof whole.train>[1]>['on_progress']> = (progress) => {
+  const progress_callback: NonNullable<NonNullable<Parameters<typeof whole.train>[1]>['progress_callback']> = (
+    progress,
+  ) => {
     if (progress.phase !== 'steps') return;
     rates.push(progress.picturesPerSecond);
     if (progress.logs.loss !== undefined) losses.push(progress.logs.loss);
   };
-  const result = await whole.train({ ...options, save_to: 'whole' }, { on_progress });
+  const result = await whole.train({ ...options, saveTo: 'whole' }, { progress_callback });
   const seconds = (performance.now() - began) / 1000;
   whole.dispose();
   // Another worker each time, as after the page was closed.
@@ -170,10 +172,10 @@ async function trainWhole({ own, start, add, logitsOf, tiny, watch }: Helpers) {
   let stoppedAt = 0;
   const stopped = await first
     .train(
-      { ...options, save_to: 'again' },
+      { ...options, saveTo: 'again' },
       {
         signal: abort.signal,
-        on_progress({ phase, done }) {
+        progress_callback({ phase, done }) {
           if (phase !== 'steps' || done < 2) return;
           stoppedAt ||= done;
           abort.abort();
@@ -189,9 +191,9 @@ async function trainWhole({ own, start, add, logitsOf, tiny, watch }: Helpers) {
   await add(second, 60, 40);
   let wentOnFrom = Number.POSITIVE_INFINITY;
   await second.train(
-    { ...options, save_to: 'again', resume: true },
+    { ...options, saveTo: 'again', resume: true },
     {
-      on_progress({ phase, done }) {
+      progress_callback({ phase, done }) {
         if (phase === 'steps') wentOnFrom = Math.min(wentOnFrom, done);
       },
     },
@@ -217,7 +219,7 @@ async function trainMany({ own, start, draw, tiny }: Helpers) {
     await training.add(['round', 'square/full', 'x'][n % 3], context.getImageData(0, 0, width, height));
   }
   const added = performance.now();
-  const options = { model: 'opfs:tiny', save_to: 'many', memoryBytes: 1_000_000, args: { num_train_epochs: 1 } };
+  const options = { model: 'opfs:tiny', saveTo: 'many', memoryBytes: 1_000_000, args: { num_train_epochs: 1 } };
   const { global_step } = await training.train(options);
   const [addSeconds, trainSeconds] = [(added - began) / 1000, (performance.now() - added) / 1000];
   const model = await own.MobileNetV2ForImageClassification.from_pretrained('opfs:many');
@@ -235,11 +237,11 @@ async function refuse({ own, start, add }: Helpers) {
       () => 'none',
       (error) => `${error instanceof own.MobileNetError} ${error.code}: ${error.message}`,
     );
-  const options = { model: 'opfs:nowhere', save_to: 'x' };
+  const options = { model: 'opfs:nowhere', saveTo: 'x' };
   const found = [await codeOf(training.train(options))];
   await add(training, 6, 40);
   found.push(await codeOf(training.train(options)));
-  found.push(await codeOf(training.train({ ...options, save_to: '../x', model: '/weights/mobilenet_v2_1.0_224' })));
+  found.push(await codeOf(training.train({ ...options, saveTo: '../x', model: '/weights/mobilenet_v2_1.0_224' })));
   training.dispose();
   found.push(await codeOf(own.pipeline('image-classification', 'opfs:nowhere')));
   return found;
@@ -387,7 +389,7 @@ describe.skipIf(executablePath === undefined)('training in Chromium', () => {
       await tiny();
       const training = start('plain');
       await add(training, 12, 40);
-      const { global_step } = await training.train({ model: 'opfs:tiny', save_to: 'plain', args: { max_steps: 2 } });
+      const { global_step } = await training.train({ model: 'opfs:tiny', saveTo: 'plain', args: { max_steps: 2 } });
       training.dispose();
       return global_step;
     });

@@ -17,6 +17,7 @@ export interface Part {
   augmentation: Augmentation | null;
 }
 
+/** The pictures of one part of a folder, as a trainer asks for them. */
 export class ImageDataset implements TrainingDataset {
   readonly #part: Part;
   readonly id2label: Readonly<Record<number, string>>;

@@ -68,9 +68,9 @@ export class PageTraining {
    */
   async train(
     options: PageTrainingOptions,
-    how: { signal?: AbortSignal; on_progress?: (progress: PageProgress) => void } = {},
+    how: { signal?: AbortSignal; progress_callback?: (progress: PageProgress) => void } = {},
   ): Promise<PageTrainingResult> {
-    const { signal, on_progress: onProgress } = how;
+    const { signal, progress_callback: onProgress } = how;
     checkSignal(signal);
     signal?.throwIfAborted();
     return (await this.#call({ call: 'train', options }, { signal, onProgress })) as PageTrainingResult;

@@ -15,7 +15,7 @@ export interface PageTrainingOptions {
   /** Where training begins: an address, or `opfs:flowers` for what was trained here before. */
   model: string;
   /** Under which name the result is kept: it is loaded from `opfs:<name>`. */
-  save_to: string;
+  saveTo: string;
   /** As for `Trainer`. Unless given: `train: 'head'`, one checkpoint is kept, and there is a line of the log each 10 steps. */
   args?: Omit<TrainingOptions, 'output_dir'>;
   /** Goes on where a training under this name was stopped, with the same pictures. */
@@ -44,6 +44,7 @@ export interface PageProgress {
   logs: LogEntry;
 }
 
+/** What a training in a page gave. */
 export interface PageTrainingResult {
   /** Where the model is loaded from. */
   model: string;
@@ -75,6 +76,8 @@ export type Response = { id: number } & (
 
 /** The end of a line: a Worker in the page, and what a worker has as its own. */
 export interface Port {
+  /** Sends a message. */
   postMessage(message: unknown, transfer?: Transferable[]): void;
+  /** Hears messages. */
   addEventListener(type: 'message', listener: (event: MessageEvent) => void): void;
 }

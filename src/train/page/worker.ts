@@ -14,7 +14,7 @@ import type { PageProgress, PageTrainingOptions, PageTrainingResult, Port, Reque
 
 /** Milliseconds between two reports: the page shows them to people, and its thread has other things to do. */
 const REPORT_MS = 100;
-const NAMES = ['model', 'save_to', 'args', 'resume', 'testShare', 'augmentation', 'memoryBytes', 'threads', 'hub'];
+const NAMES = ['model', 'saveTo', 'args', 'resume', 'testShare', 'augmentation', 'memoryBytes', 'threads', 'hub'];
 
 type Tell = (progress: Partial<PageProgress>, always?: boolean) => void;
 
@@ -81,8 +81,8 @@ async function train(
   tell: Tell,
 ): Promise<PageTrainingResult> {
   checkOptions(options, NAMES, 'train');
-  const { model: where, save_to, hub = {}, threads = 'auto', resume = false, args = {} } = options;
-  if (typeof save_to !== 'string' || save_to === '') throw expected('save_to', 'a name', save_to);
+  const { model: where, saveTo, hub = {}, threads = 'auto', resume = false, args = {} } = options;
+  if (typeof saveTo !== 'string' || saveTo === '') throw expected('saveTo', 'a name', saveTo);
   const labels = pictures.labels();
   const processor = await MobileNetV2ImageProcessor.from_pretrained(where, hub);
   const folder = await open(options, pictures, processor, { signal, tell });
@@ -90,7 +90,7 @@ async function train(
   const how = { ...hub, id2label, ignore_mismatched_sizes: true, threads, signal };
   const model = await MobileNetV2ForImageClassification.from_pretrained(where, how);
   try {
-    const output_dir = `${save_to}/training`;
+    const output_dir = `${saveTo}/training`;
     if (!resume) await removeCheckpoints(output_dir);
     const isHead = (args.train ?? 'head') === 'head';
     const total = folder.train.length;
@@ -112,10 +112,10 @@ async function train(
     });
     const { global_step, training_loss } = await trainer.train({ signal, resume_from_checkpoint: resume });
     const metrics: LogEntry = trainer.eval_dataset === undefined ? {} : await trainer.evaluate();
-    await trainer.save_model(save_to);
+    await trainer.save_model(saveTo);
     await removeCheckpoints(output_dir);
     const { problems, nearDuplicates } = folder;
-    return { model: `opfs:${save_to}`, id2label, global_step, training_loss, metrics, problems, nearDuplicates };
+    return { model: `opfs:${saveTo}`, id2label, global_step, training_loss, metrics, problems, nearDuplicates };
   } finally {
     model.dispose();
   }
