@@ -9,8 +9,12 @@
  */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { MobileNetV2ForImageClassification, MobileNetV2ImageProcessor } from 'mobilenet-v2';
-import { classificationMetrics, ImageFolder, Trainer } from 'mobilenet-v2/train';
+import {
+  MobileNetV2ForImageClassification,
+  MobileNetV2ForSemanticSegmentation,
+  MobileNetV2ImageProcessor,
+} from 'mobilenet-v2';
+import { classificationMetrics, ImageFolder, segmentationMetrics, Trainer } from 'mobilenet-v2/train';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -28,6 +32,7 @@ const { values: options, positionals } = parseArgs({
     seed: { type: 'string', default: '0' },
     crop: { type: 'string', default: '0.4' },
     recompute: { type: 'boolean', default: false },
+    segment: { type: 'boolean', default: false }, // images/ and masks/
     least: { type: 'string', default: '0' }, // accuracy below which the exit code is 1
   },
 });
@@ -36,13 +41,16 @@ const size = Number(options.size);
 const processor = new MobileNetV2ImageProcessor({ size: { height: size, width: size }, do_center_crop: false });
 const folder = await ImageFolder.open(`${options.data}/${name}`, {
   processor,
+  task: options.segment ? 'segment' : 'classify',
   augmentation: { scale: [Number(options.crop), 1], flip: name === 'digits' ? 0 : 0.5 },
 });
 console.error(
   `${folder.train.length} to train, ${folder.test.length} to test, ${folder.problems.length} broken, ${folder.nearDuplicates.length} pairs nearly the same`,
 );
 const id2label = folder.id2label;
-const model = await MobileNetV2ForImageClassification.from_pretrained(options.checkpoint, {
+const Model = options.segment ? MobileNetV2ForSemanticSegmentation : MobileNetV2ForImageClassification;
+const model = await Model.from_pretrained(options.checkpoint, {
+  ...(options.segment && { output_stride: 16, strict: false }),
   id2label,
   label2id: Object.fromEntries(Object.entries(id2label).map(([k, label]) => [label, Number(k)])),
   ignore_mismatched_sizes: true,
@@ -54,7 +62,7 @@ const trainer = new Trainer({
   model,
   train_dataset: folder.train,
   eval_dataset: folder.test,
-  compute_metrics: classificationMetrics,
+  compute_metrics: options.segment ? segmentationMetrics() : classificationMetrics,
   args: {
     train: options.train,
     batch_norm: options.norms,
@@ -64,7 +72,8 @@ const trainer = new Trainer({
     weight_decay: 0.01,
     per_device_train_batch_size: Number(options.batch),
     per_device_eval_batch_size: 32,
-    classifier_dropout_prob: 0.2,
+    classifier_dropout_prob: options.segment ? 0.1 : 0.2,
+    batch_eval_metrics: options.segment,
     optim: options.optim,
     eval_strategy: 'epoch',
     logging_strategy: 'epoch',
@@ -84,4 +93,4 @@ const trainer = new Trainer({
 await trainer.train();
 const metrics = await trainer.evaluate();
 console.log(JSON.stringify({ name, ...metrics, MiB: Math.round(process.resourceUsage().maxRSS / 1024) }));
-if (metrics.eval_accuracy < Number(options.least)) process.exitCode = 1;
+if ((metrics.eval_accuracy ?? metrics.eval_mean_iou) < Number(options.least)) process.exitCode = 1;
