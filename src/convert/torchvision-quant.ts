@@ -179,7 +179,7 @@ class Reader {
       if (Math.abs(whole) < 2 ** 31) return whole;
       throw this.#refusal(bias?.name ?? path, `expected a bias of at most 2^31 steps, got ${whole} in channel ${k}`);
     });
-    state.set(`${path}.weight`, new Tensor('int8', Int8Array.from(elementsOf({ ...weight, quantization })), dims));
+    state.set(`${path}.weight`, new Tensor('int8', new Int8Array(elementsOf({ ...weight, quantization })), dims));
     if (zero !== 0) state.set(`${path}.weight_zero_point`, new Tensor('int32', [zero], []));
     state.set(`${path}.weight_scale`, new Tensor('float32', ofChannel, [count]));
     state.set(`${path}.bias`, new Tensor('int32', biases, [count]));

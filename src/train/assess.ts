@@ -63,7 +63,7 @@ export async function assess(
   let pixels = false;
   for (let from = 0; from < total; from += batchSize) {
     if (signal !== undefined) await yieldToEvents(signal);
-    const pictures = Int32Array.from({ length: Math.min(batchSize, total - from) }, (_, i) => from + i);
+    const pictures = new Int32Array(Math.min(batchSize, total - from)).map((_, i) => from + i);
     const { pixel_values, labels } = await loadBatch(dataset, pictures, () => null);
     const { logits } = await model.forward({ pixel_values, signal });
     const prediction = { predictions: logits, label_ids: labels };

@@ -1,5 +1,7 @@
 /** Pictures of a dataset, together as a network takes them. */
+
 import { MobileNetError, show } from '../base/errors.js';
+import { mapped } from '../base/mapped.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { TrainingDataset, TrainingItem } from './dataset.js';
 import type { Random } from './random.js';
@@ -15,7 +17,7 @@ export interface Batch {
 /** All pictures one after another, some at a time. */
 export function* inOrder(length: number, size: number): Generator<Int32Array> {
   for (let from = 0; from < length; from += size) {
-    yield Int32Array.from({ length: Math.min(size, length - from) }, (_, i) => from + i);
+    yield new Int32Array(Math.min(size, length - from)).map((_, i) => from + i);
   }
 }
 
@@ -45,7 +47,7 @@ function labelsOf(items: readonly TrainingItem[], { dims: [, height, width] }: T
   if (items.every(({ label }) => typeof label === 'number')) {
     return new Tensor(
       'int32',
-      Int32Array.from(items, ({ label }) => label as number),
+      mapped(new Int32Array(items.length), items, ({ label }) => label as number),
       [items.length],
     );
   }

@@ -14,7 +14,7 @@ export class Random {
   readonly #words: Int32Array;
 
   constructor(state: RandomState) {
-    this.#words = Int32Array.from(state);
+    this.#words = new Int32Array(state);
     if (this.#words.every((word) => word === 0)) this.#words[0] = 1; // the one state that it would never leave
   }
 

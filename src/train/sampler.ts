@@ -58,7 +58,7 @@ export class Sampler {
   #order(random: Random): Int32Array {
     const { length } = this.#dataset;
     const { train_sampling_strategy: strategy } = this.#args;
-    if (strategy === 'sequential') return Int32Array.from({ length }, (_, i) => i);
+    if (strategy === 'sequential') return new Int32Array(length).map((_, i) => i);
     if (strategy === 'random') return random.permutation(length);
     return balanced(targetsOf(this.#dataset, 'train_sampling_strategy'), random);
   }

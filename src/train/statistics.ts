@@ -2,6 +2,7 @@
  * Statistics of batch norms anew, for the weights as they are at the end: the mean over batches of the pictures as they are
  * evaluated. The running ones are of many weights, and of pictures that were cropped and colored.
  */
+import { mapped } from '../base/mapped.js';
 import { startTraining } from '../models/mobilenet-v2/gradients.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { inOrder, loadBatch } from './batches.js';
@@ -44,7 +45,9 @@ export async function statisticsOf(
   } finally {
     session.dispose();
   }
-  return new Map([...sums].map(([name, sum]) => [name, Float32Array.from(sum, (value) => value / seen)]));
+  return new Map(
+    [...sums].map(([name, sum]) => [name, mapped(new Float32Array(sum.length), sum, (value) => value / seen)]),
+  );
 }
 
 /** A loss that is 0 whatever the logits are. */

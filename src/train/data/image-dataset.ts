@@ -1,5 +1,7 @@
 /** Pictures of a folder, one after the other as a trainer asks for them. */
+
 import { expected } from '../../base/errors.js';
+import { mapped } from '../../base/mapped.js';
 import type { Pixels } from '../../base/pixels.js';
 import { RawImage } from '../../images/raw-image.js';
 import { Resampling } from '../../images/resize/filters.js';
@@ -31,7 +33,7 @@ export class ImageDataset implements TrainingDataset {
     this.dims = [3, reader.height, reader.width];
     const ids = new Map(Object.entries(id2label).map(([id, label]) => [label, Number(id)]));
     const masks = entries.some(({ mask }) => mask !== undefined);
-    this.targets = masks ? undefined : Int32Array.from(entries, ({ label }) => ids.get(label)!);
+    this.targets = masks ? undefined : mapped(new Int32Array(entries.length), entries, ({ label }) => ids.get(label)!);
   }
 
   /** Pictures. */
@@ -64,7 +66,7 @@ export class ImageDataset implements TrainingDataset {
         : change(await reader.source(entry), augmentation, random, reader);
     return {
       pixel_values: await reader.normalize(image),
-      label: mask === undefined ? this.targets![index]! : Int32Array.from(mask.data),
+      label: mask === undefined ? this.targets![index]! : new Int32Array(mask.data),
     };
   }
 

@@ -75,7 +75,7 @@ function differing(words: Uint32Array, a: number, b: number, most: number): numb
 
 /** Of every picture, the first of those that are near it, directly or by way of others. */
 export function groupsOf(count: number, pairs: readonly Pair[]): Int32Array {
-  const leader = Int32Array.from({ length: count }, (_, i) => i);
+  const leader = new Int32Array(count).map((_, i) => i);
   const find = (i: number): number => {
     while (leader[i] !== i) i = leader[i] = leader[leader[i]!]!;
     return i;

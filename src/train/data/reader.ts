@@ -127,7 +127,7 @@ export class PictureReader {
   }
 
   #countClasses(mask: Pixels, file: string): Pixels {
-    const data = Uint8Array.from(mask.data);
+    const data = new Uint8Array(mask.data);
     const reduced = this.processor.do_reduce_labels;
     const most = this.labels?.length ?? NO_CLASS;
     for (let i = 0; i < data.length; i++) {

@@ -123,10 +123,10 @@ export const depthwiseDxJs: Kernel<DepthwiseDxSpec> = {
     if (stride === 1)
       return packPhases(
         C,
-        Float32Array.from(own, (_, i) => own[i - (i % 9) + 8 - (i % 9)]),
+        own.map((_, i) => own[i - (i % 9) + 8 - (i % 9)]),
         new Float32Array(27 * C),
       );
-    return Float32Array.from(own, (_, i) => own[(i % C) * 9 + Math.floor(i / C)]);
+    return own.map((_, i) => own[(i % C) * 9 + Math.floor(i / C)]);
   },
 
   /** x = dy [N,OH,OW,C] · w packed (· other [N,H,W,C]) → y = dX [N,H,W,C] */
