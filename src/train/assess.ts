@@ -2,7 +2,7 @@
 import { yieldToEvents } from '../base/abort.js';
 import { expected } from '../base/errors.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { loadBatch } from './batches.js';
+import { inOrder, loadBatch } from './batches.js';
 import { checkClasses, checkDataset, checkModel } from './checks.js';
 import type { TrainingDataset } from './dataset.js';
 import { ConfusionMatrix, predictedClasses, topKAccuracy } from './metrics.js';
@@ -61,9 +61,9 @@ export async function assess(
   const mistakes: Mistake[] = [];
   let among = 0;
   let pixels = false;
-  for (let from = 0; from < total; from += batchSize) {
+  for (const pictures of inOrder(total, batchSize)) {
     if (signal !== undefined) await yieldToEvents(signal);
-    const pictures = new Int32Array(Math.min(batchSize, total - from)).map((_, i) => from + i);
+    const from = pictures[0];
     const { pixel_values, labels } = await loadBatch(dataset, pictures, () => null);
     const { logits } = await model.forward({ pixel_values, signal });
     const prediction = { predictions: logits, label_ids: labels };

@@ -174,7 +174,7 @@ async function stepsIn(store: FolderStore, dir: string): Promise<number[]> {
     .sort((a, b) => a - b);
 }
 
-/** The last checkpoint in a folder, or undefined where there is none. */
+/** The last checkpoint in a folder, or undefined if it has no checkpoint. */
 export async function get_last_checkpoint(folder: string): Promise<string | undefined> {
   const step = (await stepsIn(await folderStore(), folder)).at(-1);
   return step === undefined ? undefined : checkpointPath(folder, step);

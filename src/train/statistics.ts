@@ -4,7 +4,6 @@
  */
 import { mapped } from '../base/mapped.js';
 import { startTraining } from '../models/mobilenet-v2/gradients.js';
-import type { Tensor } from '../tensor/tensor.js';
 import { inOrder, loadBatch } from './batches.js';
 import type { TrainingDataset } from './dataset.js';
 import type { TrainableModel } from './trainer.js';
@@ -35,11 +34,10 @@ export async function statisticsOf(
       if (pictures.length === 1 && seen > 0) continue; // one picture has no variance
       const { pixel_values } = await loadBatch(dataset, pictures, () => null);
       const dims = pixel_values.dims as readonly [number, number, number, number];
-      await session.accumulate(pixel_values.data, dims, nothing);
+      await session.forward(pixel_values.data, dims, signal);
       for (const [name, values] of await session.state()) {
         if (STATISTICS.test(name)) add(sums, name, values, pictures.length);
       }
-      await session.zeroGradients();
       seen += pictures.length;
     }
   } finally {
@@ -49,9 +47,6 @@ export async function statisticsOf(
     [...sums].map(([name, sum]) => [name, mapped(new Float32Array(sum.length), sum, (value) => value / seen)]),
   );
 }
-
-/** A loss that is 0 whatever the logits are. */
-const nothing = (logits: Tensor) => ({ loss: 0, gradient: new Float32Array(logits.size) });
 
 function add(sums: Map<string, Float64Array>, name: string, values: Float32Array, pictures: number): void {
   const sum = sums.get(name) ?? new Float64Array(values.length);

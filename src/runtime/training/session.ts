@@ -108,9 +108,25 @@ export class Session implements TrainingSession {
   ): Promise<BatchResult> {
     const { signal } = options;
     return unlessAborted(
-      this.#alone(() => this.#accumulate(pixels, dims, lossOf, options)),
+      this.#alone(() => {
+        if (this.#unfolded) {
+          throw new MobileNetError(
+            'ARG',
+            'accumulate: gradients were read since they were zeroed; call zeroGradients first',
+          );
+        }
+        return this.#batch(pixels, dims, lossOf, options);
+      }),
       signal,
     );
+  }
+
+  async forward(pixels: Float32Array, dims: InputDims, signal?: AbortSignal): Promise<Tensor<'float32'>> {
+    const result = await unlessAborted(
+      this.#alone(() => this.#batch(pixels, dims, null, { signal })),
+      signal,
+    );
+    return result.logits;
   }
 
   gradient(name: string): Promise<Float32Array> {
@@ -198,19 +214,14 @@ export class Session implements TrainingSession {
     return result;
   }
 
-  async #accumulate(
+  /** @param lossOf null for the way forward alone */
+  async #batch(
     pixels: Float32Array,
     dims: InputDims,
-    lossOf: LossOfPictures,
+    lossOf: LossOfPictures | null,
     { dropout, pixelGradient = false, signal }: AccumulateOptions,
   ): Promise<BatchResult> {
     signal?.throwIfAborted();
-    if (this.#unfolded) {
-      throw new MobileNetError(
-        'ARG',
-        'accumulate: gradients were read since they were zeroed; call zeroGradients first',
-      );
-    }
     const [batch, ...picture] = dims;
     const size = elementCount(picture);
     if (pixels.length !== batch * size)
@@ -237,9 +248,10 @@ export class Session implements TrainingSession {
       }
       const { value, region } = plan.output;
       const logits = publish({ value, scale: null }, await this.#engine.read(region));
+      results.push(logits);
+      if (lossOf === null) continue;
       const part = lossOf(logits, from);
       loss += part.loss;
-      results.push(logits);
       this.#engine.write(plan.gradient, inside(part.gradient, plan));
       await run(plan.backward, signal);
       if (plan.pixels !== undefined) gradient?.set((await this.#engine.read(plan.pixels)) as Float32Array, from * size);

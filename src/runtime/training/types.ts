@@ -98,6 +98,16 @@ export interface TrainingSession {
     lossOf: LossOfPictures,
     options?: AccumulateOptions,
   ): Promise<BatchResult>;
+  /**
+   * Logits of a batch, in the model's public layout. Gradients stay as they are; batch norms that look at the batch change their
+   * running statistics.
+   * @param pixels [N,C,H,W]
+   */
+  forward(
+    pixels: Float32Array,
+    dims: readonly [number, number, number, number],
+    signal?: AbortSignal,
+  ): Promise<Tensor<'float32'>>;
   /** The gradient of a parameter, a copy. */
   gradient(name: string): Promise<Float32Array>;
   /** The norm of all gradients together. */

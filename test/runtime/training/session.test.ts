@@ -137,6 +137,23 @@ it('gradients that were read take no more until they are zeroed', async () => {
   await accumulate();
 });
 
+it.each(['frozen', 'train'] as const)(
+  'forward leaves gradients alone, also those that were read: %s',
+  async (batch_norm) => {
+    const { session, accumulate } = start({ batch_norm });
+    const { logits } = await accumulate();
+    const gradients = await gradientsOf(session);
+    expect((await session.forward(PIXELS, [...DIMS])).data).toEqual(logits.data);
+    expect(await gradientsOf(session)).toEqual(gradients);
+    const moving = 'mobilenet_v2.conv_1x1.normalization.running_mean';
+    const before = (await session.state()).get(moving)!;
+    await session.forward(PIXELS, [...DIMS]);
+    const after = (await session.state()).get(moving)!;
+    if (batch_norm === 'train') expect(after).not.toEqual(before);
+    else expect(after).toEqual(before);
+  },
+);
+
 it('trains what it is told to, and nothing else', async () => {
   const trainable = ['mobilenet_v2.layer.15.', 'classifier.'];
   const { session, step } = start({ trainable });
