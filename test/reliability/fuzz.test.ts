@@ -20,8 +20,6 @@ import { readTflite } from '../../src/formats/tflite/tflite.js';
 import { Zip } from '../../src/formats/zip.js';
 import { decodeImage } from '../../src/images/decode.js';
 import { exifOrientation } from '../../src/images/exif.js';
-import { exifBlock, jpeg } from '../helpers/jpeg-files.js';
-import { chunk, IEND, idat, ihdr, png, simplePng } from '../helpers/png-files.js';
 import { randomNumbers } from '../helpers/random.js';
 import { SEED } from '../helpers/seed.js';
 import { littleTflite, tfliteNetwork } from '../helpers/tflite-files.js';
@@ -29,6 +27,7 @@ import { concat, fixture, int, memoryFolder, split, utf8, zip } from '../helpers
 import { Ledger, resident } from './ledger.js';
 import { type Below, belowOf, mutateBytes, mutateJson, mutateTables } from './mutate.js';
 import { mutateJpeg, mutatePng, withPngCrcs } from './mutate-pictures.js';
+import { EXIFS, PNGS, JPEGS as SMALL_JPEGS } from './samples.js';
 
 env.onWarning = () => {}; // half of the pictures are read with one
 
@@ -85,34 +84,7 @@ const withPickle = (data: Uint8Array) => zip(PARTS.map((part) => (isPickle(part)
 const LITTLE = littleTflite();
 const NETWORK = tfliteNetwork({ dtype: 'uint8', last: 'SOFTMAX' });
 
-const row = (length: number) => Uint8Array.from({ length }, (_, i) => i * 29);
-const PNGS = [
-  simplePng({ width: 9 }, [row(9), row(9), row(9)]),
-  simplePng({ width: 3, depth: 16, colourType: 6 }, [row(24), row(24)]),
-  simplePng(
-    { width: 8, depth: 2, colourType: 3 },
-    [row(2), row(2)],
-    chunk('PLTE', row(12)),
-    chunk('eXIf', exifBlock(6)),
-  ),
-  png(
-    ihdr({ width: 5, height: 5, interlace: 1 }),
-    idat(row(30).map((value, i) => (i % 6 === 0 ? i % 5 : value))),
-    IEND,
-  ),
-];
-const components = [
-  { id: 1, value: 90, h: 2, v: 2 },
-  { id: 2, value: 100 },
-  { id: 3, value: 200 },
-];
-const JPEGS = [
-  jpeg(),
-  jpeg({ width: 20, height: 20, components, jfif: true, exif: exifBlock(5) }),
-  jpeg({ width: 20, height: 20, components, progressive: true }),
-  jpeg({ components: [...components, { id: 4, value: 50 }], adobe: 2 }),
-  ...ofEveryKind(),
-];
+const JPEGS = [...SMALL_JPEGS, ...ofEveryKind()];
 /** Some of each kind that libjpeg-turbo writes, with tables and data as they are. */
 function ofEveryKind(): Uint8Array[] {
   const read = (extension: string) =>
@@ -217,7 +189,7 @@ const TARGETS: Target[] = [
   { name: 'JPEG, segments and scans', seeds: JPEGS, mutate: mutateJpeg, read: readAsBefore, share: 2 },
   {
     name: 'EXIF',
-    seeds: [exifBlock(6), exifBlock(3, { little: false }), exifBlock(8, { type: 4 })],
+    seeds: EXIFS,
     read: (bytes) => expect([1, 2, 3, 4, 5, 6, 7, 8]).toContain(exifOrientation(bytes)),
   },
 ];

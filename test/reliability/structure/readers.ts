@@ -23,12 +23,12 @@ import { Zip } from '../../../src/formats/zip.js';
 import { decodeImage } from '../../../src/images/decode.js';
 import { exifOrientation } from '../../../src/images/exif.js';
 import { type Dataset, type Group, hdf5 } from '../../helpers/hdf5-files.js';
-import { exifBlock, jpeg } from '../../helpers/jpeg-files.js';
-import { chunk, IEND, idat, ihdr, png, SIGNATURE, simplePng } from '../../helpers/png-files.js';
+import { SIGNATURE } from '../../helpers/png-files.js';
 import { littleTflite } from '../../helpers/tflite-files.js';
 import { concat, int, memoryFolder, safetensors, split, utf8, zip } from '../../helpers/weight-files.js';
 import { type Below, mutateTables } from '../mutate.js';
 import { chunksOf, jpegPartsOf, mutateJpeg, mutatePng } from '../mutate-pictures.js';
+import { EXIFS, JPEGS, PNGS } from '../samples.js';
 import { MOST_BYTES, mutateParts, mutateTree, mutateWords, oneOf, type Word } from './mutate.js';
 import { isMemo, operationsOf } from './pickles.js';
 import { block, checksum, entry, field, footer, varint } from './tf-index.js';
@@ -351,19 +351,6 @@ const fieldsOf = (i: number): Uint8Array[] => [
 
 // ---- pictures
 
-const row = (length: number) => Uint8Array.from({ length }, (_, i) => i * 29);
-const PNGS = [
-  simplePng({ width: 9 }, [row(9), row(9), row(9)]),
-  simplePng({ width: 3, depth: 16, colourType: 6 }, [row(24), row(24)]),
-  simplePng(
-    { width: 8, depth: 2, colourType: 3 },
-    [row(2), row(2)],
-    chunk('PLTE', row(12)),
-    chunk('eXIf', exifBlock(6)),
-  ),
-  png(ihdr({ width: 5, height: 5, interlace: 1 }), idat(row(30).map((value, i) => (i % 6 ? value : i % 5))), IEND),
-];
-
 function makePng(below: Below): Uint8Array {
   const one = oneOf(PNGS, below);
   if (below(4) === 0) return mutatePng(one, below, oneOf(PNGS, below));
@@ -379,26 +366,12 @@ function makePng(below: Below): Uint8Array {
 }
 const big = (value: number): Uint8Array => int(value, 4).slice().reverse();
 
-const components = [
-  { id: 1, value: 90, h: 2, v: 2 },
-  { id: 2, value: 100 },
-  { id: 3, value: 200 },
-];
-const JPEGS = [
-  jpeg(),
-  jpeg({ width: 20, height: 20, components, jfif: true, exif: exifBlock(5) }),
-  jpeg({ width: 20, height: 20, components, progressive: true }),
-  jpeg({ components: [...components, { id: 4, value: 50 }], adobe: 2 }),
-];
-
 function makeJpeg(below: Below): Uint8Array {
   const one = oneOf(JPEGS, below);
   if (below(4) === 0) return mutateJpeg(one, below, oneOf(JPEGS, below));
   const parts = mutateParts(jpegPartsOf(one), below);
   return concat(Uint8Array.of(0xff, 0xd8), ...parts, Uint8Array.of(0xff, 0xd9));
 }
-
-const EXIFS = [exifBlock(6), exifBlock(3, { little: false }), exifBlock(8, { type: 4 })];
 
 function makeExif(below: Below): Uint8Array {
   const one = oneOf(EXIFS, below);
