@@ -60,7 +60,7 @@ export function showJson(value: JsonValue | undefined): string {
 export const jsonText = (value: JsonValue | undefined): string =>
   typeof value === 'object' && value !== null ? showJson(value) : String(value);
 
-/** A value as a number, for the same reason; NaN for what is none. */
+/** A value as a number, for the same reason; NaN for anything else. */
 export const jsonNumber = (value: JsonValue | undefined): number =>
   typeof value === 'object' && value !== null ? Number.NaN : Number(value);
 

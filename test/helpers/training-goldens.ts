@@ -54,7 +54,7 @@ export function labelsOf({ override = {}, ...labels }: NetworkCase['labels'], na
   return data instanceof BigInt64Array ? new Tensor('int64', data, dims) : new Tensor('float32', data, dims);
 }
 
-/** The mask of dropout, with its factor; undefined where there is none. */
+/** The mask of dropout, with its factor; undefined without dropout. */
 export function dropoutOf(
   name: string,
   probability: number,

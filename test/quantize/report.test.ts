@@ -28,7 +28,7 @@ it('of a map every pixel counts', () => {
   expect(comparison.report(1)).toMatchObject({ compared: 1, agreement: 0.75 });
 });
 
-it('without classes nothing can agree, and a layer of zeros that is none has no bound', () => {
+it('without classes nothing can agree, and a layer that should be zeros and is not has no bound', () => {
   const comparison = new Comparison('out', false);
   comparison.add(of(tensor([1, 2], [1, 2])), of(tensor([1, 2], [1, 2]), tensor([0, 1], [1, 2])));
   const report = comparison.report(1);

@@ -5,7 +5,7 @@
 import { type Expr, type FunctionBuilder, f32x4, type Local, v128 } from '../../tensor/wasm/assembler.js';
 import type { FusedActivation } from '../spec.js';
 
-/** The upper bound. Where there is none it is NaN: no value is at or above that. */
+/** The upper bound. A clamp that has no upper bound has NaN here: no value is at or above that. */
 export const maskBound = (mask: FusedActivation): number => (mask === 'relu6' ? 6 : Number.NaN);
 
 /**

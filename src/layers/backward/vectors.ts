@@ -15,7 +15,8 @@ export interface Place {
 type Store = (array: Local<'i32'>, value: Expr<'v128'>) => void;
 
 /**
- * All numbers from `from` to `to`, a multiple of four or the last. What is behind the last is computed with, but not stored.
+ * All numbers from `from` to `to`, a multiple of four or the last. The last vector may reach past `to`: what lies there is computed
+ * with, but not stored.
  * @param body computes four numbers, and stores them in one or more arrays
  */
 export function eachVector(
