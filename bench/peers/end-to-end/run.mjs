@@ -7,7 +7,7 @@ import { frames, processes } from './places.mjs';
 import { benchRounds } from './rounds.mjs';
 
 /** The largest first, as people ask. */
-const PICTURES = ['12mp.jpg', '2mp.jpg', '640x480.jpg', '256x256.jpg', '2mp.png'];
+const PICTURES = ['12mp.jpg', '2mp.jpg', '1mp.jpg', '640x480.jpg', '256x256.jpg', '2mp.png'];
 
 /**
  * @param options `{ tasks: ['label', 'decode', 'page'], modules, ours, node, python, chromium, folder, ids, pictures, rounds,
