@@ -9,14 +9,19 @@ import type { TrainingSpec } from '../../layers/backward/spec.js';
 import type { Kernel, Operands, Scale, WasmKernel } from '../../layers/kernel.js';
 import type { IntegerWeights } from '../../layers/kernel-i16.js';
 import { type AnySpec, ELEMENT_BYTES, type ElementType, type EngineName, type Spec } from '../../layers/spec.js';
+import type * as lanes from './wasm/lanes.js';
 
 /** What an engine can be asked for: what networks run on, and with further kernels what training does besides. */
 export type EngineSpec = AnySpec | TrainingSpec;
 
-/** Kernels that an engine gets besides those that every network needs. Who wants them loads them. */
+/** The two functions of wasm/lanes.ts. */
+export type Lanes = Pick<typeof lanes, 'bindLanes' | 'computeLane'>;
+
+/** What an engine gets besides what every network needs: kernels, and the means of lanes (wasm/lanes.ts). Who wants them loads them. */
 export interface KernelSet {
   readonly plain: readonly Kernel<Spec | TrainingSpec>[];
   readonly wasm: readonly WasmKernel<Spec | TrainingSpec>[];
+  readonly lanes: Lanes;
 }
 
 /** A piece of an engine's memory. */
@@ -42,6 +47,19 @@ export const partOf = (region: Region, from: number, length: number): Region => 
 
 /** A piece of work. It is done when this returns, or when the promise it returns is fulfilled. */
 export type Work = () => void | Promise<void>;
+
+/** A piece of work in a lane. What is `inTurn` by the same name is done in the order of the lanes. */
+export interface LaneWork {
+  readonly work: Work;
+  readonly inTurn: string | undefined;
+}
+
+/** Work for several lanes at once. */
+export interface AtOnce {
+  readonly works: readonly Work[];
+  /** Gives back what the work itself takes. */
+  readonly free: () => void;
+}
 
 /** What a region may hold. */
 export type Elements = Float32Array | Int32Array | Int16Array | Int8Array;
@@ -107,6 +125,11 @@ export interface Engine {
   write(region: Region, values: Elements): void;
   /** The values, in an array of the region's type. They hold until the next piece of work. */
   read(region: Region): Elements | Promise<Elements>;
+  /**
+   * Binds lists of work that are alike but for where numbers lie, to be done at once, a thread each. Not there where one thread
+   * computes.
+   */
+  readonly atOnce?: ((lanes: readonly (readonly LaneWork[])[]) => AtOnce) | undefined;
   /** Starts what computes beside the calling thread, where it does not run. Never needed, never throws. */
   start(): Promise<void>;
   /** Ends that. */

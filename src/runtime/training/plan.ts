@@ -37,6 +37,8 @@ export interface TrainingJob {
 export interface BoundStep {
   readonly step: TrainingStep;
   readonly work: readonly Work[];
+  /** The gradient that it adds to, if it does. */
+  readonly addsTo: string | undefined;
 }
 
 export interface TrainingPlan {
@@ -70,7 +72,7 @@ export function makeTrainingPlan(job: TrainingJob): TrainingPlan {
         ? job.numbers(name)
         : partOf(arena, place.offset / ELEMENT_BYTES.f32, steps.sizes.get(name)!);
     };
-    const bound = steps.list.map((step) => bindStep(step, job, region));
+    const bound = steps.list.map((step) => bindStep(step, job, region, steps.sizes));
     const pixels = steps.gradientOf(INPUT);
     return {
       dims,
@@ -232,7 +234,12 @@ function lifetimes({ steps, forward, gradient, places }: Gathered, output: strin
   }
 }
 
-function bindStep(step: TrainingStep, { engine, packed }: TrainingJob, region: (name: string) => Region): BoundStep {
+function bindStep(
+  step: TrainingStep,
+  { engine, packed }: TrainingJob,
+  region: (name: string) => Region,
+  values: ReadonlyMap<string, number>,
+): BoundStep {
   const kernel = engine.kernelFor(step.spec);
   const { x, weights, bias, residual, other, y } = step.operands;
   const own = packed.get(step.name, step.spec, kernel, step.packed);
@@ -246,5 +253,5 @@ function bindStep(step: TrainingStep, { engine, packed }: TrainingJob, region: (
     other: at(other),
     y: region(y),
   });
-  return { step, work };
+  return { step, work, addsTo: values.has(y) ? undefined : y };
 }

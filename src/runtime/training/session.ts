@@ -11,13 +11,14 @@ import { elementCount, nchwToNhwc } from '../../tensor/shape.js';
 import { Tensor } from '../../tensor/tensor.js';
 import type { WeightLookup } from '../compile/lower.js';
 import type { InputDims } from '../compile/plan.js';
-import { type Elements, type Engine, NOTHING, partOf, type Region } from '../engines/engine.js';
+import { type Elements, type Engine, NOTHING, partOf, type Region, type Work } from '../engines/engine.js';
 import { publish } from '../network.js';
 import { trainingGraph } from './graph.js';
 import { clear, type FoldedLayer, foldedLayers, StayingNumbers } from './numbers.js';
 import { OptimizerMemory } from './optimizer.js';
 import { type FlatParameters, flatten, isLearned } from './parameters.js';
-import { type BoundStep, makeTrainingPlan, type TrainingPlan } from './plan.js';
+import { makeTrainingPlan, type TrainingPlan } from './plan.js';
+import { Rounds } from './rounds.js';
 import type {
   AccumulateOptions,
   BatchResult,
@@ -64,7 +65,7 @@ export class Session implements TrainingSession {
   readonly #optimizer: OptimizerMemory;
   readonly #folded: readonly FoldedLayer[];
   readonly #looksAtBatch: (prefix: string) => boolean;
-  readonly #plans = new Map<string, TrainingPlan>();
+  readonly #rounds = new Map<string, Rounds>();
   /** The flat parameters, while weights are packed. */
   #current: Float32Array | undefined;
   /** What has changed since weights were packed. */
@@ -200,7 +201,7 @@ export class Session implements TrainingSession {
 
   dispose(): void {
     this.#disposed = true;
-    this.#plans.clear();
+    this.#rounds.clear();
     this.#engine.dispose();
   }
 
@@ -234,30 +235,47 @@ export class Session implements TrainingSession {
     const results: Tensor<'float32'>[] = [];
     const gradient = pixelGradient ? new Float32Array(pixels.length) : undefined;
     let loss = 0;
-    for (let from = 0; from < batch; from += together) {
+    for (let from = 0; from < batch; ) {
       const count = Math.min(together, batch - from);
-      const plan = await this.#plan([count, ...picture], dropout !== undefined, pixelGradient);
-      this.#engine.write(plan.input, pixels.subarray(from * size, (from + count) * size));
-      if (dropout !== undefined && plan.factors !== undefined) {
-        const channels = this.classifierChannels;
-        this.#engine.write(plan.factors, dropout.subarray(from * channels, (from + count) * channels));
+      const rounds = this.#roundsOf([count, ...picture], dropout !== undefined, pixelGradient);
+      const { plans, forward, backward } = await rounds.next(Math.floor((batch - from) / count));
+      const first = (lane: number) => from + lane * count;
+      for (const [lane, plan] of plans.entries()) this.#give(plan, first(lane), pixels, dropout);
+      await run(forward, signal);
+      for (const [lane, plan] of plans.entries()) {
+        const logits = await this.#logits(plan);
+        results.push(logits);
+        if (lossOf === null) continue;
+        const part = lossOf(logits, first(lane));
+        loss += part.loss;
+        this.#engine.write(plan.gradient, inside(part.gradient, plan));
       }
-      await run(plan.forward, signal);
-      for (const { prefix, region, pixels: seen } of plan.moments) {
-        this.#updateStatistics(prefix, (await this.#engine.read(region)) as Float32Array, seen);
+      if (lossOf !== null) await run(backward, signal);
+      for (const [lane, plan] of plans.entries()) {
+        if (gradient === undefined || plan.pixels === undefined) continue;
+        gradient.set((await this.#engine.read(plan.pixels)) as Float32Array, first(lane) * size);
       }
-      const { value, region } = plan.output;
-      const logits = publish({ value, scale: null }, await this.#engine.read(region));
-      results.push(logits);
-      if (lossOf === null) continue;
-      const part = lossOf(logits, from);
-      loss += part.loss;
-      this.#engine.write(plan.gradient, inside(part.gradient, plan));
-      await run(plan.backward, signal);
-      if (plan.pixels !== undefined) gradient?.set((await this.#engine.read(plan.pixels)) as Float32Array, from * size);
+      from += plans.length * count;
     }
     const logits = results.length === 1 ? results[0] : joined(results);
     return { loss, logits, ...(gradient && { pixelGradient: new Tensor('float32', gradient, [...dims]) }) };
+  }
+
+  /** Writes a group's pictures, the first of which is number `from`, and their factors of dropout to its plan. */
+  #give({ input, factors, dims }: TrainingPlan, from: number, pixels: Float32Array, dropout?: Float32Array): void {
+    const size = elementCount(dims.slice(1));
+    const to = from + dims[0];
+    this.#engine.write(input, pixels.subarray(from * size, to * size));
+    if (dropout === undefined || factors === undefined) return;
+    this.#engine.write(factors, dropout.subarray(from * this.classifierChannels, to * this.classifierChannels));
+  }
+
+  /** What the way forth made of a group; statistics of its norms go into the running ones. */
+  async #logits({ moments, output: { value, region } }: TrainingPlan): Promise<Tensor<'float32'>> {
+    for (const { prefix, region: seen, pixels } of moments) {
+      this.#updateStatistics(prefix, (await this.#engine.read(seen)) as Float32Array, pixels);
+    }
+    return publish({ value, scale: null }, await this.#engine.read(region));
   }
 
   /** With frozen norms pictures know nothing of each other. */
@@ -266,14 +284,20 @@ export class Session implements TrainingSession {
     return Math.min(batch, this.#job.options.picturesAtOnce ?? PICTURES_AT_ONCE);
   }
 
-  async #plan(dims: InputDims, drops: boolean, pixelGradient: boolean): Promise<TrainingPlan> {
+  #roundsOf(dims: InputDims, drops: boolean, pixelGradient: boolean): Rounds {
     const key = `${dims.join('x')} ${drops} ${pixelGradient}`;
-    const known = this.#plans.get(key);
+    const known = this.#rounds.get(key);
     if (known !== undefined) return known;
-    for (const [other, { free }] of [...this.#plans].slice(MOST_PLANS - 1)) {
-      free();
-      this.#plans.delete(other);
+    for (const [other, rounds] of [...this.#rounds].slice(MOST_PLANS - 1)) {
+      rounds.free();
+      this.#rounds.delete(other);
     }
+    const rounds = new Rounds(this.#engine, () => this.#plan(dims, drops, pixelGradient));
+    this.#rounds.set(key, rounds);
+    return rounds;
+  }
+
+  async #plan(dims: InputDims, drops: boolean, pixelGradient: boolean): Promise<TrainingPlan> {
     const { output, dropsBefore, options } = this.#job;
     // A copy: packing takes memory, and memory that grows is elsewhere afterwards.
     this.#current = (await this.#engine.read(this.#numbers.parameters)).slice() as Float32Array;
@@ -291,7 +315,6 @@ export class Session implements TrainingSession {
       numbers: (name) => this.#numbers.region(name),
     });
     this.#current = undefined;
-    this.#plans.set(key, plan);
     return plan;
   }
 
@@ -362,14 +385,12 @@ export class Session implements TrainingSession {
   }
 }
 
-async function run(steps: readonly BoundStep[], signal: AbortSignal | undefined): Promise<void> {
-  for (const { work } of steps) {
-    for (const piece of work) {
-      const pause = signal && yieldToEvents(signal);
-      if (pause !== undefined) await pause;
-      const pending = piece();
-      if (pending !== undefined) await pending;
-    }
+async function run(works: readonly Work[], signal: AbortSignal | undefined): Promise<void> {
+  for (const work of works) {
+    const pause = signal && yieldToEvents(signal);
+    if (pause !== undefined) await pause;
+    const pending = work();
+    if (pending !== undefined) await pending;
   }
 }
 

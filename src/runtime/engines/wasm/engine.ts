@@ -8,6 +8,7 @@ import { ELEMENT_BYTES, type ElementType, type I16Spec, type Spec } from '../../
 import { wholeNumbers } from '../../../layers/whole-numbers.js';
 import {
   ARRAYS,
+  type AtOnce,
   type BoundKernel,
   type Elements,
   type Engine,
@@ -15,6 +16,7 @@ import {
   type FloatWeights,
   type I16Weights,
   type KernelSet,
+  type LaneWork,
   type Region,
   type StepRegions,
   type Work,
@@ -48,6 +50,8 @@ export class WasmEngine implements Engine {
   readonly #functions: readonly EmittedFunction[];
   readonly #team: Team | null = null;
   readonly #more: KernelSet | undefined;
+  /** What emitted work calls, where lanes may ask. */
+  readonly #calls = new WeakMap<Work, { index: number; call: Call }>();
   readonly #emitted = onceForEach((kernel: WasmKernel) => this.#bindEmitted(kernel));
   readonly #emittedI16 = onceForEach((kernel: I16WasmKernel) => this.#bindEmittedI16(kernel));
   readonly #plain = onceForEach((kernel: Kernel | I16Kernel) =>
@@ -69,7 +73,7 @@ export class WasmEngine implements Engine {
     this.bandsFrom = { fast: this.threads === 1 ? WIDE_BYTES_ALONE : WIDEST_BYTES, low: 0 };
     if (shared) {
       const block = this.#heap.allocate(BLOCK_BYTES, 'threads');
-      this.#team = new Team(threads, code, memory, block, this.#functions);
+      this.#team = new Team(threads, code, memory, block, this.#functions, more?.lanes.computeLane);
     }
   }
 
@@ -130,7 +134,22 @@ export class WasmEngine implements Engine {
     const index = this.#names.indexOf(call.name);
     const run = this.#functions[index];
     const team = this.#team;
-    return team === null ? () => run(...call.args) : () => team.run(index, call);
+    const work = team === null ? () => run(...call.args) : () => team.run(index, call);
+    if (this.#more !== undefined) this.#calls.set(work, { index, call });
+    return work;
+  }
+
+  get atOnce() {
+    const [team, means] = [this.#team, this.#more?.lanes];
+    if (team === null || means === undefined) return undefined;
+    return (lanes: readonly (readonly LaneWork[])[]): AtOnce =>
+      means.bindLanes(lanes, {
+        callOf: (work) => this.#calls.get(work),
+        allocate: (bytes) => this.allocate('f32', bytes / ELEMENT_BYTES.f32, 'lanes'),
+        free: (region) => this.free(region),
+        memory: this.#memory,
+        run: (count, args) => team.runLanes(count, args),
+      });
   }
 
   allocate(type: ElementType, length: number, what: string): Region {

@@ -4,11 +4,13 @@
  * with it; its call is then computed anew by the main thread, alone.
  */
 import { env } from '../../../base/env.js';
+import { MobileNetError } from '../../../base/errors.js';
 import type { WorkerHandle } from '../../../base/platform.js';
 import type { Call } from '../../../layers/kernel.js';
 import {
   ARGUMENTS_AT,
   BLOCK_BYTES,
+  type ComputeLane,
   computeChunk,
   MOST_ARGUMENTS,
   type Share,
@@ -34,6 +36,7 @@ const MOST_DEATHS = 10;
 export class Team {
   readonly #share: Share;
   readonly #task: WorkerTask;
+  readonly #lane: ComputeLane | undefined;
   readonly #workers = new Set<WorkerHandle>();
   /** How many workers there should be. */
   #wanted: number;
@@ -48,6 +51,7 @@ export class Team {
   /**
    * @param threads at least 2, the main thread among them
    * @param address of BLOCK_BYTES in the shared memory
+   * @param lane where lanes are used, and calls add to what is there: such a call cannot be computed anew
    */
   constructor(
     threads: number,
@@ -55,9 +59,11 @@ export class Team {
     memory: WebAssembly.Memory,
     address: number,
     functions: Share['functions'],
+    lane?: ComputeLane,
   ) {
     new Uint8Array(memory.buffer, address, BLOCK_BYTES).fill(0);
     this.#wanted = threads - 1;
+    this.#lane = lane;
     this.#share = {
       words: new Int32Array(memory.buffer, address, ARGUMENTS_AT / 4),
       args: new Float64Array(memory.buffer, address + ARGUMENTS_AT, MOST_ARGUMENTS),
@@ -90,7 +96,7 @@ export class Team {
     const stops = this.#stops;
     while (this.#workers.size < this.#wanted && this.#stops === stops) {
       try {
-        const worker = await env.platform.startWorker!(WORKER_SOURCE(), this.#task, (clean) => {
+        const worker = await env.platform.startWorker!(WORKER_SOURCE(this.#lane), this.#task, (clean) => {
           const ours = this.#workers.delete(worker);
           if (!clean) this.#onWorkerDeath();
           else if (ours) Atomics.sub(this.#share.words, GONE, 1);
@@ -121,17 +127,11 @@ export class Team {
       functions[index](...args);
       return;
     }
-    words[FUNCTION] = index;
-    words[ARGUMENTS] = args.length;
-    this.#share.args.set(args);
     words[AT] = split.at;
     words[FROM] = from;
     words[TO] = to;
     words[GRAIN] = split.grain;
-    words[CHUNKS] = chunks;
-    words[DONE] = 0;
-    Atomics.store(words, CLAIM, chunks << 16);
-    if (Atomics.load(words, ASLEEP) > 0) Atomics.notify(words, CLAIM);
+    this.#post(index, args, chunks, 0);
 
     for (;;) {
       const claim = Atomics.load(words, CLAIM);
@@ -143,6 +143,58 @@ export class Team {
     }
     if (this.#waitFor(chunks)) return;
     return this.#late(chunks, () => functions[index](...args));
+  }
+
+  /** @param begun chunks from the first on that the main thread has taken already */
+  #post(index: number, args: readonly number[], chunks: number, begun: number): void {
+    const { words } = this.#share;
+    words[FUNCTION] = index;
+    words[ARGUMENTS] = args.length;
+    this.#share.args.set(args);
+    words[CHUNKS] = chunks;
+    words[DONE] = 0;
+    Atomics.store(words, CLAIM, (chunks << 16) | begun);
+    if (Atomics.load(words, ASLEEP) > 0) Atomics.notify(words, CLAIM);
+  }
+
+  /** Computes so many lanes together (lanes.ts). The first is the main thread's. */
+  runLanes(lanes: number, args: readonly number[]): void | Promise<void> {
+    this.#post(-1, args, lanes, 1);
+    return this.#takeLanes(0, 0);
+  }
+
+  /** Goes on with a lane, and with those that nobody has begun. A promise is returned only where another thread is very late. */
+  #takeLanes(chunk: number, from: number): void | Promise<void> {
+    const { words } = this.#share;
+    for (; chunk >= 0; chunk = this.#claimLane(), from = 0) {
+      const late = this.#lane!(this.#share, this.#task.memory, chunk, MAIN_WAIT, this.#canSleep, from);
+      if (late >= 0) return this.#whileAlive().then(() => this.#takeLanes(chunk, late));
+      Atomics.add(words, DONE, 1);
+    }
+    if (!this.#waitFor(words[CHUNKS])) return this.#whileAlive().then(() => this.#takeLanes(-1, 0));
+  }
+
+  /** Lanes are taken from above by all, so that who waits for an earlier one waits for one that was begun; -1 when none is left. */
+  #claimLane(): number {
+    const { words } = this.#share;
+    for (;;) {
+      const claim = Atomics.load(words, CLAIM);
+      const first = claim & 0xffff;
+      const last = (claim >>> 16) - 1;
+      if (first > last) return -1;
+      if (Atomics.compareExchange(words, CLAIM, claim, first | (last << 16)) === claim) return last;
+    }
+  }
+
+  /** Lets the event loop tell that a worker has died. */
+  async #whileAlive(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    if (this.#workers.size > 0) return;
+    await this.stop();
+    throw new MobileNetError(
+      'OUT_OF_MEMORY',
+      'a thread ended by itself, most likely for want of memory, and the gradients are not complete; go on from the last checkpoint, or use fewer threads',
+    );
   }
 
   /** Waits until so many chunks are done; false when that takes too long. */
@@ -170,6 +222,10 @@ export class Team {
   async #late(chunks: number, whole: () => void): Promise<void> {
     const { words } = this.#share;
     while (Atomics.load(words, DONE) < chunks) {
+      if (this.#lane !== undefined) {
+        await this.#whileAlive();
+        continue;
+      }
       await new Promise((resolve) => setTimeout(resolve, 1));
       if (this.#workers.size > 0) continue;
       await this.stop();

@@ -19,7 +19,7 @@ export const WORDS = {
   ASLEEP: 33,
   /** 1 while the main thread sleeps on DONE. */
   MAIN_ASLEEP: 34,
-  /** The call: which function, how many arguments, and which of them are the bounds of a part. */
+  /** The call: which function (below 0 for lanes), how many arguments, and which of them are the bounds of a part. */
   FUNCTION: 35,
   ARGUMENTS: 36,
   AT: 37,
@@ -60,10 +60,21 @@ export interface WorkerTask {
   mostArguments: number;
 }
 
-/** The program of a worker: a function of its task, as text. */
-export const WORKER_SOURCE = (): string => `(task) => (${work})(task, ${computeChunk})`;
+/** Computes one lane of several, as lanes.ts says. */
+export type ComputeLane = (
+  share: Share,
+  memory: WebAssembly.Memory,
+  chunk: number,
+  patience: number,
+  sleeps: boolean,
+  from?: number,
+) => number;
 
-// Both functions travel as text, so they refer to nothing outside themselves.
+/** The program of a worker: a function of its task, as text. @param lane where lanes are used */
+export const WORKER_SOURCE = (lane?: ComputeLane): string =>
+  `(task) => (${work})(task, ${computeChunk}, ${lane ?? null})`;
+
+// These functions travel as text, so they refer to nothing outside themselves.
 
 /** Computes one chunk of the call that is posted. */
 export function computeChunk({ words, args, functions, names, call }: Share, index: number): void {
@@ -80,7 +91,7 @@ export function computeChunk({ words, args, functions, names, call }: Share, ind
   functions[words[names.FUNCTION]](...call);
 }
 
-function work(task: WorkerTask, compute: typeof computeChunk): void {
+function work(task: WorkerTask, compute: typeof computeChunk, lane: ComputeLane | null): void {
   const { module, memory, block, argumentsAt, mostArguments, names, spin, idle } = task;
   const words = new Int32Array(memory.buffer, block, argumentsAt / 4);
   const args = new Float64Array(memory.buffer, block + argumentsAt, mostArguments);
@@ -95,7 +106,9 @@ function work(task: WorkerTask, compute: typeof computeChunk): void {
     const last = (claim >>> 16) - 1;
     if (first <= last) {
       if (Atomics.compareExchange(words, names.CLAIM, claim, first | (last << 16)) !== claim) continue;
-      compute(share, last); // the call stays as it is until this chunk is done
+      // The call stays as it is until this chunk is done.
+      if (words[names.FUNCTION] < 0) lane!(share, memory, last, Infinity, true);
+      else compute(share, last);
       Atomics.add(words, names.DONE, 1);
       if (Atomics.load(words, names.MAIN_ASLEEP) === 1) Atomics.notify(words, names.DONE);
       lastBusy = performance.now();
