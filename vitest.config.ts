@@ -2,10 +2,11 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
     globalSetup: 'test/helpers/build.ts',
     setupFiles: 'test/helpers/property.ts',
     // Whole networks run on the deliberately slow reference engine in some tests.
     testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

@@ -1,6 +1,6 @@
 /**
  * Vitest's global setup. Tests run from the sources, but child processes and workers need JavaScript: this brings dist/
- * up to date with src/ before the first test. Types are stripped, not checked (`npm run types` does that), so it takes
+ * up to date with src/ before the first test, here and in packages/server. Types are stripped, not checked (`npm run types` does that), so it takes
  * a moment, and no time where nothing changed.
  */
 import { execFileSync } from 'node:child_process';
@@ -19,13 +19,18 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-export async function setup(): Promise<void> {
-  const stale = (readdirSync(join(ROOT, 'src'), { recursive: true }) as string[])
+/** The files of a package whose JavaScript is not theirs of now. */
+const staleIn = (folder: string) =>
+  (readdirSync(join(folder, 'src'), { recursive: true }) as string[])
     .filter((file) => file.endsWith('.ts'))
-    .map((file) => ({ from: join(ROOT, 'src', file), to: join(ROOT, 'dist', file.replace(/\.ts$/, '.js')) }))
+    .map((file) => ({ from: join(folder, 'src', file), to: join(folder, 'dist', file.replace(/\.ts$/, '.js')) }))
     .map((file) => ({ ...file, changed: statSync(file.from).mtimeMs }))
     // What was built carries its source's time. File systems round it.
     .filter(({ to, changed }) => Math.abs((statSync(to, { throwIfNoEntry: false })?.mtimeMs ?? 0) - changed) >= 1);
+
+export async function setup(): Promise<void> {
+  const library = staleIn(ROOT);
+  const stale = [...library, ...staleIn(join(ROOT, 'packages/server'))];
   if (stale.length === 0 && existsSync(join(ROOT, 'dist/bundle/node.js'))) return;
   const { default: ts } = await import('typescript');
   const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true };
@@ -38,7 +43,8 @@ export async function setup(): Promise<void> {
     utimesSync(temporary, changed / 1000, changed / 1000);
     renameSync(temporary, to);
   }
-  if (stale.some(({ from }) => /(layers|tensor)/.test(from))) {
+  if (library.length === 0 && existsSync(join(ROOT, 'dist/bundle/node.js'))) return;
+  if (library.some(({ from }) => /(layers|tensor)/.test(from))) {
     execFileSync(process.execPath, [join(ROOT, 'scripts/kernels.mjs')], { cwd: ROOT });
   }
   execFileSync(process.execPath, [join(ROOT, 'scripts/bundle.mjs')], { cwd: ROOT });

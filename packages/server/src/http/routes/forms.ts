@@ -1,0 +1,71 @@
+/** Pictures as a browser's form and `curl -F` send them: `/classify`, `/segment`, `/features`. */
+import multipart from '@fastify/multipart';
+import { ServeError } from '../../errors.js';
+import type { PictureAnswer, Task } from '../../workers/jobs.js';
+import type { Routes } from '../app.js';
+
+const MOST_FILES = 64;
+
+interface Query {
+  model?: string;
+  top_k?: number;
+  threshold?: number;
+}
+const QUERY = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    model: { type: 'string', description: 'one of several models; the first that does it when left out' },
+    top_k: { type: 'integer', minimum: 1, description: 'how many labels, best first; default 5' },
+    threshold: {
+      type: 'number',
+      minimum: 0,
+      maximum: 1,
+      description: 'only labels or pixels with at least this score',
+    },
+  },
+} as const;
+
+const BODY = {
+  content: {
+    'multipart/form-data': {
+      schema: { type: 'object', additionalProperties: { type: 'string', format: 'binary' }, minProperties: 1 },
+    },
+  },
+};
+
+/** What is said of a picture. Masks are PNG in base64, as everywhere in JSON. */
+function written(answer: PictureAnswer, file: string): object {
+  if ('error' in answer) throw new ServeError(answer.error.kind, `${file}: ${answer.error.message}`);
+  if ('labels' in answer) return { file, labels: answer.labels.map(({ label, score }) => ({ label, score })) };
+  if ('features' in answer) return { file, features: Array.from(answer.features) };
+  const segments = answer.segments.map(({ label, mask }) => ({ label, mask: Buffer.from(mask).toString('base64') }));
+  return { file, width: answer.width, height: answer.height, segments };
+}
+
+export const forms: Routes = async (app, { pool, bodyLimit }) => {
+  await app.register(multipart, {
+    limits: { fileSize: bodyLimit, files: MOST_FILES, fields: 0, parts: MOST_FILES, headerPairs: 20 },
+  });
+  const paths: [string, Task, string][] = [
+    ['/classify', 'classify', 'Labels and scores of pictures'],
+    ['/segment', 'segment', 'Masks of pictures'],
+    ['/features', 'features', 'Features of pictures'],
+  ];
+  for (const [path, task, summary] of paths) {
+    const options = {
+      config: { body: BODY },
+      schema: { summary, consumes: ['multipart/form-data'], querystring: QUERY },
+    };
+    app.post<{ Querystring: Query }>(path, options, async (request) => {
+      const { model: name, ...how } = request.query;
+      const model = pool.find(name, task).name;
+      const files: { name: string; bytes: Uint8Array }[] = [];
+      for await (const part of request.files()) files.push({ name: part.filename, bytes: await part.toBuffer() });
+      if (files.length === 0) throw new ServeError('BAD_REQUEST', 'the form has no file');
+      const pictures = files.map(({ bytes }) => bytes);
+      const answer = await pool.run({ kind: 'pictures', model, task, pictures, ...how }, { signal: request.signal });
+      return answer.pictures.map((one, i) => written(one, files[i].name));
+    });
+  }
+};

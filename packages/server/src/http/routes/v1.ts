@@ -1,0 +1,3 @@
+import type { Routes } from '../app.js';
+
+export const v1: Routes = async () => {};

@@ -1,0 +1,7 @@
+/** The Open Inference Protocol's bodies, in the worker. */
+import { ServeError } from '../../errors.js';
+import type { Parser } from '../worker.js';
+
+export const answer: Parser = async () => {
+  throw new ServeError('NOT_FOUND', 'not here yet');
+};

@@ -1,0 +1,55 @@
+/** The server as a whole, without a socket: pictures in forms, and what it says of what it cannot read. */
+import { readFileSync } from 'node:fs';
+import type { FastifyInstance } from 'fastify';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildApp } from '../src/http/app.js';
+import { WorkerPool } from '../src/workers/pool.js';
+
+const ROOT = new URL('../../../', import.meta.url);
+const dog = readFileSync(new URL('examples/dog.jpg', ROOT));
+const coffee = readFileSync(new URL('examples/coffee.jpg', ROOT));
+
+/** A form as curl -F writes it. */
+function form(files: Record<string, Uint8Array>): { payload: Buffer; headers: Record<string, string> } {
+  const parts = Object.entries(files).flatMap(([name, bytes]) => [
+    Buffer.from(`--b\r\nContent-Disposition: form-data; name="f"; filename="${name}"\r\n\r\n`),
+    Buffer.from(bytes),
+    Buffer.from('\r\n'),
+  ]);
+  const payload = Buffer.concat([...parts, Buffer.from('--b--\r\n')]);
+  return { payload, headers: { 'content-type': 'multipart/form-data; boundary=b' } };
+}
+
+let pool: WorkerPool;
+let app: FastifyInstance;
+
+beforeAll(async () => {
+  pool = await WorkerPool.start({ workers: 1 });
+  app = await buildApp({ pool });
+});
+afterAll(async () => {
+  await app.close();
+  await pool.close();
+});
+
+describe('/classify', () => {
+  it('names what is in pictures, in the order of the form', async () => {
+    const reply = await app.inject({
+      method: 'POST',
+      url: '/classify?top_k=1',
+      ...form({ 'dog.jpg': dog, 'coffee.jpg': coffee }),
+    });
+    expect(reply.statusCode).toBe(200);
+    const answers = reply.json();
+    expect(answers.map(({ file }: { file: string }) => file)).toEqual(['dog.jpg', 'coffee.jpg']);
+    expect(answers[0].labels[0].label).toMatch(/^malamute/);
+    expect(answers[1].labels[0].label).toBe('espresso');
+    expect(answers[1].labels[0].score).toBeCloseTo(0.9777, 3);
+  });
+
+  it('says which file is no picture', async () => {
+    const reply = await app.inject({ method: 'POST', url: '/classify', ...form({ 'a.txt': Buffer.from('hello') }) });
+    expect(reply.statusCode).toBe(415);
+    expect(reply.json()).toEqual({ error: expect.stringContaining('a.txt: ') });
+  });
+});
