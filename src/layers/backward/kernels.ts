@@ -19,7 +19,7 @@ import { depthwiseDxReference } from './depthwise-dx/reference.js';
 import { depthwiseDxWasm } from './depthwise-dx/wasm.js';
 import { dropout } from './dropout/plain.js';
 import { dropoutWasm } from './dropout/wasm.js';
-import { normDw, normDxWeights, normScale } from './norm/coefficients.js';
+import { normDw, normDxWeights, normMomentsJoin, normScale, normSumsJoin } from './norm/coefficients.js';
 import { foldDgamma, foldDw } from './norm/fold.js';
 import { foldDgammaWasm, foldDwWasm } from './norm/fold-wasm.js';
 import { channelSumJs, normDxJs, normMomentsJs, normSumsJs, scaleShiftJs } from './norm/js.js';
@@ -56,6 +56,8 @@ const PLAIN: readonly PlainKernel<TrainingSpec>[] = [
   scaleShift,
   normSums,
   normDx,
+  normMomentsJoin,
+  normSumsJoin,
   normScale,
   normDw,
   normDxWeights,

@@ -102,6 +102,20 @@ export interface NormMomentsSpec extends Real {
   channels: number;
 }
 
+/** Moments of all pictures, from those of each; all have as many pixels. x [N,2,C] → y [2,C]. */
+export interface NormMomentsJoinSpec extends Real {
+  op: 'norm_moments_join';
+  pictures: number;
+  channels: number;
+}
+
+/** What norm_sums made of each picture, for all. x [N,2,C] → y [2,C]. */
+export interface NormSumsJoinSpec extends Real {
+  op: 'norm_sums_join';
+  pictures: number;
+  channels: number;
+}
+
 /** y = clamp(x · scale + shift). x [P,C], weights [2,C]: scales, then shifts → y [P,C]. */
 export interface ScaleShiftSpec extends Real {
   op: 'scale_shift';
@@ -268,8 +282,10 @@ export type TrainingSpec =
   | ChannelSumSpec
   | ActivationDxSpec
   | NormMomentsSpec
+  | NormMomentsJoinSpec
   | ScaleShiftSpec
   | NormSumsSpec
+  | NormSumsJoinSpec
   | NormDxSpec
   | NormScaleSpec
   | NormDwSpec

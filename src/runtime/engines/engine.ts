@@ -48,15 +48,16 @@ export const partOf = (region: Region, from: number, length: number): Region => 
 /** A piece of work. It is done when this returns, or when the promise it returns is fulfilled. */
 export type Work = () => void | Promise<void>;
 
-/** A piece of work in a lane. What is `inTurn` by the same name is done in the order of the lanes. */
+/** A piece of work in a lane, of a kernel that is the engine's own. What is `inTurn` by the same name is done turn by turn, 0, 1, 2, … */
 export interface LaneWork {
   readonly work: Work;
   readonly inTurn: string | undefined;
+  readonly turn: number;
 }
 
-/** Work for several lanes at once. */
+/** Several lanes at once. */
 export interface AtOnce {
-  readonly works: readonly Work[];
+  readonly work: Work;
   /** Gives back what the work itself takes. */
   readonly free: () => void;
 }
@@ -126,8 +127,8 @@ export interface Engine {
   /** The values, in an array of the region's type. They hold until the next piece of work. */
   read(region: Region): Elements | Promise<Elements>;
   /**
-   * Binds lists of work that are alike but for where numbers lie, to be done at once, a thread each. Not there where one thread
-   * computes.
+   * Binds lists of work that are done at once, a thread each. Not there where one thread computes. Lanes meet each other's turns in
+   * the same order, and the first lane has all first turns.
    */
   readonly atOnce?: ((lanes: readonly (readonly LaneWork[])[]) => AtOnce) | undefined;
   /** Starts what computes beside the calling thread, where it does not run. Never needed, never throws. */

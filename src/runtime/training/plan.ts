@@ -1,15 +1,18 @@
 /**
  * A plan of training for one size and number of pictures: the steps of both directions, bound to kernels, weights and places
  * in one arena. What lives from the way forth to the way back does so because a step there reads it.
+ *
+ * Where norms look at the batch, steps are those of one picture, done for each in turn as far as pictures know nothing of each
+ * other (schedule.ts): so what a step makes is read while it is in a cache.
  */
 import { type Graph, INPUT, inputsOf } from '../../graph/nodes.js';
 import type { Value } from '../../graph/values.js';
 import { ELEMENT_BYTES, type FusedActivation, type Spec } from '../../layers/spec.js';
-import { type Lifetime, placeValues } from '../compile/arena.js';
 import { lower, type WeightLookup } from '../compile/lower.js';
 import type { InputDims } from '../compile/plan.js';
-import { type Engine, NOTHING, partOf, type Region, type Work } from '../engines/engine.js';
+import { type BoundKernel, type Engine, NOTHING, partOf, type Region, type Work } from '../engines/engine.js';
 import { FACTORS, nodesOf, type TrainingNode } from './graph.js';
+import { placesIn } from './places.js';
 import { parametersOfNode, RULES, type Situation } from './rules.js';
 import { Steps, type TrainingStep } from './steps.js';
 import type { PackedStore } from './weights.js';
@@ -18,7 +21,10 @@ import type { PackedStore } from './weights.js';
 export interface TrainingJob {
   /** As `trainingGraph` gives it. */
   graph: Graph;
+  /** What a step is made for. */
   dims: InputDims;
+  /** How often it is done, each time for other pictures. */
+  times: number;
   /** The node whose value the loss looks at. */
   output: string;
   /** The node before which there is dropout; null for none. */
@@ -35,14 +41,19 @@ export interface TrainingJob {
 
 /** A step, ready to be done. */
 export interface BoundStep {
-  readonly step: TrainingStep;
-  readonly work: readonly Work[];
+  /** What is to be done each time. */
+  readonly works: readonly (readonly Work[])[];
+  /** Whether it is the same for each picture, of the engine's own kernel: it may be in a lane. */
+  readonly inLanes: boolean;
   /** The gradient that it adds to, if it does. */
   readonly addsTo: string | undefined;
 }
 
 export interface TrainingPlan {
+  /** Of all pictures. */
   readonly dims: InputDims;
+  /** Those that may go at once. */
+  readonly lanes: number;
   readonly input: Region;
   /** Factors of dropout, where there is any. */
   readonly factors: Region | undefined;
@@ -60,25 +71,37 @@ export interface TrainingPlan {
 }
 
 export function makeTrainingPlan(job: TrainingJob): TrainingPlan {
-  const { dims, output, engine } = job;
+  const { dims, times, output, engine } = job;
   const gathered = gather(job);
   const { steps } = gathered;
-  const placement = placeValues(lifetimes(gathered, output));
-  const arena = engine.allocate('f32', placement.size / ELEMENT_BYTES.f32, `training on a [${dims.join(',')}] input:`);
+  const kernels = steps.list.map(({ spec }) => engine.kernelFor(spec));
+  const inLanes = steps.list.map(({ once }, i) => !once && kernels[i].engine === 'wasm');
+  const lanes = engine.atOnce === undefined ? 1 : Math.min(engine.threads, times);
+  const places = placesIn({ ...gathered, output, times, lanes, inLanes });
+  const all: InputDims = [times * dims[0], dims[1], dims[2], dims[3]];
+  const arena = engine.allocate('f32', places.size / ELEMENT_BYTES.f32, `training on a [${all.join(',')}] input:`);
   try {
-    const region = (name: string): Region => {
-      const place = placement.offsets.get(gathered.places.get(name) ?? name);
-      return place === undefined
-        ? job.numbers(name)
-        : partOf(arena, place.offset / ELEMENT_BYTES.f32, steps.sizes.get(name)!);
+    const region = (name: string, time?: number): Region => {
+      const place = places.of(name);
+      if (place === undefined) return job.numbers(name);
+      const size = steps.sizes.get(name)!;
+      const first = time === undefined ? 0 : size * (time % place.copies);
+      return partOf(arena, place.offset / ELEMENT_BYTES.f32 + first, time === undefined ? size * place.copies : size);
     };
-    const bound = steps.list.map((step) => bindStep(step, job, region, steps.sizes));
+    const bound = steps.list.map((step, i): BoundStep => {
+      const each = step.once ? [undefined] : Array.from({ length: times }, (_, time) => time);
+      const works = each.map((time) => bindStep(step, kernels[i], job.packed, (name) => region(name, time)));
+      const { y } = step.operands;
+      return { works, inLanes: inLanes[i], addsTo: steps.sizes.has(y) ? undefined : y };
+    });
     const pixels = steps.gradientOf(INPUT);
+    const value = gathered.values.get(output)!;
     return {
-      dims,
+      dims: all,
+      lanes,
       input: region(INPUT),
       factors: steps.sizes.has(FACTORS) ? region(FACTORS) : undefined,
-      output: { value: gathered.values.get(output)!, region: region(output) },
+      output: { value: { ...value, batch: times * value.batch }, region: region(output) },
       gradient: region(gathered.gradient),
       pixels: pixels === undefined ? undefined : region(pixels),
       moments: steps.moments.map(({ prefix, value, pixels: seen }) => ({
@@ -88,7 +111,7 @@ export function makeTrainingPlan(job: TrainingJob): TrainingPlan {
       })),
       forward: bound.slice(0, gathered.forward),
       backward: bound.slice(gathered.forward),
-      arenaBytes: placement.size,
+      arenaBytes: places.size,
       free: () => engine.free(arena),
     };
   } catch (error) {
@@ -105,11 +128,9 @@ interface Gathered {
   forward: number;
   /** The gradient of the output. */
   gradient: string;
-  /** Values that are written over others. */
-  places: ReadonlyMap<string, string>;
 }
 
-function gather({ graph, dims, output, dropsBefore, weights, ...job }: TrainingJob): Gathered {
+function gather({ graph, dims, times, output, dropsBefore, weights, ...job }: TrainingJob): Gathered {
   const lowering = lower(graph, dims, weights);
   const lowered = new Map(
     lowering.steps.map(({ spec, values, makeWeights }) => [values.y, { spec: spec as Spec, makeWeights }]),
@@ -120,6 +141,7 @@ function gather({ graph, dims, output, dropsBefore, weights, ...job }: TrainingJ
   const steps = new Steps(batch * channels * height * width, remakes(graph, job.recompute));
   const at: Situation = {
     steps,
+    times,
     values: lowering.values,
     lowered,
     isTrained: job.isTrained,
@@ -135,7 +157,7 @@ function gather({ graph, dims, output, dropsBefore, weights, ...job }: TrainingJ
     const dy = wanted.has(node.name) ? steps.gradientOf(node.name) : undefined;
     if (dy !== undefined) RULES[node.op].back(node as never, dy, at);
   }
-  return { steps, values: lowering.values, forward, gradient, places: placesOf(steps) };
+  return { steps, values: lowering.values, forward, gradient };
 }
 
 /** The values whose gradients are wanted: those that a trained parameter, or the picture where its gradient is wanted, has a part in. */
@@ -190,61 +212,16 @@ function remakes(graph: Graph, recompute: boolean) {
   return ({ spec, operands }: TrainingStep): boolean => spec.op === 'scale_shift' || expansions.has(operands.y);
 }
 
-/** What some steps make may be written over a value that nobody reads later: gradients that go through without changing size. */
-function placesOf({ list, sizes }: Steps): Map<string, string> {
-  const lastReaders = new Map<string, TrainingStep>();
-  for (const step of list) for (const name of Object.values(step.operands)) lastReaders.set(name, step);
-  const places = new Map<string, string>();
-  for (const step of list) {
-    const { op } = step.spec;
-    const { x, other, y } = step.operands;
-    const over = op === 'activation_dx' || op === 'norm_dx' ? other : op === 'dropout' ? x : undefined;
-    if (over === undefined || lastReaders.get(over) !== step || step.way !== 'backward') continue;
-    if (sizes.has(over)) places.set(y, places.get(over) ?? over);
-  }
-  return places;
-}
-
-/** From the first step that touches a value to the last. The loss is a step between the two directions. */
-function lifetimes({ steps, forward, gradient, places }: Gathered, output: string): Lifetime[] {
-  const lives = new Map<string, Lifetime>();
-  const touch = (name: string, step: number) => {
-    const elements = steps.sizes.get(name);
-    if (elements === undefined) return; // it stays, elsewhere
-    const place = places.get(name) ?? name;
-    const life = lives.get(place);
-    if (life === undefined)
-      lives.set(place, { name: place, size: elements * ELEMENT_BYTES.f32, first: step, last: step });
-    else life.last = Math.max(life.last, step);
-  };
-  touch(INPUT, 0);
-  touch(FACTORS, 0);
-  for (const [index, { operands }] of steps.list.entries()) {
-    const at = index < forward ? index : index + 1;
-    if (index === forward) touchLoss();
-    for (const name of Object.values(operands)) touch(name, at);
-  }
-  if (steps.list.length === forward) touchLoss();
-  const pixels = steps.gradientOf(INPUT);
-  if (pixels !== undefined) touch(pixels, steps.list.length + 1);
-  return [...lives.values()];
-
-  function touchLoss(): void {
-    for (const name of [output, gradient, ...steps.moments.map(({ value }) => value)]) touch(name, forward);
-  }
-}
-
 function bindStep(
   step: TrainingStep,
-  { engine, packed }: TrainingJob,
+  kernel: BoundKernel,
+  packed: PackedStore,
   region: (name: string) => Region,
-  values: ReadonlyMap<string, number>,
-): BoundStep {
-  const kernel = engine.kernelFor(step.spec);
+): Work[] {
   const { x, weights, bias, residual, other, y } = step.operands;
   const own = packed.get(step.name, step.spec, kernel, step.packed);
   const at = (name: string | undefined): Region => (name === undefined ? NOTHING : region(name));
-  const work = kernel.bind(step.spec, {
+  return kernel.bind(step.spec, {
     x: at(x),
     weights: weights === undefined ? own.weights : region(weights),
     bias: bias === undefined ? own.bias : region(bias),
@@ -253,5 +230,4 @@ function bindStep(
     other: at(other),
     y: region(y),
   });
-  return { step, work, addsTo: values.has(y) ? undefined : y };
 }

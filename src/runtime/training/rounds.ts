@@ -2,8 +2,9 @@
  * Groups of pictures that know nothing of each other, in rounds: as many groups at once as there are threads, each with a plan of
  * its own. What they add to gradients is added in the order of the groups, so bits do not depend on how many go at once.
  */
-import type { Engine, LaneWork, Work } from '../engines/engine.js';
+import type { Engine, Work } from '../engines/engine.js';
 import type { BoundStep, TrainingPlan } from './plan.js';
+import { schedule } from './schedule.js';
 
 /** Bytes that the plans of a round take at most, where there are two or more: 10 pictures at 224, 2 of DeepLab at 513. */
 const MOST_BYTES = 2 ** 28;
@@ -37,10 +38,17 @@ export class Rounds {
     if (known !== undefined) return known;
     while (this.#plans.length < lanes) this.#plans.push(await this.#make());
     const plans = this.#plans.slice(0, lanes);
+    const atOnce = Math.max(lanes, plans[0].lanes);
     const round = {
       plans,
-      forward: this.#bind(plans.map(({ forward }) => forward)),
-      backward: this.#bind(plans.map(({ backward }) => backward)),
+      forward: this.#bind(
+        plans.map(({ forward }) => forward),
+        atOnce,
+      ),
+      backward: this.#bind(
+        plans.map(({ backward }) => backward),
+        atOnce,
+      ),
     };
     this.#known.set(lanes, round);
     return round;
@@ -53,9 +61,10 @@ export class Rounds {
     return atOnce === undefined || lanes < 2 || lanes < threads / 2 ? 1 : lanes;
   }
 
-  #bind(lanes: readonly (readonly BoundStep[])[]): readonly Work[] {
-    if (lanes.length === 1) return lanes[0].flatMap(({ work }) => work);
-    const { works, free } = this.#engine.atOnce!(lanes.map((steps) => steps.flatMap(laneWorks)));
+  /** @param plans the steps of each */
+  #bind(plans: readonly (readonly BoundStep[])[], lanes: number): readonly Work[] {
+    const steps = plans[0].map((step, i) => ({ ...step, works: plans.flatMap((own) => own[i].works) }));
+    const { works, free } = schedule(this.#engine, steps, lanes);
     this.#freeing.push(free);
     return works;
   }
@@ -64,5 +73,3 @@ export class Rounds {
     for (const free of [...this.#freeing, ...this.#plans.map((plan) => plan.free)]) free();
   }
 }
-
-const laneWorks = ({ work, addsTo }: BoundStep): LaneWork[] => work.map((piece) => ({ work: piece, inTurn: addsTo }));

@@ -13,6 +13,7 @@ import type {
   ResizeNode,
 } from '../../graph/nodes.js';
 import { sizeOf, type Value } from '../../graph/values.js';
+import type { TrainingSpec } from '../../layers/backward/spec.js';
 import type {
   AveragePoolSpec,
   BatchNormSpec,
@@ -25,11 +26,13 @@ import type {
 } from '../../layers/spec.js';
 import type { FloatWeights, StepWeights } from '../engines/engine.js';
 import { type BatchNode, type DropoutNode, FACTORS, type TrainingNode } from './graph.js';
-import { Numbers, type Steps } from './steps.js';
+import { Numbers, type Steps, type TrainingStep } from './steps.js';
 
 /** What rules are told. */
 export interface Situation {
   steps: Steps;
+  /** How often steps are done, each time for other pictures. */
+  times: number;
   /** The values of the graph. */
   values: ReadonlyMap<string, Value>;
   /** What each node of the graph is when a network runs. */
@@ -92,54 +95,56 @@ const linear: Rule<LinearNode> = {
   },
 };
 
-/** Batch norm with the statistics of the batch; what it read is kept, what it made is made again. */
+/**
+ * Batch norm with the statistics of the batch; what it read is kept, what it made is made again. Sums over pixels are those of each
+ * picture, and then of all: so threads share pictures, and what a convolution made is still in a cache.
+ */
 const batchNorm: Rule<BatchNode> = {
-  forth({ name, input, prefix, clamp }, { steps, lowered }) {
+  forth({ name, input, prefix, clamp }, { steps, lowered, times }) {
     const { pixels, channels, epsilon } = lowered.get(name)!.spec as BatchNormSpec;
-    if (pixels < 2) throw oneValue(name);
+    if (pixels * times < 2) throw oneValue(name);
     const sizes = { dtype: 'f32', pixels, channels } as const;
+    const ofEach = `${name} moments of each`;
     const moments = `${name} moments`;
     const scales = `${name} scales`;
-    const gamma = Numbers.parameter(`${prefix}.weight`);
-    const beta = Numbers.parameter(`${prefix}.bias`);
-    steps.forth(name, { op: 'norm_moments', ...sizes }, { x: input, y: moments }, 2 * channels);
-    steps.forth(
-      name,
-      { op: 'norm_scale', dtype: 'f32', channels, epsilon },
-      { x: moments, weights: gamma, bias: beta, y: scales },
-      2 * channels,
-    );
+    const weights = Numbers.parameter(`${prefix}.weight`);
+    const bias = Numbers.parameter(`${prefix}.bias`);
+    steps.forth(name, { op: 'norm_moments', ...sizes }, { x: input, y: ofEach }, 2 * channels);
+    const join = { op: 'norm_moments_join', dtype: 'f32', pictures: times, channels } as const;
+    steps.once(name, 'forward', join, { x: ofEach, y: moments }, 2 * channels);
+    const scale = { op: 'norm_scale', dtype: 'f32', channels, epsilon } as const;
+    steps.once(name, 'forward', scale, { x: moments, weights, bias, y: scales }, 2 * channels);
     const shift = { op: 'scale_shift', ...sizes, activation: clamp } as const;
     steps.forth(name, shift, { x: input, weights: scales, y: name }, pixels * channels);
-    steps.moments.push({ prefix, value: moments, pixels });
+    steps.moments.push({ prefix, value: moments, pixels: pixels * times });
   },
 
   back({ name, input, prefix, clamp }, given, at) {
-    const { steps, lowered } = at;
+    const { steps, lowered, times } = at;
     const { pixels, channels, epsilon } = lowered.get(name)!.spec as BatchNormSpec;
     const sizes = { dtype: 'f32', pixels, channels } as const;
     const perChannel = { dtype: 'f32', channels, epsilon } as const;
+    const once = (spec: TrainingSpec, operands: TrainingStep['operands'], size?: number) =>
+      steps.once(name, 'backward', spec, operands, size);
     const dy = throughClamp(name, clamp, given, at);
     const x = steps.kept(input);
-    const [moments, sums, factors] = [`${name} moments`, `${name} sums`, `${name} factors`];
-    steps.back(name, { op: 'norm_sums', ...sizes }, { x, other: dy, weights: moments, y: sums }, 2 * channels);
+    const [moments, ofEach, sums, factors] = ['moments', 'sums of each', 'sums', 'factors'].map(
+      (what) => `${name} ${what}`,
+    );
+    steps.back(name, { op: 'norm_sums', ...sizes }, { x, other: dy, weights: moments, y: ofEach }, 2 * channels);
+    once({ op: 'norm_sums_join', dtype: 'f32', pictures: times, channels }, { x: ofEach, y: sums }, 2 * channels);
     const beta = `${prefix}.bias`;
     if (at.isTrained(beta)) {
-      const first = { op: 'channel_sum', dtype: 'f32', pixels: 1, channels } as const;
-      steps.back(name, first, { x: sums, y: Numbers.gradient(beta) });
+      once({ op: 'channel_sum', dtype: 'f32', pixels: 1, channels }, { x: sums, y: Numbers.gradient(beta) });
     }
     const gamma = `${prefix}.weight`;
     if (at.isTrained(gamma)) {
-      steps.back(name, { op: 'norm_dw', ...perChannel }, { x: moments, other: sums, y: Numbers.gradient(gamma) });
+      once({ op: 'norm_dw', ...perChannel }, { x: moments, other: sums, y: Numbers.gradient(gamma) });
     }
     if (!at.isWanted(input)) return;
     const weights = Numbers.parameter(gamma);
-    steps.back(
-      name,
-      { op: 'norm_dx_weights', ...perChannel, pixels },
-      { x: moments, other: sums, weights, y: factors },
-      3 * channels,
-    );
+    const all = { op: 'norm_dx_weights', ...perChannel, pixels: pixels * times } as const;
+    once(all, { x: moments, other: sums, weights, y: factors }, 3 * channels);
     const y = steps.room(input);
     steps.back(name, { op: 'norm_dx', ...sizes }, { x, other: dy, weights: factors, y }, pixels * channels);
     steps.arrive(name, input, y);

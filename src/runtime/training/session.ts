@@ -278,9 +278,14 @@ export class Session implements TrainingSession {
     return publish({ value, scale: null }, await this.#engine.read(region));
   }
 
-  /** With frozen norms pictures know nothing of each other. */
+  /** Whether pictures know of each other. */
+  get #isOfBatch(): boolean {
+    return this.#graph.nodes.some(({ op }) => op === 'batch_norm');
+  }
+
+  /** Pictures that go through together. */
   #pictures(batch: number): number {
-    if (this.#graph.nodes.some(({ op }) => op === 'batch_norm')) return batch;
+    if (this.#isOfBatch) return batch;
     return Math.min(batch, this.#job.options.picturesAtOnce ?? PICTURES_AT_ONCE);
   }
 
@@ -299,11 +304,14 @@ export class Session implements TrainingSession {
 
   async #plan(dims: InputDims, drops: boolean, pixelGradient: boolean): Promise<TrainingPlan> {
     const { output, dropsBefore, options } = this.#job;
+    const [batch, ...picture] = dims;
+    // Plain loops gain nothing by it, and round sums once a batch.
+    const byPicture = this.#isOfBatch && this.#engine.name === 'wasm';
     // A copy: packing takes memory, and memory that grows is elsewhere afterwards.
     this.#current = (await this.#engine.read(this.#numbers.parameters)).slice() as Float32Array;
     const plan = makeTrainingPlan({
       graph: this.#graph,
-      dims,
+      ...(byPicture ? { dims: [1, ...picture], times: batch } : { dims, times: 1 }),
       output: this.#graph.outputs.get(output)!,
       dropsBefore: drops ? dropsBefore : null,
       pixelGradient,

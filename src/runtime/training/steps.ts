@@ -25,6 +25,8 @@ export interface TrainingStep {
   spec: Spec | TrainingSpec;
   operands: Partial<Operands<string>> & { y: string };
   packed?: PackedJob | undefined;
+  /** Done once for all pictures, and not for each. */
+  once?: true;
 }
 
 /** Names of numbers that stay: a parameter or a statistic as it is now, and what is added up for its gradient. */
@@ -40,8 +42,10 @@ export type Remakes = (step: TrainingStep) => boolean;
 
 export class Steps {
   readonly list: TrainingStep[] = [];
-  /** Elements of each value. */
+  /** Elements of each value: of a picture, or of what is there once. */
   readonly sizes = new Map<string, number>();
+  /** Values that are there once for all pictures. */
+  readonly ofAll = new Set<string>();
   /** What norms saw of the batch: a value [2,C] each. */
   readonly moments: { prefix: string; value: string; pixels: number }[] = [];
   /** Gradients that have gone through the clamp of their value already. */
@@ -79,6 +83,21 @@ export class Steps {
   ) {
     if (size !== undefined) this.sizes.set(operands.y, size);
     this.list.push({ name, way: 'backward', spec, operands, packed });
+  }
+
+  /** Adds a step that is done once for all pictures: what it reads of each lies one after another. */
+  once(
+    name: string,
+    way: 'forward' | 'backward',
+    spec: TrainingStep['spec'],
+    operands: TrainingStep['operands'],
+    size?: number,
+  ) {
+    if (size !== undefined) {
+      this.sizes.set(operands.y, size);
+      this.ofAll.add(operands.y);
+    }
+    this.list.push({ name, way, spec, operands, once: true });
   }
 
   /** A value of the way forth as the way back reads it. */

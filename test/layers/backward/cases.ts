@@ -55,6 +55,9 @@ export function trainingSizes(spec: TrainingSpec): Record<keyof Operands<unknown
       const size = spec.pixels * spec.channels;
       return { ...none, x: size, other: size, weights: 3 * spec.channels, y: size };
     }
+    case 'norm_moments_join':
+    case 'norm_sums_join':
+      return { ...none, x: 2 * spec.pictures * spec.channels, y: 2 * spec.channels };
     case 'norm_scale': {
       const { channels: C } = spec;
       return { ...none, x: 2 * C, weights: C, bias: C, y: 2 * C };
@@ -117,6 +120,7 @@ const POLYNOMIAL: readonly TrainingSpec['op'][] = [
   ...(['conv3x3_dw', 'conv3x3_dx', 'depthwise3x3_dw', 'depthwise3x3_dx'] as const),
   ...(['pointwise_dw', 'pointwise_dx', 'channel_sum'] as const),
   ...(['scale_shift', 'norm_sums', 'norm_dx', 'slice_channels', 'dropout', 'sum_of_squares'] as const),
+  'norm_sums_join',
 ];
 
 /** Where the variances are that an operand holds, which are positive. */
@@ -335,6 +339,8 @@ const CHANNELWISE: readonly TrainingSpec[] = [
   { ...sizes, op: 'norm_sums', dtype: 'f32' },
   { ...sizes, op: 'norm_dx', dtype: 'f32' },
   { ...sizes, op: 'norm_dx_weights', dtype: 'f32', epsilon: 0.001 },
+  { channels: sizes.channels, op: 'norm_moments_join', dtype: 'f32', pictures: 1 + (i % 5) },
+  { channels: sizes.channels, op: 'norm_sums_join', dtype: 'f32', pictures: 1 + (i % 5) },
   { channels: sizes.channels, op: 'norm_scale', dtype: 'f32', epsilon: 0.001 },
   { channels: sizes.channels, op: 'norm_dw', dtype: 'f32', epsilon: 0.001 },
   { channels: sizes.channels, op: 'fold_dw', dtype: 'f32', perChannel: sizes.pixels, epsilon: 0.001 },

@@ -13,7 +13,7 @@ import { emitTraining, runTrainingInParts, TRAINING_FLAVOURS } from './wasm-benc
 
 /** Once a step, or a channel: loops in JavaScript do. */
 const OPERATIONS_LEFT: readonly TrainingSpec['op'][] = [
-  ...(['norm_scale', 'norm_dw', 'norm_dx_weights'] as const),
+  ...(['norm_scale', 'norm_dw', 'norm_dx_weights', 'norm_moments_join', 'norm_sums_join'] as const),
   ...(['conv3x3_dx'] as const),
   ...(['resize_bilinear_dx'] as const),
 ];

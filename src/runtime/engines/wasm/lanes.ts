@@ -1,10 +1,10 @@
 /**
- * Lanes: lists of calls that are alike but for where numbers lie, a picture each, and done at once, a thread each. Where threads
- * share call by call instead, all that the next call reads of another's part comes out of another processor's cache, and they meet
- * 200 times a picture: 1.0 at 224 forth and back takes 43 ms on one thread, on two 30 call by call and 22 in lanes.
+ * Lanes: lists of calls, of a picture or some, that are done at once, a thread each. Where threads share call by call instead, all
+ * that the next call reads of another's part comes out of another processor's cache, and they meet 200 times a picture: 1.0 at 224
+ * forth and back takes 43 ms on one thread, on two 30 call by call and 22 in lanes.
  *
- * Calls that add to the same numbers do so in the order of their lanes, so bits are those of one lane after another: each such
- * place has a ticket, the number of the lane whose turn it is.
+ * Calls that add to the same numbers do so picture by picture, so bits are those of one picture after another: each such place has
+ * a ticket, the number of the picture whose turn it is.
  */
 import type { Call } from '../../../layers/kernel.js';
 import type { AtOnce, LaneWork, Region, Work } from '../engine.js';
@@ -27,69 +27,42 @@ export interface LaneEngine {
   run(lanes: number, args: readonly number[]): void | Promise<void>;
 }
 
-/** Work that is not emitted is done by the calling thread, lane by lane, and parts what comes before it from what comes after. */
+/**
+ * Puts calls where all threads read them: tickets, and after them a list of numbers for each lane. A call is its function, the
+ * ticket to wait for and that to hand on (-1 for none), its turn, how many arguments, and those. A list ends with -1.
+ */
 export function bindLanes(lanes: readonly (readonly LaneWork[])[], engine: LaneEngine): AtOnce {
-  const regions: Region[] = [];
-  const works: Work[] = [];
-  let from = 0;
-  const finishPart = (to: number): void => {
-    if (from < to)
-      works.push(
-        bindPart(
-          lanes.map((lane) => lane.slice(from, to)),
-          engine,
-          regions,
-        ),
-      );
-  };
-
-  for (const i of lanes[0].keys()) {
-    if (engine.callOf(lanes[0][i].work) !== undefined) continue;
-    finishPart(i);
-    from = i + 1;
-    for (const lane of lanes) works.push(lane[i].work);
+  const tickets = new Map<string, number>();
+  for (const { inTurn } of lanes[0]) {
+    if (inTurn !== undefined && !tickets.has(inTurn)) tickets.set(inTurn, tickets.size);
   }
-  finishPart(lanes[0].length);
+  const lists = lanes.map((lane) => listOf(lane, tickets, engine));
+  const ticketWords = 2 * Math.ceil(tickets.size / 2);
+  const length = Math.max(...lists.map((list) => list.length));
+  const region = engine.allocate(4 * ticketWords + Float64Array.BYTES_PER_ELEMENT * length * lanes.length);
+  const address = region.allocation;
+  const numbers = new Float64Array(engine.memory.buffer, address + 4 * ticketWords, length * lanes.length);
+  for (const [lane, list] of lists.entries()) numbers.set(list, lane * length);
+  const posted = [address, ticketWords, length];
   return {
-    works,
-    free: () => {
-      for (const region of regions) engine.free(region);
+    work: () => {
+      new Int32Array(engine.memory.buffer, address, ticketWords).fill(0);
+      return engine.run(lanes.length, posted);
     },
+    free: () => engine.free(region),
   };
 }
 
-const BYTES = Float64Array.BYTES_PER_ELEMENT;
-
-/**
- * Puts calls where all threads read them: tickets, and after them a list of numbers for each lane. A call is its function, the
- * ticket to wait for and that to hand on (-1 for none), how many arguments, and those. The list ends with -1.
- */
-function bindPart(part: readonly LaneWork[][], engine: LaneEngine, regions: Region[]): Work {
-  const names = part[0].map(({ inTurn }) => inTurn);
-  const tickets = [...new Set(names)].filter((name) => name !== undefined);
-  const heads = names.map((name, i) => {
-    const ticket = tickets.indexOf(name as string);
-    return [names.indexOf(name) === i ? ticket : -1, names.lastIndexOf(name) === i ? ticket : -1];
+function listOf(lane: readonly LaneWork[], tickets: ReadonlyMap<string, number>, engine: LaneEngine): number[] {
+  const isTurn = (i: number) => (other: LaneWork) => other.inTurn === lane[i].inTurn && other.turn === lane[i].turn;
+  const list = lane.flatMap(({ work, inTurn, turn }, i) => {
+    const { index, call } = engine.callOf(work)!;
+    const ticket = inTurn === undefined ? -1 : tickets.get(inTurn)!;
+    const wait = ticket >= 0 && lane.findIndex(isTurn(i)) === i ? ticket : -1;
+    const post = ticket >= 0 && lane.findLastIndex(isTurn(i)) === i ? ticket : -1;
+    return [index, wait, post, turn, call.args.length, ...call.args];
   });
-  const programs = part.map((lane) =>
-    lane.flatMap(({ work }, i) => {
-      const { index, call } = engine.callOf(work)!;
-      return [index, ...heads[i], call.args.length, ...call.args];
-    }),
-  );
-
-  const ticketWords = 2 * Math.ceil(tickets.length / 2);
-  const length = programs[0].length + 1;
-  const region = engine.allocate(4 * ticketWords + BYTES * length * part.length);
-  regions.push(region);
-  const address = region.allocation;
-  const numbers = new Float64Array(engine.memory.buffer, address + 4 * ticketWords, length * part.length);
-  for (const [lane, program] of programs.entries()) numbers.set([...program, -1], lane * length);
-  const posted = [address, ticketWords, length];
-  return () => {
-    new Int32Array(engine.memory.buffer, address, ticketWords).fill(0);
-    return engine.run(part.length, posted);
-  };
+  return [...list, -1];
 }
 
 // This function travels as text, so it refers to nothing outside itself.
@@ -118,23 +91,24 @@ export function computeLane(
   let at = from;
   while (program[at] >= 0) {
     const wait = program[at + 1];
-    if (wait >= 0 && Atomics.load(tickets, wait) !== lane) {
+    const post = program[at + 2];
+    const turn = program[at + 3];
+    if (wait >= 0 && Atomics.load(tickets, wait) !== turn) {
       const begin = performance.now();
-      for (let turn = Atomics.load(tickets, wait); turn !== lane; turn = Atomics.load(tickets, wait)) {
+      for (let now = Atomics.load(tickets, wait); now !== turn; now = Atomics.load(tickets, wait)) {
         const waited = performance.now() - begin;
         if (waited > patience) return at;
-        if (waited > 0.2 && sleeps) Atomics.wait(tickets, wait, turn, 100);
+        if (waited > 0.2 && sleeps) Atomics.wait(tickets, wait, now, 100);
       }
     }
-    const post = program[at + 2];
-    call.length = program[at + 3];
-    for (let i = 0; i < call.length; i++) call[i] = program[at + 4 + i];
+    call.length = program[at + 4];
+    for (let i = 0; i < call.length; i++) call[i] = program[at + 5 + i];
     functions[program[at]](...call);
     if (post >= 0) {
-      Atomics.store(tickets, post, lane + 1);
+      Atomics.store(tickets, post, turn + 1);
       Atomics.notify(tickets, post);
     }
-    at += 4 + call.length;
+    at += 5 + call.length;
   }
   return -1;
 }

@@ -30,6 +30,8 @@ const WORKER_IDLE = 10_000;
 /** Milliseconds that the main thread spins, and then sleeps, before it asks whether a worker has died. */
 const MAIN_SPIN = 0.2;
 const MAIN_WAIT = 100;
+/** Milliseconds that it waits for another lane before it looks whether one is left that nobody has begun. */
+const MAIN_PATIENCE = 2;
 /** Workers that may die before no more are started. */
 const MOST_DEATHS = 10;
 
@@ -160,18 +162,34 @@ export class Team {
   /** Computes so many lanes together (lanes.ts). The first is the main thread's. */
   runLanes(lanes: number, args: readonly number[]): void | Promise<void> {
     this.#post(-1, args, lanes, 1);
-    return this.#takeLanes(0, 0);
+    return this.#takeLanes(new Map([[0, 0]]));
   }
 
-  /** Goes on with a lane, and with those that nobody has begun. A promise is returned only where another thread is very late. */
-  #takeLanes(chunk: number, from: number): void | Promise<void> {
+  /**
+   * Goes on with lanes, by how far they are, and takes those that nobody has begun, when its own are done or wait for such a one.
+   * A promise is returned only where another thread is very late.
+   */
+  #takeLanes(own: Map<number, number>): void | Promise<void> {
     const { words } = this.#share;
-    for (; chunk >= 0; chunk = this.#claimLane(), from = 0) {
-      const late = this.#lane!(this.#share, this.#task.memory, chunk, MAIN_WAIT, this.#canSleep, from);
-      if (late >= 0) return this.#whileAlive().then(() => this.#takeLanes(chunk, late));
-      Atomics.add(words, DONE, 1);
+    const lanes = words[CHUNKS];
+    let begin = performance.now();
+    for (;;) {
+      const complete = Atomics.load(words, JOINED) >= lanes - 1;
+      const patience = own.size > 1 || !complete ? 0 : MAIN_PATIENCE;
+      for (const [chunk, from] of own) {
+        const at = this.#lane!(this.#share, this.#task.memory, chunk, patience, this.#canSleep, from);
+        if (at !== from) begin = performance.now();
+        own.set(chunk, at);
+        if (at >= 0) continue;
+        own.delete(chunk);
+        Atomics.add(words, DONE, 1);
+      }
+      const chunk = this.#claimLane();
+      if (chunk >= 0) own.set(chunk, 0);
+      else if (own.size === 0) break;
+      else if (performance.now() - begin > MAIN_WAIT) return this.#whileAlive().then(() => this.#takeLanes(own));
     }
-    if (!this.#waitFor(words[CHUNKS])) return this.#whileAlive().then(() => this.#takeLanes(-1, 0));
+    if (!this.#waitFor(lanes)) return this.#whileAlive().then(() => this.#takeLanes(own));
   }
 
   /** Lanes are taken from above by all, so that who waits for an earlier one waits for one that was begun; -1 when none is left. */
