@@ -1,8 +1,7 @@
 /** Every layer of the network in order: its shape, its time, and, once opened, its activations. */
 import type { Client } from './client.js';
-import { draw, element, make } from './dom.js';
-import { grouped, milliseconds, t } from './i18n.js';
-import type { LayerRow, Task } from './protocol.js';
+import { element, grouped, make, milliseconds } from './dom.js';
+import type { LayerRow } from './protocol.js';
 
 const list = element('inside', HTMLDivElement);
 const button = element('inside-open', HTMLButtonElement);
@@ -10,14 +9,12 @@ const note = element('inside-note', HTMLSpanElement);
 
 export class Inside {
   readonly #client: Client;
-  readonly #task: () => Task | null;
   readonly #fail: (error: unknown) => void;
   /** Which picture and model the list is about; a list that took too long is of no use. */
   #turn = 0;
 
-  constructor(client: Client, task: () => Task | null, fail: (error: unknown) => void) {
+  constructor(client: Client, fail: (error: unknown) => void) {
     this.#client = client;
-    this.#task = task;
     this.#fail = fail;
     button.addEventListener('click', () => this.#toggle());
   }
@@ -28,11 +25,10 @@ export class Inside {
 
   /** There is another picture, model or engine. Layers that are open stay open. */
   async refresh(): Promise<void> {
-    const task = this.#task();
-    if (!this.open || task === null) return;
+    if (!this.open) return;
     const turn = ++this.#turn;
     note.textContent = 'Timing the layers…';
-    const rows = await this.#client.layers(task);
+    const rows = await this.#client.layers();
     if (turn !== this.#turn || !this.open) return;
     const opened = new Set([...list.querySelectorAll<HTMLElement>('.layer[open]')].map(({ dataset }) => dataset.name));
     const total = rows.reduce((sum, { ms }) => sum + (ms ?? 0), 0);
@@ -50,7 +46,7 @@ export class Inside {
   #toggle(): void {
     const open = !this.open;
     button.setAttribute('aria-expanded', String(open));
-    button.textContent = t(open ? 'inside.close' : 'inside.open');
+    button.textContent = open ? 'Close' : 'Look inside';
     list.hidden = !open;
     if (open) this.refresh().catch(this.#fail);
     else this.clear();
@@ -101,9 +97,11 @@ export class Inside {
   async #fill(content: HTMLElement, row: LayerRow): Promise<void> {
     content.append(make('p', { className: 'quiet', text: factsOf(row) }));
     if (row.dims === null) return;
-    const { bitmap, channels, height, width, least, most, zeros } = await this.#client.tiles(this.#task()!, row.name);
+    const { bitmap, channels, height, width, least, most, zeros } = await this.#client.tiles(row.name);
     const canvas = make('canvas');
-    draw(canvas, bitmap);
+    canvas.width = bitmap.width;
+    canvas.height = bitmap.height;
+    canvas.getContext('bitmaprenderer')!.transferFromImageBitmap(bitmap);
     canvas.role = 'img';
     const range = `from ${least.toFixed(2)} to ${most.toFixed(2)}, ${(100 * zeros).toFixed(0)} % zero`;
     canvas.ariaLabel = `${channels} maps of ${height} by ${width} values, ${range}`;

@@ -1,54 +1,48 @@
-/** The page: a mode, a picture, an answer. Everything that takes time is asked of the worker. */
-import { everyNewFrame, startCamera, stopCamera } from './camera.js';
+/** The page: pictures in, answers out. Everything that takes time is asked of the worker. */
+import { everyFrame } from 'mobilenet-v2';
 import { connect } from './client.js';
-import { element, make } from './dom.js';
-import { droppedFiles, isModel, readable } from './drop.js';
-import { grouped, LANGUAGES, type Language, language, milliseconds, speak, t, tenths } from './i18n.js';
+import { element, grouped, make, milliseconds, percent } from './dom.js';
 import { Inside } from './inside.js';
-import type { Mode, ModeName, Shell } from './modes/mode.js';
-import { TeachMode } from './modes/teach.js';
-import { WhatMode } from './modes/what.js';
-import { WhereMode } from './modes/where.js';
-import type { ModelFiles, Settings, Task, Times } from './protocol.js';
-import { describe, listen } from './settings.js';
-import { cover, film, showFilm, showPicture, showProgress } from './stage.js';
-import { readState, writeState } from './state.js';
+import type { Look, ModelFiles, ModelInfo, Settings } from './protocol.js';
+import { cover, describePicture, film, showFilm, showNothing, showPicture } from './stage.js';
 
-const FIRST_SAMPLE = 'parrot.jpg';
+const TOP = 5;
 
-const client = connect(new Worker('worker.js', { type: 'module' }), showProgress);
+const client = connect(new Worker('worker.js', { type: 'module' }));
+const inside = new Inside(client, fail);
+const headline = element('headline', HTMLParagraphElement);
+const labels = element('labels', HTMLOListElement);
+const legend = element('legend', HTMLUListElement);
+const why = element('why', HTMLSelectElement);
+const whyRow = element('why-row', HTMLDivElement);
+const threads = element('threads', HTMLSelectElement);
+/** The models that come with the page. */
+const shipped = [...document.querySelectorAll<HTMLButtonElement>('button[data-model]')];
 const camera = element('camera', HTMLButtonElement);
-const status = element('status', HTMLDivElement);
-const time = element('time', HTMLParagraphElement);
+const status = element('status', HTMLParagraphElement);
+const ms = element('ms', HTMLElement);
+const msNote = element('ms-note', HTMLSpanElement);
 
-const shell: Shell = { client, act, again, filming: () => filming !== undefined };
-const modes: Record<ModeName, Mode> = {
-  what: new WhatMode(shell),
-  where: new WhereMode(shell),
-  teach: new TeachMode(shell),
-};
-let mode: Mode = modes.what;
-const inside = new Inside(client, () => mode.task, fail);
-
-/** Is there a picture that the worker has seen? */
-let hasPicture = false;
+let info: ModelInfo | undefined;
+/** Kept while an engine without threads is on. */
+let wantedThreads: Settings['threads'] = 'auto';
+/** What is shown: a file, or frames of a film. */
+let picture: Blob | undefined;
 let filming: AbortController | undefined;
+/** The class whose map is shown. */
+let explained: number | null = null;
 /** How many things that someone asked for are being done. */
 let acting = 0;
 /** Answers to an older question come too late. */
 let turn = 0;
 
 function fail(error: unknown): void {
-  const text = make('span', { text: error instanceof Error ? error.message : String(error) });
-  const close = make('button', { className: 'plain', text: t('close') });
-  close.type = 'button';
-  close.addEventListener('click', () => status.replaceChildren());
-  status.replaceChildren(text, close);
+  status.textContent = error instanceof Error ? error.message : String(error);
 }
 
 /** Runs what someone asked for, and says so if it fails. */
 function act(action: () => Promise<unknown>): void {
-  status.replaceChildren();
+  status.textContent = '';
   acting++;
   document.body.ariaBusy = 'true';
   action()
@@ -58,175 +52,196 @@ function act(action: () => Promise<unknown>): void {
     });
 }
 
-// Modes
+// Models and engines
 
-function enter(next: Mode): void {
-  turn++;
-  if (next !== mode) {
-    mode.leave?.();
-    cover(null);
-  }
-  mode = next;
-  document.body.dataset.mode = mode.name;
-  for (const button of document.querySelectorAll<HTMLButtonElement>('button[data-mode]')) {
-    button.ariaPressed = String(button.dataset.mode === mode.name);
-  }
-  for (const name of Object.keys(modes)) element(`panel-${name}`, HTMLDivElement).hidden = name !== mode.name;
-  element('intensity-row', HTMLParagraphElement).hidden = mode.task === null;
-  writeState({ mode: mode.name === 'what' ? '' : mode.name });
-  time.textContent = '';
-  mode.enter?.();
+function settings(): Settings {
+  const device = document.querySelector<HTMLInputElement>('input[name=device]:checked')!.value as Settings['device'];
+  return { device, threads: wantedThreads };
 }
 
-for (const button of document.querySelectorAll<HTMLButtonElement>('button[data-mode]')) {
-  button.addEventListener('click', () => {
-    enter(modes[button.dataset.mode as ModeName]);
-    act(again);
-  });
+async function loadModel(model: string | ModelFiles): Promise<void> {
+  status.textContent = 'Loading the model…';
+  describeModel(await client.load(model, settings()));
+  for (const button of shipped) button.ariaPressed = String(button.dataset.model === model);
+  status.textContent = '';
+  explained = null;
+  await lookAgain();
 }
 
-/** Answers the picture in the mode that is on. */
-async function again(): Promise<void> {
-  if (!hasPicture || filming !== undefined) return;
-  const own = ++turn;
-  const stale = () => own !== turn;
-  const { task } = mode;
-  if (task !== null) await load(task, stale);
-  if (stale()) return;
-  const times = await mode.look(stale, false);
-  if (stale()) return;
-  if (times !== null) tellTimes(times);
-  await inside.refresh();
+function describeModel(next: ModelInfo): void {
+  info = next;
+  const { name, task, labels: names, parameters, multiplyAdds, height, width, engine, numbers, random } = next;
+  const what = task === 'image-segmentation' ? 'segments' : 'classifies';
+  element('model', HTMLParagraphElement).textContent =
+    `${name}: ${what} ${names.length} classes at ${width} × ${height}, ${grouped(parameters)} parameters, ` +
+    `${(multiplyAdds / 1e6).toFixed(0)} M multiply-adds in ${numbers}.${random > 0 ? ' Some weights were missing and are random.' : ''}`;
+  why.replaceChildren(new Option('…', ''), ...names.map((label, id) => new Option(label, String(id))));
+  // An engine that is not to be had here was replaced by another.
+  element(engine, HTMLInputElement).checked = true;
+  const counts = Array.from({ length: Math.min(next.mostThreads, 8) }, (_, i) => String(i + 1));
+  threads.replaceChildren(...counts.map((count) => new Option(count, count)));
+  threads.value = String(next.threads);
+  threads.disabled = engine !== 'wasm' || counts.length === 1;
+  threads.title = crossOriginIsolated ? '' : 'This page may not share memory among threads; see the README.';
 }
 
-/** Loads the network of a task, and tells how far it is. */
-async function load(task: Task, stale: () => boolean): Promise<void> {
-  const slow = setTimeout(() => showProgress('preparing'), 150);
-  try {
-    const info = await client.open(task);
-    if (!stale()) describe(info);
-  } finally {
-    clearTimeout(slow);
-    showProgress(null);
-  }
-}
-
-function tellTimes({ prepareMs, networkMs }: Times): void {
-  const [prepare, network] = [tenths(prepareMs), tenths(networkMs)];
-  time.textContent = t('times', {
-    prepare: milliseconds(prepare),
-    network: milliseconds(network),
-    total: milliseconds(prepare + network),
-  });
+threads.addEventListener('change', () => {
+  wantedThreads = Number(threads.value);
+});
+for (const control of [...document.querySelectorAll<HTMLElement>('input[name=device]'), threads]) {
+  control.addEventListener('change', () =>
+    act(async () => {
+      describeModel(await client.configure(settings()));
+      await lookAgain();
+    }),
+  );
 }
 
 // Pictures
 
-/** A picture that cannot be read leaves everything as it was. */
-async function take(picture: Blob, sample = ''): Promise<void> {
-  const name = picture instanceof File ? picture.name : sample;
-  await client.see(await readable(picture)).catch((error) => {
-    throw picture instanceof File ? new Error(t('error.noPicture', { name }), { cause: error }) : error;
-  });
+async function lookAt(next: Blob): Promise<void> {
   stopFilming();
-  turn++;
-  hasPicture = true;
-  for (const each of Object.values(modes)) each.forget?.();
+  picture = next;
+  explained = null;
   cover(null);
-  writeState({ sample: sample.replace(/\.\w+$/, '') });
-  for (const button of samples) button.ariaPressed = String(button.dataset.sample === sample);
-  await showPicture(picture);
-  await again();
+  showPicture(next);
+  await lookAgain();
 }
 
-const samples = [...document.querySelectorAll<HTMLButtonElement>('button[data-sample]')];
-
-async function takeSample(file: string): Promise<void> {
-  const response = await fetch(`samples/${file}`);
-  if (!response.ok) throw new Error(t('error.noPicture', { name: file }));
-  await take(await response.blob(), file);
+async function lookAgain(): Promise<void> {
+  if (picture === undefined || info === undefined) return;
+  const own = ++turn;
+  let look: Look;
+  try {
+    look = await client.look(picture);
+  } catch (error) {
+    if (own === turn) forget();
+    throw error;
+  }
+  if (own !== turn) return;
+  present(look);
+  if (explained !== null) await explain(explained);
+  const { ms: median, passes } = await client.measure();
+  if (own !== turn) return;
+  tellTime(
+    median,
+    `through the network, the middle of ${passes} ${passes === 1 ? 'pass' : 'passes'}; ${fromFile(look)}`,
+  );
+  await inside.refresh();
 }
-for (const button of samples) button.addEventListener('click', () => act(() => takeSample(button.dataset.sample!)));
 
-const file = element('file', HTMLInputElement);
-element('choose', HTMLButtonElement).addEventListener('click', () => file.click());
-file.addEventListener('change', () => {
-  const [chosen] = file.files ?? [];
-  file.value = '';
-  if (chosen !== undefined) act(() => take(chosen));
-});
+const fromFile = ({ prepareMs }: Look) => `${milliseconds(prepareMs)} from file to pixels`;
 
-document.addEventListener('paste', ({ clipboardData }) => {
-  const pasted = [...(clipboardData?.files ?? [])].find(({ type }) => type.startsWith('image/'));
-  if (pasted !== undefined) act(() => take(pasted));
-});
+function forget(): void {
+  picture = undefined;
+  showNothing();
+  headline.textContent = 'No picture yet.';
+  headline.className = 'quiet';
+  labels.replaceChildren();
+  legend.replaceChildren();
+  whyRow.hidden = true;
+  inside.clear();
+}
 
-document.addEventListener('dragover', (event) => {
-  event.preventDefault();
-  document.body.classList.add('dropping');
-});
-document.addEventListener('dragleave', ({ relatedTarget }) => {
-  if (relatedTarget === null) document.body.classList.remove('dropping');
-});
-document.addEventListener('drop', (event) => {
-  event.preventDefault();
-  document.body.classList.remove('dropping');
-  const { dataTransfer } = event;
-  if (dataTransfer === null) return;
-  const dropping = droppedFiles(dataTransfer);
-  act(async () => {
-    const files = await dropping;
-    if (isModel(files)) return adopt(files);
-    const [first] = files;
-    if (first === undefined) throw new Error(t('error.noFile'));
-    await take(first.file);
-  });
-});
+function present(look: Look): void {
+  const best = look.labels[0]?.label ?? summaryOf(look.segments);
+  headline.className = '';
+  if (headline.textContent !== best) headline.textContent = best; // said once by a screen reader
+  describePicture(`The picture that was looked at: ${best}`);
+  labels.replaceChildren(...look.labels.slice(0, TOP).map(labelItem));
+  legend.replaceChildren(
+    ...look.segments.map(({ label, colour, share }) => {
+      const swatch = make('span', { className: 'swatch' });
+      swatch.style.background = `rgb(${colour.join(' ')})`;
+      return make('li', {}, swatch, document.createTextNode(`${label} ${percent(share)}`));
+    }),
+  );
+  whyRow.hidden = look.labels.length === 0;
+  if (look.overlay !== null || explained === null) cover(look.overlay);
+  tellTime(look.networkMs, `through the network; ${fromFile(look)}`);
+}
+
+/** The classes worth a headline. */
+function summaryOf(segments: Look['segments']): string {
+  const things = segments.filter(({ label, share }) => label !== 'background' && share >= 0.01);
+  return (things.length > 0 ? things : segments.slice(0, 1)).map(({ label }) => label).join(', ');
+}
+
+function labelItem({ id, label, score }: Look['labels'][number]): HTMLLIElement {
+  const bar = make('span', { className: 'bar' });
+  bar.style.width = `${100 * score}%`;
+  const button = make('button', {}, bar, make('span', { text: label }), make('span', { text: percent(score) }));
+  button.type = 'button';
+  button.dataset.id = String(id);
+  button.ariaPressed = String(id === explained);
+  button.addEventListener('click', () => act(() => explain(explained === id ? null : id)));
+  return make('li', {}, button);
+}
+
+function tellTime(time: number, note: string): void {
+  ms.textContent = milliseconds(time);
+  msNote.textContent = note;
+}
+
+// Why
+
+async function explain(id: number | null): Promise<void> {
+  explained = id;
+  why.value = id === null ? '' : String(id);
+  for (const button of labels.querySelectorAll('button')) button.ariaPressed = String(button.dataset.id === why.value);
+  const note = element('why-note', HTMLSpanElement);
+  if (id === null) {
+    cover(null);
+    note.textContent = 'Press a label to see which places speak for it.';
+    return;
+  }
+  const own = turn;
+  const { label, score, heatmap } = await client.explain(id);
+  if (own !== turn || explained !== id) return heatmap.close();
+  cover(heatmap, true);
+  note.textContent = `Coloured is what speaks for ${label} (${percent(score)}); the brighter, the more.`;
+}
+
+why.addEventListener('change', () => act(() => explain(why.value === '' ? null : Number(why.value))));
 
 // Film
 
-camera.addEventListener('click', () => {
-  if (filming === undefined) act(startFilming);
-  else act(() => takeSample(readState().sample ? `${readState().sample}.jpg` : FIRST_SAMPLE));
-});
+camera.addEventListener('click', () => act(filming === undefined ? startFilming : async () => stopFilming()));
 
 async function startFilming(): Promise<void> {
+  if (navigator.mediaDevices === undefined) throw new Error('A camera needs https, or a page on localhost.');
   camera.disabled = true; // while the browser asks
-  await startCamera().finally(() => {
+  const asked = navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
+  const stream = await asked.finally(() => {
     camera.disabled = false;
   });
   filming = new AbortController();
-  turn++;
-  for (const each of Object.values(modes)) each.forget?.();
-  document.body.classList.add('filming');
+  const { signal } = filming;
+  signal.addEventListener('abort', () => {
+    for (const track of stream.getTracks()) track.stop();
+    film.srcObject = null;
+  });
   camera.ariaPressed = 'true';
-  camera.textContent = t('cameraStop');
+  picture = undefined;
+  explained = null;
   inside.clear();
   cover(null);
+  film.srcObject = stream;
+  await film.play();
   showFilm();
-  if (mode.task !== null) await load(mode.task, () => false);
   // Not awaited: it goes on until it is stopped.
-  let before = performance.now();
-  everyNewFrame(filming.signal, async (frame) => {
-    const times = await lookAtFrame(frame);
-    const now = performance.now();
-    if (times !== null) tellRate(1000 / (now - before), times);
-    before = now;
-  }).catch((error) => {
+  everyFrame(film, lookAtFrame, { signal }).catch((error) => {
     stopFilming();
     fail(error);
   });
 }
 
-async function lookAtFrame(frame: ImageBitmap): Promise<Times | null> {
-  await client.see(frame);
-  hasPicture = true;
-  const own = turn;
-  return mode.look(() => own !== turn, true);
-}
-
-function tellRate(rate: number, { networkMs }: Times): void {
-  time.textContent = t('timesLive', { rate: grouped(Math.round(rate)), network: milliseconds(networkMs) });
+async function lookAtFrame(frame: ImageBitmap): Promise<void> {
+  const own = ++turn;
+  const look = await client.look(frame);
+  if (own !== turn) return;
+  present(look);
+  if (explained !== null) await explain(explained);
 }
 
 function stopFilming(): void {
@@ -234,54 +249,83 @@ function stopFilming(): void {
   filming.abort();
   filming = undefined;
   turn++;
-  stopCamera();
-  document.body.classList.remove('filming');
   camera.ariaPressed = 'false';
-  camera.textContent = t('camera');
-  film.hidden = true;
+  forget();
 }
 
-// Networks and engines
+// Where pictures and models come from
 
-async function adopt(files: ModelFiles): Promise<void> {
-  const info = await client.adopt(files);
-  enter(modes[info.task]);
-  describe(info);
-  await again();
+const choose = (button: string, input: string, take: (files: FileList) => Promise<unknown>) => {
+  const field = element(input, HTMLInputElement);
+  element(button, HTMLButtonElement).addEventListener('click', () => field.click());
+  field.addEventListener('change', () => {
+    const { files } = field;
+    if (files !== null && files.length > 0) act(() => take(files).finally(() => (field.value = '')));
+  });
+};
+const asModel = (files: FileList) =>
+  loadModel([...files].map((file) => ({ path: file.webkitRelativePath || file.name, file })));
+choose('choose', 'file', ([file]) => lookAt(file));
+choose('own', 'model-files', asModel);
+choose('own-folder', 'model-folder', asModel);
+for (const button of shipped) button.addEventListener('click', () => act(() => loadModel(button.dataset.model!)));
+
+for (const sample of document.querySelectorAll<HTMLButtonElement>('.sample')) {
+  sample.addEventListener('click', () =>
+    act(async () => lookAt(await (await fetch(`samples/${sample.dataset.file}`)).blob())),
+  );
 }
 
-listen({
-  configure: (settings: Settings) =>
-    act(async () => {
-      await client.configure(settings);
-      await again();
-    }),
-  adopt: (files) => act(() => adopt(files)),
-  restore: () =>
-    act(async () => {
-      await client.restore();
-      await again();
-    }),
+document.addEventListener('paste', ({ clipboardData }) => {
+  const file = [...(clipboardData?.files ?? [])].find(({ type }) => type.startsWith('image/'));
+  if (file !== undefined) act(() => lookAt(file));
 });
 
-// Language
-
-const languageButton = element('language', HTMLButtonElement);
-languageButton.addEventListener('click', () =>
-  act(async () => {
-    const next = LANGUAGES[(LANGUAGES.indexOf(language()) + 1) % LANGUAGES.length];
-    await speak(next);
-    writeState({ lang: next === 'en' ? '' : next });
-    await again();
-  }),
-);
-
-act(async () => {
-  const { mode: asked, sample, lang } = readState();
-  if (LANGUAGES.includes(lang as Language) && lang !== 'en') await speak(lang as Language);
-  enter(Object.hasOwn(modes, asked ?? '') ? modes[asked as ModeName] : modes.what);
-  const known = samples.find((button) => button.dataset.sample?.startsWith(`${sample}.`));
-  await takeSample(known?.dataset.sample ?? FIRST_SAMPLE);
-  // For the next visit, without a network too. Where it is refused (a private window), the page does without.
-  navigator.serviceWorker?.register('sw.js').catch(() => {});
+document.addEventListener('dragover', (event) => {
+  event.preventDefault();
+  document.body.classList.add('dropping');
 });
+document.addEventListener('dragleave', () => document.body.classList.remove('dropping'));
+document.addEventListener('drop', (event) => {
+  event.preventDefault();
+  document.body.classList.remove('dropping');
+  if (event.dataTransfer !== null) act(() => take(droppedFiles(event.dataTransfer!)));
+});
+
+type Dropped = ModelFiles[number];
+
+/** A picture, or what makes up a model. */
+async function take(dropping: Promise<Dropped[]>): Promise<void> {
+  const files = await dropping;
+  if (files.some(({ path }) => /\.(safetensors|bin)$|(^|\/)config\.json$/.test(path))) return loadModel(files);
+  const [first] = files;
+  if (first === undefined) throw new Error('There is no file in that.');
+  await lookAt(first.file);
+}
+
+/** Entries have to be asked for at once, before the event is over; folders are read then. */
+function droppedFiles(transfer: DataTransfer): Promise<Dropped[]> {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.() ?? null);
+  if (entries.every((entry) => entry === null)) {
+    return Promise.resolve([...transfer.files].map((file) => ({ path: file.name, file })));
+  }
+  return Promise.all(entries.filter((entry) => entry !== null).map(filesIn)).then((lists) => lists.flat());
+}
+
+async function filesIn(entry: FileSystemEntry): Promise<Dropped[]> {
+  if (entry.isFile) {
+    const file = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
+    return [{ path: entry.fullPath.replace(/^\//, ''), file }];
+  }
+  const reader = (entry as FileSystemDirectoryEntry).createReader();
+  const found: Dropped[] = [];
+  for (;;) {
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    if (some.length === 0) return found;
+    found.push(...(await Promise.all(some.map(filesIn))).flat());
+  }
+}
+
+act(() => loadModel(shipped[0].dataset.model!));
+// For the next visit, without a network too. Where it is refused (a private window), the page does without.
+navigator.serviceWorker?.register('sw.js').catch(() => {});

@@ -5,15 +5,12 @@ export interface Settings {
   threads: number | 'auto';
 }
 
-/** What a network does: name the picture, or its regions. */
-export type Task = 'what' | 'where';
-
 /** Those of a folder, or a single .safetensors. */
 export type ModelFiles = readonly { path: string; file: File }[];
 
 export interface ModelInfo {
   name: string;
-  task: Task;
+  task: 'image-classification' | 'image-segmentation';
   labels: string[];
   /** Of the input. */
   height: number;
@@ -28,20 +25,6 @@ export interface ModelInfo {
   mostThreads: number;
   /** Tensors that the files did not hold. */
   random: number;
-  /** It does not come with the page. */
-  own: boolean;
-}
-
-/** How a picture is to be answered. */
-export interface LookOptions {
-  /** Longest edge of the colours that lie over the picture, in pixels. */
-  edge: number;
-}
-
-/** Milliseconds. What a picture took already for another question is not counted again. */
-export interface Times {
-  prepareMs: number;
-  networkMs: number;
 }
 
 export interface Label {
@@ -50,29 +33,29 @@ export interface Label {
   score: number;
 }
 
-export interface What extends Times {
-  /** The five best. */
-  labels: Label[];
-  /** The one that is explained: the one asked for, or the best. */
-  explained: Label;
-  /** Null from a model whose classifier does not allow it. */
-  glow: ImageBitmap | null;
-}
-
-export interface Region {
-  id: number;
+export interface Segment {
   label: string;
-  color: readonly [red: number, green: number, blue: number];
+  colour: readonly [red: number, green: number, blue: number];
   /** Of the picture, 0 to 1. */
   share: number;
 }
 
-export interface Where extends Times {
-  /** The largest first, with the background. */
-  regions: Region[];
-  colors: ImageBitmap;
-  /** The class of every pixel of `colors`, row by row. */
-  classes: Uint8Array<ArrayBuffer>;
+export interface Look {
+  width: number;
+  height: number;
+  /** Milliseconds from file to pixel values, and through the network. */
+  prepareMs: number;
+  networkMs: number;
+  /** All of them, best first; empty from a model that segments. */
+  labels: Label[];
+  segments: Segment[];
+  /** Classes in colour, transparent where nothing is; null from a model that classifies. */
+  overlay: ImageBitmap | null;
+}
+
+export interface Why extends Label {
+  /** At the picture's size. */
+  heatmap: ImageBitmap;
 }
 
 export interface LayerRow {
@@ -106,39 +89,16 @@ export interface Tiles {
 
 /** The worker's calls. */
 export interface Calls {
-  /** The engine for all models. Those that are loaded are loaded anew with the next question. */
-  configure(settings: Settings): void;
-  /** Loads the page's own model for a task, unless it is there. */
-  open(task: Task): ModelInfo;
-  /** Takes a model of the visitor's in place of the page's. */
-  adopt(files: ModelFiles): ModelInfo;
-  /** Goes back to the page's models. */
-  restore(): void;
-  /** Reads a picture. One that cannot be read leaves the last as it was. */
-  see(image: Blob | ImageBitmap): { width: number; height: number };
-  /** @param label the class to explain; the best for null */
-  what(label: number | null, options: LookOptions): What;
-  where(options: LookOptions): Where;
-  /** The colours of the last `where` anew, with one class alone, or all for null. */
-  highlight(id: number | null): { colors: ImageBitmap };
-  layers(task: Task): LayerRow[];
-  tiles(task: Task, name: string): Tiles;
+  /** @param model files, or the folder of a model that comes with the page */
+  load(model: string | ModelFiles, settings: Settings): ModelInfo;
+  configure(settings: Settings): ModelInfo;
+  look(image: Blob | ImageBitmap): Look;
+  /** The median time of the network over some more passes of the last picture. */
+  measure(): { ms: number; passes: number };
+  explain(id: number): Why;
+  layers(): LayerRow[];
+  tiles(name: string): Tiles;
 }
-
-/** The names of the calls; TypeScript finds one that is missing. */
-const CALLS = {
-  configure: 1,
-  open: 1,
-  adopt: 1,
-  restore: 1,
-  see: 1,
-  what: 1,
-  where: 1,
-  highlight: 1,
-  layers: 1,
-  tiles: 1,
-} satisfies Record<keyof Calls, 1>;
-export const callNames = Object.keys(CALLS) as (keyof Calls)[];
 
 export interface Request {
   id: number;
@@ -146,10 +106,4 @@ export interface Request {
   args: unknown[];
 }
 
-/** Bytes of a model's files so far; `total` is 0 where it is not known. */
-export interface Progress {
-  loaded: number;
-  total: number;
-}
-
-export type Response = { id: number; result: unknown } | { id: number; error: string } | { progress: Progress };
+export type Response = { id: number; result: unknown } | { id: number; error: string };

@@ -1,6 +1,6 @@
 /** The page in examples/browser, used as people use it: real clicks, keys, drops and pictures, in a real browser. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
@@ -13,12 +13,7 @@ import { findChromium } from './chromium.js';
 
 const executablePath = findChromium();
 const HUSKY = join(ROOT, 'examples/husky.png');
-/** The first of its names is what the page shows. */
-const MALAMUTE = 'malamute';
-const first = (label: string) => label.split(', ')[0];
-
-/** A bundle, a browser and a network, on a busy machine. */
-const START_MS = 120_000;
+const MALAMUTE = 'malamute, malemute, Alaskan malamute';
 
 const CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
 
@@ -37,7 +32,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     plainOrigin = `http://localhost:${await serve(folder, 0, {})}`;
     browser = await chromium.launch({ executablePath: executablePath!, args: CAMERA });
     classify = await pipeline('image-classification');
-  }, START_MS);
+  });
   afterAll(async () => {
     classify?.dispose();
     await browser?.close();
@@ -54,21 +49,17 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     page.on('pageerror', (error) => faults.push(String(error)));
     page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
     await page.goto(at);
-    await settled(page);
+    await modelIs(page, 'mobilenet_v2_1.0_224: classifies 1001 classes');
     return page;
   }
 
   const modelIs = (page: Page, text: string) =>
-    expect.poll(() => page.locator('#model').textContent(), { timeout: 60_000 }).toContain(text);
+    expect.poll(() => page.locator('#model').textContent(), { timeout: 30_000 }).toContain(text);
   /** Nothing is being computed. */
   const settled = (page: Page) =>
     expect.poll(() => page.evaluate(() => document.body.ariaBusy), { timeout: 60_000 }).toBe('false');
   const labels = (page: Page) =>
-    page
-      .locator('#labels button')
-      .evaluateAll((rows) =>
-        rows.map((row) => [...row.querySelectorAll('span:not(.bar)')].map(({ textContent }) => textContent ?? '')),
-      );
+    page.locator('#labels button').evaluateAll((rows) => rows.map((row) => (row as HTMLElement).innerText.split('\n')));
 
   async function expectHusky(page: Page, label = MALAMUTE): Promise<void> {
     await expect.poll(() => page.locator('#headline').textContent(), { timeout: 60_000 }).toBe(label);
@@ -80,20 +71,10 @@ describe.skipIf(executablePath === undefined)('the page', () => {
   async function expectLabelsOfNode(page: Page, pipeline = classify): Promise<void> {
     const expected = await pipeline(HUSKY);
     const shown = await labels(page);
-    expect(shown.map(([label]) => label)).toEqual(expected.map(({ label }) => first(label)));
+    expect(shown.map(([label]) => label)).toEqual(expected.map(({ label }) => label));
     for (const [n, [, share]] of shown.entries()) {
       expect(Math.abs(Number.parseFloat(share) / 100 - expected[n].score)).toBeLessThan(0.0006); // it is rounded
     }
-  }
-
-  /** Pearson's, of two lists. */
-  function correlation(a: number[], b: number[]): number {
-    const mean = (list: number[]) => list.reduce((sum, value) => sum + value, 0) / list.length;
-    const [meanA, meanB] = [mean(a), mean(b)];
-    const covariance = (x: number[], mx: number, y: number[], my: number) =>
-      mean(x.map((value, at) => (value - mx) * (y[at] - my)));
-    const own = Math.sqrt(covariance(a, meanA, a, meanA) * covariance(b, meanB, b, meanB));
-    return covariance(a, meanA, b, meanB) / own;
   }
 
   /** Files or folders, dropped by the browser itself. */
@@ -111,11 +92,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await chooser.setFiles(HUSKY);
     await expectHusky(page);
     await expectLabelsOfNode(page);
-    const times = [...(await page.locator('#time').textContent())!.matchAll(/([\d.]+) ms/g)].map(([, ms]) =>
-      Number(ms),
-    );
-    expect(times.length).toBe(3);
-    expect(times[0] + times[1]).toBeCloseTo(times[2], 6); // what is shown adds up
+    expect(await page.locator('#ms').textContent()).toMatch(/^\d+(\.\d+)?\sms$/);
     expect(await page.locator('#picture').getAttribute('alt')).toContain(MALAMUTE);
     await page.context().close();
   });
@@ -130,105 +107,56 @@ describe.skipIf(executablePath === undefined)('the page', () => {
 
   it('takes a picture that is pasted', async () => {
     const page = await open({ permissions: ['clipboard-read', 'clipboard-write'] });
-    await page.evaluate(async (base64) => {
-      const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-      const picture = new Blob([bytes], { type: 'image/png' });
+    await page.evaluate(async () => {
+      const picture = await (await fetch('samples/husky.png')).blob();
       await navigator.clipboard.write([new ClipboardItem({ 'image/png': picture })]);
-    }, readFileSync(HUSKY).toString('base64'));
+    });
     await page.keyboard.press('Control+V');
     await expectHusky(page);
     await expectLabelsOfNode(page);
     await page.context().close();
   });
 
-  it('opens alive: a sample is answered, and what speaks for the label glows', async () => {
+  it('says what is wrong with a file that is no picture, and goes on', async () => {
     const page = await open();
-    expect(await page.locator('#headline').textContent()).toBe('macaw');
-    expect(await page.locator('#caption').innerText()).toMatch(/^macaw 99\.\d\s%$/);
-    expect(await page.locator('#overlay').isVisible()).toBe(true);
-    expect(await page.locator('#progress').isVisible()).toBe(false);
-    await page.context().close();
-  });
-
-  it('tells how many bytes of the network have come', async () => {
-    const context = await browser.newContext({ serviceWorkers: 'block' });
-    const page = await context.newPage();
-    await page.addInitScript(() => {
-      const seen: string[] = [];
-      Object.assign(window, { seen });
-      new MutationObserver(() => seen.push(document.querySelector('#progress-text')?.textContent ?? '')).observe(
-        document,
-        {
-          subtree: true,
-          childList: true,
-        },
-      );
-    });
-    await page.goto(origin);
-    await settled(page);
-    const seen = await page.evaluate(() => (window as unknown as { seen: string[] }).seen);
-    const steps = [...new Set(seen.map((text) => /([\d.]+) MB of [\d.]+ MB/.exec(text)?.[1]).filter(Boolean))].map(
-      Number,
-    );
-    expect(steps.length).toBeGreaterThan(2);
-    expect(steps.toSorted((a, b) => a - b)).toEqual(steps);
-    expect(steps.at(-1)).toBeCloseTo(
-      statSync(join(ROOT, 'weights/mobilenet_v2_1.0_224/model.safetensors')).size / 1e6,
-      1,
-    );
-    await context.close();
-  });
-
-  it('leaves everything as it was when a file is no picture, and says so', async () => {
-    const page = await open();
-    const before = await labels(page);
     await page
       .locator('#file')
       .setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: Buffer.from('no picture') });
     await expect.poll(() => page.locator('#status').textContent()).toContain('a.png');
-    await settled(page);
-    expect(await page.locator('#headline').textContent()).toBe('macaw');
-    expect(await labels(page)).toEqual(before);
-    expect(await page.locator('#picture').isVisible()).toBe(true);
-    expect(await page.locator('#overlay').isVisible()).toBe(true);
-    // It still answers about the picture that is shown.
-    await page.locator('#labels button').nth(1).click();
-    await expect.poll(() => page.locator('#caption').textContent()).toContain('lorikeet');
+    expect(await page.locator('#headline').textContent()).toBe('No picture yet.');
     await page.locator('#file').setInputFiles(HUSKY);
     await expectHusky(page);
     await page.context().close();
   });
 
-  it('shows why: as the map of Node, over the picture', async () => {
+  it('shows why: the map of Node, over the picture', async () => {
     const page = await open();
     await page.locator('#file').setInputFiles(HUSKY);
     await expectHusky(page);
+    expect(await page.locator('#overlay').isVisible()).toBe(false);
     await page.locator('#labels button').nth(1).click();
-    await expect.poll(() => page.locator('#caption').textContent()).toContain('Eskimo dog');
-    await settled(page);
+    await page.locator('#overlay').waitFor();
     expect(await page.locator('#labels button').nth(1).getAttribute('aria-pressed')).toBe('true');
     const [under, over] = await Promise.all(['#picture', '#overlay'].map((id) => page.locator(id).boundingBox()));
-    for (const side of ['x', 'y', 'width', 'height'] as const) {
-      expect(Math.abs(under![side] - over![side])).toBeLessThan(1);
-    }
-    const light = await page.evaluate(() => {
+    expect(over).toEqual(under);
+    const alphas = await page.evaluate(() => {
       const source = document.querySelector<HTMLCanvasElement>('#overlay')!;
       const context = new OffscreenCanvas(source.width, source.height).getContext('2d')!;
       context.drawImage(source, 0, 0);
       const { data } = context.getImageData(0, 0, source.width, source.height);
-      return Array.from({ length: data.length / 4 }, (_, at) => data[4 * at]); // red rises with what speaks for it
+      return Array.from(data.filter((_, at) => at % 4 === 3));
     });
-    const { heatmap } = await classify.explain(HUSKY, 'Eskimo dog, husky');
-    expect(light.length).toBe(heatmap.width * heatmap.height);
-    const node = Array.from(light, (_, at) => heatmap.data[4 * at + 3]);
-    expect(correlation(light, node)).toBeGreaterThan(0.9); // one is smoother than the other
-    // Any other class by its name, and the best again.
+    const { label, heatmap } = await classify.explain(HUSKY, (await labels(page))[1][0]);
+    expect(label).toBe('Eskimo dog, husky');
+    const expected = heatmap.data.filter((_, at) => at % 4 === 3);
+    expect(alphas.length).toBe(expected.length);
+    expect(Math.max(...alphas)).toBeGreaterThan(200);
+    expect(Math.max(...alphas.map((alpha, at) => Math.abs(alpha - expected[at])))).toBeLessThanOrEqual(1);
+    // Any other class by its name, and off again.
     await page.locator('#why').selectOption('pug, pug-dog');
-    await expect.poll(() => page.locator('#why-note').textContent()).toContain('speaks for “pug”');
+    await expect.poll(() => page.locator('#why-note').textContent()).toContain('speaks for pug, pug-dog');
     await page.locator('#why').selectOption('');
-    await expect.poll(() => page.locator('#why-note').textContent()).toContain(`speaks for “${MALAMUTE}”`);
-    await page.locator('#intensity').fill('20');
-    expect(await page.locator('#overlay').evaluate((canvas) => canvas.style.opacity)).toBe('0.2');
+    await expect.poll(() => page.locator('#overlay').isVisible()).toBe(false);
     await page.context().close();
   });
 
@@ -265,13 +193,13 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     const page = await open();
     await page.locator('#file').setInputFiles(HUSKY);
     await expectHusky(page);
-    await page.locator('#settings-open').click();
     for (const engine of ['js', 'reference', 'wasm']) {
       await page.locator(`label[for=${engine}]`).click();
       await settled(page);
       await expectHusky(page);
       await expectLabelsOfNode(page);
       expect(await page.locator(`#${engine}`).isChecked()).toBe(true);
+      expect(await page.locator('#ms-note').textContent()).toMatch(/passe?s?/);
     }
     const counts = await page.locator('#threads option').allTextContents();
     expect(counts.length).toBe(Math.min(8, await page.evaluate(() => navigator.hardwareConcurrency)));
@@ -292,10 +220,8 @@ describe.skipIf(executablePath === undefined)('the page', () => {
 
   it('stays responsive while the slowest engine computes', async () => {
     const page = await open();
-    await page.locator('#settings-open').click();
     await page.locator('label[for=reference]').click();
     await settled(page);
-    await page.locator('#settings-close').click();
     await page.evaluate(() => {
       const seen = { frames: 0, busy: 0 };
       const count = () => {
@@ -319,13 +245,12 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.locator('#file').setInputFiles(HUSKY);
     await expectHusky(page);
     await drop(page, [DOGS]);
-    await modelIs(page, 'dogs: 19 classes at 160 × 160');
+    await modelIs(page, 'dogs: classifies 19 classes at 160 × 160');
     await expectHusky(page, 'Siberian husky');
     using dogs = await pipeline('image-classification', DOGS);
     await expectLabelsOfNode(page, dogs);
-    await page.locator('#settings-open').click();
-    await page.locator('#shipped').click();
-    await modelIs(page, 'mobilenet_v2_1.0_224: 1001 classes');
+    await page.locator('button[data-model]').first().click();
+    await modelIs(page, 'mobilenet_v2_1.0_224: classifies 1001 classes');
     await expectHusky(page);
     await page.context().close();
   });
@@ -333,7 +258,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
   it('takes weights that lie alone, and says what is wrong with others', async () => {
     const page = await open();
     await page.locator('#model-files').setInputFiles(join(DOGS, 'model.safetensors'));
-    await modelIs(page, 'model.safetensors: 19 classes at 224 × 224, 2,248,211 parameters');
+    await modelIs(page, 'model.safetensors: classifies 19 classes at 224 × 224, 2,248,211 parameters');
     await page.locator('#file').setInputFiles(HUSKY);
     await expect.poll(() => page.locator('#headline').textContent(), { timeout: 60_000 }).toMatch(/^class \d+$/);
     await settled(page);
@@ -355,27 +280,19 @@ describe.skipIf(executablePath === undefined)('the page', () => {
       throw new Error(`no way to ${selector} by Tab`);
     };
     const ringed = () => page.evaluate(() => getComputedStyle(document.activeElement!).outlineStyle);
-    await tabTo('[data-sample="cat.jpg"]');
+    await tabTo('.sample');
     expect(await ringed()).toBe('solid');
     await page.keyboard.press('Enter');
-    await expectHusky(page, 'Egyptian cat');
-    await tabTo('#labels li:nth-child(2) button');
+    await expectHusky(page);
+    await tabTo('#labels button');
     expect(await ringed()).toBe('solid');
     await page.keyboard.press('Enter');
-    await expect.poll(() => page.locator('#caption').textContent()).toContain('tiger cat');
+    await page.locator('#overlay').waitFor();
     await settled(page);
-    await tabTo('#settings-open');
-    await page.keyboard.press('Enter');
     await tabTo('#wasm');
     await page.keyboard.press('ArrowRight');
     await settled(page);
     expect(await page.locator('#js').isChecked()).toBe(true);
-    await page.keyboard.press('Escape');
-    await tabTo('button[data-mode=where]');
-    await page.keyboard.press('Enter');
-    await settled(page);
-    await tabTo('#legend button');
-    await expect.poll(() => page.locator('#caption').textContent()).toMatch(/cat [\d.]+/);
     await tabTo('#inside-open');
     await page.keyboard.press('Enter');
     await page.locator('.layer').first().waitFor();
@@ -386,7 +303,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     const nameless = await page.locator('button, select, input:not([hidden])').evaluateAll((all) =>
       all
         .map((one) => one as HTMLInputElement)
-        .filter((one) => !one.innerText && !one.labels?.length && !one.ariaLabel && one.checkVisibility())
+        .filter((one) => !one.innerText && !one.labels?.length && !one.querySelector('img[alt]:not([alt=""])'))
         .map((one) => one.outerHTML),
     );
     expect(nameless).toEqual([]);
@@ -395,7 +312,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
 
   it('fits a phone', async () => {
     const page = await open({ viewport: { width: 360, height: 740 } });
-    await page.locator('[data-sample="dog.jpg"]').click();
+    await page.locator('.sample').nth(1).click();
     await expectHusky(page);
     await page.locator('#inside-open').click();
     await page.locator('.layer').first().waitFor();
@@ -408,7 +325,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
   it('films: the newest frame is looked at until it is told to stop', async () => {
     const page = await open({ permissions: ['camera'] });
     await page.locator('#camera').click();
-    await page.locator('#film').waitFor();
+    await expect.poll(() => page.locator('#labels button').count(), { timeout: 30_000 }).toBe(5);
     expect(await page.locator('#film').isVisible()).toBe(true);
     const changes = await page.evaluate(
       () =>
@@ -423,13 +340,12 @@ describe.skipIf(executablePath === undefined)('the page', () => {
         }),
     );
     expect(changes).toBe(5);
+    await page.locator('#labels button').first().click();
     await page.locator('#overlay').waitFor();
-    expect(await page.locator('#time').textContent()).toMatch(/^\d+ pictures a second/);
     await page.locator('#camera').click();
-    await settled(page);
-    expect(await page.locator('#film').isVisible()).toBe(false);
+    await expect.poll(() => page.locator('#film').isVisible()).toBe(false);
     expect(await page.evaluate(() => document.querySelector('video')!.srcObject)).toBeNull();
-    await page.locator('[data-sample="dog.jpg"]').click();
+    await page.locator('.sample').first().click();
     await expectHusky(page);
     await page.context().close();
   });
@@ -441,67 +357,38 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.evaluate(() => navigator.serviceWorker.ready);
     await page.context().setOffline(true);
     await page.reload();
-    await settled(page);
+    await modelIs(page, 'mobilenet_v2_1.0_224: classifies 1001 classes');
     expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
-    await page.locator('[data-sample="dog.jpg"]').click();
-    await expectHusky(page);
-    await page.locator('#file').setInputFiles(HUSKY);
+    await page.locator('.sample').first().click();
     await expectHusky(page);
     await expectLabelsOfNode(page);
     await page.context().close();
   });
 
-  it('segments, with a legend of what is where that lights up what is pointed at', async () => {
+  it('segments, with a legend of what is where', async () => {
     const page = await open();
+    await page.locator('button[data-model]').nth(1).click();
+    await modelIs(page, 'deeplabv3_mobilenet_v2_0.5_513: segments 21 classes at 513 × 513');
     await page.locator('#file').setInputFiles(HUSKY);
-    await page.locator('button[data-mode=where]').click();
     await expect.poll(() => page.locator('#headline').textContent(), { timeout: 60_000 }).toMatch(/^dog\b/);
     await settled(page);
-    await modelIs(page, 'deeplabv3_mobilenet_v2_0.5_513: 21 classes at 513 × 513');
     const segment = await pipeline('image-segmentation');
     const masks = await segment(HUSKY, { wholeImage: true });
     segment.dispose();
     const expected = masks
       .map(({ label, mask }) => ({ label, share: mask.data.filter((value) => value > 0).length / mask.data.length }))
       .sort((a, b) => b.share - a.share);
-    const legend = await page
-      .locator('#legend button')
-      .evaluateAll((rows) =>
-        rows.map((row) => [...row.querySelectorAll('span')].slice(1).map((one) => one.textContent)),
-      );
-    expect(legend.map(([label]) => label)).toEqual(expected.map(({ label }) => label));
-    for (const [n, [, share]] of legend.entries()) {
-      expect(Math.abs(Number.parseFloat(share!) / 100 - expected[n].share)).toBeLessThan(0.0006);
+    const legend = await page.locator('#legend li').allInnerTexts();
+    expect(legend.map((line) => line.replace(/ [\d.]+ %$/, ''))).toEqual(expected.map(({ label }) => label));
+    for (const [n, line] of legend.entries()) {
+      expect(Math.abs(Number.parseFloat(/([\d.]+) %$/.exec(line)![1]) / 100 - expected[n].share)).toBeLessThan(0.0006);
     }
-    // Edges are soft: alpha has many values, not two.
-    const alphas = await page.evaluate(() => {
-      const source = document.querySelector<HTMLCanvasElement>('#overlay')!;
-      const context = new OffscreenCanvas(source.width, source.height).getContext('2d')!;
-      context.drawImage(source, 0, 0);
-      return new Set(context.getImageData(0, 0, source.width, source.height).data.filter((_, at) => at % 4 === 3)).size;
-    });
-    expect(alphas).toBeGreaterThan(50);
-    // In the middle of the picture is the dog: pointed at, it is named with its share, on the picture as in the legend.
-    const { x, y, width, height } = (await page.locator('#picture').boundingBox())!;
-    await page.mouse.move(x + width / 2, y + height / 2);
-    await expect.poll(() => page.locator('#caption').textContent()).toMatch(/^dog [\d.]+/);
-    expect(await page.locator('#legend .pointed').innerText()).toContain('dog');
-    await page.mouse.move(5, 5);
-    await expect.poll(() => page.locator('#caption').textContent()).not.toMatch(/\d/);
-    await page.context().close();
-  });
-
-  it('is what the address says, and the address says what it is', async () => {
-    const page = await open({}, `${origin}/#mode=where&sample=cat`);
-    expect(await page.locator('button[data-mode=where]').getAttribute('aria-pressed')).toBe('true');
-    expect(await page.locator('#headline').textContent()).toContain('cat');
-    await page.locator('[data-sample="coffee.jpg"]').click();
-    await settled(page);
-    expect(new URL(page.url()).hash).toBe('#mode=where&sample=coffee');
-    await page.locator('button[data-mode=what]').click();
-    await settled(page);
-    expect(await page.locator('#headline').textContent()).toBe('espresso');
-    expect(new URL(page.url()).hash).toBe('#sample=coffee');
+    await page.locator('#overlay').waitFor();
+    await page.locator('#opacity').fill('20');
+    expect(await page.locator('#overlay').evaluate((canvas) => canvas.style.opacity)).toBe('0.2');
+    await page.locator('#inside-open').click();
+    await page.locator('.layer[data-name="segmentation_head.conv_projection"] summary').click();
+    await page.locator('.layer canvas').waitFor();
     await page.context().close();
   });
 

@@ -3,6 +3,7 @@
  * sent it.
  */
 import type { Kind } from '../errors.js';
+import type { ClassMap } from './class-map.js';
 
 /** What to do with a picture. */
 export type Task = 'classify' | 'segment' | 'features';
@@ -28,6 +29,8 @@ export interface PicturesJob {
   top_k?: number | null;
   /** Only labels or pixels with at least this score. */
   threshold?: number;
+  /** What a segmentation is: a mask for every class, or one map of all. Default: masks. */
+  segmentation?: 'masks' | 'map';
 }
 
 /** Which protocol a body of JSON is written in. The parser of each is a file of workers/json/. */
@@ -80,6 +83,7 @@ export interface Segment {
 export type PictureAnswer =
   | { labels: LabelScore[] }
   | { segments: Segment[]; width: number; height: number }
+  | ClassMap
   | { features: Float32Array }
   | { error: { kind: Kind; message: string /** The library's, such as IMAGE or LIMIT. */; code: string } };
 

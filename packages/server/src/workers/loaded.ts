@@ -4,12 +4,14 @@ import {
   type ImageClassificationPipeline,
   type ImageFeatureExtractionPipeline,
   type ImageSegmentationPipeline,
+  load_image,
   MobileNetError,
   type MobileNetV2Config,
   pipeline,
   Tensor,
 } from 'mobilenet-v2';
 import { asServeError, type Kind, ServeError } from '../errors.js';
+import { type ClassMap, classMap } from './class-map.js';
 import type {
   LabelScore,
   ModelDescription,
@@ -108,6 +110,7 @@ export class LoadedModel {
     pictures,
     top_k = 5,
     threshold,
+    segmentation,
   }: Omit<PicturesJob, 'kind' | 'model'>): Promise<PictureAnswer[]> {
     if (!this.description.tasks.includes(task)) {
       throw new ServeError(
@@ -117,7 +120,9 @@ export class LoadedModel {
     }
     const answers: PictureAnswer[] = [];
     for (const picture of pictures) {
-      answers.push(await this.#one(task, picture, top_k, threshold).catch(failure));
+      const asMap = task === 'segment' && segmentation === 'map';
+      const answer = asMap ? this.#map(picture, threshold) : this.#one(task, picture, top_k, threshold);
+      answers.push(await answer.catch(failure));
     }
     return answers;
   }
@@ -137,6 +142,14 @@ export class LoadedModel {
     const { pixel_values } = await own.processor(picture);
     const features = (await own.model.activations(pixel_values, ['pooler_output'])).get('pooler_output')!;
     return { features: features.data };
+  }
+
+  /** A segmentation as one picture. */
+  async #map(picture: Uint8Array, threshold?: number): Promise<ClassMap> {
+    const image = await load_image(picture);
+    const results = await (this.#pipeline as ImageSegmentationPipeline)(image, { threshold });
+    const masks = results.map(({ label, mask }) => ({ index: Number(label), mask }));
+    return classMap(masks, image, this.description.labels);
   }
 
   async #labels(picture: Uint8Array, top_k: number | null, threshold?: number): Promise<LabelScore[]> {

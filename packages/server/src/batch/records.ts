@@ -1,0 +1,23 @@
+/** What is known about a picture in the end. The same as the library's command line gives with --format ndjson. */
+export interface Label {
+  label: string;
+  score: number;
+}
+
+export interface ClassShare {
+  id: number;
+  label: string;
+  pixels: number;
+  share: number;
+  color: readonly number[];
+}
+
+export type Failure = { file: string; error: { code: string; message: string } };
+
+export type Record =
+  | Failure
+  | { file: string; labels: readonly Label[] }
+  | { file: string; width: number; height: number; classes: readonly ClassShare[]; mask: string }
+  | { file: string; dims: readonly number[]; features: Float32Array };
+
+export const isFailure = (record: Record): record is Failure => 'error' in record;
