@@ -123,17 +123,18 @@ function recordOf({ plan }: Run, shard: number, n: number, answer: PictureAnswer
   }
   if ('labels' in answer) return { file, labels: answer.labels.map(({ label, score }) => ({ label, score })) };
   if ('features' in answer) return { file, dims: [answer.features.length], features: answer.features };
-  if (!('map' in answer)) throw new Error('a segmentation came as masks, not as a map');
+  const { width, height, map } = answer;
+  if (map === undefined) throw new Error('a segmentation came as masks, not as a map');
   const mask = maskName(plan, shard, n, file);
-  masks.push({ name: mask, bytes: answer.map });
-  const classes = answer.classes.map(({ index, label, pixels, share, color }) => ({
+  masks.push({ name: mask, bytes: map.png });
+  const classes = map.classes.map(({ index, label, pixels, share, color }) => ({
     id: index,
     label,
     pixels,
     share,
     color,
   }));
-  return { file, width: answer.width, height: answer.height, classes, mask };
+  return { file, width, height, classes, mask };
 }
 
 /** `masks/shard-000012-of-000400/07-dog.jpg.png`: whatever the picture's path is, this one stays inside of the results. */

@@ -16,12 +16,9 @@ export interface ClassArea {
 }
 
 export interface ClassMap {
-  /** The PNG. */
-  map: Uint8Array;
+  png: Uint8Array;
   /** The largest first. */
   classes: ClassArea[];
-  width: number;
-  height: number;
 }
 
 /** For pixels that no class is certain enough of. */
@@ -55,7 +52,7 @@ export function classMap(
     share,
     color: [...color],
   }));
-  return { map: palettePng(ids, { width, height }, paletteOf(labels)), classes, width, height };
+  return { png: palettePng(ids, { width, height }, paletteOf(labels)), classes };
 }
 
 /** The colours of all values that a map may hold, [256,3]. */

@@ -82,8 +82,12 @@ export interface Segment {
 /** What a picture of a PicturesJob gave. A picture that cannot be read fails alone. */
 export type PictureAnswer =
   | { labels: LabelScore[] }
-  | { segments: Segment[]; width: number; height: number }
-  | ClassMap
+  | {
+      segments: Segment[];
+      width: number;
+      height: number /** In place of segments, where it was asked for. */;
+      map?: ClassMap;
+    }
   | { features: Float32Array }
   | { error: { kind: Kind; message: string /** The library's, such as IMAGE or LIMIT. */; code: string } };
 

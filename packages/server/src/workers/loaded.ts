@@ -11,7 +11,7 @@ import {
   Tensor,
 } from 'mobilenet-v2';
 import { asServeError, type Kind, ServeError } from '../errors.js';
-import { type ClassMap, classMap } from './class-map.js';
+import { classMap } from './class-map.js';
 import type {
   LabelScore,
   ModelDescription,
@@ -145,11 +145,12 @@ export class LoadedModel {
   }
 
   /** A segmentation as one picture. */
-  async #map(picture: Uint8Array, threshold?: number): Promise<ClassMap> {
+  async #map(picture: Uint8Array, threshold?: number): Promise<PictureAnswer> {
     const image = await load_image(picture);
     const results = await (this.#pipeline as ImageSegmentationPipeline)(image, { threshold });
     const masks = results.map(({ label, mask }) => ({ index: Number(label), mask }));
-    return classMap(masks, image, this.description.labels);
+    const { width, height } = image;
+    return { segments: [], width, height, map: classMap(masks, image, this.description.labels) };
   }
 
   async #labels(picture: Uint8Array, top_k: number | null, threshold?: number): Promise<LabelScore[]> {
