@@ -2,10 +2,18 @@
  * The HTTP server: `buildApp` puts the parts together. A request goes through the check of its host, its token, the limits and
  * the unpacking of its body, then to its route. Bodies are bytes here; only workers read what is in them.
  */
-import swagger from '@fastify/swagger';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync, LogController } from 'fastify';
+import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply, LogController } from 'fastify';
+import type { Registry } from 'prom-client';
 import { asServeError, type Kind, publicMessage, ServeError, sayingOf } from '../errors.js';
 import type { WorkerPool } from '../workers/pool.js';
+import { unpackBodies } from './body.js';
+import { guard } from './guard.js';
+import { Lifecycle } from './lifecycle.js';
+import { logAnswers, requestId } from './log.js';
+import { measure } from './metrics.js';
+import { describeRoutes } from './openapi.js';
 import { forms } from './routes/forms.js';
 import { health } from './routes/health.js';
 import { huggingface } from './routes/huggingface.js';
@@ -17,13 +25,28 @@ export interface AppOptions {
   pool: WorkerPool;
   /** Most bytes of a body, also of what it unpacks to. Default 64 MiB. */
   bodyLimit?: number;
-  logger?: boolean | FastifyBaseLogger;
+  /** Most bytes of all bodies that are here at a time. Default 1 GiB. */
+  memory?: number;
+  /** How long a client may take to send a request, in milliseconds. Default 60,000. */
+  requestTimeout?: number;
+  /** Hosts that requests may name; any when left out. `allowedHosts` makes the list. */
+  hosts?: readonly string[];
+  /** What requests must carry as `Authorization: Bearer …`; nothing when left out. */
+  token?: string;
+  /** Other paths for a route, as platforms ask for theirs by environment variables: from theirs to ours. */
+  aliases?: Readonly<Record<string, string>>;
+  /** True writes a line of JSON for each answer; a level writes that and above. */
+  logger?: boolean | { level: string };
 }
 
 /** What each plugin of routes gets. */
 export interface RouteOptions {
   pool: WorkerPool;
   bodyLimit: number;
+  lifecycle: Lifecycle;
+  metrics: Registry;
+  /** Of this package. */
+  version: string;
 }
 export type Routes = FastifyPluginAsync<RouteOptions>;
 
@@ -39,7 +62,15 @@ declare module 'fastify' {
      */
     body?: unknown;
   }
+  interface FastifyInstance {
+    lifecycle: Lifecycle;
+  }
 }
+
+/** This package's. */
+export const { version: VERSION } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { version: string };
 
 const KIND_OF_STATUS: Record<number, Kind> = {
   404: 'NOT_FOUND',
@@ -58,15 +89,43 @@ function ofFramework(error: unknown): ServeError {
   return new ServeError(KIND_OF_STATUS[statusCode] ?? 'BAD_REQUEST', message ?? 'bad request', error);
 }
 
-export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
-  const { pool, bodyLimit = 64 * 1024 * 1024, logger = false } = options;
-  const app = Fastify({
-    bodyLimit,
-    logger: logger as boolean,
-    logController: new LogController({ disableRequestLogging: true }),
-    routerOptions: { ignoreTrailingSlash: true },
-  });
+/** What is no HTTP, or came too slowly, before there is a request to answer. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const large = error.code === 'HPE_HEADER_OVERFLOW';
+  const status = slow ? '408 Request Timeout' : large ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  const message = slow ? 'the request came too slowly' : large ? 'the headers are too large' : 'this is not HTTP';
+  const body = JSON.stringify({ error: message });
+  const head = ['content-type: application/json', `content-length: ${body.length}`, 'connection: close'];
+  socket.end(`HTTP/1.1 ${status}\r\n${head.join('\r\n')}\r\n\r\n${body}`);
+}
 
+function newFastify({ bodyLimit, requestTimeout = 60_000, logger = false, aliases = {} }: AppOptions): FastifyInstance {
+  return Fastify({
+    ...(bodyLimit === undefined ? {} : { bodyLimit }),
+    requestTimeout,
+    // Headers are small. Node looks at its clocks this often.
+    http: {
+      headersTimeout: Math.min(requestTimeout, 15_000),
+      connectionsCheckingInterval: Math.min(requestTimeout, 2_000),
+    },
+    logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: requestId,
+    routerOptions: { ignoreTrailingSlash: true },
+    // What comes while it ends is answered like everything else.
+    return503OnClosing: false,
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error, _request, reply) => {
+      const { kind, message } = ofFramework(error);
+      (reply as FastifyReply).code(sayingOf(kind).http).send({ error: publicMessage({ kind, message }) });
+    },
+    rewriteUrl: ({ url = '/' }) => (Object.hasOwn(aliases, url) ? aliases[url] : url),
+  });
+}
+
+function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => {
     const { kind, message } = ofFramework(error);
     const { http, huggingface, retryAfter } = sayingOf(kind);
@@ -78,14 +137,23 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setNotFoundHandler((request) => {
     throw new ServeError('NOT_FOUND', `there is no ${request.method} ${request.url.slice(0, 80)}`);
   });
+}
 
+export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+  const { pool, bodyLimit = 64 * 1024 * 1024, memory = 1024 ** 3, hosts, token } = options;
+  const app = newFastify({ ...options, bodyLimit });
+  answerErrors(app);
+  const lifecycle = new Lifecycle({ pool, bodyLimit, memory });
+  app.decorate('lifecycle', lifecycle);
+  const metrics = measure(app, pool);
+  logAnswers(app);
+  guard(app, { ...(hosts && { hosts }), ...(token !== undefined && { token }) });
+  lifecycle.watch(app);
+  unpackBodies(app, bodyLimit);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  await app.register(swagger, {
-    openapi: { openapi: '3.1.0', info: { title: 'mobilenet-v2', version: '0.1.0' } },
-    transform: ({ schema, url, route }) => ({ schema: { ...schema, body: route.config?.body }, url }),
-  });
-  const routes: RouteOptions = { pool, bodyLimit };
+  await describeRoutes(app, VERSION);
+  const routes: RouteOptions = { pool, bodyLimit, lifecycle, metrics, version: VERSION };
   for (const plugin of [health, forms, v2, v1, huggingface, sagemaker]) await app.register(plugin, routes);
   return app;
 }

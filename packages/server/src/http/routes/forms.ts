@@ -1,5 +1,6 @@
 /** Pictures as a browser's form and `curl -F` send them: `/classify`, `/segment`, `/features`. */
 import multipart from '@fastify/multipart';
+import type { FastifyRequest } from 'fastify';
 import { ServeError } from '../../errors.js';
 import type { PictureAnswer, Task } from '../../workers/jobs.js';
 import type { Routes } from '../app.js';
@@ -43,6 +44,31 @@ function written(answer: PictureAnswer, file: string): object {
   return { file, width: answer.width, height: answer.height, segments };
 }
 
+interface FormFile {
+  name: string;
+  bytes: Uint8Array;
+}
+
+/** The files of a form, in its order. */
+async function filesOf(request: FastifyRequest, limit: number): Promise<FormFile[]> {
+  const files: FormFile[] = [];
+  let length = 0;
+  try {
+    for await (const part of request.files()) {
+      const bytes = await part.toBuffer();
+      length += bytes.length;
+      if (length > limit) throw new ServeError('TOO_LARGE', `the files have more than ${limit} bytes`);
+      files.push({ name: part.filename, bytes });
+    }
+  } catch (error) {
+    // The parser's own errors have no status: a form that ends too early, a head that is none.
+    if ((error as { statusCode?: number }).statusCode !== undefined || error instanceof ServeError) throw error;
+    throw new ServeError('BAD_REQUEST', `the form cannot be read: ${(error as Error).message}`, error);
+  }
+  if (files.length === 0) throw new ServeError('BAD_REQUEST', 'the form has no file');
+  return files;
+}
+
 export const forms: Routes = async (app, { pool, bodyLimit }) => {
   await app.register(multipart, {
     limits: { fileSize: bodyLimit, files: MOST_FILES, fields: 0, parts: MOST_FILES, headerPairs: 20 },
@@ -60,9 +86,7 @@ export const forms: Routes = async (app, { pool, bodyLimit }) => {
     app.post<{ Querystring: Query }>(path, options, async (request) => {
       const { model: name, ...how } = request.query;
       const model = pool.find(name, task).name;
-      const files: { name: string; bytes: Uint8Array }[] = [];
-      for await (const part of request.files()) files.push({ name: part.filename, bytes: await part.toBuffer() });
-      if (files.length === 0) throw new ServeError('BAD_REQUEST', 'the form has no file');
+      const files = await filesOf(request, bodyLimit);
       const pictures = files.map(({ bytes }) => bytes);
       const answer = await pool.run({ kind: 'pictures', model, task, pictures, ...how }, { signal: request.signal });
       return answer.pictures.map((one, i) => written(one, files[i].name));

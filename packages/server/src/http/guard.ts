@@ -1,0 +1,54 @@
+/** Who may ask: the check of the host that was asked for, and the token. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import { ServeError } from '../errors.js';
+
+export interface GuardOptions {
+  /** Hosts that requests may name, without ports; any when left out. */
+  hosts?: readonly string[];
+  /** What requests must carry as `Authorization: Bearer …`; nothing when left out. */
+  token?: string;
+}
+
+const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
+
+/** As URLs write it. */
+const bracketed = (host: string): string => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
+
+/**
+ * The hosts that requests may name. A page from anywhere can have its own name point at 127.0.0.1 and then ask whatever listens
+ * there; what listens for other machines answers to names that nobody here knows.
+ * @param address that is listened on
+ * @param allowed what the user allows besides
+ * @returns undefined for any
+ */
+export function allowedHosts(address: string, allowed: readonly string[] = []): readonly string[] | undefined {
+  const loopback = LOOPBACK.includes(bracketed(address)) || address.startsWith('127.');
+  if (!loopback && allowed.length === 0) return undefined;
+  return [...LOOPBACK, bracketed(address), ...allowed.map(bracketed)].map((host) => host.toLowerCase());
+}
+
+/** `example.org:80` → `example.org`; undefined for what is no host. */
+function hostname(header: string | undefined): string | undefined {
+  if (header === undefined || !/^[\w.:[\]-]+$/.test(header)) return undefined;
+  const { hostname } = URL.canParse(`http://${header}`) ? new URL(`http://${header}`) : {};
+  return hostname;
+}
+
+/** Of the same length whatever was given, so that the comparison takes the same time. */
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+export function guard(app: FastifyInstance, { hosts, token }: GuardOptions): void {
+  const expected = token === undefined ? undefined : digest(token);
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.routeOptions.config.open) return;
+    if (hosts !== undefined && !hosts.includes(hostname(request.headers.host) ?? '')) {
+      throw new ServeError('FORBIDDEN', 'host: this server does not answer to that name; --allow-host adds one');
+    }
+    if (expected === undefined) return;
+    const [, given = ''] = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
+    if (timingSafeEqual(digest(given), expected)) return;
+    reply.header('www-authenticate', 'Bearer');
+    throw new ServeError('UNAUTHORIZED', 'expected a token: Authorization: Bearer …');
+  });
+}

@@ -1,0 +1,78 @@
+/**
+ * Which requests are in the house, how much memory their bodies may take, and the end: what was let in is answered, what comes
+ * after it is told to go elsewhere.
+ */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { ServeError } from '../errors.js';
+import type { WorkerPool } from '../workers/pool.js';
+
+export interface LifecycleOptions {
+  pool: WorkerPool;
+  /** Most bytes of a body. */
+  bodyLimit: number;
+  /** Most bytes of all bodies together. */
+  memory: number;
+}
+
+/** A body so small that reading it costs less than a client's second try. */
+const SMALL = 64 * 1024;
+
+export class Lifecycle {
+  readonly #options: LifecycleOptions;
+  #requests = 0;
+  #bytes = 0;
+  #closing = false;
+  #wake: (() => void) | undefined;
+
+  constructor(options: LifecycleOptions) {
+    this.#options = options;
+  }
+
+  /** False while the server ends: probes send no more requests then. */
+  get ready(): boolean {
+    return !this.#closing;
+  }
+
+  /** Watches the requests of an app. */
+  watch(app: FastifyInstance): void {
+    app.addHook('onRequest', async (request, reply) => {
+      const { open } = request.routeOptions.config;
+      if (this.#closing && !open) throw new ServeError('CLOSING', 'the server ends');
+      const bytes = this.#bytesOf(request);
+      if (bytes > SMALL && !open) this.#refuseEarly(bytes);
+      this.#requests++;
+      this.#bytes += bytes;
+      reply.raw.once('close', () => this.#left(bytes));
+    });
+    app.addHook('onSend', async (_request, reply) => {
+      if (this.#closing) reply.header('connection', 'close');
+    });
+  }
+
+  /** From now on nobody is let in. Resolves when all who were are answered. */
+  async end(): Promise<void> {
+    this.#closing = true;
+    if (this.#requests > 0) await new Promise<void>((resolve) => (this.#wake = resolve));
+  }
+
+  #left(bytes: number): void {
+    this.#requests--;
+    this.#bytes -= bytes;
+    if (this.#requests === 0) this.#wake?.();
+  }
+
+  /** What a body will take at most. Its length is not known before the end where it comes packed or in chunks. */
+  #bytesOf({ headers }: FastifyRequest): number {
+    const length = headers['content-length'];
+    if (length === undefined && headers['transfer-encoding'] === undefined) return 0;
+    if (length === undefined || headers['content-encoding'] !== undefined) return this.#options.bodyLimit;
+    return Math.min(Number(length), this.#options.bodyLimit);
+  }
+
+  /** Before the body is read, where the answer is known. */
+  #refuseEarly(bytes: number): void {
+    const { pool, memory } = this.#options;
+    if (pool.full) throw new ServeError('QUEUE_FULL', `${pool.queue} requests wait already`);
+    if (this.#bytes + bytes > memory) throw new ServeError('QUEUE_FULL', `requests hold ${this.#bytes} bytes already`);
+  }
+}
