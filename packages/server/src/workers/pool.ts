@@ -23,6 +23,8 @@ export interface PoolOptions {
   deadline?: number;
   /** Most pixels of a picture. Default 25 million. */
   pixels?: number;
+  /** The file of another worker, for tests. */
+  worker?: string;
 }
 
 export interface RunOptions {
@@ -62,7 +64,7 @@ export class WorkerPool {
     this.deadline = options.deadline ?? 10_000;
     const workerData: WorkerData = { models, pixels: options.pixels ?? 25_000_000 };
     this.#piscina = new Piscina({
-      filename: WORKER,
+      filename: options.worker ?? WORKER,
       minThreads: this.workers,
       maxThreads: this.workers,
       concurrentTasksPerWorker: 1,
