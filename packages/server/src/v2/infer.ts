@@ -65,9 +65,8 @@ function read(body: Uint8Array, header: number | undefined, model: LoadedModel):
 function rawPicture(body: Uint8Array, model: LoadedModel): Question {
   const input = { name: IMAGE, datatype: 'BYTES', shape: [1], parameters: {}, where: 'body' };
   const request = { id: undefined, parameters: { binary_data_output: true }, inputs: [], outputs: undefined };
-  const element = body.length === 0 ? undefined : Buffer.from(body.buffer, body.byteOffset, body.length);
-  if (element === undefined) throw refuse('body', 'a picture', 'no bytes');
-  return { request, source: { ...input, bytes: undefined, data: [element] }, model };
+  if (body.length === 0) throw refuse('body', 'a picture', 'no bytes');
+  return { request, source: { ...input, bytes: undefined, data: [body] }, model };
 }
 
 function parse(bytes: Uint8Array): unknown {

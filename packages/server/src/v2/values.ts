@@ -92,15 +92,18 @@ export function readElements(source: Source): Uint8Array[] {
     throw refuse(`${where}.parameters.content_type`, "'base64'", content_type);
   }
   const elements = Array.isArray(data) ? data.flat(1) : [];
-  if (elements.length !== count) throw refuse(`${where}.data`, `an array of ${count}`, data);
+  if (elements.length !== count) throw refuse(`${where}.data`, `an array of ${count}`, `${elements.length} elements`);
   return elements.map((element, i) => fromBase64(element, `${where}.data[${i}]`));
 }
 
 const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
 
 function fromBase64(text: unknown, where: string): Uint8Array {
+  // A body that is a picture, and no JSON.
+  if (text instanceof Uint8Array) return text;
   // Some encoders break lines.
   const compact = typeof text === 'string' ? text.replaceAll(/[\r\n]+/g, '') : '';
   if (compact !== '' && BASE64.test(compact)) return Buffer.from(compact, 'base64');
-  throw refuse(where, 'a picture as base64', text);
+  // Not the text itself: messages are written down, and pictures are nobody's business.
+  throw refuse(where, 'a picture as base64', typeof text === 'string' ? `${text.length} characters` : text);
 }

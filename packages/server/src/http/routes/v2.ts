@@ -1,3 +1,57 @@
+/**
+ * The Open Inference Protocol over HTTP, with Triton's extensions: binary tensors, classification, configuration, statistics,
+ * repository index.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ServeError } from '../../errors.js';
+import { HEADER, headerLength } from '../../v2/binary.js';
+import { SERVER } from '../../v2/metadata.js';
 import type { Routes } from '../app.js';
 
-export const v2: Routes = async () => {};
+interface ModelParams {
+  model: string;
+  version?: string;
+}
+type ModelRequest = FastifyRequest<{ Params: ModelParams }>;
+
+export const v2: Routes = async (app, { pool, service }) => {
+  const ready = (): boolean => !pool.closing;
+
+  app.get('/v2', async () => SERVER);
+  app.get('/v2/health/live', { config: { open: true } }, async () => ({ live: true }));
+  // `live` is what the protocol's text says here, a slip of its own; `ready` is what clients read.
+  app.get('/v2/health/ready', { config: { open: true } }, async (_request, reply) =>
+    reply.code(ready() ? 200 : 503).send({ ready: ready(), live: true }),
+  );
+  app.get('/v2/models', async () => ({ models: service.models() }));
+  app.get('/v2/models/stats', async () => service.statistics());
+  app.post('/v2/repository/index', async () => service.index());
+
+  forModel(app, 'GET', '', async ({ params: { model, version } }) => service.metadata(model, version));
+  forModel(app, 'GET', '/config', async ({ params: { model, version } }) => service.config(model, version));
+  forModel(app, 'GET', '/stats', async ({ params: { model, version } }) => service.statistics(model, version));
+  forModel(app, 'GET', '/ready', async ({ params: { model, version } }) => ({
+    name: service.find(model, version).name,
+    ready: ready(),
+  }));
+  forModel(app, 'POST', '/infer', async (request, reply) => {
+    const model = service.find(request.params.model, request.params.version);
+    if (!Buffer.isBuffer(request.body)) throw new ServeError('BAD_REQUEST', 'body: expected a request, got nothing');
+    const body = request.body;
+    const header = headerLength(request.headers[HEADER] as string | undefined, body.length);
+    const answer = await service.infer(model, body, header, { signal: request.signal });
+    return reply.headers(answer.headers).send(answer.body);
+  });
+};
+
+/** A route of a model, with its version in the path and without. */
+function forModel(
+  app: FastifyInstance,
+  method: 'GET' | 'POST',
+  rest: string,
+  handler: (request: ModelRequest, reply: FastifyReply) => Promise<unknown>,
+): void {
+  for (const version of ['', '/versions/:version']) {
+    app.route({ method, url: `/v2/models/:model${version}${rest}`, handler });
+  }
+}

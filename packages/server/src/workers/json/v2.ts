@@ -1,7 +1,5 @@
 /** The Open Inference Protocol's bodies, in the worker. */
-import { ServeError } from '../../errors.js';
+import { infer } from '../../v2/infer.js';
 import type { Parser } from '../worker.js';
 
-export const answer: Parser = async () => {
-  throw new ServeError('NOT_FOUND', 'not here yet');
-};
+export const answer: Parser = ({ body, header_length }, model) => infer(body, header_length, model);
