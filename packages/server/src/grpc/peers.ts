@@ -21,6 +21,8 @@ export async function loadPeers(load: (name: string) => Promise<unknown> = (name
     return { grpc, loader, health } as Peers;
   } catch (cause) {
     if ((cause as { code?: string }).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
-    throw new Error(`--grpc-port: expected the packages ${NAMES.join(', ')}; npm install ${NAMES.join(' ')}`, { cause });
+    throw new Error(`--grpc-port: expected the packages ${NAMES.join(', ')}; npm install ${NAMES.join(' ')}`, {
+      cause,
+    });
   }
 }

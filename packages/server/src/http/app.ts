@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply, LogController } from 'fastify';
 import type { Registry } from 'prom-client';
 import { asServeError, type Kind, publicMessage, ServeError, sayingOf } from '../errors.js';
+import { InferenceService } from '../v2/service.js';
 import type { WorkerPool } from '../workers/pool.js';
 import { unpackBodies } from './body.js';
 import { guard } from './guard.js';
@@ -23,6 +24,8 @@ import { v2 } from './routes/v2.js';
 
 export interface AppOptions {
   pool: WorkerPool;
+  /** The Open Inference Protocol, where gRPC has the same; one of its own when left out. */
+  service?: InferenceService;
   /** Most bytes of a body, also of what it unpacks to. Default 64 MiB. */
   bodyLimit?: number;
   /** Most bytes of all bodies that are here at a time. Default 1 GiB. */
@@ -43,6 +46,7 @@ export interface AppOptions {
 export interface RouteOptions {
   pool: WorkerPool;
   bodyLimit: number;
+  service: InferenceService;
   lifecycle: Lifecycle;
   metrics: Registry;
   /** Of this package. */
@@ -140,7 +144,8 @@ function answerErrors(app: FastifyInstance): void {
 }
 
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
-  const { pool, bodyLimit = 64 * 1024 * 1024, memory = 1024 ** 3, hosts, token } = options;
+  const { pool, service = new InferenceService(pool), hosts, token } = options;
+  const { bodyLimit = 64 * 1024 * 1024, memory = 1024 ** 3 } = options;
   const app = newFastify({ ...options, bodyLimit });
   answerErrors(app);
   const lifecycle = new Lifecycle({ pool, bodyLimit, memory });
@@ -153,7 +158,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   await describeRoutes(app, VERSION);
-  const routes: RouteOptions = { pool, bodyLimit, lifecycle, metrics, version: VERSION };
+  const routes: RouteOptions = { pool, bodyLimit, service, lifecycle, metrics, version: VERSION };
   for (const plugin of [health, forms, v2, v1, huggingface, sagemaker]) await app.register(plugin, routes);
   return app;
 }

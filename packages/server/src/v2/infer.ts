@@ -4,7 +4,7 @@
  */
 import { type Kind, ServeError } from '../errors.js';
 import type { BodyAnswer, NamedTensor, PictureAnswer, Task } from '../workers/jobs.js';
-import { fromLibrary, type LoadedModel } from '../workers/loaded.js';
+import type { LoadedModel } from '../workers/loaded.js';
 import { largest } from './classification.js';
 import { checkRequest, type InferRequest, whole } from './messages.js';
 import { type OutputTensor, writeAnswer } from './outputs.js';
@@ -57,7 +57,12 @@ function read(body: Uint8Array, header: number | undefined, model: LoadedModel):
   if (header === 0) return rawPicture(body, model);
   const request = checkRequest(parse(header === undefined ? body : body.subarray(0, header)));
   const sources = sourcesOf(request, header === undefined ? undefined : body.subarray(header));
-  if (sources.length !== 1) throw refuse('inputs', `one tensor, ${inputNames(model)}`, sources.map(({ name }) => name));
+  if (sources.length !== 1)
+    throw refuse(
+      'inputs',
+      `one tensor, ${inputNames(model)}`,
+      sources.map(({ name }) => name),
+    );
   return { request, source: sources[0], model };
 }
 
@@ -119,7 +124,8 @@ async function ofPictures(question: Question, pictures: Uint8Array[]): Promise<O
   const ofNetwork = names.filter((name) => !forPeople.includes(name));
   if (ofNetwork.length > 0) {
     const { data, dims } = await model.pixels(pictures);
-    for (const tensor of await model.run(data, dims, ofNetwork)) tensors.set(tensor.name, asked(tensor, request, model));
+    for (const tensor of await model.run(data, dims, ofNetwork))
+      tensors.set(tensor.name, asked(tensor, request, model));
   }
   return names.map((name) => tensors.get(name)!);
 }
@@ -158,16 +164,13 @@ async function labels({ request, model, source }: Question, pictures: Uint8Array
   ];
 }
 
-/** A picture's classes as a picture: a grey PNG of its size whose values are numbers of classes, and the names of these. */
+/** A picture's classes as a picture: a PNG with a palette whose values are numbers of classes, and the names of these. */
 async function masks({ model, source }: Question, pictures: Uint8Array[]): Promise<OutputTensor[]> {
-  const data: Uint8Array[] = [];
-  for (const [i, picture] of pictures.entries()) {
-    data.push(
-      await model.classMap(picture).catch((error) => {
-        throw notRead(fromLibrary(error), `${source.where}[${i}]`);
-      }),
-    );
-  }
+  const found = await model.pictures({ task: 'segment', pictures, segmentation: 'map' });
+  const data = found.map((answer, i) => {
+    if ('map' in answer && answer.map !== undefined) return answer.map.png;
+    throw notRead((answer as PictureFailure).error, `${source.where}[${i}]`);
+  });
   const names = model.description.labels;
   return [
     { name: 'mask', shape: [data.length], data },

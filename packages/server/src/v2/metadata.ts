@@ -26,9 +26,7 @@ export const modelConfig = ({ name, input, outputs }: ModelDescription, workers:
   platform: '',
   backend: 'mobilenet-v2',
   max_batch_size: MOST_PICTURES,
-  input: [
-    { name: input.name, data_type: 'TYPE_FP32', format: 'FORMAT_NCHW', dims: input.shape.slice(1) },
-  ],
+  input: [{ name: input.name, data_type: 'TYPE_FP32', format: 'FORMAT_NCHW', dims: input.shape.slice(1) }],
   output: outputs.map((output) => ({
     name: output.name,
     data_type: 'TYPE_FP32',

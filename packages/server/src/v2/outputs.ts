@@ -30,7 +30,10 @@ export function writeAnswer(
     parts.push(bytes);
     return { ...headOf(tensor), parameters: { binary_data_size: bytes.length } };
   });
-  const { body, header } = joinBody({ ...who, ...(request.id === undefined ? {} : { id: request.id }), outputs }, parts);
+  const { body, header } = joinBody(
+    { ...who, ...(request.id === undefined ? {} : { id: request.id }), outputs },
+    parts,
+  );
   if (parts.length === 0) return { body, headers: { 'content-type': 'application/json' } };
   return { body, headers: { 'content-type': 'application/octet-stream', [HEADER]: String(header) } };
 }

@@ -37,6 +37,8 @@ const TASKS_OF: Record<Task, readonly Task[]> = {
   segment: ['segment'],
   features: ['features'],
 };
+/** What a classifier's features are called, where they are asked for by name. */
+const FEATURES = ['pooler_output', 'last_hidden_state'];
 /** Of what the library refuses, what is not simply a bad request. */
 const KIND_OF_CODE: Partial<Record<string, Kind>> = {
   UNSUPPORTED: 'UNSUPPORTED',
@@ -90,9 +92,15 @@ export class LoadedModel {
     return new LoadedModel(description, own);
   }
 
-  /** The outputs of the model for preprocessed pictures [N,3,H,W]. */
+  /** What `run` gives: the model's outputs, and of a classifier also the features on its way. */
+  get outputNames(): readonly string[] {
+    const own = this.description.outputs.map(({ name }) => name);
+    return [...new Set(this.description.tasks.includes('features') ? [...own, ...FEATURES] : own)];
+  }
+
+  /** The outputs of the model for preprocessed pictures [N,3,H,W]; all of its own where no names are given. */
   async run(pixel_values: Float32Array, dims: readonly number[], names?: readonly string[]): Promise<NamedTensor[]> {
-    const known = this.description.outputs.map(({ name }) => name);
+    const known = this.outputNames;
     const unknown = names?.find((name) => !known.includes(name));
     if (unknown !== undefined) {
       throw new ServeError(
@@ -100,8 +108,16 @@ export class LoadedModel {
         `outputs: there is no ${JSON.stringify(unknown.slice(0, 80))}, there is ${known.join(', ')}`,
       );
     }
-    const outputs = tensorsOf(await this.#pipeline.model({ pixel_values: new Tensor('float32', pixel_values, dims) }));
-    return names === undefined ? outputs : names.map((name) => outputs.find((output) => output.name === name)!);
+    const { model } = this.#pipeline;
+    const pixels = new Tensor('float32', pixel_values, dims);
+    if (names === undefined) return tensorsOf(await model({ pixel_values: pixels }));
+    return tensorsOf(Object.fromEntries(await model.activations(pixels, names)));
+  }
+
+  /** Files of pictures, preprocessed as Hugging Face does it. */
+  async pixels(pictures: readonly Uint8Array[]): Promise<Omit<NamedTensor, 'name'>> {
+    const { pixel_values } = await this.#pipeline.processor(pictures);
+    return { dims: pixel_values.dims, data: pixel_values.data as Float32Array };
   }
 
   /** What pictures give, one after another: batches gain nothing on a CPU, and a picture that cannot be read fails alone. */

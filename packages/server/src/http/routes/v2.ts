@@ -14,14 +14,12 @@ interface ModelParams {
 }
 type ModelRequest = FastifyRequest<{ Params: ModelParams }>;
 
-export const v2: Routes = async (app, { pool, service }) => {
-  const ready = (): boolean => !pool.closing;
-
+export const v2: Routes = async (app, { service, lifecycle }) => {
   app.get('/v2', async () => SERVER);
   app.get('/v2/health/live', { config: { open: true } }, async () => ({ live: true }));
   // `live` is what the protocol's text says here, a slip of its own; `ready` is what clients read.
   app.get('/v2/health/ready', { config: { open: true } }, async (_request, reply) =>
-    reply.code(ready() ? 200 : 503).send({ ready: ready(), live: true }),
+    reply.code(lifecycle.ready ? 200 : 503).send({ ready: lifecycle.ready, live: true }),
   );
   app.get('/v2/models', async () => ({ models: service.models() }));
   app.get('/v2/models/stats', async () => service.statistics());
@@ -32,7 +30,7 @@ export const v2: Routes = async (app, { pool, service }) => {
   forModel(app, 'GET', '/stats', async ({ params: { model, version } }) => service.statistics(model, version));
   forModel(app, 'GET', '/ready', async ({ params: { model, version } }) => ({
     name: service.find(model, version).name,
-    ready: ready(),
+    ready: lifecycle.ready,
   }));
   forModel(app, 'POST', '/infer', async (request, reply) => {
     const model = service.find(request.params.model, request.params.version);
