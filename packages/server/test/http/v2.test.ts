@@ -264,7 +264,7 @@ describe('a picture', () => {
     const [mask, labels] = (await post('/v2/models/deeplab/infer', { inputs: [image(dog)] })).json().outputs;
     expect(mask).toMatchObject({ name: 'mask', datatype: 'BYTES', shape: [1], parameters: { content_type: 'base64' } });
     expect(labels.data[12]).toBe('dog');
-    const found = await load_image(Buffer.from(mask.data[0], 'base64'));
+    const found = await load_image(Buffer.from(mask.data[0], 'base64'), { indices: true });
     const expected = await load_image(bytesAt('packages/server/test/clients/expected/dog-classes.png'));
     expect([found.width, found.height]).toEqual([expected.width, expected.height]);
     const one = (picture: typeof found, i: number) => picture.data[i * picture.channels];
