@@ -34,7 +34,7 @@ export interface PicturesJob {
 }
 
 /** Which protocol a body of JSON is written in. The parser of each is a file of workers/json/. */
-export type BodyRoute = 'v1' | 'v2' | 'huggingface';
+export type BodyRoute = 'v1' | 'v2' | 'huggingface' | 'invocations';
 
 /**
  * The body of a request that holds JSON, and with it maybe tensors or pictures: parsing 150,000 numbers takes longer than
@@ -45,6 +45,8 @@ export interface BodyJob {
   model: string;
   route: BodyRoute;
   body: Uint8Array;
+  /** huggingface: what for; what the model is for when left out. */
+  task?: Task | undefined;
   /** v2: how many bytes at the beginning are JSON; the rest is tensors. */
   header_length?: number;
 }

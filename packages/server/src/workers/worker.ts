@@ -7,6 +7,7 @@ import { workerData } from 'piscina';
 import { type Kind, ServeError } from '../errors.js';
 import type { Answer, AnswerTo, BodyAnswer, BodyJob, BodyRoute, Job } from './jobs.js';
 import { answer as huggingface } from './json/huggingface.js';
+import { answer as invocations } from './json/invocations.js';
 import { answer as v1 } from './json/v1.js';
 import { answer as v2 } from './json/v2.js';
 import { fromLibrary, LoadedModel } from './loaded.js';
@@ -24,7 +25,7 @@ export type Outcome = { answer: Answer } | { error: { kind: Kind; message: strin
 
 /** Reads a body of one protocol, has the model compute, and writes the answer. */
 export type Parser = (job: BodyJob, model: LoadedModel) => Promise<Omit<BodyAnswer, 'kind'>>;
-const PARSERS: Record<BodyRoute, Parser> = { v1, v2, huggingface };
+const PARSERS: Record<BodyRoute, Parser> = { v1, v2, huggingface, invocations };
 
 const { models, pixels } = workerData as WorkerData;
 env.limits.imagePixels = pixels;

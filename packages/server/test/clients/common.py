@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 SERVER = os.environ["SERVER"]
-GRPC = os.environ["GRPC"]
+GRPC = os.environ.get("GRPC")
 HOST_AND_PORT = SERVER.removeprefix("http://")
 EXAMPLES = Path(os.environ["EXAMPLES"])
 EXPECTED = Path(os.environ["EXPECTED"])

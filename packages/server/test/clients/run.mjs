@@ -4,7 +4,7 @@
  *     node packages/server/test/clients/run.mjs                   all of them
  *     node packages/server/test/clients/run.mjs curl kserve_v1    some of them
  *
- * Needs a build, of the library and of packages/server. A script learns from SERVER (http://…), GRPC (host:port), EXAMPLES and
+ * Needs a build, of the library and of packages/server. A script learns from SERVER (http://…), EXAMPLES and
  * EXPECTED where things are. It passes with exit code 0, is skipped with 77 and its last line as the reason, and fails with
  * any other. What they must be told is what Python's transformers says (expected/make.py).
  * Ends with "N passed, N failed, N skipped", and exit code 1 where one failed.
@@ -56,11 +56,10 @@ function start(command, words, env) {
 
 async function startServer() {
   const port = await freePort();
-  const grpc = await freePort();
   const model = (name, folder) => ['--model', `${name}=${join(ROOT, 'weights', folder)}`];
   const server = start(process.execPath, [
     path('../../dist/bin/serve.js'),
-    ...['--host', '127.0.0.1', '--port', String(port), '--grpc-port', String(grpc), '--workers', '1'],
+    ...['--host', '127.0.0.1', '--port', String(port), '--workers', '1'],
     ...model('mobilenet_v2', 'mobilenet_v2_1.0_224'),
     ...model('deeplab', 'deeplabv3_mobilenet_v2_0.5_513'),
   ]);
@@ -72,7 +71,7 @@ async function startServer() {
       throw new Error(`the server does not start:\n${server.printed.text}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  return { ...server, env: { SERVER: address, GRPC: `127.0.0.1:${grpc}` } };
+  return { ...server, env: { SERVER: address } };
 }
 
 async function runClient(file, interpreter, env) {

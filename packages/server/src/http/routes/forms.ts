@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { ServeError } from '../../errors.js';
 import type { PictureAnswer, Task } from '../../workers/jobs.js';
 import type { Routes } from '../app.js';
+import { goneSignal } from '../gone.js';
 
 const MOST_FILES = 64;
 
@@ -83,12 +84,12 @@ export const forms: Routes = async (app, { pool, bodyLimit }) => {
       config: { body: BODY },
       schema: { summary, consumes: ['multipart/form-data'], querystring: QUERY },
     };
-    app.post<{ Querystring: Query }>(path, options, async (request) => {
+    app.post<{ Querystring: Query }>(path, options, async (request, reply) => {
       const { model: name, ...how } = request.query;
       const model = pool.find(name, task).name;
       const files = await filesOf(request, bodyLimit);
       const pictures = files.map(({ bytes }) => bytes);
-      const answer = await pool.run({ kind: 'pictures', model, task, pictures, ...how }, { signal: request.signal });
+      const answer = await pool.run({ kind: 'pictures', model, task, pictures, ...how }, { signal: goneSignal(reply) });
       return answer.pictures.map((one, i) => written(one, files[i].name));
     });
   }
