@@ -7,6 +7,7 @@ import { ServeError } from '../../errors.js';
 import { HEADER, headerLength } from '../../v2/binary.js';
 import { SERVER } from '../../v2/metadata.js';
 import type { Routes } from '../app.js';
+import { goneSignal } from '../gone.js';
 
 interface ModelParams {
   model: string;
@@ -37,7 +38,7 @@ export const v2: Routes = async (app, { service, lifecycle }) => {
     if (!Buffer.isBuffer(request.body)) throw new ServeError('BAD_REQUEST', 'body: expected a request, got nothing');
     const body = request.body;
     const header = headerLength(request.headers[HEADER] as string | undefined, body.length);
-    const answer = await service.infer(model, body, header, { signal: request.signal });
+    const answer = await service.infer(model, body, header, { signal: goneSignal(reply) });
     return reply.headers(answer.headers).send(answer.body);
   });
 };
