@@ -7,8 +7,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 const [file] = process.argv.slice(2);
 const manifest = JSON.parse(readFileSync(file, 'utf8'));
 for (const name of Object.keys(manifest.peerDependencies ?? {})) {
-  manifest.dependencies[name] = manifest.devDependencies[name];
-  delete manifest.devDependencies[name];
+  manifest.dependencies[name] = manifest.devDependencies?.[name] ?? manifest.peerDependencies[name];
+  delete manifest.devDependencies?.[name];
 }
 delete manifest.peerDependencies;
 delete manifest.peerDependenciesMeta;
