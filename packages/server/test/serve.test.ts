@@ -4,21 +4,11 @@ import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildApp } from '../src/http/app.js';
 import { WorkerPool } from '../src/workers/pool.js';
+import { form } from './helpers/form.js';
 
 const ROOT = new URL('../../../', import.meta.url);
 const dog = readFileSync(new URL('examples/dog.jpg', ROOT));
 const coffee = readFileSync(new URL('examples/coffee.jpg', ROOT));
-
-/** A form as curl -F writes it. */
-function form(files: Record<string, Uint8Array>): { payload: Buffer; headers: Record<string, string> } {
-  const parts = Object.entries(files).flatMap(([name, bytes]) => [
-    Buffer.from(`--b\r\nContent-Disposition: form-data; name="f"; filename="${name}"\r\n\r\n`),
-    Buffer.from(bytes),
-    Buffer.from('\r\n'),
-  ]);
-  const payload = Buffer.concat([...parts, Buffer.from('--b--\r\n')]);
-  return { payload, headers: { 'content-type': 'multipart/form-data; boundary=b' } };
-}
 
 let pool: WorkerPool;
 let app: FastifyInstance;

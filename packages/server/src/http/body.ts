@@ -51,6 +51,9 @@ export function unpackBodies(app: FastifyInstance, limit: number): void {
         `content-encoding: expected gzip or deflate, got ${JSON.stringify(encoding.slice(0, 80))}`,
       );
     }
+    if (request.headers['content-type']?.startsWith('multipart/')) {
+      throw new ServeError('UNSUPPORTED', 'content-encoding: a form must not be packed, its pictures are');
+    }
     const packed = await readAll(payload as unknown as AsyncIterable<Buffer>, limit);
     const bytes = await unpacked(packed, encoding, limit);
     return Object.assign(Readable.from([bytes], { objectMode: false }), { receivedEncodedLength: packed.length });

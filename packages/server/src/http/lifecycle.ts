@@ -61,12 +61,13 @@ export class Lifecycle {
     if (this.#requests === 0) this.#wake?.();
   }
 
-  /** What a body will take at most. Its length is not known before the end where it comes packed or in chunks. */
+  /** What a body will take at most; 413 where it says itself that it is too large. Its length is not known before the end where it comes packed or in chunks. */
   #bytesOf({ headers }: FastifyRequest): number {
     const length = headers['content-length'];
+    const { bodyLimit } = this.#options;
     if (length === undefined && headers['transfer-encoding'] === undefined) return 0;
-    if (length === undefined || headers['content-encoding'] !== undefined) return this.#options.bodyLimit;
-    return Math.min(Number(length), this.#options.bodyLimit);
+    if (Number(length) > bodyLimit) throw new ServeError('TOO_LARGE', `the body has more than ${bodyLimit} bytes`);
+    return length === undefined || headers['content-encoding'] !== undefined ? bodyLimit : Number(length);
   }
 
   /** Before the body is read, where the answer is known. */

@@ -12,10 +12,12 @@ export function form(files: Record<string, Uint8Array | string>): { payload: Buf
   return { payload, headers: { 'content-type': 'multipart/form-data; boundary=b' } };
 }
 
+export const plainWorker = fileURLToPath(new URL('worker.mjs', import.meta.url));
+
 export const plainPool = (options: PoolOptions = {}): Promise<WorkerPool> =>
   WorkerPool.start({
     workers: 1,
     models: [{ name: 'm' }],
-    worker: fileURLToPath(new URL('worker.mjs', import.meta.url)),
+    worker: plainWorker,
     ...options,
   });
