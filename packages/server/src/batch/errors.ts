@@ -6,8 +6,5 @@ export class UsageError extends Error {}
 /** The place where pictures or results are cannot be reached just now. Its shard is tried again. */
 export class StoreError extends Error {}
 
-/** A signal came: the run ends and what is not done is left for the next. */
-export class Stopped extends Error {}
-
 /** The message of anything that was thrown. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

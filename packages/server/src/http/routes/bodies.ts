@@ -18,7 +18,7 @@ export interface Asked {
 }
 
 /** @throws ServeError BAD_REQUEST where there is none */
-export function bodyOf(request: FastifyRequest): Uint8Array {
+function bodyOf(request: FastifyRequest): Uint8Array {
   const body = request.body as Uint8Array | undefined | null;
   if (!body?.byteLength) throw new ServeError('BAD_REQUEST', 'body: it is empty');
   return body;

@@ -4,7 +4,7 @@ import type { BodyAnswer, PictureAnswer, PicturesJob, Timing } from '../jobs.js'
 import type { LoadedModel } from '../loaded.js';
 
 /** Most pictures of a request, as v2's `max_batch_size`. */
-export const MOST_PICTURES = 64;
+const MOST_PICTURES = 64;
 /** A picture is one string, so a body of them has little else. Millions of lists would fill the memory when they are parsed. */
 const MOST_VALUES = 10_000;
 const COMMA = 0x2c;
@@ -13,7 +13,7 @@ const BRACE = 0x7b;
 
 const wrong = (message: string): ServeError => new ServeError('BAD_REQUEST', message);
 /** As it is quoted in an error. Text of whoever asks, so not much of it. */
-export const quoted = (text: string): string => JSON.stringify(text.slice(0, 60));
+const quoted = (text: string): string => JSON.stringify(text.slice(0, 60));
 
 /** What an error says of a value that should be another. */
 export function kindOf(value: unknown): string {
