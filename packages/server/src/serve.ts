@@ -1,7 +1,10 @@
 /** A server from its options to its end: workers, HTTP, and what else listens. */
 import type { FastifyInstance } from 'fastify';
+import { loadPeers } from './grpc/peers.js';
+import { type GrpcServer, startGrpc } from './grpc/server.js';
 import { type AppOptions, buildApp } from './http/app.js';
 import { allowedHosts } from './http/guard.js';
+import { InferenceService } from './v2/service.js';
 import { type PoolOptions, WorkerPool } from './workers/pool.js';
 
 export interface ServeOptions extends PoolOptions, Omit<AppOptions, 'pool' | 'hosts'> {
@@ -9,6 +12,8 @@ export interface ServeOptions extends PoolOptions, Omit<AppOptions, 'pool' | 'ho
   port?: number;
   /** The address to listen on. Default 127.0.0.1, this machine alone. */
   host?: string;
+  /** Where gRPC listens; it does not when left out. 0 takes one that is free. */
+  grpcPort?: number;
   /** Hosts that requests may name, besides those of this machine. */
   allowHosts?: readonly string[];
   /**
@@ -22,6 +27,8 @@ export interface RunningServer {
   url: string;
   app: FastifyInstance;
   pool: WorkerPool;
+  /** Undefined where gRPC does not listen. */
+  grpcPort: number | undefined;
   /** Says that it ends, answers what was accepted, and ends. */
   close(): Promise<void>;
 }
@@ -29,24 +36,56 @@ export interface RunningServer {
 /** @throws ServeError for a model that cannot be loaded, Error where the port is taken */
 export async function serve(options: ServeOptions = {}): Promise<RunningServer> {
   const { port = 8080, host = '127.0.0.1', allowHosts, shutdownDelay = 0 } = options;
+  // Before models are loaded: its packages may be missing.
+  if (options.grpcPort !== undefined) await loadPeers();
   const pool = await WorkerPool.start(options);
   try {
+    const service = new InferenceService(pool);
     const hosts = allowedHosts(host, allowHosts);
-    const app = await buildApp({ ...options, pool, ...(hosts && { hosts }) });
+    const app = await buildApp({ ...options, pool, service, ...(hosts && { hosts }) });
     const url = await app.listen({ port, host });
+    const grpc = options.grpcPort === undefined ? undefined : await listenGrpc(options, app, service, pool);
     if (hosts === undefined && options.token === undefined) {
       app.log.warn('other machines can ask this server, and need no token');
     }
     const close = async () => {
       const answered = app.lifecycle.end();
+      grpc?.end();
       await new Promise((resolve) => setTimeout(resolve, shutdownDelay));
-      await answered;
+      await Promise.all([answered, grpc?.close()]);
       await app.close();
       await pool.close();
     };
-    return { url, app, pool, close };
+    return { url, app, pool, grpcPort: grpc?.port, close };
   } catch (error) {
     await pool.close();
     throw error;
   }
+}
+
+/** The same service by gRPC, in the same log and counts. */
+function listenGrpc(
+  options: ServeOptions,
+  app: FastifyInstance,
+  service: InferenceService,
+  { workers }: WorkerPool,
+): Promise<GrpcServer> {
+  const { grpcPort = 0, host = '127.0.0.1', token, bodyLimit = 64 * 1024 * 1024 } = options;
+  return startGrpc({
+    service,
+    host,
+    port: grpcPort,
+    bodyLimit,
+    ...(token !== undefined && { token }),
+    // Enough that no worker of its waits for the next.
+    ahead: 2 * workers,
+    onEnd: ({ method, code, milliseconds, fault }) => {
+      app.measures.count(`grpc ${method}`, code, milliseconds);
+      if (fault !== undefined) app.log.error({ err: fault }, 'internal error');
+      app.log.info({ method: `grpc ${method}`, status: code, ms: Math.round(milliseconds) }, 'answered');
+    },
+  }).catch(async (error) => {
+    await app.close();
+    throw error;
+  });
 }

@@ -32,7 +32,9 @@ const model = (text: string, others: ModelSpec[] | undefined): ModelSpec[] => {
 const hosts = (text: string, others: string[] | undefined): string[] => [...(others ?? []), text];
 
 const program = new Command('mobilenet-v2-server')
-  .description('MobileNetV2 behind HTTP: Open Inference Protocol, KServe v1, TensorFlow Serving, Hugging Face, forms.')
+  .description(
+    'MobileNetV2 behind HTTP and gRPC: Open Inference Protocol, KServe v1, TensorFlow Serving, Hugging Face, forms.',
+  )
   .version(VERSION)
   .option(
     '--model <name=where>',
@@ -42,6 +44,7 @@ const program = new Command('mobilenet-v2-server')
   .addOption(
     new Option('--port <number>', 'port to listen on').env('AIP_HTTP_PORT').argParser(whole(0, 65_535)).default(8080),
   )
+  .option('--grpc-port <number>', 'port for gRPC, which needs packages of its own (default: no gRPC)', whole(0, 65_535))
   .option('--host <address>', 'address to listen on; 0.0.0.0 is for other machines too', '127.0.0.1')
   .option('--allow-host <name>', 'a host that requests may name; several times for several', hosts)
   .addOption(
@@ -65,6 +68,7 @@ const program = new Command('mobilenet-v2-server')
 interface Flags {
   model?: ModelSpec[];
   port: number;
+  grpcPort?: number;
   host: string;
   allowHost?: string[];
   token?: string;

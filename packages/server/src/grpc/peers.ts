@@ -2,6 +2,7 @@
 import type * as Grpc from '@grpc/grpc-js';
 import type * as Loader from '@grpc/proto-loader';
 import type * as Health from 'grpc-health-check';
+import { ServeError } from '../errors.js';
 
 export interface Peers {
   grpc: typeof Grpc;
@@ -11,7 +12,7 @@ export interface Peers {
 
 const NAMES = ['@grpc/grpc-js', '@grpc/proto-loader', 'grpc-health-check'];
 
-/** @throws Error that names the packages where one is missing */
+/** @throws ServeError that names the packages where one is missing */
 export async function loadPeers(load: (name: string) => Promise<unknown> = (name) => import(name)): Promise<Peers> {
   try {
     // They are CommonJS, which all lies in `default`.
@@ -21,8 +22,7 @@ export async function loadPeers(load: (name: string) => Promise<unknown> = (name
     return { grpc, loader, health } as Peers;
   } catch (cause) {
     if ((cause as { code?: string }).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
-    throw new Error(`--grpc-port: expected the packages ${NAMES.join(', ')}; npm install ${NAMES.join(' ')}`, {
-      cause,
-    });
+    const message = `--grpc-port: expected the packages ${NAMES.join(', ')}; npm install ${NAMES.join(' ')}`;
+    throw new ServeError('BAD_REQUEST', message, cause);
   }
 }

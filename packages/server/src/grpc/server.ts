@@ -2,10 +2,11 @@
 import { isIPv6 } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Metadata, Server, ServiceClientConstructor } from '@grpc/grpc-js';
-import type { ServeError } from '../errors.js';
+import { ServeError } from '../errors.js';
+import { noToken, tokenCheck } from '../http/guard.js';
 import type { InferenceService } from '../v2/service.js';
-import { loadPeers } from './peers.js';
-import { Methods } from './service.js';
+import { loadPeers, type Peers } from './peers.js';
+import { type EndedCall, Methods } from './service.js';
 
 // The same from src/grpc and from dist/grpc.
 const PROTO = fileURLToPath(new URL('../../proto/grpc_service.proto', import.meta.url));
@@ -21,57 +22,76 @@ export interface GrpcOptions {
   port: number;
   /** Most bytes of a message, also of what it unpacks to. */
   bodyLimit: number;
+  /** What calls must carry as `authorization: Bearer …`; nothing when left out. Health is told to anybody. */
+  token?: string;
   /** How many requests of a stream are read ahead of their answers. */
   ahead: number;
-  /** Whether a call may ask; throws ServeError where not. Health is told to anybody. */
-  admit(metadata: Metadata): void;
-  onFault(error: ServeError): void;
+  /** Hears of every call that ended. */
+  onEnd(call: EndedCall): void;
 }
 
 export interface GrpcServer {
   port: number;
+  /** Says that it ends; calls are still answered. */
+  end(): void;
   /** Takes no more calls, and ends when those that were taken are answered. */
   close(): Promise<void>;
 }
 
-/** @throws Error where a package of gRPC is missing, or the port is taken */
+/** How long answers may take to their clients at the end. */
+const LAST_BYTES = 2_000;
+
+/** @throws ServeError where a package of gRPC is missing, or the port is taken */
 export async function startGrpc(options: GrpcOptions): Promise<GrpcServer> {
   const { grpc, loader, health } = await loadPeers();
   const definition = grpc.loadPackageDefinition(await loader.load(PROTO, LOADING));
-  const { inference } = definition as unknown as {
-    inference: { GRPCInferenceService: ServiceClientConstructor };
-  };
+  const { inference } = definition as unknown as { inference: { GRPCInferenceService: ServiceClientConstructor } };
   const server = new grpc.Server({
     'grpc.max_receive_message_length': options.bodyLimit,
+    // One connection's.
     'grpc.max_concurrent_streams': 128,
     // Finds clients whose machine went away.
     'grpc.keepalive_time_ms': 60_000,
   });
-  let closing = false;
-  const methods = new Methods({ ...options, ready: () => !closing });
+  let ready = true;
+  const methods = new Methods({ ...options, ready: () => ready, admit: admission(options.token) });
   server.addService(inference.GRPCInferenceService.service, methods.implementation());
   const probes = new health.HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' });
   probes.addToServer(server);
+  const end = () => {
+    if (!ready) return;
+    ready = false;
+    for (const name of ['', SERVICE]) probes.setStatus(name, 'NOT_SERVING');
+  };
+  const close = async () => {
+    end();
+    const ended = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+    await methods.settle();
+    // A client may watch the health for ever.
+    const timer = setTimeout(() => server.forceShutdown(), LAST_BYTES);
+    await ended;
+    clearTimeout(timer);
+  };
   const { host } = options;
   const port = await bind(server, `${isIPv6(host) ? `[${host}]` : host}:${options.port}`, grpc);
-  return {
-    port,
-    close: async () => {
-      closing = true;
-      for (const name of ['', SERVICE]) probes.setStatus(name, 'NOT_SERVING');
-      const ended = new Promise<void>((resolve, reject) =>
-        server.tryShutdown((error) => (error === undefined ? resolve() : reject(error))),
-      );
-      await methods.stopStreams();
-      await ended;
-    },
+  return { port, end, close };
+}
+
+/** The check of a call's token. */
+function admission(token: string | undefined): (metadata: Metadata) => void {
+  const accepts = tokenCheck(token);
+  return (metadata) => {
+    const [authorization] = metadata.get('authorization');
+    if (!accepts(authorization?.toString())) throw noToken();
   };
 }
 
-function bind(server: Server, address: string, grpc: typeof import('@grpc/grpc-js')): Promise<number> {
+function bind(server: Server, address: string, grpc: Peers['grpc']): Promise<number> {
   return new Promise((resolve, reject) =>
     server.bindAsync(address, grpc.ServerCredentials.createInsecure(), (error, port) =>
-      error === null ? resolve(port) : reject(error),
+      error === null
+        ? resolve(port)
+        : reject(new ServeError('BAD_REQUEST', `gRPC cannot listen on ${address}: ${error.message}`, error)),
     ),
   );
 }

@@ -4,7 +4,6 @@ import type {
   Metadata,
   ServerUnaryCall,
   ServiceError,
-  sendUnaryData,
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { asServeError, publicMessage, ServeError, sayingOf } from '../errors.js';
@@ -14,6 +13,15 @@ import type { InferenceService } from '../v2/service.js';
 import { fromBody, type ModelInferRequest, type ModelInferResponse, toBody } from './messages.js';
 import { type InferStream, serveStream } from './stream.js';
 
+export interface EndedCall {
+  /** ModelInfer, … */
+  method: string;
+  /** Of the status: https://grpc.io/docs/guides/status-codes/ */
+  code: number;
+  milliseconds: number;
+  fault?: ServeError;
+}
+
 export interface MethodsOptions {
   service: InferenceService;
   /** True while requests are answered. */
@@ -22,20 +30,24 @@ export interface MethodsOptions {
   admit(metadata: Metadata): void;
   /** How many requests of a stream are read ahead of their answers. */
   ahead: number;
-  /** Hears of faults of ours. */
-  onFault(error: ServeError): void;
+  /** Hears of every call that ended, and of the error where it is a fault of ours. */
+  onEnd(call: EndedCall): void;
 }
 
 /** What a call of either kind has. */
 type AnyCall = ServerUnaryCall<unknown, unknown> | InferStream;
+type Unary<Request> = (request: Request, call: ServerUnaryCall<Request, unknown>) => unknown;
 interface NameAndVersion {
   name: string;
   version: string;
 }
+const OK = 0;
 
 export class Methods {
   readonly #options: MethodsOptions;
   readonly #streams = new Set<{ stop(): Promise<void> }>();
+  /** Calls that wait for their answer. */
+  readonly #calls = new Set<Promise<void>>();
 
   constructor(options: MethodsOptions) {
     this.#options = options;
@@ -44,58 +56,73 @@ export class Methods {
   /** By the names of grpc_service.proto. What is not here is answered UNIMPLEMENTED. */
   implementation(): UntypedServiceImplementation {
     const { service, ready } = this.#options;
-    return {
-      ServerLive: this.#unary(() => ({ live: true })),
-      ServerReady: this.#unary(() => ({ ready: ready() })),
-      ModelReady: this.#unary<NameAndVersion>(({ name, version }) => {
-        service.find(name, version);
-        return { ready: ready() };
-      }),
-      ServerMetadata: this.#unary(() => SERVER),
-      ModelMetadata: this.#unary<NameAndVersion>(({ name, version }) => service.metadata(name, version)),
-      ModelConfig: this.#unary<NameAndVersion>(({ name, version }) => ({ config: service.config(name, version) })),
-      ModelStatistics: this.#unary<NameAndVersion>(({ name, version }) => service.statistics(name, version)),
-      RepositoryIndex: this.#unary(() => ({ models: service.index() })),
-      ModelInfer: this.#unary<ModelInferRequest>((request, call) => this.#infer(request, call, givenUp(call))),
-      ModelStreamInfer: (call: InferStream) => this.#stream(call),
+    const unary: Record<string, Unary<never>> = {
+      ServerLive: () => ({ live: true }),
+      ServerReady: () => ({ ready: ready() }),
+      ModelReady: ({ name, version }: NameAndVersion) => ({ ready: service.find(name, version) && ready() }),
+      ServerMetadata: () => SERVER,
+      ModelMetadata: ({ name, version }: NameAndVersion) => service.metadata(name, version),
+      ModelConfig: ({ name, version }: NameAndVersion) => ({ config: service.config(name, version) }),
+      ModelStatistics: ({ name, version }: NameAndVersion) => service.statistics(name, version),
+      RepositoryIndex: () => ({ models: service.index() }),
+      ModelInfer: (request: ModelInferRequest, call) => this.#infer(request, call, givenUp(call)),
     };
+    const methods = Object.entries(unary).map(([name, work]) => [name, this.#unary(name, work as Unary<unknown>)]);
+    return { ...Object.fromEntries(methods), ModelStreamInfer: (call: InferStream) => this.#stream(call) };
   }
 
-  /** Answers what streams have sent, and ends them. */
-  async stopStreams(): Promise<void> {
+  /** Resolves when all that was asked is answered. Streams are ended for it. */
+  async settle(): Promise<void> {
     await Promise.all([...this.#streams].map((stream) => stream.stop()));
+    await Promise.all(this.#calls);
   }
 
-  #unary<Request>(
-    work: (request: Request, call: ServerUnaryCall<Request, unknown>) => unknown,
-  ): handleUnaryCall<Request, unknown> {
-    return async (call: ServerUnaryCall<Request, unknown>, callback: sendUnaryData<unknown>) => {
-      try {
-        this.#options.admit(call.metadata);
-        callback(null, await work(call.request, call));
-      } catch (error) {
-        callback(this.#status(error));
-      }
+  #unary(method: string, work: Unary<unknown>): handleUnaryCall<unknown, unknown> {
+    return (call, callback) => {
+      const answered = this.#answer(method, () => work(call.request, call), call).then(
+        (answer) => callback(null, answer),
+        (status) => callback(status),
+      );
+      this.#calls.add(answered);
+      answered.finally(() => this.#calls.delete(answered));
     };
+  }
+
+  /** Has work done for a call. @throws the status of what went wrong */
+  async #answer<T>(method: string, work: () => T | Promise<T>, { metadata }: AnyCall): Promise<T> {
+    const start = performance.now();
+    const end = (code: number, fault?: ServeError) =>
+      this.#options.onEnd({ method, code, milliseconds: performance.now() - start, ...(fault && { fault }) });
+    try {
+      this.#options.admit(metadata);
+      const answer = await work();
+      end(OK);
+      return answer;
+    } catch (error) {
+      const own = asServeError(error);
+      const { grpc: code } = sayingOf(own.kind);
+      end(code, own.kind === 'INTERNAL' ? own : undefined);
+      throw { code, details: publicMessage(own) } satisfies Partial<ServiceError>;
+    }
   }
 
   #stream(call: InferStream): void {
+    const signal = givenUp(call);
+    const answer = (request: ModelInferRequest) =>
+      this.#answer('ModelStreamInfer', () => this.#infer(request, call, signal), call).then(
+        (infer_response) => ({ error_message: '', infer_response }),
+        ({ details }) => ({ error_message: details }),
+      );
     try {
       this.#options.admit(call.metadata);
     } catch (error) {
-      call.emit('error', this.#status(error));
+      const { kind, message } = asServeError(error);
+      call.emit('error', { code: sayingOf(kind).grpc, details: message });
       return;
     }
-    const signal = givenUp(call);
-    const answer = (request: ModelInferRequest) =>
-      this.#infer(request, call, signal).then(
-        (infer_response) => ({ error_message: '', infer_response }),
-        (error) => ({ error_message: this.#status(error).details ?? '' }),
-      );
     const stream = serveStream(call, answer, this.#options.ahead);
     this.#streams.add(stream);
-    call.on('close', () => this.#streams.delete(stream));
-    signal.addEventListener('abort', () => this.#streams.delete(stream));
+    stream.ended.then(() => this.#streams.delete(stream));
   }
 
   async #infer(request: ModelInferRequest, call: AnyCall, signal: AbortSignal): Promise<ModelInferResponse> {
@@ -103,16 +130,8 @@ export class Methods {
     const model = service.find(request.model_name, request.model_version);
     const { body, header } = toBody(request);
     const left = millisecondsLeft(call);
-    const options = left === undefined ? { signal } : { signal, deadline: left };
-    const answer = await service.infer(model, body, header, options);
+    const answer = await service.infer(model, body, header, { signal, ...(left !== undefined && { deadline: left }) });
     return fromBody(answer.body, Number(answer.headers[HEADER]));
-  }
-
-  #status(error: unknown): Partial<ServiceError> {
-    const own = asServeError(error);
-    const { grpc } = sayingOf(own.kind);
-    if (own.kind === 'INTERNAL') this.#options.onFault(own);
-    return { code: grpc, details: publicMessage(own) };
   }
 }
 

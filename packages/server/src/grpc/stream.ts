@@ -8,8 +8,14 @@ export interface StreamResponse {
 }
 export type InferStream = ServerDuplexStream<ModelInferRequest, StreamResponse>;
 
+export interface AnsweredStream {
+  /** Answers what was read, and ends the stream from here. */
+  stop(): Promise<void>;
+  ended: Promise<void>;
+}
+
 /**
- * Answers a stream until the client ends it, or `stop`, which answers what was read and ends it from here.
+ * Answers a stream until the client ends it or goes away.
  * @param answer what a request gets; never throws: one that is refused does not end the stream
  * @param most how many requests are read ahead of their answers
  */
@@ -17,7 +23,7 @@ export function serveStream(
   call: InferStream,
   answer: (request: ModelInferRequest) => Promise<StreamResponse>,
   most: number,
-): { stop(): Promise<void> } {
+): AnsweredStream {
   let ahead = 0;
   let stopped = false;
   let last = Promise.resolve();
@@ -26,21 +32,26 @@ export function serveStream(
     ahead--;
     if (!stopped) call.resume();
   };
-  const stop = async (): Promise<void> => {
-    stopped = true;
-    call.pause();
-    await last;
-    call.end();
-  };
   call.on('data', (request: ModelInferRequest) => {
+    if (stopped) return;
     if (++ahead >= most) call.pause();
     const response = answer(request);
     last = last.then(() => send(response));
   });
-  call.on('end', () => void stop());
+  let tell: () => void;
+  const ended = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  const stop = async (): Promise<void> => {
+    stopped = true;
+    await last;
+    call.end();
+    tell();
+  };
+  call.on('end', stop);
   // Its client went away; `written` hears of it, too.
-  call.on('error', () => {});
-  return { stop };
+  for (const event of ['cancelled', 'error']) call.on(event, () => tell());
+  return { stop, ended };
 }
 
 /** Writes, and waits where the client does not read. */

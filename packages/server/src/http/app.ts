@@ -13,7 +13,7 @@ import { unpackBodies } from './body.js';
 import { guard } from './guard.js';
 import { Lifecycle } from './lifecycle.js';
 import { logAnswers, requestId } from './log.js';
-import { measure } from './metrics.js';
+import { type Measures, measure } from './metrics.js';
 import { describeRoutes } from './openapi.js';
 import { forms } from './routes/forms.js';
 import { health } from './routes/health.js';
@@ -68,6 +68,7 @@ declare module 'fastify' {
   }
   interface FastifyInstance {
     lifecycle: Lifecycle;
+    measures: Measures;
   }
 }
 
@@ -150,7 +151,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   answerErrors(app);
   const lifecycle = new Lifecycle({ pool, bodyLimit, memory });
   app.decorate('lifecycle', lifecycle);
-  const metrics = measure(app, pool);
+  const measures = measure(app, pool);
+  app.decorate('measures', measures);
   logAnswers(app);
   guard(app, { ...(hosts && { hosts }), ...(token !== undefined && { token }) });
   lifecycle.watch(app);
@@ -158,7 +160,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   await describeRoutes(app, VERSION);
-  const routes: RouteOptions = { pool, bodyLimit, service, lifecycle, metrics, version: VERSION };
+  const routes: RouteOptions = { pool, bodyLimit, service, lifecycle, metrics: measures.registry, version: VERSION };
   for (const plugin of [health, forms, v2, v1, huggingface, sagemaker]) await app.register(plugin, routes);
   return app;
 }

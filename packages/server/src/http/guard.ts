@@ -38,17 +38,28 @@ function hostname(header: string | undefined): string | undefined {
 /** Of the same length whatever was given, so that the comparison takes the same time. */
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
+/** Whether the value of an `Authorization` is the token; yes where none is asked for. */
+export function tokenCheck(token: string | undefined): (authorization: string | undefined) => boolean {
+  if (token === undefined) return () => true;
+  const expected = digest(token);
+  return (authorization = '') => {
+    const [, given = ''] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
+    return timingSafeEqual(digest(given), expected);
+  };
+}
+
+/** What is told to who has no token. */
+export const noToken = (): ServeError => new ServeError('UNAUTHORIZED', 'expected a token: Authorization: Bearer …');
+
 export function guard(app: FastifyInstance, { hosts, token }: GuardOptions): void {
-  const expected = token === undefined ? undefined : digest(token);
+  const accepts = tokenCheck(token);
   app.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.config.open) return;
     if (hosts !== undefined && !hosts.includes(hostname(request.headers.host) ?? '')) {
       throw new ServeError('FORBIDDEN', 'host: this server does not answer to that name; --allow-host adds one');
     }
-    if (expected === undefined) return;
-    const [, given = ''] = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
-    if (timingSafeEqual(digest(given), expected)) return;
+    if (accepts(request.headers.authorization)) return;
     reply.header('www-authenticate', 'Bearer');
-    throw new ServeError('UNAUTHORIZED', 'expected a token: Authorization: Bearer …');
+    throw noToken();
   });
 }

@@ -6,8 +6,14 @@ import type { WorkerPool } from '../workers/pool.js';
 /** From a probe's answer to a batch of 64 that waited. */
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-/** Counts the requests of an app. A route is its pattern, so that nobody can make up new ones. */
-export function measure(app: FastifyInstance, pool: WorkerPool): Registry {
+export interface Measures {
+  registry: Registry;
+  /** Counts a request that was answered. A route is its pattern, so that nobody can make up new ones. */
+  count(route: string, code: number | string, milliseconds: number): void;
+}
+
+/** Counts the requests of an app; others count theirs themselves. */
+export function measure(app: FastifyInstance, pool: WorkerPool): Measures {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -45,10 +51,12 @@ export function measure(app: FastifyInstance, pool: WorkerPool): Registry {
       this.inc(pool.counts.crashes);
     },
   });
+  const count: Measures['count'] = (route, code, milliseconds) => {
+    requests.inc({ route, code });
+    duration.observe({ route }, milliseconds / 1000);
+  };
   app.addHook('onResponse', async (request, reply) => {
-    const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none');
-    requests.inc({ route, code: reply.statusCode });
-    duration.observe({ route }, reply.elapsedTime / 1000);
+    count(request.is404 ? 'none' : (request.routeOptions.url ?? 'none'), reply.statusCode, reply.elapsedTime);
   });
-  return registry;
+  return { registry, count };
 }

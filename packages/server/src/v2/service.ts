@@ -58,8 +58,10 @@ export class InferenceService {
     model: ModelDescription,
     body: Uint8Array,
     header: number | undefined,
-    options: RunOptions,
+    { signal, deadline = this.#pool.deadline }: RunOptions,
   ): Promise<BodyAnswer> {
+    // The client may want to wait longer than the server lets it.
+    const options = { ...(signal && { signal }), deadline: Math.min(deadline, this.#pool.deadline) };
     const statistics = this.#statistics.get(model.name)!;
     const start = performance.now();
     try {
