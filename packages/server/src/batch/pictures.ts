@@ -17,8 +17,11 @@ const MOST_LIST = 2 ** 30;
 export interface Pictures {
   /** Absolute, so that another process finds the same. */
   readonly input: string;
-  /** Their names, in the order of the results. */
-  list(): Promise<string[]>;
+  /**
+   * Their names, in the order of the results.
+   * @param results where those go: what lies there, such as masks, is no picture of the run
+   */
+  list(results: string): Promise<string[]>;
   /** @throws MobileNetError where this picture cannot be read, StoreError where none can */
   read(name: string): Promise<Uint8Array>;
 }
@@ -40,25 +43,29 @@ const inOrder = (names: string[]): string[] =>
 function folderPictures(input: string): Pictures {
   return {
     input,
-    async list() {
+    async list(results) {
       const names: string[] = [];
-      await walk(input, '', new Set(), names);
+      const own = isS3(results) ? null : await realpath(results).catch(() => null);
+      await walk(input, '', new Set(own === null ? [] : [own]), names);
       return inOrder(names);
     },
     read: (name) => readFileOf(join(input, name), name),
   };
 }
 
-/** Links to folders are followed, but not into a folder that is being walked already. */
-async function walk(folder: string, inside: string, above: ReadonlySet<string>, names: string[]): Promise<void> {
+/**
+ * Links to folders are followed, but not into a folder that is being walked already.
+ * @param closed folders that are not entered
+ */
+async function walk(folder: string, inside: string, closed: ReadonlySet<string>, names: string[]): Promise<void> {
   const own = await realpath(folder);
-  if (above.has(own)) return;
+  if (closed.has(own)) return;
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const { name } = entry;
     if (name.startsWith('.')) continue;
     const path = join(folder, name);
     const kind = entry.isSymbolicLink() ? await stat(path).catch(() => entry) : entry;
-    if (kind.isDirectory()) await walk(path, `${inside}${name}/`, new Set([...above, own]), names);
+    if (kind.isDirectory()) await walk(path, `${inside}${name}/`, new Set([...closed, own]), names);
     else if (PICTURE_NAME.test(name)) names.push(inside + name);
   }
 }
@@ -100,10 +107,14 @@ function bucketPictures(input: string): Pictures {
   // `s3://bucket/photos` means the folder, not also `photos-old`.
   const folder = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
   return {
-    input,
-    async list() {
+    input: `s3://${name}/${folder}`,
+    async list(results) {
       const names: string[] = [];
-      for await (const key of bucket.list(folder)) if (PICTURE_NAME.test(key)) names.push(key.slice(folder.length));
+      for await (const key of bucket.list(folder)) {
+        if (PICTURE_NAME.test(key) && !`s3://${name}/${key}`.startsWith(`${results}/`)) {
+          names.push(key.slice(folder.length));
+        }
+      }
       return inOrder(names);
     },
     read: (picture) => readObject(bucket, folder + picture, picture),

@@ -41,7 +41,7 @@ export interface Planned {
 export async function planRun(options: RunOptions, { say }: Pick<Talk, 'say'>): Promise<Planned> {
   const store = openStore(options.out);
   const pictures = await openPictures(options.input);
-  const names = await pictures.list();
+  const names = await pictures.list(store.where);
   if (names.length === 0) throw new UsageError(`${options.input}: has no pictures (.png, .jpg, .jpeg)`);
   const plan = makePlan({ ...options, input: pictures.input }, names);
   await settlePlan(store, plan);

@@ -85,17 +85,18 @@ describe('a list of pictures', () => {
     }
     symlinkSync('..', join(own, 'b/up'));
     const pictures = await openPictures(own);
-    expect(await pictures.list()).toEqual(['B.png', 'a.png', 'b/x.JPG', 'z.jpeg', 'é.png']);
+    expect(await pictures.list('')).toEqual(['B.png', 'a.png', 'b/x.JPG', 'z.jpeg', 'é.png']);
+    expect(await pictures.list(join(own, 'b'))).toEqual(['B.png', 'a.png', 'z.jpeg', 'é.png']);
   });
 
   it('comes from a file as it stands there, with lines or with NUL', async () => {
     const list = join(folder, 'list.txt');
     writeFileSync(list, 'z.png\r\na.png\n\ns3://photos/x.png\n');
-    expect(await (await openPictures(list)).list()).toEqual(['z.png', 'a.png', 's3://photos/x.png']);
+    expect(await (await openPictures(list)).list('')).toEqual(['z.png', 'a.png', 's3://photos/x.png']);
     writeFileSync(list, 'a\nb.png\0c.png\0');
-    expect(await (await openPictures(list)).list()).toEqual(['a\nb.png', 'c.png']);
+    expect(await (await openPictures(list)).list('')).toEqual(['a\nb.png', 'c.png']);
     writeFileSync(list, 'https://example.com/x.png\n');
-    await expect((await openPictures(list)).list()).rejects.toThrow('a list names files and s3://');
+    await expect((await openPictures(list)).list('')).rejects.toThrow('a list names files and s3://');
   });
 
   it('of what is not there is a usage error', async () => {

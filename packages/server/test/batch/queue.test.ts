@@ -97,6 +97,22 @@ describe.skipIf(without('redis-server', 'tests of the queue'))('a queue', () => 
     expect(recordsIn(out)).toHaveLength(7);
   });
 
+  it('keeps what a worker has not begun when it is told to end', async () => {
+    const out = join(folder, 'ended');
+    await runWithQueue({ ...runOptions(pictures, out, { shard_size: 1 }), work: false }, queue, talk());
+    const heard = talk();
+    const ended = work({ workers: 1 }, queue, heard);
+    while (!hasShard(out)) await new Promise((resolve) => setTimeout(resolve, 5));
+    heard.stop.request();
+    await ended;
+    const left = 7 - shardsIn(out).length;
+    expect(left).toBeGreaterThan(0);
+    expect(await queueCounts(queue, talk())).toEqual({ wait: left, active: 0, delayed: 0, failed: 0 });
+    expect(readdirSync(join(out, 'running'))).toEqual([]);
+    await work({ workers: 1, untilEmpty: true }, queue, talk());
+    expect(recordsIn(out)).toHaveLength(7);
+  });
+
   it('says why a shard failed for good', async () => {
     const out = join(folder, 'failing');
     await runWithQueue({ ...runOptions(pictures, out), work: false }, queue, talk());

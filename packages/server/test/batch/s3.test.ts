@@ -98,7 +98,14 @@ describe.skipIf(without(MOTO, 'tests of S3'))('a bucket', () => {
     expect(files).toEqual(['a.png', 'bad.jpg', 'c d.png', 'sub/b.png']);
     expect(await store.list('running/')).toEqual([]);
     const again = talk();
-    await run(runOptions('s3://photos/in', 's3://photos/out'), again);
+    await run(runOptions('s3://photos/in/', 's3://photos/out'), again);
     expect(again.said[0]).toBe('4 pictures in 2 shards, 2 of them done already');
+    const inside = 's3://photos/in/results';
+    for (const said of ['4 pictures in 2 shards', '4 pictures in 2 shards, 2 of them done already']) {
+      const heardInside = talk();
+      await run(runOptions('s3://photos/in', inside), heardInside);
+      await bucket.put('in/results/masks/x.png', bytes);
+      expect(heardInside.said[0]).toBe(said);
+    }
   });
 });

@@ -1,5 +1,6 @@
 /** Results in a folder. */
 import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Store } from './store.js';
@@ -9,6 +10,12 @@ const TEMPORARY = /^\.mobilenet-v2-[0-9a-f-]{36}\.tmp$/;
 const STALE = 3_600_000;
 /** File systems without hard links. */
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'ENOSYS', 'EOPNOTSUPP', 'EMLINK']);
+
+/** Temporary files that are there now: a process that ends early takes them with it. */
+const unfinished = new Set<string>();
+process.on('exit', () => {
+  for (const path of unfinished) rmSync(path, { force: true });
+});
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
 
@@ -49,13 +56,15 @@ export class FolderStore implements Store {
       await rename(temporary, path);
       return true;
     } finally {
-      await rm(temporary, { force: true });
+      await discard(temporary);
     }
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
     const path = this.nameOf(name);
-    await rename(await this.#write(path, bytes), path);
+    const temporary = await this.#write(path, bytes);
+    await rename(temporary, path);
+    unfinished.delete(temporary);
   }
 
   async remove(name: string): Promise<void> {
@@ -67,6 +76,7 @@ export class FolderStore implements Store {
     const folder = dirname(path);
     await (this.#prepared.get(folder) ?? this.#prepare(folder));
     const temporary = join(folder, `.mobilenet-v2-${randomUUID()}.tmp`);
+    unfinished.add(temporary);
     try {
       const file = await open(temporary, 'wx');
       try {
@@ -76,7 +86,7 @@ export class FolderStore implements Store {
         await file.close();
       }
     } catch (error) {
-      await rm(temporary, { force: true });
+      await discard(temporary);
       throw error;
     }
     return temporary;
@@ -89,6 +99,11 @@ export class FolderStore implements Store {
     preparing.catch(() => this.#prepared.delete(folder));
     return preparing;
   }
+}
+
+async function discard(temporary: string): Promise<void> {
+  await rm(temporary, { force: true });
+  unfinished.delete(temporary);
 }
 
 /** Makes the folder, and removes what killed runs left in it. */
