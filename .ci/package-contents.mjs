@@ -15,6 +15,13 @@ const list = (folder) =>
     .map((entry) => `${entry.parentPath}/${entry.name}`.slice(ROOT.length).replaceAll('\\', '/'));
 const kilobytes = (bytes) => `${(bytes / 1024).toFixed(1)} KiB`;
 
+function compare(packed, expected) {
+  return [
+    ...packed.filter((file) => !expected.delete(file)).map((file) => `${file} is packed and has no business there`),
+    ...[...expected].map((file) => `${file} is not packed`),
+  ];
+}
+
 function faultsOfFiles(packed) {
   const sources = list('src');
   // The command line runs from dist/bundle; its modules would be there twice.
@@ -48,22 +55,34 @@ function faultsOfFiles(packed) {
     ...list('weights'),
     ...list('docs').filter((file) => !file.startsWith('docs/reference/')),
   ]);
-  return [
-    ...packed
-      .filter((file) => !/^dist\/bundle\/chunk-\w+\.js$/.test(file))
-      .filter((file) => !expected.delete(file))
-      .map((file) => `${file} is packed and has no business there`),
-    ...[...expected].map((file) => `${file} is not packed`),
-  ];
+  return compare(
+    packed.filter((file) => !/^dist\/bundle\/chunk-\w+\.js$/.test(file)),
+    expected,
+  );
 }
 
-const [pack] = JSON.parse(
-  execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: ROOT, encoding: 'utf8' }),
-);
-console.log(
-  `package: ${pack.entryCount} files, ${kilobytes(pack.size)} packed, ${kilobytes(pack.unpackedSize)} unpacked`,
-);
-const faults = faultsOfFiles(pack.files.map(({ path }) => path));
+/** The server's: what tsc makes of its sources, and nothing of its tests, benches and deployment. */
+function faultsOfServer(packed) {
+  const built = list('packages/server/src')
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => file.replace('packages/server/src', 'dist').replace(/\.ts$/, '.js'));
+  const texts = ['package.json', 'README.md', 'LICENSE'];
+  const proto = list('packages/server/proto').map((file) => file.replace('packages/server/', ''));
+  return compare(packed, new Set([...texts, ...built, ...proto]));
+}
+
+function pack(name, faultsOf, ...which) {
+  const command = ['pack', '--dry-run', '--json', '--ignore-scripts', ...which];
+  const [packed] = JSON.parse(execFileSync('npm', command, { cwd: ROOT, encoding: 'utf8' }));
+  const { entryCount, size, unpackedSize, files } = packed;
+  console.log(`${name}: ${entryCount} files, ${kilobytes(size)} packed, ${kilobytes(unpackedSize)} unpacked`);
+  return faultsOf(files.map(({ path }) => path)).map((fault) => `${name}: ${fault}`);
+}
+
+const faults = [
+  ...pack('mobilenet-v2', faultsOfFiles),
+  ...pack('mobilenet-v2-server', faultsOfServer, '--workspace', 'mobilenet-v2-server'),
+];
 
 for (const fault of faults) console.log(`FAULT: ${fault}`);
 process.exitCode = faults.length === 0 ? 0 : 1;
