@@ -19,6 +19,8 @@ export interface TensorJob {
   outputs?: readonly string[];
 }
 
+export type ScoreFunction = 'softmax' | 'sigmoid' | 'none';
+
 /** Encoded pictures: the bytes of files. */
 export interface PicturesJob {
   kind: 'pictures';
@@ -29,6 +31,8 @@ export interface PicturesJob {
   top_k?: number | null;
   /** Only labels or pixels with at least this score. */
   threshold?: number;
+  /** What makes scores of a classifier's logits; what its config.json says when left out. */
+  function_to_apply?: ScoreFunction;
   /** What a segmentation is: a mask for every class, or one map of all. Default: masks. */
   segmentation?: 'masks' | 'map';
 }

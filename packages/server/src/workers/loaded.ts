@@ -24,6 +24,8 @@ import type {
 } from './jobs.js';
 import type { ModelSpec } from './models.js';
 
+/** How labels are wanted. */
+type How = Pick<PicturesJob, 'top_k' | 'threshold' | 'function_to_apply'>;
 type AnyPipeline = ImageClassificationPipeline | ImageSegmentationPipeline | ImageFeatureExtractionPipeline;
 
 const LIBRARY_TASKS = {
@@ -124,9 +126,8 @@ export class LoadedModel {
   async pictures({
     task,
     pictures,
-    top_k = 5,
-    threshold,
     segmentation,
+    ...how
   }: Omit<PicturesJob, 'kind' | 'model'>): Promise<PictureAnswer[]> {
     if (!this.description.tasks.includes(task)) {
       throw new ServeError(
@@ -137,17 +138,17 @@ export class LoadedModel {
     const answers: PictureAnswer[] = [];
     for (const picture of pictures) {
       const asMap = task === 'segment' && segmentation === 'map';
-      const answer = asMap ? this.#map(picture, threshold) : this.#one(task, picture, top_k, threshold);
+      const answer = asMap ? this.#map(picture, how.threshold) : this.#one(task, picture, how);
       answers.push(await answer.catch(failure));
     }
     return answers;
   }
 
-  async #one(task: Task, picture: Uint8Array, top_k: number | null, threshold?: number): Promise<PictureAnswer> {
+  async #one(task: Task, picture: Uint8Array, how: How): Promise<PictureAnswer> {
     const own = this.#pipeline;
-    if (task === 'classify') return { labels: await this.#labels(picture, top_k, threshold) };
+    if (task === 'classify') return { labels: await this.#labels(picture, how) };
     if (task === 'segment') {
-      const results = await (own as ImageSegmentationPipeline)(picture, { threshold });
+      const results = await (own as ImageSegmentationPipeline)(picture, { threshold: how.threshold });
       const segments: Segment[] = [];
       for (const { label, mask } of results) {
         const png = new Uint8Array(await (await mask.toBlob('image/png')).arrayBuffer());
@@ -169,8 +170,8 @@ export class LoadedModel {
     return { segments: [], width, height, map: classMap(masks, image, this.description.labels) };
   }
 
-  async #labels(picture: Uint8Array, top_k: number | null, threshold?: number): Promise<LabelScore[]> {
-    const results = await (this.#pipeline as ImageClassificationPipeline)(picture, { top_k, threshold });
+  async #labels(picture: Uint8Array, how: How): Promise<LabelScore[]> {
+    const results = await (this.#pipeline as ImageClassificationPipeline)(picture, how);
     return results.map(({ label, score }) => ({ ...this.#named(label), score }));
   }
 

@@ -22,8 +22,7 @@ function run(command, words, options = {}) {
 }
 
 /** A registry that nobody reaches is no fault of ours. */
-const UNREACHABLE =
-  /connection|network is unreachable|name resolution|timed out|no matching distribution|from versions: none/i;
+const UNREACHABLE = /connection|network is unreachable|name resolution|timed out|from versions: none/i;
 
 /** { python } or { skipped: why }; throws where the packages are to be had and do not install. */
 export function python() {

@@ -1,10 +1,11 @@
 """huggingface_hub's InferenceClient: pictures as bytes, as a path, with parameters; classes, masks, refusals."""
 
-from common import EXAMPLES, MODEL, SEGMENTER, SERVER, check_mask, check_scores, done, features, read
+import asyncio
+from base64 import b64encode
+
+from common import EXAMPLES, LOGIT, MODEL, SEGMENTER, SERVER, check_mask, check_scores, done, features, labels, read
 from huggingface_hub import AsyncInferenceClient, InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
-
-import asyncio
 
 client = InferenceClient(model=SERVER, token="none")
 
@@ -23,6 +24,10 @@ two = client.image_classification(EXAMPLES / "dog.jpg", top_k=2)
 assert len(two) == 2
 check(two, "dog.jpg")
 
+# The logits, of which softmax makes the scores.
+for found, entry in zip(client.image_classification(read("dog.jpg"), function_to_apply="none"), labels("dog.jpg")):
+    assert found.label == entry["label"] and abs(found.score - entry["logit"]) < LOGIT, (found, entry)
+
 named = InferenceClient(model=f"{SERVER}/models/{MODEL}", token="none")
 check(named.image_classification(read("cat.jpg")), "cat.jpg")
 
@@ -34,8 +39,6 @@ for label, entry in segments.items():
     check_mask(entry.mask, label, "dog.jpg")
 
 # feature_extraction takes text: base64 of a picture is such a text.
-from base64 import b64encode  # noqa: E402
-
 extractor = InferenceClient(model=f"{SERVER}/models/{MODEL}/pipeline/feature-extraction", token="none")
 found = extractor.feature_extraction(b64encode(read("cat.jpg")).decode())
 expected = features("cat.jpg")

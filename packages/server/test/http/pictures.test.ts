@@ -93,6 +93,12 @@ describe("Hugging Face's routes", () => {
     expect(await of({ top_k: 1000 })).toEqual(expected);
     expect(await of({ top_k: null, threshold: null })).toEqual(expected);
     expect(await of(null)).toEqual(expected);
+    const logits = await of({ function_to_apply: 'none' });
+    const sigmoid = await of({ function_to_apply: 'sigmoid' });
+    for (const [i, { label, score }] of logits.entries()) {
+      expect(sigmoid[i]).toEqual({ label, score: expect.closeTo(1 / (1 + Math.exp(-score)), 6) });
+    }
+    expect(await of({ function_to_apply: 'softmax' })).toEqual(expected);
     const { score } = expected[1];
     expect(await of({ threshold: score })).toEqual(expected.slice(0, 2));
   });
@@ -135,6 +141,7 @@ describe("Hugging Face's routes", () => {
     ['a top_k of 0', 400, 'top_k', { inputs: b64, parameters: { top_k: 0 } }],
     ['a top_k of text', 400, 'top_k', { inputs: b64, parameters: { top_k: '2' } }],
     ['a threshold of 2', 400, 'threshold', { inputs: b64, parameters: { threshold: 2 } }],
+    ['another function', 400, 'function_to_apply', { inputs: b64, parameters: { function_to_apply: 'relu' } }],
     ['parameters that are a list', 400, 'got a list', { inputs: b64, parameters: [2] }],
     ['a prototype', 400, '"__proto__" is unknown', '{"__proto__":{"inputs":"AAAA"}}'],
     ['JSON that is cut', 400, 'not JSON', '{"inputs":'],

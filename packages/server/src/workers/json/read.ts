@@ -54,15 +54,16 @@ export function checkKeys(value: Record<string, unknown>, known: readonly string
 }
 
 /** How labels or masks are wanted. */
-export type How = Pick<PicturesJob, 'top_k' | 'threshold'>;
+export type How = Pick<PicturesJob, 'top_k' | 'threshold' | 'function_to_apply'>;
+const FUNCTIONS = ['softmax', 'sigmoid', 'none'] as const;
 
 /** `"parameters": { "top_k": 5, "threshold": 0.5 }`; null is as if it were not there. */
 export function readParameters(value: unknown): How {
   if (value === undefined || value === null) return {};
   if (!isObject(value)) throw wrong(`parameters: expected an object, got ${kindOf(value)}`);
-  checkKeys(value, ['top_k', 'threshold'], 'parameters');
+  checkKeys(value, ['top_k', 'threshold', 'function_to_apply'], 'parameters');
   const how: How = {};
-  const { top_k, threshold } = value;
+  const { top_k, threshold, function_to_apply } = value;
   if (top_k !== undefined && top_k !== null) {
     if (typeof top_k !== 'number' || !Number.isInteger(top_k) || top_k < 1) {
       throw wrong('parameters.top_k: expected a whole number ≥ 1');
@@ -74,6 +75,11 @@ export function readParameters(value: unknown): How {
       throw wrong('parameters.threshold: expected a number from 0 to 1');
     }
     how.threshold = threshold;
+  }
+  if (function_to_apply !== undefined && function_to_apply !== null) {
+    const known = FUNCTIONS.find((name) => name === function_to_apply);
+    if (known === undefined) throw wrong(`parameters.function_to_apply: expected ${FUNCTIONS.join(', ')}`);
+    how.function_to_apply = known;
   }
   return how;
 }
