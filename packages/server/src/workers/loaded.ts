@@ -127,7 +127,9 @@ export class LoadedModel {
     task,
     pictures,
     segmentation,
-    ...how
+    top_k,
+    threshold,
+    function_to_apply,
   }: Omit<PicturesJob, 'kind' | 'model'>): Promise<PictureAnswer[]> {
     if (!this.description.tasks.includes(task)) {
       throw new ServeError(
@@ -135,6 +137,12 @@ export class LoadedModel {
         `model ${this.description.name}: cannot ${task}, can ${this.description.tasks.join(', ')}`,
       );
     }
+    // A job has more fields than the library has options.
+    const how: How = {
+      ...(top_k !== undefined && { top_k }),
+      ...(threshold !== undefined && { threshold }),
+      ...(function_to_apply !== undefined && { function_to_apply }),
+    };
     const answers: PictureAnswer[] = [];
     for (const picture of pictures) {
       const asMap = task === 'segment' && segmentation === 'map';

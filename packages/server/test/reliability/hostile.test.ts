@@ -37,7 +37,9 @@ afterAll(async () => {
 it('every one gets an answer that says what is wrong', async () => {
   const request = hostileRequests({ classifier: 'tiny', segmenter: 'segmenter', picture, side: 32 });
   const good = () => app.inject({ method: 'POST', url: '/', payload: picture });
-  const before = (await good()).json();
+  const first = await good();
+  expect(first.statusCode).toBe(200);
+  const before = first.json();
   const counts: Record<number, number> = {};
   for (let run = 0; run < RUNS; run++) {
     const numbers = randomNumbers(SEED + run * 7919);
