@@ -1,8 +1,8 @@
 /** What a trainer refuses before it begins. */
 import { warn } from '../base/env.js';
 import { expected, MobileNetError } from '../base/errors.js';
+import { refuseQuantized } from '../models/mobilenet-v2/gradients.js';
 import { MobileNetV2PreTrainedModel } from '../models/mobilenet-v2/pretrained.js';
-import { quantizedType } from '../models/mobilenet-v2/quantized.js';
 import type { TrainingArguments, TrainingOptions } from './arguments.js';
 import type { Checkpoint } from './checkpoints.js';
 import type { TrainingDataset } from './dataset.js';
@@ -11,13 +11,7 @@ import type { TrainableModel } from './trainer.js';
 
 export function checkModel(model: unknown): void {
   if (!(model instanceof MobileNetV2PreTrainedModel)) throw expected('model', 'a model of this package', model);
-  const type = quantizedType(model.config);
-  if (type !== undefined) {
-    throw new MobileNetError(
-      'ARG',
-      `model: it is ${type}, whole numbers have no gradients; load it with dtype: 'fp32', or take the float32 checkpoint`,
-    );
-  }
+  refuseQuantized(model.config);
   if (!model.graph.outputs.has('logits') || model.config.num_labels < 2)
     throw new MobileNetError('ARG', 'model: expected a classifier or a segmenter of two classes or more');
 }

@@ -1,23 +1,10 @@
 /** `model.gradients` in a real browser: what computes them is loaded by the page when they are asked for. */
-import { build } from 'esbuild';
-import { type Browser, chromium } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { MobileNetV2Config, MobileNetV2ForImageClassification, Tensor } from '../../src/entries/main-node.js';
-import { ROOT } from '../helpers/cli.js';
-import type { Loopback } from '../helpers/loopback.js';
 import { findChromium } from './chromium.js';
-import { serve } from './server.js';
+import { wholePage } from './whole-page.js';
 
 const executablePath = findChromium();
-
-/** The package as an application would ship it, in one file. */
-async function bundle(): Promise<string> {
-  const { outputFiles } = await build({
-    stdin: { contents: "export * from 'mobilenet-v2';", resolveDir: ROOT },
-    ...{ bundle: true, minify: true, platform: 'browser', format: 'esm', write: false },
-  });
-  return outputFiles[0].text;
-}
 
 /** The same in Node and in the page: it travels as text. */
 async function gradients(
@@ -49,17 +36,7 @@ async function gradients(
 }
 
 describe.skipIf(executablePath === undefined)('in Chromium', () => {
-  let browser: Browser;
-  let server: Loopback;
-
-  beforeAll(async () => {
-    server = await serve(new Map([['/dist/bundle.js', await bundle()]]));
-    browser = await chromium.launch({ executablePath: executablePath! });
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  const whole = wholePage(executablePath, "export * from 'mobilenet-v2';");
 
   it.each([
     ['plain', '/dist/entries/main-web.js', 1],
@@ -67,8 +44,8 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
     ['isolated', '/dist/bundle.js', 2],
   ])('a page that is %s, %s, threads: %i', async (kind, module, threads) => {
     const inNode = await gradients({ MobileNetV2Config, MobileNetV2ForImageClassification, Tensor }, 1);
-    const page = await browser.newPage();
-    await page.goto(`${server.origin}/${kind}`);
+    const page = await whole.browser.newPage();
+    await page.goto(`${whole.server.origin}/${kind}`);
     const text = `(async () => (${gradients})(await import(${JSON.stringify(module)}), ${threads}))()`;
     const inPage = (await page.evaluate(text)) as Awaited<ReturnType<typeof gradients>>;
     await page.close();
@@ -85,8 +62,8 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
   });
 
   it('the single file says where what computes them is', async () => {
-    const page = await browser.newPage();
-    await page.goto(`${server.origin}/plain`);
+    const page = await whole.browser.newPage();
+    await page.goto(`${whole.server.origin}/plain`);
     const text = `(async () => (${gradients})(await import('/dist/mobilenet-v2.min.js'), 1).catch(({ code, message }) => ({ code, message })))()`;
     const error = await page.evaluate(text);
     await page.close();

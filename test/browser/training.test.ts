@@ -1,22 +1,9 @@
 /** A training in a real browser: its checkpoints lie in the page's own file system, and it goes on from them to the bit. */
-import { build } from 'esbuild';
-import { type Browser, chromium } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ROOT } from '../helpers/cli.js';
-import type { Loopback } from '../helpers/loopback.js';
+import { describe, expect, it } from 'vitest';
 import { findChromium } from './chromium.js';
-import { serve } from './server.js';
+import { wholePage } from './whole-page.js';
 
 const executablePath = findChromium();
-
-/** The package as an application would ship it, in one file. */
-async function bundle(): Promise<string> {
-  const { outputFiles } = await build({
-    stdin: { contents: "export * from 'mobilenet-v2'; export * from 'mobilenet-v2/train';", resolveDir: ROOT },
-    ...{ bundle: true, minify: true, platform: 'browser', format: 'esm', write: false },
-  });
-  return outputFiles[0].text;
-}
 
 /** In the page: it travels as text. */
 async function train(own: typeof import('../../src/entries/main.js') & typeof import('../../src/entries/train.js')) {
@@ -56,21 +43,11 @@ async function train(own: typeof import('../../src/entries/main.js') & typeof im
 }
 
 describe.skipIf(executablePath === undefined)('in Chromium', () => {
-  let browser: Browser;
-  let server: Loopback;
-
-  beforeAll(async () => {
-    server = await serve(new Map([['/dist/bundle.js', await bundle()]]));
-    browser = await chromium.launch({ executablePath: executablePath! });
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  const whole = wholePage(executablePath, "export * from 'mobilenet-v2'; export * from 'mobilenet-v2/train';");
 
   it('a training keeps its checkpoints, and goes on from one', async () => {
-    const page = await browser.newPage();
-    await page.goto(`${server.origin}/plain`);
+    const page = await whole.browser.newPage();
+    await page.goto(`${whole.server.origin}/plain`);
     const found = await page.evaluate(`(async () => (${train})(await import('/dist/bundle.js')))()`);
     await page.close();
     expect(found).toEqual({

@@ -1,5 +1,5 @@
 /** `model.gradients`: what it gives, what it leaves alone, and what it refuses. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   MobileNetV2Config,
   MobileNetV2ForImageClassification,
@@ -7,7 +7,10 @@ import {
   MobileNetV2Model,
   Tensor,
 } from '../../src/entries/main-node.js';
+import { Trainer } from '../../src/entries/train.js';
+import { Session } from '../../src/runtime/training/session.js';
 import { formulaTensor } from '../helpers/formula.js';
+import { quantizedConfig, quantizedState } from '../helpers/quantized-models.js';
 import { randomNumbers } from '../helpers/random.js';
 import { waves } from '../helpers/waves.js';
 
@@ -172,6 +175,43 @@ describe('model.gradients refuses', () => {
     const gone = classifier();
     gone.dispose();
     await refused(gone.gradients({ pixel_values, labels }), 'DISPOSED', 'disposed');
+  });
+
+  it('a quantized model, as a trainer does', async () => {
+    const config = quantizedConfig('int8');
+    const whole = new MobileNetV2ForImageClassification(config, {
+      state: quantizedState(config, 'classify', 'int8', 3),
+    });
+    const says = 'model: it is int8, and whole numbers have no gradients; train the float network';
+    await refused(whole.gradients({ pixel_values, labels }), 'UNSUPPORTED', says);
+    expect(() => new Trainer({ model: whole })).toThrow(says);
+  });
+});
+
+describe('the memory of gradients', () => {
+  it.each(['dispose', 'ten idle seconds', 'other weights'])('is given back: %s', async (how) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const given = vi.spyOn(Session.prototype, 'dispose');
+    onTestFinished(() => given.mockRestore());
+    const model = classifier();
+    for (const _ of [1, 2, 3]) {
+      await model.gradients({ pixel_values, labels });
+      await vi.advanceTimersByTimeAsync(9_000);
+      expect(given).not.toHaveBeenCalled();
+    }
+    if (how === 'dispose') model.dispose();
+    else if (how === 'ten idle seconds') await vi.advanceTimersByTimeAsync(1_000);
+    else {
+      model.load_state_dict(classifier().state_dict() as Map<string, Tensor>);
+      await model.gradients({ pixel_values, labels });
+    }
+    await Promise.resolve();
+    expect(given).toHaveBeenCalledTimes(1);
+    if (how === 'dispose') return;
+    const { loss } = await model.gradients({ pixel_values, labels });
+    expect(loss).toBeCloseTo((await model({ pixel_values, labels })).loss!, 5);
+    expect(given).toHaveBeenCalledTimes(1);
   });
 });
 

@@ -78,13 +78,18 @@ export function startTraining(model: TrainableModel, options: SessionOptions = {
   return new Session({ graph, output: 'logits', dropsBefore: classifierOf(graph), state, engine, options });
 }
 
+/** @throws MobileNetError UNSUPPORTED */
+export function refuseQuantized(config: MobileNetV2Config): void {
+  const type = quantizedType(config);
+  if (type === undefined) return;
+  throw new MobileNetError(
+    'UNSUPPORTED',
+    `model: it is ${type}, and whole numbers have no gradients; train the float network and quantize it afterwards, or load this one with dtype: 'fp32'`,
+  );
+}
+
 function checkTrainable({ config, graph }: TrainableModel): void {
-  if (quantizedType(config) !== undefined) {
-    throw new MobileNetError(
-      'UNSUPPORTED',
-      'gradients: the network is quantized, and whole numbers have none; train the float network and quantize it afterwards',
-    );
-  }
+  refuseQuantized(config);
   if (!graph.outputs.has('logits')) {
     throw new MobileNetError(
       'UNSUPPORTED',
@@ -116,8 +121,28 @@ interface Kept {
   weights: readonly unknown[];
   session: TrainingSession;
   last: Promise<unknown>;
+  /** Ends it when nothing was asked for long enough. */
+  timer: ReturnType<typeof setTimeout> | undefined;
 }
 const kept = new WeakMap<TrainableModel, Kept>();
+
+/** Milliseconds after the last call for which memory is kept: 66 MB of a 1.0 at 224, which the next call would have to fill anew. */
+const IDLE_MS = 10_000;
+
+/** Gives the memory of a model's gradients back, after the calls that are under way. */
+export function releaseGradients(model: TrainableModel): void {
+  const entry = kept.get(model);
+  if (entry === undefined) return;
+  kept.delete(model);
+  void entry.last.then(() => entry.session.dispose());
+}
+
+function releaseWhenIdle(model: TrainableModel, entry: Kept): void {
+  entry.timer = setTimeout(() => {
+    if (kept.get(model) === entry) releaseGradients(model);
+  }, IDLE_MS);
+  (entry.timer as { unref?(): void }).unref?.(); // a program that has nothing else to do ends
+}
 
 export async function gradientsOf(
   model: TrainableModel,
@@ -132,7 +157,12 @@ export async function gradientsOf(
   const lossOf = lossFor(model, inputs, pixels.dims[0], options);
   const entry = sessionFor(model, options);
   const result = entry.last.then(() => compute(entry.session, pixels, lossOf, inputs, options));
-  entry.last = result.catch(() => {});
+  const done: Promise<void> = result
+    .catch(() => {})
+    .then(() => {
+      if (entry.last === done) releaseWhenIdle(model, entry);
+    });
+  entry.last = done;
   return result;
 }
 
@@ -172,11 +202,14 @@ function sessionFor(model: TrainableModel, options: GradientOptions): Kept {
   const key = JSON.stringify([trainable, batch_norm, recompute]);
   const known = kept.get(model);
   const same = known?.key === key && known.weights.every((tensor, index) => tensor === weights[index]);
-  if (known !== undefined && same) return known;
-  void known?.last.then(() => known.session.dispose());
+  if (known !== undefined && same) {
+    clearTimeout(known.timer);
+    return known;
+  }
+  releaseGradients(model);
   // Nothing is remembered of a batch.
   const session = startTraining(model, { trainable, batch_norm, recompute, batch_norm_momentum: 0 });
-  const entry: Kept = { key, weights, session, last: Promise.resolve() };
+  const entry: Kept = { key, weights, session, last: Promise.resolve(), timer: undefined };
   kept.set(model, entry);
   return entry;
 }

@@ -14,6 +14,7 @@ interface GradientsModule {
     inputs: ModelInputs | Tensor,
     options: GradientOptions | undefined,
   ): Promise<Gradients>;
+  releaseGradients(model: TrainableModel): void;
 }
 
 let source: (() => Promise<GradientsModule>) | undefined;

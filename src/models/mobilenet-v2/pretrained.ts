@@ -110,6 +110,8 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
   /** Undefined once disposed. */
   #state: State | undefined;
   #network: Network | undefined;
+  /** Gives back what gradients keep, once there were some. */
+  #releaseGradients: (() => void) | undefined;
 
   protected constructor(graph: Graph, config: MobileNetV2Config, options: ModelOptions & { state?: State }) {
     super();
@@ -346,12 +348,14 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
 
   /**
    * The loss of these pictures and its gradients: by the parameters, and by the pictures where that is asked for. The model
-   * stays as it is. What computes them is loaded with the first call, and keeps memory of its own.
+   * stays as it is. What computes them is loaded with the first call, and has memory of its own, which it gives back ten seconds
+   * after the last call or with the model.
    * @param inputs pictures and labels; for losses of one's own see `loss` of the options
    * @throws MobileNetError ARG, UNSUPPORTED for a quantized model, OUT_OF_MEMORY, DISPOSED
    */
   async gradients(inputs: ModelInputs | Tensor, options?: GradientOptions): Promise<Gradients> {
-    const { gradientsOf } = await loadGradients();
+    const { gradientsOf, releaseGradients } = await loadGradients();
+    this.#releaseGradients = () => releaseGradients(this);
     return gradientsOf(this, inputs, options);
   }
 
@@ -367,6 +371,7 @@ export abstract class MobileNetV2PreTrainedModel<Output> extends Callable<
 
   /** Gives weights and plans back. Every later call but this one throws DISPOSED. */
   dispose(): void {
+    this.#releaseGradients?.();
     this.#network?.engine.dispose();
     this.#state = undefined;
     this.#network = undefined;
