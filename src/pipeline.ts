@@ -244,7 +244,7 @@ export class ImageClassificationPipeline extends Pipeline<
     checkSignal(signal);
     signal?.throwIfAborted();
     const own = ownInput(image, 'image') as ImageInput; // it is read twice, and may be laid under the heatmap much later
-    const picture = await unlessAborted(load_image(own), signal);
+    const picture = await load_image(own, { signal });
     const { model, processor } = this;
     const { pixel_values } = await processor(picture, { signal });
     const outputs = await model.activations(pixel_values, ['logits', 'last_hidden_state'], { signal });

@@ -49,11 +49,16 @@ interface ReadOptions {
   onChunk?: (loaded: number) => void;
 }
 
-/** The bytes of a picture by URL; errors call it by the address. @throws MobileNetError NOT_FOUND, IO, LIMIT */
-export async function readUrl(url: string | URL, address: string, most: number): Promise<Uint8Array> {
+/** The bytes of a picture by URL; errors call it by the address. @throws MobileNetError NOT_FOUND, IO, LIMIT; the signal's reason */
+export async function readUrl(
+  url: string | URL,
+  address: string,
+  most: number,
+  caller?: AbortSignal,
+): Promise<Uint8Array> {
   const file = nameOf(address);
   const idle = new IdleTimeout(
-    undefined,
+    caller,
     (message) => new MobileNetError('IO', `${file}: ${message}; env.network.timeout can be raised`, { file }),
   );
   const { signal } = idle;

@@ -41,7 +41,7 @@ export interface Platform {
   /** Asks for a URL where a place has a way of its own, by a proxy; `fetch` where this is missing. */
   fetch?: typeof fetch;
   /** Bytes of a picture by path or URL. */
-  readFile?(path: string, limit: number): Promise<Uint8Array>;
+  readFile?(path: string, limit: number, signal?: AbortSignal): Promise<Uint8Array>;
   /** Paths of all files below a folder, without hidden ones. */
   listFiles?(path: string): Promise<string[]>;
   /** Writes files into a folder, each whole or not at all. */

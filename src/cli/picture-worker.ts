@@ -13,7 +13,7 @@ import { type NetworkParts, type Run, runnerOf } from './network-parts.js';
 const { limits } = workerData as WorkerStart;
 /** Pictures come one after another, and each is done before the next is read. */
 const memory = new ReadingMemory();
-env.platform = { ...nodePlatform, readFile: (path, limit) => readPicture(path, limit, memory) };
+env.platform = { ...nodePlatform, readFile: (path, limit, signal) => readPicture(path, limit, signal, memory) };
 Object.assign(env.limits, limits);
 env.onWarning = (warning) => parentPort!.postMessage({ warning } satisfies Answer);
 

@@ -3,6 +3,7 @@
  * leaves the image as it is and returns another (there, `rgb`, `rgba` and `grayscale` change it in place), and pixels are
  * exactly Pillow's (there they are the canvas's or sharp's).
  */
+import { checkSignal, unlessAborted } from '../base/abort.js';
 import { copyOf, isUrl } from '../base/brands.js';
 import { checkText } from '../base/check.js';
 import { env, requirePlatform } from '../base/env.js';
@@ -48,7 +49,11 @@ export interface ReadOptions {
    * changes pixels: Pillow's `Image.draft`. The picture may be larger, and is its own size where there is no WebAssembly.
    */
   draft?: readonly [width: number, height: number];
+  /** Ends the reading, and a request with it: the promise rejects with the signal's reason. Not heard while a picture is decoded. */
+  signal?: AbortSignal | undefined;
 }
+
+const READ_OPTIONS = ['indices', 'draft', 'signal'];
 
 /** How a picture is resized. */
 export interface ResizeOptions {
@@ -91,13 +96,17 @@ export class RawImage implements Pixels {
    * Reads a picture from wherever it is. Files become RGB, or grey with one channel; see decode.ts for what that means
    * for alpha, 16 bits, CMYK and EXIF. What is wrong with a file and does not keep it from being read, `env.onWarning` hears.
    * @throws MobileNetError NOT_FOUND or IO where it cannot be read, IMAGE, UNSUPPORTED or LIMIT where it is not decoded, ARG
-   *   for no picture at all; all with `file`
+   *   for no picture at all; all with `file`. The signal's reason
    */
   static async read(input: ImageInput, options: ReadOptions = {}): Promise<RawImage> {
+    checkOptions(options, READ_OPTIONS, 'RawImage.read');
+    const { signal, ...how } = options;
+    checkSignal(signal);
+    signal?.throwIfAborted();
     if (input instanceof RawImage) return input;
     if (isCanvas(input)) return RawImage.fromCanvas(input); // before anything is waited for: it may be drawn on
-    const encoded = await readEncoded(ownBytes(input));
-    if (encoded !== undefined) return RawImage.#decode(encoded.bytes, { file: encoded.file, ...options });
+    const encoded = await unlessAborted(readEncoded(ownBytes(input), signal), signal);
+    if (encoded !== undefined) return RawImage.#decode(encoded.bytes, { file: encoded.file, ...how });
     if (looksLikePixels(input)) {
       return new RawImage(input.data, input.width, input.height, ('channels' in input ? input.channels : 4) as 4);
     }
@@ -164,7 +173,7 @@ export class RawImage implements Pixels {
     return new RawImage(interleaved.data as Uint8Array, width, height, channels as 1 | 3 | 4);
   }
 
-  static async #decode(bytes: Uint8Array, options: ReadOptions & { file: string }): Promise<RawImage> {
+  static async #decode(bytes: Uint8Array, options: Omit<ReadOptions, 'signal'> & { file: string }): Promise<RawImage> {
     const { draft, ...others } = options;
     const least = draft === undefined ? undefined : checkDraft(draft);
     const { data, width, height, channels } = await decodeImage(bytes, { ...others, draft: least && (() => least) });

@@ -29,18 +29,18 @@ export interface EncodedFile {
 /**
  * The bytes of an encoded picture; undefined for a value that is not one.
  * @throws MobileNetError NOT_FOUND or IO where it cannot be read, LIMIT above `env.limits.imageBytes`, ARG for a body that
- *   was read before
+ *   was read before; the signal's reason
  */
-export async function readEncoded(input: unknown): Promise<EncodedFile | undefined> {
-  if (typeof input === 'string') return readAddress(input);
+export async function readEncoded(input: unknown, signal?: AbortSignal): Promise<EncodedFile | undefined> {
+  if (typeof input === 'string') return readAddress(input, signal);
   if (typeof input !== 'object' || input === null) return undefined;
-  if (isUrl(input)) return readAddress(input.href);
+  if (isUrl(input)) return readAddress(input.href, signal);
   if (isBytes(input)) return { bytes: asBytes(input)!, file: 'image' };
   if (isBlob(input)) return readBlob(input);
   const brand = brandOf(input);
   const { url } = input as { url?: unknown };
   if (brand === 'Response' && typeof url === 'string') return readResponse(input as Response);
-  if (brand === 'Request' && typeof url === 'string') return readRequest(input as Request);
+  if (brand === 'Request' && typeof url === 'string') return readRequest(input as Request, signal);
   const stream = input as ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
   if ('getReader' in stream || Symbol.asyncIterator in stream) {
     return { bytes: await readStream(stream, 'image', env.limits.imageBytes), file: 'image' };
@@ -60,10 +60,10 @@ export function ownBytes<T>(input: T): T | Uint8Array {
   return copyOf(bytes);
 }
 
-async function readAddress(address: string): Promise<EncodedFile> {
+async function readAddress(address: string, signal?: AbortSignal): Promise<EncodedFile> {
   const file = nameOf(address);
   if (/^data:/i.test(address)) return { bytes: dataOf(address, file), file };
-  return { bytes: await requirePlatform('readFile', show(file))(address, env.limits.imageBytes), file };
+  return { bytes: await requirePlatform('readFile', show(file))(address, env.limits.imageBytes, signal), file };
 }
 
 /** RFC 2397. Not by `fetch`, which a page's policy may forbid. */
@@ -107,8 +107,8 @@ function bufferOf(blob: Blob): Promise<ArrayBuffer> {
   });
 }
 
-async function readRequest(request: Request): Promise<EncodedFile> {
-  return readResponse(await requestFile(request, nameOf(request.url)), request.url);
+async function readRequest(request: Request, signal?: AbortSignal): Promise<EncodedFile> {
+  return readResponse(await requestFile(request, nameOf(request.url), signal), request.url);
 }
 
 async function readResponse(response: Response, address = response.url): Promise<EncodedFile> {

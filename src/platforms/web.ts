@@ -18,7 +18,7 @@ import { decodeOther } from '../images/other-formats.js';
 
 export const webPlatform = {
   openFolder,
-  readFile: async (path, limit) => readUrl(absolute(path), path, limit),
+  readFile: async (path, limit, signal?: AbortSignal) => readUrl(absolute(path), path, limit, signal),
   decodeJpeg: (bytes, file) => decode(essentialJpeg(bytes, readJpeg(bytes, file), file), file),
   decodeOther,
   encodePng: (image) => encode(image, 'image/png'),

@@ -45,7 +45,7 @@ export async function* preparePictures(
 ): AsyncGenerator<Prepared> {
   const inputs = listOf(images, 'images');
   const start = (i: number): Promise<Iterable<Prepared>> => {
-    const preparing = prepareInput(inputs[i], settings, `images[${i}]`);
+    const preparing = prepareInput(inputs[i], settings, `images[${i}]`, signal);
     preparing.catch(() => {}); // of one that comes later, unless an earlier one fails
     return preparing;
   };
@@ -61,9 +61,14 @@ export async function* preparePictures(
 }
 
 /** Pixels and tensors are at hand and prepared at once, everything else is prepared while it is read. */
-async function prepareInput(input: OneInput, settings: ResolvedOptions, where: string): Promise<Iterable<Prepared>> {
+async function prepareInput(
+  input: OneInput,
+  settings: ResolvedOptions,
+  where: string,
+  signal: AbortSignal | undefined,
+): Promise<Iterable<Prepared>> {
   if (isAtHand(input)) return [...prepareAll(input, settings, where)];
-  const encoded = await readEncoded(input);
+  const encoded = await readEncoded(input, signal);
   if (encoded === undefined) return prepareAll(await load_image(input), settings, where);
   let begun: ReturnType<typeof begin> | undefined;
   let original: [number, number] | undefined;

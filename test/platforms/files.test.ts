@@ -15,6 +15,7 @@ import { pathToFileURL } from 'node:url';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { env } from '../../src/base/env.js';
 import { SHIPPED } from '../../src/base/folder.js';
+import { RawImage } from '../../src/images/raw-image.js';
 import { openLocalFolder, readPicture, writeFolder } from '../../src/platforms/node/files.js';
 import { nodePlatform } from '../../src/platforms/node/platform.js';
 import { ReadingMemory } from '../../src/platforms/node/reading.js';
@@ -162,7 +163,7 @@ describe('readPicture from files', () => {
       const path = join(folder, `${size}.bin`);
       const wanted = Buffer.alloc(size, size % 251);
       writeFileSync(path, wanted);
-      const bytes = await readPicture(path, LIMIT, memory);
+      const bytes = await readPicture(path, LIMIT, undefined, memory);
       expect(Buffer.compare(bytes, wanted)).toBe(0);
       if (size > 0) buffers.add(bytes.buffer);
     }
@@ -267,6 +268,33 @@ describe.each(Object.entries(readers))('a picture by URL %s', (_, read) => {
   it('that breaks off is IO', async () => {
     const base = await serve(answer);
     await expectRefusal(() => read(`${base}cut`, LIMIT), 'IO');
+  });
+
+  it.each(['silent', 'endless'])('%s is given up with the signal, and so is its request', async (path) => {
+    let asked!: () => void;
+    const begun = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    let closed!: () => void;
+    const ended = new Promise<void>((resolve) => {
+      closed = resolve;
+    });
+    const base = await serve((_, response) => {
+      response.on('close', closed);
+      response.writeHead(200);
+      response.write('a');
+      if (path === 'endless') files['/endless'](response);
+      asked();
+    });
+    const stop = new AbortController();
+    const reason = new Error('enough');
+    const reading = RawImage.read(`${base}${path}`, { signal: stop.signal });
+    const outcome = expect(reading).rejects.toBe(reason);
+    await begun;
+    stop.abort(reason);
+    await outcome;
+    await ended;
+    await expect(read(`${base}${path}`, LIMIT, AbortSignal.abort(reason))).rejects.toBe(reason);
   });
 
   it('is shortened in messages', async () => {

@@ -118,11 +118,16 @@ function checkInside(file: string): void {
  * @param memory for the bytes, which then are valid until the next are read
  * @throws MobileNetError NOT_FOUND, IO (no permission, a folder, no connection), LIMIT
  */
-export async function readPicture(source: string, limit: number, memory?: ReadingMemory): Promise<Uint8Array> {
-  if (/^(https?|data|blob):/i.test(source)) return readUrl(source, source, limit);
+export async function readPicture(
+  source: string,
+  limit: number,
+  signal?: AbortSignal,
+  memory?: ReadingMemory,
+): Promise<Uint8Array> {
+  if (/^(https?|data|blob):/i.test(source)) return readUrl(source, source, limit, signal);
   const path = /^file:/i.test(source) ? pathOf(source) : source;
   try {
-    return await readAny(await onDisk(path), source, limit, { memory });
+    return await readAny(await onDisk(path), source, limit, { memory, signal });
   } catch (cause) {
     throw systemError(cause, source);
   }

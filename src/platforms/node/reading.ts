@@ -107,6 +107,15 @@ export class ReadingMemory {
   }
 }
 
+interface ReadingOptions {
+  /** The name of the limit in `env.limits`. */
+  limit?: string | undefined;
+  /** For a file of known size. */
+  memory?: ReadingMemory | undefined;
+  /** Heard between two pieces. */
+  signal?: AbortSignal | undefined;
+}
+
 const CHUNK = 2 ** 16;
 /** Milliseconds until what had nothing to give is asked again. */
 const PAUSE = 10;
@@ -115,15 +124,13 @@ const PAUSE = 10;
  * All that a path gives: a file, a pipe (`/dev/stdin`, `<(…)`, a named one, whose writer may still come), a device.
  * @param name what errors call it
  * @param most bytes it may have; checked before reading where the size is known, and while reading
- * @param limit the name of `most` in `env.limits`
- * @param memory for a file of known size
- * @throws MobileNetError LIMIT; IO for a folder; the system's errors
+ * @throws MobileNetError LIMIT; IO for a folder; the system's errors; the signal's reason
  */
 export async function readAny(
   path: string | Buffer,
   name: string,
   most: number,
-  { limit, memory }: { limit?: string; memory?: ReadingMemory | undefined } = {},
+  { limit, memory, signal }: ReadingOptions = {},
 ): Promise<Uint8Array> {
   return withFile(path, async (handle) => {
     const found = await handle.stat();
@@ -137,7 +144,7 @@ export async function readAny(
     let length = 0;
     for (;;) {
       const room = Math.min(Math.max(found.size - length + 1, CHUNK), MOST_AT_ONCE);
-      const chunk = await readSome(handle, length === 0 && memory ? memory.of(room) : new Uint8Array(room));
+      const chunk = await readSome(handle, length === 0 && memory ? memory.of(room) : new Uint8Array(room), signal);
       // A plain file comes in one piece, and is not copied.
       if (chunk.length === 0 && !(awaited && length === 0))
         return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
@@ -156,8 +163,9 @@ const hasName = (path: string | Buffer): Promise<boolean> =>
   );
 
 /** What is there by now, waiting until there is something; nothing at the end. */
-async function readSome(handle: FileHandle, chunk: Uint8Array): Promise<Uint8Array> {
+async function readSome(handle: FileHandle, chunk: Uint8Array, signal: AbortSignal | undefined): Promise<Uint8Array> {
   for (;;) {
+    signal?.throwIfAborted();
     try {
       const { bytesRead } = await handle.read(chunk, 0, chunk.length, null);
       return chunk.subarray(0, bytesRead);
