@@ -170,19 +170,22 @@ async function train(folder: string, flags: TrainFlags, session: Session): Promi
   trainer.add_callback(told);
   session.grace = SAVING_MS;
   told.begin(folder, opened);
+  const stopping = () => told.stopping();
+  session.signal.addEventListener('abort', stopping);
   try {
     await trainer.train({ signal: session.signal, ...(flags.resume && { resume_from_checkpoint: true }) });
   } catch (error) {
     if (error instanceof Stopped) told.stopped();
     throw error;
   } finally {
+    session.signal.removeEventListener('abort', stopping);
     talk.done();
   }
   await trainer.save_model();
   await finish(folder, flags, session, { talk, told, trainer, network, opened });
 }
 
-/** A step of a large network, and writing a checkpoint, take their time; a second Ctrl-C does not wait. */
+/** Writing a checkpoint takes its time; a second Ctrl-C does not wait. */
 const SAVING_MS = 60_000;
 
 const isHead = ({ train, task }: TrainFlags): boolean => train === 'head' && task === 'classify';

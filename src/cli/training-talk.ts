@@ -140,7 +140,12 @@ export class TrainingTalk implements TrainerCallback {
     return `${out}: the model of epoch ${Number((best?.epoch ?? state.epoch).toFixed(2))}, the best of ${args.num_train_epochs} by ${args.metric_for_best_model!.replace('mean_iou', 'mean IoU')}; ${done}`;
   }
 
-  /** Ctrl-C: where it is, and how to go on. */
+  /** At Ctrl-C. */
+  stopping(): void {
+    this.#talk.note('stopping: what is done is saved; Ctrl-C once more ends without');
+  }
+
+  /** After it: where it is, and how to go on. */
   stopped(): void {
     const { global_step, max_steps } = this.#trainer.state;
     if (global_step === this.#first) {

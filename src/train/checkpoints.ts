@@ -14,7 +14,7 @@ import { MobileNetError } from '../base/errors.js';
 import { isJsonObject, type JsonObject, parseJson } from '../base/json.js';
 import type { FolderStore } from '../base/platform.js';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.js';
-import { toFloat32 } from '../formats/stored.js';
+import { toFloat32, toInt64 } from '../formats/stored.js';
 import type { OptimizerState } from '../runtime/training/types.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { TrainerControl, TrainerState } from './callbacks.js';
@@ -51,7 +51,7 @@ export interface Checkpoint {
   state: TrainerState;
   resume: Resume;
   optimizer: OptimizerState;
-  weights: Map<string, Float32Array>;
+  weights: Map<string, Tensor>;
 }
 
 export const folderStore = async (): Promise<FolderStore> => requirePlatform('folderStore', 'a checkpoint')();
@@ -115,14 +115,18 @@ export async function readCheckpoint(store: FolderStore, path: string, memory: r
   };
 }
 
-/** The weights of a checkpoint, of those that are real numbers. */
-export async function readWeights(store: FolderStore, path: string): Promise<Map<string, Float32Array>> {
+/** The weights of a checkpoint, and what norms have counted. */
+export async function readWeights(store: FolderStore, path: string): Promise<Map<string, Tensor>> {
   const file = `${path}/model.safetensors`;
   const bytes = await store.read(path, 'model.safetensors');
   if (bytes === undefined) throw new MobileNetError('NOT_FOUND', `${file}: no such file`, { file });
   const { tensors } = readSafetensors(bytes, { file });
-  const floats = [...tensors].filter(([, { dtype }]) => dtype === 'F32');
-  return new Map(floats.map(([name, tensor]) => [name, toFloat32(tensor).data as Float32Array]));
+  const weights = new Map<string, Tensor>();
+  for (const [name, tensor] of tensors) {
+    if (tensor.dtype === 'F32') weights.set(name, toFloat32(tensor));
+    if (tensor.dtype === 'I64') weights.set(name, toInt64(tensor));
+  }
+  return weights;
 }
 
 function objectOf(bytes: Uint8Array, file: string): JsonObject {

@@ -1,5 +1,5 @@
 /** One training: epochs, steps, and what is done after them. The order is that of transformers' Trainer (`_run_epoch`). */
-import { yieldToEvents } from '../base/abort.js';
+import { unlessAborted, yieldToEvents } from '../base/abort.js';
 import { MobileNetError } from '../base/errors.js';
 import type { TrainingArguments } from './arguments.js';
 import type { CallbackDetails, EventName, LogEntry, TrainerControl, TrainerState } from './callbacks.js';
@@ -65,7 +65,7 @@ export class TrainingRun {
     this.#learningRate = learningRate;
   }
 
-  /** The mean loss of all steps. @throws the signal's reason, at the end of a step */
+  /** The mean loss of all steps. @throws the signal's reason; the step that it came in is dropped */
   async go(): Promise<number> {
     const { control, state } = this.#host;
     const { epochs, sampler } = this.#parts;
@@ -119,7 +119,7 @@ export class TrainingRun {
     if (signal !== undefined) await yieldToEvents(signal);
     Object.assign(control, { should_log: false, should_evaluate: false, should_save: false });
     await this.#host.tell('on_step_begin');
-    const loss = await this.#gradients(step);
+    const loss = await this.#gradients(step).catch((cause) => this.#drop(cause));
     await this.#update();
     this.#lossSum += loss;
     this.#steps++;
@@ -130,19 +130,25 @@ export class TrainingRun {
     await this.#logEvaluateSave();
   }
 
+  /** Nothing of a step that ends early stays, so that what is saved is the end of the one before. */
+  async #drop(cause: unknown): Promise<never> {
+    await this.#parts.learner.session.dropStep().catch(() => {}); // the first error counts
+    throw cause;
+  }
+
   /** Adds up the gradients of a step's batches. Each picture of the step counts the same. */
   async #gradients(step: Step): Promise<number> {
     const { args } = this.#host;
-    const { learner, sampler, lossOf, dropout } = this.#parts;
+    const { learner, sampler, lossOf, dropout, signal } = this.#parts;
     const pictures = step.reduce((sum, batch) => sum + batch.length, 0);
     const first = this.#epoch * sampler.batchesPerEpoch + this.#steps * args.gradient_accumulation_steps;
     let loss = 0;
     for (const [i, batch] of step.entries()) {
-      const { pixel_values, labels } = await learner.batch(batch, this.#epoch);
+      const { pixel_values, labels } = await unlessAborted(learner.batch(batch, this.#epoch), signal);
       const mask = dropout > 0 ? this.#mask(batch.length, first + i) : undefined;
       const dims = pixel_values.dims as readonly [number, number, number, number];
       const part = lossOf(labels, batch.length / pictures);
-      const result = await learner.session.accumulate(pixel_values.data, dims, part, { dropout: mask });
+      const result = await learner.session.accumulate(pixel_values.data, dims, part, { dropout: mask, signal });
       loss += result.loss;
       if (i < step.length - 1) await this.#host.tell('on_substep_end');
     }

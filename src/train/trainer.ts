@@ -14,6 +14,7 @@ import { architectureOf, checkpointFiles } from '../models/mobilenet-v2/checkpoi
 import { MobileNetV2Config } from '../models/mobilenet-v2/config.js';
 import type { MobileNetV2ForImageClassification } from '../models/mobilenet-v2/image-classification.js';
 import type { MobileNetV2ForSemanticSegmentation } from '../models/mobilenet-v2/semantic-segmentation.js';
+import { COUNTER } from '../models/mobilenet-v2/weights.js';
 import { MobileNetV2ImageProcessor } from '../processors/image-processor.js';
 import { Tensor } from '../tensor/tensor.js';
 import { TrainingArguments, type TrainingOptions } from './arguments.js';
@@ -74,7 +75,7 @@ export interface TrainerOptions {
 export interface TrainOptions {
   /** Goes on from a checkpoint: its folder, or true for the last one of `output_dir`. */
   resume_from_checkpoint?: string | boolean | null;
-  /** Ends it after the step that it is at. A checkpoint is written, and the promise rejects with the signal's reason. */
+  /** Ends it at once: the step that it is at is dropped, a checkpoint written, and the promise rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
@@ -108,8 +109,10 @@ export class Trainer {
   #learner: Learner | undefined;
   /** Whether the model is as the learner has it. */
   #isCurrent = true;
+  /** What norms had counted when the learner began, by their prefixes. */
+  #counted: ReadonlyMap<string, bigint> = new Map();
 
-  /** @throws MobileNetError ARG for options that are not known or cannot be, and for a quantized model */
+  /** @throws MobileNetError ARG for options that are not known or cannot be, UNSUPPORTED for a quantized model */
   constructor(options: TrainerOptions) {
     checkOptions(options, OPTIONS, 'Trainer');
     const {
@@ -218,10 +221,13 @@ export class Trainer {
     const { session } = this.#learner!;
     if (checkpoint !== undefined) {
       const own = await session.state(); // a head has the classifier and nothing else
-      await session.load(new Map([...checkpoint.weights].filter(([name]) => own.has(name))));
+      this.#use(checkpoint.weights);
+      const weights = [...checkpoint.weights].filter(([name]) => own.has(name));
+      await session.load(new Map(weights.map(([name, { data }]) => [name, data as Float32Array])));
       await session.loadOptimizerState(checkpoint.optimizer);
-      this.#isCurrent = false;
     }
+    this.#counted = this.#counters();
+    this.#isCurrent = true;
     const start = performance.now();
     const first = state.global_step;
     const run = new TrainingRun(this.#host(signal), this.#parts(sampler, signal), checkpoint);
@@ -234,7 +240,8 @@ export class Trainer {
       this.#isCurrent = false;
       if (signal?.aborted && cause === signal.reason) {
         await this.#sync();
-        if (args.save_strategy !== 'no') await this.#save(run.resume());
+        // Before the first step there is nothing new.
+        if (args.save_strategy !== 'no' && state.global_step > first) await this.#save(run.resume());
       }
       throw cause;
     }
@@ -258,7 +265,8 @@ export class Trainer {
   async #reestimate(signal: AbortSignal | undefined): Promise<void> {
     const { args, model, train_dataset } = this;
     const trainable = trainedPart(model, args.train);
-    this.#use(await statisticsOf(model, train_dataset!, { trainable, size: args.per_device_train_batch_size, signal }));
+    const size = args.per_device_train_batch_size;
+    this.#use(floats(await statisticsOf(model, train_dataset!, { trainable, size, signal }), model.state_dict()));
   }
 
   /** The checkpoint to go on from, of a training like this one. */
@@ -448,17 +456,28 @@ export class Trainer {
   /** Gives the model the weights that training has made. */
   async #sync(): Promise<void> {
     if (this.#learner === undefined || this.#isCurrent) return;
-    this.#use(await this.#learner.session.state());
+    const { session } = this.#learner;
+    const weights = floats(await session.state(), this.model.state_dict());
+    for (const [prefix, batches] of session.batchesTracked) {
+      const count = BigInt64Array.of((this.#counted.get(prefix) ?? 0n) + BigInt(batches));
+      weights.set(`${prefix}.${COUNTER}`, new Tensor('int64', count, []));
+    }
+    this.#use(weights);
     this.#isCurrent = true;
   }
 
-  #use(values: ReadonlyMap<string, Float32Array>): void {
+  #use(weights: ReadonlyMap<string, Tensor>): void {
     const state = this.model.state_dict();
-    for (const [name, data] of values) {
-      const dims = state.get(name)?.dims;
-      if (dims !== undefined) state.set(name, new Tensor('float32', data, dims));
+    for (const [name, tensor] of weights) if (state.has(name)) state.set(name, tensor as Tensor<'float32'>);
+    this.model.load_state_dict(state);
+  }
+
+  #counters(): Map<string, bigint> {
+    const counters = new Map<string, bigint>();
+    for (const [name, { data }] of this.model.state_dict()) {
+      if (name.endsWith(`.${COUNTER}`)) counters.set(name.slice(0, -COUNTER.length - 1), (data as BigInt64Array)[0]!);
     }
-    this.model.load_state_dict(state as Map<string, Tensor>);
+    return counters;
   }
 
   async #log(logs: LogEntry): Promise<void> {
@@ -471,4 +490,12 @@ export class Trainer {
     for (const callback of this.#callbacks)
       await callback[event]?.(this.args, this.state, this.control, { trainer: this, ...details });
   }
+}
+
+/** As tensors, in the shapes that the model has them in. */
+function floats(
+  values: ReadonlyMap<string, Float32Array>,
+  state: ReadonlyMap<string, { dims: readonly number[] }>,
+): Map<string, Tensor> {
+  return new Map([...values].map(([name, data]) => [name, new Tensor('float32', data, state.get(name)!.dims)]));
 }

@@ -113,6 +113,7 @@ describe('train', () => {
       },
     });
     expect(stopped.code).toBe(130);
+    expect(stopped.stderr).toContain('stopping: what is done is saved; Ctrl-C once more ends without\n');
     expect(stopped.stderr).toMatch(/stopped after step \d+ of 12, which is saved; to go on:\n/);
     const again = /\n.* {2}mobilenet-v2 (train .* --resume)\n/.exec(stopped.stderr)![1]!;
     const resumed = await run(again);

@@ -12,6 +12,7 @@ import {
 import {
   EarlyStoppingCallback,
   get_last_checkpoint,
+  type Random,
   Trainer,
   type TrainerCallback,
   type TrainerOptions,
@@ -405,6 +406,80 @@ describe('a whole network', () => {
     const again = make(options, data());
     await again.train({ resume_from_checkpoint: `${whole.args.output_dir}/checkpoint-2` });
     expect(again.model.state_dict()).toEqual(whole.model.state_dict());
+  });
+
+  it.each(['between batches', 'while a picture is read', 'in the middle of a batch'])(
+    'drops the step that an abort comes in: %s',
+    async (when) => {
+      const options: TrainingOptions = {
+        ...{ train: 'all', batch_norm: 'train', num_train_epochs: 1, per_device_train_batch_size: 3 },
+        ...{ gradient_accumulation_steps: 2, learning_rate: 3e-3, save_steps: 1 },
+      };
+      const whole = make(options, data());
+      await whole.train();
+      const stop = new AbortController();
+      const abort = () => stop.abort(new Error('enough'));
+      const args = head(options);
+      const { train_dataset, eval_dataset } = data();
+      const first = new Trainer({
+        model: tinyClassifier(),
+        args,
+        eval_dataset,
+        train_dataset: { ...train_dataset, item },
+      });
+      first.add_callback({
+        on_substep_end(_args, { global_step }) {
+          if (global_step !== 2) return;
+          if (when === 'between batches') abort();
+          if (when === 'in the middle of a batch') setTimeout(abort, 1);
+        },
+      });
+      let read = 0;
+      async function item(index: number, random: Random | null) {
+        // Of the third step's second batch, the second picture.
+        if (++read === 17 && when === 'while a picture is read') abort();
+        return train_dataset.item(index, random);
+      }
+      await expect(first.train({ signal: stop.signal })).rejects.toThrow('enough');
+      expect(first.state.global_step).toBe(2);
+      const weights = (dir: string) => readFileSync(join(dir, 'checkpoint-2/model.safetensors'));
+      expect(weights(args.output_dir).equals(weights(whole.args.output_dir))).toBe(true);
+      const state = (dir: string) => JSON.parse(readFileSync(join(dir, 'checkpoint-2/resume.json'), 'utf8'));
+      const place = { args: null };
+      expect({ ...state(args.output_dir), ...place }).toEqual({ ...state(whole.args.output_dir), ...place });
+      const second = new Trainer({ model: tinyClassifier(), args, ...data() });
+      await second.train({ resume_from_checkpoint: true });
+      expect(second.model.state_dict()).toEqual(whole.model.state_dict());
+    },
+  );
+
+  it('counts the batches that its norms have looked at, as PyTorch does', async () => {
+    const counts = (trainer: Trainer) =>
+      [...trainer.model.state_dict()].flatMap(([name, { data }]) =>
+        name.endsWith('.num_batches_tracked') ? [[name.split('.')[1], data[0]] as const] : [],
+      );
+    const how: TrainingOptions = { gradient_accumulation_steps: 2, per_device_train_batch_size: 3, max_steps: 3 };
+    const whole = make({ ...how, train: 'all', batch_norm: 'train', save_steps: 1 }, data());
+    await whole.train();
+    expect(counts(whole)).toHaveLength(52);
+    for (const [part, count] of counts(whole)) expect(count, part).toBe(6n);
+    const again = make({ ...how, train: 'all', batch_norm: 'train' }, data());
+    await again.train({ resume_from_checkpoint: `${whole.args.output_dir}/checkpoint-2` });
+    expect(counts(again)).toEqual(counts(whole));
+    // Once more, from what is there.
+    await again.train();
+    for (const [part, count] of counts(again)) expect(count, part).toBe(12n);
+    const last = make({ ...how, train: 'last', batch_norm: 'train', save_strategy: 'no' }, data());
+    await last.train();
+    const trained = (part: string) => ['conv_1x1', '13', '14', '15'].includes(part);
+    for (const [name, { data: values }] of last.model.state_dict()) {
+      if (!name.endsWith('.num_batches_tracked')) continue;
+      const part = name.split('.').slice(1, 3);
+      expect(values[0], name).toBe(part.some(trained) ? 6n : 0n);
+    }
+    const frozen = make({ ...how, train: 'all', learning_rate: 1e-4, save_strategy: 'no' }, data());
+    await frozen.train();
+    for (const [part, count] of counts(frozen)) expect(count, part).toBe(0n);
   });
 
   it('has its last blocks trained, and no others', async () => {

@@ -66,8 +66,8 @@ const HEADS: Record<string, [kind: string, use: string]> = {
   classifier: ['classifies', 'image-classification (MobileNetV2ForImageClassification)'],
   segmentation_head: ['segments', 'image-segmentation (MobileNetV2ForSemanticSegmentation)'],
 };
-/** Batch norm counts its training steps. Nothing reads it; checkpoints may leave it out. */
-const COUNTER = 'num_batches_tracked';
+/** Batch norm counts the batches that it was trained with. Nothing reads it; checkpoints may leave it out. */
+export const COUNTER = 'num_batches_tracked';
 /** Of quantized weights that count from another number than 0. */
 const ZERO_POINT = 'weight_zero_point';
 /** torch's AveragedModel counts what it is the average of. */

@@ -66,6 +66,10 @@ export class Session implements TrainingSession {
   readonly #folded: readonly FoldedLayer[];
   readonly #looksAtBatch: (prefix: string) => boolean;
   readonly #rounds = new Map<string, Rounds>();
+  /** Batches that norms have looked at, by their prefixes. */
+  readonly #tracked = new Map<string, number>();
+  /** Statistics as they were when gradients were zeroed, of norms that have looked at a batch since. */
+  readonly #before = new Map<string, { means: Float32Array; variances: Float32Array; tracked: number }>();
   /** The flat parameters, while weights are packed. */
   #current: Float32Array | undefined;
   /** What has changed since weights were packed. */
@@ -95,10 +99,28 @@ export class Session implements TrainingSession {
   }
 
   zeroGradients(): Promise<void> {
+    return this.#alone(async () => this.#zero());
+  }
+
+  dropStep(): Promise<void> {
     return this.#alone(async () => {
-      this.#numbers.clearGradients();
-      this.#unfolded = false;
+      for (const [prefix, { means, variances, tracked }] of this.#before) {
+        this.#state.get(`${prefix}.running_mean`)!.set(means);
+        this.#state.get(`${prefix}.running_var`)!.set(variances);
+        this.#tracked.set(prefix, tracked);
+      }
+      this.#zero();
     });
+  }
+
+  get batchesTracked(): ReadonlyMap<string, number> {
+    return this.#tracked;
+  }
+
+  #zero(): void {
+    this.#numbers.clearGradients();
+    this.#unfolded = false;
+    this.#before.clear();
   }
 
   accumulate(
@@ -186,6 +208,7 @@ export class Session implements TrainingSession {
         this.#state.get(name)!.set(values);
         if (this.#flat.byName.has(name)) this.#engine.write(this.#numbers.parameter(name), values);
       }
+      this.#before.clear();
       this.#numbers.renewConstants();
       this.#stale = 'all';
     });
@@ -346,6 +369,10 @@ export class Session implements TrainingSession {
   #updateStatistics(prefix: string, moments: Float32Array, pixels: number): void {
     const means = this.#state.get(`${prefix}.running_mean`)!;
     const variances = this.#state.get(`${prefix}.running_var`)!;
+    const tracked = this.#tracked.get(prefix) ?? 0;
+    if (!this.#before.has(prefix))
+      this.#before.set(prefix, { means: means.slice(), variances: variances.slice(), tracked });
+    this.#tracked.set(prefix, tracked + 1);
     const momentum = this.#job.options.batch_norm_momentum ?? 0.1;
     const unbiased = pixels / (pixels - 1);
     const channels = means.length;

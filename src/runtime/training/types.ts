@@ -38,7 +38,7 @@ export interface AccumulateOptions {
   dropout?: Float32Array | undefined;
   /** Whether the pictures' gradient is wanted. */
   pixelGradient?: boolean | undefined;
-  /** Heard between two kernels. What was added to the gradients until then stays there. */
+  /** Heard between two kernels. What was added to the gradients until then stays there, unless the step is dropped. */
   signal?: AbortSignal | undefined;
 }
 
@@ -86,7 +86,11 @@ export interface TrainingSession {
   readonly classifierChannels: number;
   /** Threads that it computes with. */
   readonly threads: number;
+  /** Batches that norms have looked at so far, by their prefixes: what PyTorch counts in `num_batches_tracked`. */
+  readonly batchesTracked: ReadonlyMap<string, number>;
   zeroGradients(): Promise<void>;
+  /** As zeroGradients; statistics of norms, too, are again what they were when gradients were last zeroed, loaded or made. */
+  dropStep(): Promise<void>;
   /**
    * Adds the gradients of a batch. With frozen norms pictures go through in small groups, and `lossOf` is called for each.
    * @param pixels [N,C,H,W]

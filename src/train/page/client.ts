@@ -63,8 +63,9 @@ export class PageTraining {
   }
 
   /**
-   * Trains. A signal stops it after the step that it is at: a checkpoint is written, the promise rejects with the signal's
-   * reason, and `resume: true` goes on from there, also after the page was loaded anew and has the same pictures again.
+   * Trains. A signal stops it at once, within a step too: a checkpoint of the steps before is written, the promise rejects with
+   * the signal's reason, and `resume: true` goes on from there, also after the page was loaded anew and has the same pictures
+   * again.
    */
   async train(
     options: PageTrainingOptions,
