@@ -29,7 +29,7 @@ export function wholePage(executablePath: string | undefined, contents: string):
   beforeAll(async () => {
     page.server = await serve(new Map([['/dist/bundle.js', await bundle(contents)]]));
     page.browser = await chromium.launch({ executablePath: executablePath! });
-  });
+  }, 0); // a bundle and a browser that starts, on a busy machine
   afterAll(async () => {
     await page.browser?.close();
     await page.server?.close();
