@@ -5,7 +5,7 @@
  *     npm run page -- --serve    # and serves it, with the headers that threads need
  */
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -16,33 +16,70 @@ const arguments_ = process.argv.slice(2);
 const outdir = arguments_.find((word) => !word.startsWith('--')) ?? join(here, 'dist');
 
 rmSync(outdir, { recursive: true, force: true });
-mkdirSync(join(outdir, 'samples'), { recursive: true });
-for (const file of ['index.html', 'style.css', 'icon.svg']) cpSync(join(here, file), join(outdir, file));
-for (const file of ['husky.png', 'dog.jpg', 'cat.jpg', 'coffee.jpg', 'LICENSES.md']) {
+mkdirSync(outdir, { recursive: true });
+for (const file of ['style.css', 'icon.svg', 'thumbs'])
+  cpSync(join(here, file), join(outdir, file), { recursive: true });
+for (const file of ['parrot.jpg', 'dog.jpg', 'cat.jpg', 'coffee.jpg', 'astronaut.jpg', 'LICENSES.md']) {
   cpSync(join(root, 'examples', file), join(outdir, 'samples', file));
 }
+const weightBytes = {};
 for (const model of ['mobilenet_v2_1.0_224', 'deeplabv3_mobilenet_v2_0.5_513']) {
   for (const file of ['config.json', 'preprocessor_config.json', 'model.safetensors', 'LICENSE']) {
     cpSync(join(root, 'weights', model, file), join(outdir, 'models', model, file));
   }
+  weightBytes[model] = statSync(join(outdir, 'models', model, 'model.safetensors')).size;
 }
 cpSync(join(root, 'NOTICE'), join(outdir, 'models/NOTICE'));
 
-const script = (entry, define = {}) =>
+const script = (entries, options = {}) =>
   build({
-    entryPoints: [join(here, entry)],
+    entryPoints: entries.map((entry) => join(here, entry)),
     outdir,
     bundle: true,
     minify: true,
     format: 'esm',
     target: 'es2022',
+    // What is needed later, or by few, is a file of its own.
+    splitting: true,
+    chunkNames: 'parts/[name]-[hash]',
     // The sources, by the paths of tsconfig.json: the page needs no build of the package.
     tsconfig: join(here, 'tsconfig.json'),
-    define,
     logLevel: 'warning',
+    ...options,
   });
-await script('page.ts');
-await script('worker.ts');
+await script(['page.ts'], { define: { QUOTES: JSON.stringify(quotes()) } });
+await script(['worker.ts'], { define: { WEIGHT_BYTES: JSON.stringify(weightBytes) } });
+writeFileSync(join(outdir, 'index.html'), await inEnglish(readFileSync(join(here, 'index.html'), 'utf8')));
+
+/** The lines of code that docs/paper.md quotes, by the sections of the paper. */
+function quotes() {
+  const found = [];
+  const text = readFileSync(join(root, 'docs/paper.md'), 'utf8');
+  for (const part of text.split(/^## /m)) {
+    const [, section] = /^([\d.]+)/.exec(part) ?? [];
+    for (const [, file, lines, code] of part.matchAll(
+      /^\[`(src\/[^`]+)`\]\([^)]*#(L\d+-L\d+)\)\n\n```ts\n([\s\S]*?)\n```/gm,
+    )) {
+      found.push({ section, file, lines, code });
+    }
+  }
+  return found;
+}
+
+/** The texts of `data-t` are in the page from the start, before a script runs. */
+async function inEnglish(html) {
+  const { outputFiles } = await build({ entryPoints: [join(here, 'strings/en.ts')], write: false, format: 'esm' });
+  const { en } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
+  const text = (key) => {
+    if (en[key] === undefined) throw new Error(`index.html: strings/en.ts has no ${key}`);
+    return en[key].replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
+  };
+  return html
+    .replace(/data-t="([\w.]+)"([^>]*)>…</g, (_, key, rest) => `data-t="${key}"${rest}>${text(key)}<`)
+    .replace(/data-t-(label|title)="([\w.]+)"/g, (found, kind, key) => {
+      return `${found} ${kind === 'label' ? 'aria-label' : 'title'}="${text(key)}"`;
+    });
+}
 
 const files = readdirSync(outdir, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile())
@@ -50,9 +87,12 @@ const files = readdirSync(outdir, { recursive: true, withFileTypes: true })
   .sort();
 const hash = createHash('sha256');
 for (const file of files) hash.update(file).update(readFileSync(join(outdir, file)));
-await script('sw.ts', {
-  FILES: JSON.stringify(['./', ...files.filter((file) => file !== 'index.html')]),
-  VERSION: JSON.stringify(`mobilenet-v2 ${hash.digest('hex').slice(0, 12)}`),
+await script(['sw.ts'], {
+  splitting: false,
+  define: {
+    FILES: JSON.stringify(['./', ...files.filter((file) => file !== 'index.html')]),
+    VERSION: JSON.stringify(`mobilenet-v2 ${hash.digest('hex').slice(0, 12)}`),
+  },
 });
 console.log(`${outdir}: ${files.length + 1} files`);
 

@@ -1,14 +1,15 @@
 /** The page's end of the line to its worker: a call is a promise. */
-import type { Calls, Request, Response } from './protocol.js';
+import { type Calls, callNames, type Progress, type Request, type Response } from './protocol.js';
 
 export type Client = {
   [Name in keyof Calls]: (...args: Parameters<Calls[Name]>) => Promise<ReturnType<Calls[Name]>>;
 };
 
-export function connect(worker: Worker): Client {
-  const waiting = new Map<number, PromiseWithResolvers>();
+export function connect(worker: Worker, onProgress: (progress: Progress) => void): Client {
+  const waiting = new Map<number, { resolve(value: unknown): void; reject(reason: Error): void }>();
   let last = 0;
   worker.onmessage = ({ data }: MessageEvent<Response>) => {
+    if ('progress' in data) return onProgress(data.progress);
     const promise = waiting.get(data.id);
     waiting.delete(data.id);
     if ('error' in data) promise?.reject(new Error(data.error));
@@ -28,11 +29,5 @@ export function connect(worker: Worker): Client {
         args.filter((arg) => arg instanceof ImageBitmap),
       );
     });
-  const names: (keyof Calls)[] = ['load', 'configure', 'look', 'measure', 'explain', 'layers', 'tiles'];
-  return Object.fromEntries(names.map((name) => [name, (...args: unknown[]) => call(name, args)])) as Client;
-}
-
-interface PromiseWithResolvers {
-  resolve(value: unknown): void;
-  reject(reason: Error): void;
+  return Object.fromEntries(callNames.map((name) => [name, (...args: unknown[]) => call(name, args)])) as Client;
 }

@@ -1,5 +1,5 @@
 /** Elements by their id, with their type checked once, at the start. */
-export function element<T extends HTMLElement>(id: string, type: new () => T): T {
+export function element<T extends Element>(id: string, type: new () => T): T {
   const found = document.getElementById(id);
   if (!(found instanceof type)) throw new Error(`the page has no ${type.name} #${id}`);
   return found;
@@ -18,7 +18,9 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** Percentages and milliseconds as people read them. */
-export const percent = (share: number): string => `${(100 * share).toFixed(share < 0.001 && share > 0 ? 2 : 1)} %`;
-export const milliseconds = (ms: number): string => `${ms < 10 ? ms.toFixed(ms < 1 ? 2 : 1) : ms.toFixed(0)}\u00a0ms`;
-export const grouped = (count: number): string => count.toLocaleString('en');
+/** Shows a bitmap in a canvas of its size. */
+export function draw(canvas: HTMLCanvasElement, bitmap: ImageBitmap): void {
+  canvas.width = bitmap.width;
+  canvas.height = bitmap.height;
+  canvas.getContext('bitmaprenderer')!.transferFromImageBitmap(bitmap);
+}

@@ -5,12 +5,15 @@ export interface Settings {
   threads: number | 'auto';
 }
 
+/** What a network does: name the picture, or its regions. */
+export type Task = 'what' | 'where';
+
 /** Those of a folder, or a single .safetensors. */
 export type ModelFiles = readonly { path: string; file: File }[];
 
 export interface ModelInfo {
   name: string;
-  task: 'image-classification' | 'image-segmentation';
+  task: Task;
   labels: string[];
   /** Of the input. */
   height: number;
@@ -25,6 +28,20 @@ export interface ModelInfo {
   mostThreads: number;
   /** Tensors that the files did not hold. */
   random: number;
+  /** It does not come with the page. */
+  own: boolean;
+}
+
+/** How a picture is to be answered. */
+export interface LookOptions {
+  /** Longest edge of the colours that lie over the picture, in pixels. */
+  edge: number;
+}
+
+/** Milliseconds. What a picture took already for another question is not counted again. */
+export interface Times {
+  prepareMs: number;
+  networkMs: number;
 }
 
 export interface Label {
@@ -33,72 +50,162 @@ export interface Label {
   score: number;
 }
 
-export interface Segment {
+export interface What extends Times {
+  /** The five best. */
+  labels: Label[];
+  /** The one that is explained: the one asked for, or the best. */
+  explained: Label;
+  /** Null from a model whose classifier does not allow it. */
+  glow: ImageBitmap | null;
+}
+
+export interface Region {
+  id: number;
   label: string;
-  colour: readonly [red: number, green: number, blue: number];
+  color: readonly [red: number, green: number, blue: number];
   /** Of the picture, 0 to 1. */
   share: number;
 }
 
-export interface Look {
-  width: number;
-  height: number;
-  /** Milliseconds from file to pixel values, and through the network. */
-  prepareMs: number;
-  networkMs: number;
-  /** All of them, best first; empty from a model that segments. */
-  labels: Label[];
-  segments: Segment[];
-  /** Classes in colour, transparent where nothing is; null from a model that classifies. */
-  overlay: ImageBitmap | null;
+export interface Where extends Times {
+  /** The largest first, with the background. */
+  regions: Region[];
+  colors: ImageBitmap;
+  /** The class of every pixel of `colors`, row by row. */
+  classes: Uint8Array<ArrayBuffer>;
 }
 
-export interface Why extends Label {
-  /** At the picture's size. */
-  heatmap: ImageBitmap;
-}
-
-export interface LayerRow {
+/** A block of the network, or a layer that is in none. */
+export interface Stage {
+  /** `conv_stem`, `layer.3`, `conv_1x1`. */
   name: string;
-  /** `conv_stem`, `layer.3`, or the layer's own name where it is in no block. */
-  block: string;
+  layers: string[];
+  /** The layer whose values leave it. */
+  output: string;
   op: string;
-  description: string;
-  /** [N,C,h,w] or [N,C]; null for a layer that the task does not use. */
-  dims: number[] | null;
-  parameters: number;
-  multiplyAdds: number;
-  /** Pixels of the network's input that one value sees, across; null from where on it is all. */
-  sees: number | null;
-  /** Null where its work was done in another layer's step, which `within` names. */
-  ms: number | null;
-  within: string | null;
+  /** [C,h,w] or [C] of the output. */
+  dims: number[];
+  /** Channels of its input, then of what each convolution makes. */
+  widths: number[];
+  stride: number;
+  shortcut: boolean;
+  ms: number;
 }
 
-export interface Tiles {
-  bitmap: ImageBitmap;
-  channels: number;
-  /** Height and width of a channel's map. */
+export interface Figure {
+  stages: Stage[];
+  /** The strongest channel of each stage, side by side. */
+  thumbs: ImageBitmap;
+  /** What the network was given. */
+  picture: ImageBitmap;
+}
+
+/** The channels of a layer. */
+export interface Maps {
+  /** The strongest ones. */
+  sheet: ImageBitmap;
+  channels: number[];
+  /** Of all. */
+  total: number;
   height: number;
   width: number;
-  least: number;
-  most: number;
+  bright: number;
   /** Share of values that are exactly 0. */
   zeros: number;
+  description: string;
+  parameters: number;
+  multiplyAdds: number;
+  /** Pixels of the network's input that one value sees, across; null where it is all. */
+  sees: number | null;
+}
+
+export interface Channel {
+  values: Float32Array<ArrayBuffer>;
+  height: number;
+  width: number;
+}
+
+export interface Sum {
+  /** Of a sum over many channels the largest. */
+  terms: { channel: number; y: number; x: number; value: number; weight: number; product: number }[];
+  /** What the others come to, and how many they are. */
+  rest: number;
+  others: number;
+  bias: number;
+  sum: number;
+  activation: string;
+  result: number;
+  kernel: number;
+  depthwise: boolean;
+}
+
+/** One value of a layer, and how it came about. */
+export interface Value {
+  channel: number;
+  y: number;
+  x: number;
+  /** The network's own number. */
+  network: number;
+  /** In pixels of the network's input; null where it sees all. */
+  sees: { left: number; top: number; width: number; height: number } | null;
+  /** Null for what is no convolution of real numbers. */
+  sum: Sum | null;
+}
+
+/** Why a label has its logit. */
+export interface Evidence {
+  speakers: { channel: number; mean: number; weight: number; product: number }[];
+  /** Their maps, side by side. */
+  sheet: ImageBitmap;
+  others: number;
+  rest: number;
+  bias: number;
+  sum: number;
+  /** The network's own logit. */
+  network: number;
 }
 
 /** The worker's calls. */
 export interface Calls {
-  /** @param model files, or the folder of a model that comes with the page */
-  load(model: string | ModelFiles, settings: Settings): ModelInfo;
-  configure(settings: Settings): ModelInfo;
-  look(image: Blob | ImageBitmap): Look;
-  /** The median time of the network over some more passes of the last picture. */
-  measure(): { ms: number; passes: number };
-  explain(id: number): Why;
-  layers(): LayerRow[];
-  tiles(name: string): Tiles;
+  /** The engine for all models. Those that are loaded are loaded anew with the next question. */
+  configure(settings: Settings): void;
+  /** Loads the page's own model for a task, unless it is there. */
+  open(task: Task): ModelInfo;
+  /** Takes a model of the visitor's in place of the page's. */
+  adopt(files: ModelFiles): ModelInfo;
+  /** Goes back to the page's models. */
+  restore(): void;
+  /** Reads a picture. One that cannot be read leaves the last as it was. */
+  see(image: Blob | ImageBitmap): { width: number; height: number };
+  /** @param label the class to explain; the best for null */
+  what(label: number | null, options: LookOptions): What;
+  where(options: LookOptions): Where;
+  /** The colours of the last `where` anew, with one class alone, or all for null. */
+  highlight(id: number | null): { colors: ImageBitmap };
+  figure(task: Task): Figure;
+  maps(task: Task, layer: string, across: number): Maps;
+  channel(task: Task, layer: string, channel: number): Channel;
+  value(task: Task, layer: string, at: { channel: number; y: number; x: number }): Value;
+  evidence(id: number): Evidence | null;
 }
+
+/** The names of the calls; TypeScript finds one that is missing. */
+const CALLS = {
+  configure: 1,
+  open: 1,
+  adopt: 1,
+  restore: 1,
+  see: 1,
+  what: 1,
+  where: 1,
+  highlight: 1,
+  figure: 1,
+  maps: 1,
+  channel: 1,
+  value: 1,
+  evidence: 1,
+} satisfies Record<keyof Calls, 1>;
+export const callNames = Object.keys(CALLS) as (keyof Calls)[];
 
 export interface Request {
   id: number;
@@ -106,4 +213,10 @@ export interface Request {
   args: unknown[];
 }
 
-export type Response = { id: number; result: unknown } | { id: number; error: string };
+/** Bytes of a model's files so far; `total` is 0 where it is not known. */
+export interface Progress {
+  loaded: number;
+  total: number;
+}
+
+export type Response = { id: number; result: unknown } | { id: number; error: string } | { progress: Progress };

@@ -1,75 +1,113 @@
-/** The picture or film that is looked at, with colours laid over it. */
-import { element } from './dom.js';
+/** The picture or film that is looked at, with colors and the answer laid over it. */
+import { draw, element } from './dom.js';
+import { megabytes, t } from './i18n.js';
+import type { Progress } from './protocol.js';
 
-const stage = element('stage', HTMLDivElement);
+const stage = element('stage', HTMLElement);
 const image = element('picture', HTMLImageElement);
 const overlay = element('overlay', HTMLCanvasElement);
-const opacity = element('opacity', HTMLInputElement);
-const opacityRow = element('opacity-row', HTMLDivElement);
+const caption = element('caption', HTMLElement);
+const intensity = element('intensity', HTMLInputElement);
+const progress = element('progress', HTMLDivElement);
+const bar = element('progress-bar', HTMLProgressElement);
 export const film = element('film', HTMLVideoElement);
 
-export function showPicture(picture: Blob): void {
-  URL.revokeObjectURL(image.src);
-  image.src = URL.createObjectURL(picture);
-  show(image);
-}
+/** What is under the colors. */
+export const shown = (): HTMLImageElement | HTMLVideoElement => (film.hidden ? image : film);
 
-export function showFilm(): void {
-  show(film);
-}
-
-export function showNothing(): void {
-  image.hidden = true;
+/** Resolves once it can be seen. */
+export async function showPicture(picture: Blob): Promise<void> {
+  const url = URL.createObjectURL(picture);
+  const before = image.src;
+  image.src = url;
+  await image.decode().catch(() => {}); // the worker could read it, and the answer does not need it shown
+  if (before.startsWith('blob:')) URL.revokeObjectURL(before);
+  image.alt = t('pictureAltNone');
+  image.hidden = false;
   film.hidden = true;
-  stage.classList.add('empty');
-  element('invitation', HTMLParagraphElement).hidden = false;
-  cover(null);
-}
-
-function show(shown: HTMLElement): void {
-  image.hidden = shown !== image;
-  film.hidden = shown !== film;
-  stage.classList.remove('empty');
-  element('invitation', HTMLParagraphElement).hidden = true;
-}
-
-export function describePicture(text: string): void {
-  image.alt = text;
-}
-
-/** Lays colours over the picture, or takes them away. @param explains the colours are a map of why, not of classes */
-export function cover(colours: ImageBitmap | null, explains = false): void {
-  stage.classList.toggle('explained', explains);
-  overlay.hidden = colours === null;
-  opacityRow.hidden = colours === null;
-  if (colours === null) return;
-  overlay.width = colours.width;
-  overlay.height = colours.height;
-  overlay.getContext('bitmaprenderer')!.transferFromImageBitmap(colours);
   place();
 }
 
-/** Parts of the window's height that a picture may take, and times that a small one is enlarged. */
-const MOST_HEIGHT = 0.65;
-const MOST_SCALE = 2;
-
-/** The picture as large as there is room; the colours over what is shown, to the pixel. */
-function place(): void {
-  const { naturalWidth, naturalHeight } = image;
-  const highest = (MOST_HEIGHT * innerHeight * naturalWidth) / naturalHeight;
-  image.style.width = `${Math.min(stage.clientWidth, highest, MOST_SCALE * naturalWidth)}px`;
-  const under = (image.hidden ? film : image).getBoundingClientRect();
-  const around = stage.getBoundingClientRect();
-  overlay.style.left = `${under.left - around.left - stage.clientLeft}px`;
-  overlay.style.top = `${under.top - around.top - stage.clientTop}px`;
-  overlay.style.width = `${under.width}px`;
-  overlay.style.height = `${under.height}px`;
+export function showFilm(): void {
+  image.hidden = true;
+  film.hidden = false;
+  place();
 }
 
-const applyOpacity = () => {
-  overlay.style.opacity = String(opacity.valueAsNumber / 100);
+/** The answer on the picture, and for those who cannot see it. */
+export function answerIs(answer: string, share = ''): void {
+  image.alt = t('pictureAlt', { answer });
+  caption.replaceChildren(answer);
+  if (share !== '') {
+    const small = document.createElement('small');
+    small.textContent = share;
+    caption.append(' ', small);
+  }
+  caption.hidden = answer === '';
+}
+
+/** Lays colors over the picture, or takes them away. */
+export function cover(colors: ImageBitmap | null): void {
+  overlay.hidden = colors === null;
+  if (colors === null) return;
+  draw(overlay, colors);
+  place();
+}
+
+/** Says how far a network is that is being loaded; null when it is there. */
+export function showProgress(state: Progress | 'preparing' | null): void {
+  progress.hidden = state === null;
+  if (state === null) return;
+  const text = element('progress-text', HTMLSpanElement);
+  if (state === 'preparing') {
+    bar.removeAttribute('value');
+    text.textContent = t('preparing');
+  } else if (state.total > 0) {
+    bar.max = state.total;
+    bar.value = state.loaded;
+    text.textContent = t('loading', { loaded: megabytes(state.loaded), total: megabytes(state.total) });
+  } else {
+    bar.removeAttribute('value');
+    text.textContent = t('loadingUnknown', { loaded: megabytes(state.loaded) });
+  }
+}
+
+/** Where on the picture a pointer is, in shares of its width and height; null beside it. */
+export function placeOf({ clientX, clientY }: MouseEvent): { x: number; y: number } | null {
+  const { left, top, width, height } = shown().getBoundingClientRect();
+  const [x, y] = [(clientX - left) / width, (clientY - top) / height];
+  return x >= 0 && x < 1 && y >= 0 && y < 1 ? { x, y } : null;
+}
+
+/** Calls with the place that is pointed at or touched, and with null when the pointer has left. */
+export function onPoint(listener: (place: { x: number; y: number } | null) => void): void {
+  stage.addEventListener('pointermove', (event) => listener(placeOf(event)));
+  stage.addEventListener('pointerdown', (event) => listener(placeOf(event)));
+  stage.addEventListener('pointerleave', () => listener(null));
+}
+
+/** The picture as large as there is room; what lies over it to the pixel. */
+function place(): void {
+  const under = shown();
+  const [width, height] =
+    under === image ? [image.naturalWidth, image.naturalHeight] : [film.videoWidth, film.videoHeight];
+  if (width === 0 || height === 0) return;
+  const style = getComputedStyle(stage);
+  const most = Number.parseFloat(style.getPropertyValue('--most-height')) * innerHeight;
+  const scale = Math.min(stage.clientWidth / width, most / height);
+  const size = { width: `${Math.round(width * scale)}px`, height: `${Math.round(height * scale)}px` };
+  Object.assign(under.style, size);
+  const [inner, outer] = [under.getBoundingClientRect(), stage.getBoundingClientRect()];
+  const at = { left: `${inner.left - outer.left}px`, top: `${inner.top - outer.top}px` };
+  Object.assign(overlay.style, size, at);
+  Object.assign(caption.style, { left: at.left, bottom: `${outer.bottom - inner.bottom}px`, width: size.width });
+}
+
+const applyIntensity = () => {
+  overlay.style.opacity = String(intensity.valueAsNumber / 100);
 };
-opacity.addEventListener('input', applyOpacity);
-applyOpacity();
+intensity.addEventListener('input', applyIntensity);
+applyIntensity();
 const observer = new ResizeObserver(place);
 for (const part of [stage, image, film]) observer.observe(part);
+film.addEventListener('resize', place);

@@ -1,8 +1,10 @@
 /** The parts of the page that need no browser: models out of dropped files, and which layers a step does. */
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { folderOf } from '../../examples/browser/files.js';
-import { timesByLayer } from '../../examples/browser/timing.js';
+import { sumByHand } from '../../examples/browser/inside/sum.js';
+import { timesByLayer } from '../../examples/browser/inside/timing.js';
 import {
   MobileNetV2Config,
   type MobileNetV2ConfigOptions,
@@ -72,6 +74,53 @@ describe('a model out of files', () => {
     bytes.set(header, 8);
     const other = { path: 'a.safetensors', file: new File([bytes], 'a.safetensors') };
     await expect(folderOf([other])).rejects.toThrow(/no MobileNetV2/);
+  });
+});
+
+describe('a value that is summed by hand', () => {
+  const shipped = (name: string) => fileURLToPath(new URL(`../../weights/${name}/`, import.meta.url));
+  it.each([
+    ['the classifier', MobileNetV2ForImageClassification, shipped('mobilenet_v2_1.0_224'), 64],
+    [
+      'the segmenter, whose last blocks are dilated',
+      MobileNetV2ForSemanticSegmentation,
+      shipped('deeplabv3_mobilenet_v2_0.5_513'),
+      65,
+    ],
+  ] as const)('is the network’s own, in every convolution: %s', async (_, Model, folder, side) => {
+    using model = await (Model as typeof MobileNetV2ForImageClassification).from_pretrained(folder, { device: 'js' });
+    const pixels = new Tensor('float32', waves(3 * side * side), [1, 3, side, side]);
+    const convolutions = model.graph.nodes.filter((node) => node.op === 'convolution');
+    const used = new Set(
+      model
+        .layers([1, 3, side, side])
+        .filter(({ dims }) => dims !== null)
+        .map(({ name }) => name),
+    );
+    const names = convolutions.flatMap(({ name, input }) => [name, input]).filter((name) => used.has(name));
+    const values = await model.activations(pixels, [...new Set(names)]);
+    values.set('pixel_values', pixels);
+    let compared = 0;
+    for (const node of convolutions.filter(({ name }) => used.has(name))) {
+      const output = values.get(node.name)!;
+      const [, channels, height = 1, width = 1] = output.dims;
+      // Corners see padding, the middle none.
+      const places = [
+        [0, 0],
+        [height - 1, width - 1],
+        [height >> 1, width >> 1],
+        [0, width - 1],
+      ];
+      for (const [n, [y, x]] of places.entries()) {
+        const channel = (n * 7919 + 3) % channels;
+        const own = output.data[(channel * height + y) * width + x];
+        const { result, terms } = sumByHand(node, model.state_dict(), values.get(node.input)!, { channel, y, x });
+        const size = terms.reduce((sum, { product }) => sum + Math.abs(product), 0);
+        expect(Math.abs(result - own), `${node.name} ${channel} ${y} ${x}`).toBeLessThan(1e-5 * (1 + size));
+        compared++;
+      }
+    }
+    expect(compared).toBeGreaterThan(4 * 50);
   });
 });
 

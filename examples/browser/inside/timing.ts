@@ -1,12 +1,6 @@
 /** Which layers of the graph the steps of a plan do. */
 import type { GraphNode, ProfileStep } from 'mobilenet-v2';
 
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
 /**
  * Steps by layer. A step is called after its layer, or after several that it does in one go (`… + layer.3.add`,
  * `layer.0.expand_1x1 … layer.0.reduce_1x1`); the reference engine has several steps a layer (`….convolution`).

@@ -1,0 +1,58 @@
+/** Every text of the page, in the visitor's language. English is complete; what another lacks is said in English. */
+import { en } from './strings/en.js';
+
+export type Key = keyof typeof en;
+export type Strings = Partial<Record<Key, string>>;
+
+export const LANGUAGES = ['en', 'ar'] as const;
+export type Language = (typeof LANGUAGES)[number];
+
+let strings: Strings = en;
+let locale = 'en';
+
+/** A text with its `{places}` filled. */
+export function t(key: Key, values: Record<string, string | number> = {}): string {
+  const text = strings[key] ?? en[key];
+  return text.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ''));
+}
+
+/** The name of a class: of the 21 classes of Pascal VOC a language may have its own. Others stay as the model has them. */
+export function className(label: string): string {
+  const key = `class.${label}`;
+  return (strings as Record<string, string>)[key] ?? label;
+}
+
+export const language = (): Language => locale as Language;
+
+/** Loads a language and writes its texts into the page. */
+export async function speak(next: Language): Promise<void> {
+  strings = next === 'ar' ? (await import('./strings/ar.js')).ar : en;
+  locale = next;
+  document.documentElement.lang = next;
+  document.documentElement.dir = next === 'ar' ? 'rtl' : 'ltr';
+  document.title = t('documentTitle');
+  write(document);
+}
+
+/** `data-t` is an element's text; `data-t-label` its aria-label, `data-t-title` its title. */
+export function write(root: ParentNode): void {
+  for (const one of root.querySelectorAll<HTMLElement>('[data-t]')) one.textContent = t(one.dataset.t as Key);
+  for (const one of root.querySelectorAll<HTMLElement>('[data-t-label]')) one.ariaLabel = t(one.dataset.tLabel as Key);
+  for (const one of root.querySelectorAll<HTMLElement>('[data-t-title]')) one.title = t(one.dataset.tTitle as Key);
+}
+
+/** Numbers as the language writes them, with Western digits, as the figures of the paper. */
+const format = (options: Intl.NumberFormatOptions) => (value: number) =>
+  new Intl.NumberFormat(`${locale}-u-nu-latn`, options).format(value);
+
+export const percent = (share: number): string => {
+  const digits = share < 0.001 && share > 0 ? 2 : 1;
+  return `${format({ minimumFractionDigits: digits, maximumFractionDigits: digits })(100 * share)}\u00a0%`;
+};
+export const grouped = format({});
+/** Tenths of milliseconds: sums of what is shown are what is shown of sums. */
+export const tenths = (ms: number): number => Math.round(10 * ms) / 10;
+export const milliseconds = (ms: number): string =>
+  t('milliseconds', { value: format({ minimumFractionDigits: 1, maximumFractionDigits: 1 })(ms) });
+export const megabytes = (bytes: number): string =>
+  t('megabytes', { value: format({ minimumFractionDigits: 1, maximumFractionDigits: 1 })(bytes / 1e6) });

@@ -1,0 +1,156 @@
+/**
+ * The network as one figure: all stages in a row with what each made of the picture, and the one that is chosen enlarged
+ * below, down to a single value and the sum that made it. It is drawn when it comes into sight.
+ */
+import type { Client } from '../client.js';
+import { element, make } from '../dom.js';
+import { grouped, milliseconds, t, tenths } from '../i18n.js';
+import type { Figure, Label, Stage, Task } from '../protocol.js';
+import { readState, writeState } from '../state.js';
+import { BlockView } from './block.js';
+import { showEvidence } from './evidence.js';
+
+const section = element('inside', HTMLElement);
+const strip = element('strip', HTMLOListElement);
+const zoom = element('zoom', HTMLDivElement);
+const note = element('inside-note', HTMLParagraphElement);
+const TILE = 56;
+/** The stage that is open at first: the first one with a shortcut. */
+const FIRST = 'layer.1';
+
+export interface InsideOptions {
+  client: Client;
+  task(): Task | null;
+  /** The label that the end of the figure explains. */
+  explained(): Label | undefined;
+  fail(error: unknown): void;
+}
+
+export class Inside {
+  readonly #options: InsideOptions;
+  #block: BlockView | undefined;
+  #figure: Figure | undefined;
+  #chosen = FIRST;
+  /** Which picture and network the figure is about; one that took too long is of no use. */
+  #turn = 0;
+  #seen = false;
+  #stale = true;
+
+  constructor(options: InsideOptions) {
+    this.#options = options;
+    const { layer = '' } = readState();
+    if (layer !== '') this.#chosen = stageIn(layer);
+    new IntersectionObserver((entries) => {
+      this.#seen = entries.some(({ isIntersecting }) => isIntersecting);
+      if (this.#seen && this.#stale) this.#draw().catch(options.fail);
+    }).observe(section);
+  }
+
+  /** There is another picture, network or engine. */
+  async refresh(): Promise<void> {
+    this.#stale = true;
+    if (this.#seen) await this.#draw();
+  }
+
+  /** There is nothing to look into: a film. */
+  clear(): void {
+    this.#turn++;
+    this.#stale = false;
+    strip.replaceChildren();
+    zoom.replaceChildren();
+    note.textContent = '';
+  }
+
+  /** Another language. */
+  translate(): void {
+    if (this.#figure !== undefined) this.#show(this.#figure).catch(this.#options.fail);
+  }
+
+  async #draw(): Promise<void> {
+    const task = this.#options.task();
+    if (task === null) return;
+    const turn = ++this.#turn;
+    this.#stale = false;
+    const figure = await this.#options.client.figure(task).catch((error) => {
+      this.#stale = true;
+      throw error;
+    });
+    if (turn !== this.#turn) return;
+    this.#figure?.picture.close();
+    this.#figure = figure;
+    this.#block = new BlockView(this.#options.client, task, figure.picture, this.#options.fail);
+    await this.#show(figure);
+  }
+
+  async #show({ stages, thumbs }: Figure): Promise<void> {
+    const times = stages.map(({ ms }) => tenths(ms));
+    const total = times.reduce((sum, ms) => sum + ms, 0);
+    note.textContent = t('inside.note', { stages: stages.length, time: milliseconds(total) });
+    const widest = Math.max(...stages.map(({ widths, dims }) => Math.max(...widths, dims[0])));
+    strip.replaceChildren(...stages.map((stage, n) => this.#item(stage, n, times[n], widest, thumbs)));
+    const [most] = stages.filter(({ name }) => name === this.#chosen);
+    await this.#choose(most ?? stages.find(({ name }) => name === FIRST) ?? stages[0], false);
+  }
+
+  #item(stage: Stage, n: number, ms: number, widest: number, thumbs: ImageBitmap): HTMLLIElement {
+    const thumb = make('canvas');
+    thumb.width = thumb.height = TILE;
+    thumb.getContext('2d')!.drawImage(thumbs, n * TILE, 0, TILE, TILE, 0, 0, TILE, TILE);
+    const shape = make('span', { className: 'glyph' });
+    for (const width of stage.widths.length > 1 ? stage.widths : [stage.dims[0]]) {
+      const bar = make('span');
+      // By the square root: 16 channels and 1280 are in one row.
+      bar.style.height = `${100 * Math.sqrt(width / widest)}%`;
+      shape.append(bar);
+    }
+    shape.classList.toggle('shortcut', stage.shortcut);
+    const button = make('button', {}, thumb, shape, make('span', { text: shortName(stage.name) }));
+    button.type = 'button';
+    button.dataset.stage = stage.name;
+    button.title = `${stage.name}: ${stage.dims.join(' × ')}, ${milliseconds(ms)}`;
+    button.ariaLabel = t('inside.stage', { name: stage.name, shape: stage.dims.join(' × ') });
+    button.style.setProperty('--n', String(n));
+    button.addEventListener('click', () => this.#choose(stage, true).catch(this.#options.fail));
+    return make('li', {}, button);
+  }
+
+  async #choose(stage: Stage, asked: boolean): Promise<void> {
+    const { layer = '' } = readState();
+    const wanted = stage.layers.includes(layer) ? layer : undefined;
+    this.#chosen = stage.name;
+    for (const button of strip.querySelectorAll('button')) {
+      button.ariaPressed = String(button.dataset.stage === stage.name);
+      if (asked && button.dataset.stage === stage.name) button.scrollIntoView({ block: 'nearest', inline: 'center' });
+    }
+    if (asked) writeState({ layer: stage.name });
+    const title = make('h3', { text: `${stage.name}` });
+    const facts = make('p', { className: 'quiet', text: titleOf(stage) });
+    const head = make('div', { className: 'zoom-head' }, title, facts);
+    const body = make('div', { className: 'zoom-body' });
+    zoom.replaceChildren(head, body);
+    const label = this.#options.explained();
+    if (stage.name === 'classifier' && label !== undefined) {
+      const evidence = await this.#options.client.evidence(label.id);
+      if (this.#chosen === stage.name) showEvidence(body, evidence, label);
+    } else {
+      await this.#block!.show(body, stage, wanted, (layer) => writeState({ layer }));
+    }
+  }
+}
+
+/** The stage of a layer. */
+const stageIn = (layer: string): string => /^(conv_stem|layer\.\d+|segmentation_head)\b/.exec(layer)?.[1] ?? layer;
+
+const NAMES: Record<string, string> = { conv_stem: 'stem', conv_1x1: '1×1', pooler: 'mean', segmentation_head: 'head' };
+const shortName = (name: string): string => NAMES[name] ?? name.replace(/^layer\./, '');
+
+function titleOf({ name, widths, stride, shortcut, dims }: Stage): string {
+  const shape = { from: widths[0] ?? dims[0], wide: Math.max(...widths, 0), to: dims[0], widths: widths.join(' → ') };
+  if (name === 'conv_stem') return t('inside.stem', shape);
+  if (name === 'conv_1x1') return t('inside.last', shape);
+  if (name === 'pooler') return t('inside.pooler', { channels: grouped(dims[0]) });
+  if (name === 'classifier') return t('inside.classifier', { classes: grouped(dims[0]) });
+  if (!/^layer\.\d+$/.test(name)) return t('inside.head', shape);
+  const block = t(stride === 2 ? 'inside.blockHalves' : 'inside.block', shape);
+  return shortcut ? `${block} ${t('inside.shortcut')}` : block;
+}

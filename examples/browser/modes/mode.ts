@@ -1,0 +1,37 @@
+/** What the page asks of each of its modes. A mode has a panel beside the picture, `#panel-<name>`, and answers pictures. */
+import type { Client } from '../client.js';
+import type { Task, Times } from '../protocol.js';
+
+export type ModeName = 'what' | 'where' | 'teach';
+
+/** What the page gives to a mode. */
+export interface Shell {
+  readonly client: Client;
+  /** Runs what a visitor asked for, and says so if it fails. */
+  act(action: () => Promise<unknown>): void;
+  /** Looks at the picture anew. */
+  again(): Promise<void>;
+  /** Are frames of a film looked at? */
+  filming(): boolean;
+}
+
+export interface Mode {
+  readonly name: ModeName;
+  /** The network that the figure of the inside is about; null in a mode without one. */
+  readonly task: Task | null;
+  /** The panel is shown. */
+  enter?(): void;
+  /** Another mode is chosen. */
+  leave?(): void;
+  /** There is another picture; of a film this is not called for each frame. */
+  forget?(): void;
+  /**
+   * Answers the picture that the worker has seen.
+   * @param stale whether another picture or mode came meanwhile: then nothing may be shown
+   * @returns how long it took; null when stale, or where nothing was computed
+   */
+  look(stale: () => boolean, live: boolean): Promise<Times | null>;
+}
+
+/** Longest edge of colors over the picture. */
+export const edgeFor = (live: boolean): number => (live ? 320 : 640);
