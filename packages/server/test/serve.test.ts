@@ -1,6 +1,7 @@
 /** The server as a whole, without a socket: pictures in forms, and what it says of what it cannot read. */
 import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
+import { pipeline } from 'mobilenet-v2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildApp } from '../src/http/app.js';
 import { WorkerPool } from '../src/workers/pool.js';
@@ -41,5 +42,29 @@ describe('/classify', () => {
     const reply = await app.inject({ method: 'POST', url: '/classify', ...form({ 'a.txt': Buffer.from('hello') }) });
     expect(reply.statusCode).toBe(415);
     expect(reply.json()).toEqual({ error: expect.stringContaining('a.txt: ') });
+  });
+});
+
+describe('/features', () => {
+  it('gives what the classifier reads', async () => {
+    const reply = await app.inject({ method: 'POST', url: '/features', ...form({ 'dog.jpg': dog }) });
+    const [{ file, features }] = reply.json();
+    const extract = await pipeline('image-feature-extraction', null, { threads: 1 });
+    const { data } = await extract(dog);
+    extract.dispose();
+    expect(file).toBe('dog.jpg');
+    expect(features).toEqual(Array.from(data));
+  });
+});
+
+describe('a picture with more pixels than may be', () => {
+  it('is 413', async () => {
+    const small = await WorkerPool.start({ workers: 1, pixels: 100_000 });
+    const other = await buildApp({ pool: small });
+    const reply = await other.inject({ method: 'POST', url: '/classify', ...form({ 'dog.jpg': dog }) });
+    await other.close();
+    await small.close();
+    expect(reply.statusCode).toBe(413);
+    expect(reply.json().error).toContain('dog.jpg: ');
   });
 });

@@ -31,6 +31,10 @@ const model = (text: string, others: ModelSpec[] | undefined): ModelSpec[] => {
 };
 const hosts = (text: string, others: string[] | undefined): string[] => [...(others ?? []), text];
 
+/** A flag whose default is in its own unit, as the help shows it. */
+const preset = (flags: string, what: string, parse: (text: string) => number, value: string): Option =>
+  new Option(flags, what).argParser(parse).default(parse(value), value);
+
 const program = new Command('mobilenet-v2-server')
   .description(
     'MobileNetV2 behind HTTP and gRPC: Open Inference Protocol, KServe v1, TensorFlow Serving, Hugging Face, forms.',
@@ -41,9 +45,7 @@ const program = new Command('mobilenet-v2-server')
     'a model to serve, by a folder or its name on the hub; may be followed by ,task=classify, ,task=segment or ,task=features; several times for several models (default: the checkpoint that ships)',
     model,
   )
-  .addOption(
-    new Option('--port <number>', 'port to listen on').env('AIP_HTTP_PORT').argParser(whole(0, 65_535)).default(8080),
-  )
+  .addOption(preset('--port <number>', 'port to listen on', whole(0, 65_535), '8080').env('AIP_HTTP_PORT'))
   .option('--grpc-port <number>', 'port for gRPC, which needs packages of its own (default: no gRPC)', whole(0, 65_535))
   .option('--host <address>', 'address to listen on; 0.0.0.0 is for other machines too', '127.0.0.1')
   .option('--allow-host <name>', 'a host that requests may name; several times for several', hosts)
@@ -51,14 +53,14 @@ const program = new Command('mobilenet-v2-server')
     new Option('--token <text>', 'what requests must carry as Authorization: Bearer').env('MOBILENET_V2_TOKEN'),
   )
   .option('--workers <number>', 'threads that compute (default: one for every CPU)', whole(1, 1024))
-  .option('--queue <number>', 'how many requests may wait for a worker', whole(0, 1_000_000), 64)
-  .option('--deadline <seconds>', 'how long a request may wait for a worker', seconds, 10_000)
-  .option('--max-body <MiB>', 'largest body, also of what it unpacks to', mebibytes, 64 * MEBIBYTE)
-  .option('--max-memory <MiB>', 'largest sum of all bodies at a time', mebibytes, 1024 * MEBIBYTE)
-  .option('--max-pixels <number>', 'largest picture, width times height', whole(1, 1_000_000_000), 25_000_000)
-  .option('--request-timeout <seconds>', 'how long a client may take to send a request', seconds, 60_000)
-  .option('--shutdown-delay <seconds>', 'how long to say "not ready" before the end', seconds, 0)
-  .option('--grace <seconds>', 'how long the end may take at most', seconds, 60_000)
+  .addOption(preset('--queue <number>', 'how many requests may wait for a worker', whole(0, 1_000_000), '64'))
+  .addOption(preset('--deadline <seconds>', 'how long a request may wait for a worker', seconds, '10'))
+  .addOption(preset('--max-body <MiB>', 'largest body, also of what it unpacks to', mebibytes, '64'))
+  .addOption(preset('--max-memory <MiB>', 'largest sum of all bodies at a time', mebibytes, '1024'))
+  .addOption(preset('--max-pixels <number>', 'largest picture, width times height', whole(1, 1e9), '25000000'))
+  .addOption(preset('--request-timeout <seconds>', 'how long a client may take to send a request', seconds, '60'))
+  .addOption(preset('--shutdown-delay <seconds>', 'how long to say "not ready" before the end', seconds, '0'))
+  .addOption(preset('--grace <seconds>', 'how long the end may take at most', seconds, '60'))
   .addOption(
     new Option('--log-level <level>', 'least of what is logged')
       .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
