@@ -65,6 +65,8 @@ declare module 'fastify' {
      * parses.
      */
     body?: unknown;
+    /** The schema of the answer, for openapi.json. Not `schema.response`, by which fastify would write what a worker has written. */
+    answer?: object;
   }
   interface FastifyInstance {
     lifecycle: Lifecycle;

@@ -19,7 +19,8 @@ function documented(schema: Documented | undefined, config: RouteOptions['config
     '5xx': { description: 'Try again later, or elsewhere', ...ERROR },
   };
   const body = config?.body === undefined ? {} : { body: config.body };
-  return { ...schema, ...body, response: { 200: { description: 'The answer' }, ...schema?.response, ...errors } };
+  const answer = { description: 'The answer', ...config?.answer };
+  return { ...schema, ...body, response: { 200: answer, ...schema?.response, ...errors } };
 }
 
 export async function describeRoutes(app: FastifyInstance, version: string): Promise<void> {

@@ -4,7 +4,7 @@ import type { Task } from '../../workers/jobs.js';
 import type { WorkerPool } from '../../workers/pool.js';
 import type { Routes } from '../app.js';
 import { sendAnswer } from './bodies.js';
-import { HUGGINGFACE_BODY } from './schemas.js';
+import { HUGGINGFACE_ANSWER, HUGGINGFACE_BODY } from './schemas.js';
 
 /** As the hub spells tasks: `/models/owner/name/pipeline/feature-extraction`. */
 const TASKS: Record<string, Task> = {
@@ -30,7 +30,7 @@ const DESCRIPTION =
   'for a list of inputs a list of these. When the queue is full the status is 429.';
 
 export const huggingface: Routes = async (app, { pool }) => {
-  const config = { huggingface: true, body: HUGGINGFACE_BODY };
+  const config = { huggingface: true, body: HUGGINGFACE_BODY, answer: HUGGINGFACE_ANSWER };
   app.post(
     '/',
     { config, schema: { summary: "Hugging Face's route: the first model", description: DESCRIPTION } },

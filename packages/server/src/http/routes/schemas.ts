@@ -16,6 +16,7 @@ const PARAMETERS = {
       maximum: 1,
       description: 'only labels or pixels with at least this score',
     },
+    function_to_apply: { enum: ['softmax', 'sigmoid', 'none'], description: 'what makes scores of logits' },
   },
 } as const;
 const INPUTS = {
@@ -27,11 +28,19 @@ const INPUTS = {
   },
 } as const;
 
-const BYTES = { oneOf: [PICTURE, { type: 'object', required: ['b64'], properties: { b64: PICTURE } }] } as const;
+const BYTES = {
+  oneOf: [PICTURE, { type: 'object', required: ['b64'], properties: { b64: PICTURE }, additionalProperties: false }],
+} as const;
 const NAMED = {
   oneOf: [
     BYTES,
-    { type: 'object', properties: { image: BYTES, image_bytes: BYTES }, minProperties: 1, maxProperties: 1 },
+    {
+      type: 'object',
+      properties: { image: BYTES, image_bytes: BYTES },
+      additionalProperties: false,
+      minProperties: 1,
+      maxProperties: 1,
+    },
   ],
 } as const;
 const LIST = { type: 'array', items: NAMED, minItems: 1, maxItems: 64 } as const;
@@ -61,3 +70,44 @@ export const INVOCATIONS_BODY = {
     'application/json': { schema: { oneOf: [INPUTS, PREDICT] } },
   },
 };
+
+const TEXT = { type: 'string' } as const;
+const NUMBER = { type: 'number' } as const;
+const listOf = <T>(items: T) => ({ type: 'array', items }) as const;
+const record = <T extends object>(properties: T) =>
+  ({ type: 'object', required: Object.keys(properties), properties, additionalProperties: false }) as const;
+
+const MASK = { type: 'string', contentEncoding: 'base64', description: 'a PNG, 255 where the class is' } as const;
+const LABELS = listOf(record({ label: TEXT, score: NUMBER }));
+const MASKS = listOf(record({ label: TEXT, mask: MASK }));
+const ONE = { anyOf: [LABELS, MASKS, listOf(listOf(NUMBER))] } as const;
+export const HUGGINGFACE_ANSWER = { anyOf: [ONE, listOf(ONE)] } as const;
+
+const BYTES_ANSWER = record({ b64: MASK });
+const ROW = {
+  anyOf: [
+    record({ classes: listOf(TEXT), scores: listOf(NUMBER) }),
+    record({ classes: listOf(TEXT), masks: listOf(BYTES_ANSWER) }),
+    listOf(NUMBER),
+  ],
+} as const;
+const COLUMNS = {
+  anyOf: [
+    record({ classes: listOf(listOf(TEXT)), scores: listOf(listOf(NUMBER)) }),
+    record({ classes: listOf(listOf(TEXT)), masks: listOf(listOf(BYTES_ANSWER)) }),
+    listOf(listOf(NUMBER)),
+  ],
+} as const;
+export const PREDICT_ANSWER = { oneOf: [record({ predictions: listOf(ROW) }), record({ outputs: COLUMNS })] } as const;
+export const INVOCATIONS_ANSWER = { anyOf: [HUGGINGFACE_ANSWER, PREDICT_ANSWER] } as const;
+
+const CODE = record({ error_code: { const: 'OK' }, error_message: TEXT });
+const VERSION = record({ version: TEXT, state: { const: 'AVAILABLE' }, status: CODE });
+/** What v1 says of a model. */
+export const STATUS_ANSWER = record({
+  name: TEXT,
+  ready: { type: 'boolean' },
+  model_version_status: listOf(VERSION),
+});
+export const MODELS_ANSWER = record({ models: listOf(TEXT) });
+export const ALIVE_ANSWER = record({ status: TEXT });

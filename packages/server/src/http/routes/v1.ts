@@ -4,7 +4,7 @@ import type { ModelDescription } from '../../workers/jobs.js';
 import type { WorkerPool } from '../../workers/pool.js';
 import type { Routes } from '../app.js';
 import { sendJson } from './bodies.js';
-import { PREDICT_BODY } from './schemas.js';
+import { ALIVE_ANSWER, MODELS_ANSWER, PREDICT_ANSWER, PREDICT_BODY, STATUS_ANSWER } from './schemas.js';
 
 interface Params {
   name: string;
@@ -53,24 +53,34 @@ function metadata({ name, version, tasks, outputs }: ModelDescription): object {
 }
 
 export const v1: Routes = async (app, { pool }) => {
-  app.get('/', { config: { open: true }, schema: { summary: 'Is the server there? (KServe v1)' } }, async () => ({
-    status: 'alive',
-  }));
-  app.get('/v1/models', { schema: { summary: 'Names of the models (KServe v1)' } }, async () => ({
-    models: [...pool.models.keys()],
-  }));
+  app.get(
+    '/',
+    { config: { open: true, answer: ALIVE_ANSWER }, schema: { summary: 'Is the server there? (KServe v1)' } },
+    async () => ({
+      status: 'alive',
+    }),
+  );
+  app.get(
+    '/v1/models',
+    { config: { answer: MODELS_ANSWER }, schema: { summary: 'Names of the models (KServe v1)' } },
+    async () => ({
+      models: [...pool.models.keys()],
+    }),
+  );
   // A parameter ends before a colon; two colons stand for one that is only a colon.
   const model = '/v1/models/:name(^[^:/]+)';
   for (const path of [model, `${model}/versions/:version(^[^:/]+)`]) {
-    app.get<{ Params: Params }>(path, { schema: { summary: 'Is the model ready? (v1)' } }, async ({ params }) =>
-      status(find(pool, params)),
+    app.get<{ Params: Params }>(
+      path,
+      { config: { answer: STATUS_ANSWER }, schema: { summary: 'Is the model ready? (v1)' } },
+      async ({ params }) => status(find(pool, params)),
     );
     app.get<{ Params: Params }>(
       `${path}/metadata`,
       { schema: { summary: "Inputs and outputs, as TensorFlow Serving's" } },
       async ({ params }) => metadata(find(pool, params)),
     );
-    const config = { body: PREDICT_BODY };
+    const config = { body: PREDICT_BODY, answer: PREDICT_ANSWER };
     const schema = { summary: 'Predict (KServe v1, TensorFlow Serving, Vertex AI)' };
     app.post<{ Params: Params }>(`${path}::predict`, { config, schema }, (request, reply) =>
       sendJson(pool, request, reply, { name: find(pool, request.params).name, json: 'v1' }),
