@@ -21,6 +21,7 @@ validate(spec)
 
 b64 = b64encode(read("dog.jpg")).decode()
 predict = "/v1/models/{name}:predict"
+image = {"name": "image", "datatype": "BYTES", "shape": [1], "data": [b64], "parameters": {"content_type": "base64"}}
 calls = [
     ("GET", "/", {}, None),
     ("GET", "/ping", {}, None),
@@ -36,6 +37,7 @@ calls = [
     ("POST", "/models/{*}", {"*": f"{MODEL}/pipeline/feature-extraction"}, {"inputs": b64}),
     ("POST", "/invocations", {}, {"instances": [{"b64": b64}]}),
     ("POST", "/invocations", {}, {"inputs": b64}),
+    ("POST", "/v2/models/{model}/infer", {"model": MODEL}, {"id": "7", "inputs": [image], "outputs": [{"name": "scores"}]}),
     ("POST", predict, {"name": MODEL}, {"instances": [{"b64": b64}, {"image": {"b64": b64}}, b64]}),
     ("POST", predict, {"name": MODEL}, {"inputs": {"image_bytes": [{"b64": b64}]}, "parameters": {"threshold": 0.1}}),
     ("POST", predict, {"name": SEGMENTER}, {"inputs": [{"b64": b64}], "signature_name": "serving_default"}),

@@ -1,4 +1,4 @@
-/** Bodies and answers of the routes that take pictures, for openapi.json. Workers check bodies where they parse them. */
+/** Bodies and answers of routes, for openapi.json. Workers check bodies where they parse them. */
 
 const PICTURE = {
   type: 'string',
@@ -111,3 +111,40 @@ export const STATUS_ANSWER = record({
 });
 export const MODELS_ANSWER = record({ models: listOf(TEXT) });
 export const ALIVE_ANSWER = record({ status: TEXT });
+
+/** A tensor of protocol v2; without `data` where it is binary. */
+const TENSOR = {
+  type: 'object',
+  required: ['name', 'shape', 'datatype'],
+  properties: {
+    name: TEXT,
+    shape: { type: 'array', items: { type: 'integer', minimum: 0 } },
+    datatype: { enum: ['FP32', 'BYTES'] },
+    parameters: { type: 'object' },
+    data: { type: 'array' },
+  },
+} as const;
+const INFER = {
+  type: 'object',
+  required: ['inputs'],
+  properties: {
+    id: TEXT,
+    parameters: { type: 'object' },
+    inputs: { type: 'array', items: TENSOR, minItems: 1 },
+    outputs: listOf({ type: 'object', required: ['name'], properties: { name: TEXT, parameters: { type: 'object' } } }),
+  },
+} as const;
+export const INFER_BODY = {
+  content: { 'application/json': { schema: INFER }, 'application/octet-stream': BINARY },
+};
+export const INFER_ANSWER = {
+  type: 'object',
+  required: ['model_name', 'model_version', 'outputs'],
+  properties: {
+    model_name: TEXT,
+    model_version: TEXT,
+    id: TEXT,
+    parameters: { type: 'object' },
+    outputs: listOf(TENSOR),
+  },
+} as const;

@@ -8,6 +8,7 @@ import { HEADER, headerLength } from '../../v2/binary.js';
 import { SERVER } from '../../v2/metadata.js';
 import type { Routes } from '../app.js';
 import { goneSignal } from '../gone.js';
+import { INFER_ANSWER, INFER_BODY } from './schemas.js';
 
 interface ModelParams {
   model: string;
@@ -16,24 +17,38 @@ interface ModelParams {
 type ModelRequest = FastifyRequest<{ Params: ModelParams }>;
 
 export const v2: Routes = async (app, { service, lifecycle }) => {
-  app.get('/v2', async () => SERVER);
-  app.get('/v2/health/live', { config: { open: true } }, async () => ({ live: true }));
-  // `live` is what the protocol's text says here, a slip of its own; `ready` is what clients read.
-  app.get('/v2/health/ready', { config: { open: true } }, async (_request, reply) =>
-    reply.code(lifecycle.ready ? 200 : 503).send({ ready: lifecycle.ready, live: true }),
+  app.get('/v2', { schema: { summary: 'The server and its extensions' } }, async () => SERVER);
+  app.get(
+    '/v2/health/live',
+    { config: { open: true }, schema: { summary: 'Is the server there? (v2)' } },
+    async () => ({ live: true }),
   );
-  app.get('/v2/models', async () => ({ models: service.models() }));
-  app.get('/v2/models/stats', async () => service.statistics());
-  app.post('/v2/repository/index', async () => service.index());
+  // `live` is what the protocol's text says here, a slip of its own; `ready` is what clients read.
+  app.get(
+    '/v2/health/ready',
+    { config: { open: true }, schema: { summary: 'May requests be sent? (v2)' } },
+    async (_request, reply) => reply.code(lifecycle.ready ? 200 : 503).send({ ready: lifecycle.ready, live: true }),
+  );
+  app.get('/v2/models', { schema: { summary: 'Names of the models (v2)' } }, async () => ({
+    models: service.models(),
+  }));
+  app.get('/v2/models/stats', { schema: { summary: 'Statistics of all models' } }, async () => service.statistics());
+  app.post('/v2/repository/index', { schema: { summary: 'All models and their states' } }, async () => service.index());
 
-  forModel(app, 'GET', '', async ({ params: { model, version } }) => service.metadata(model, version));
-  forModel(app, 'GET', '/config', async ({ params: { model, version } }) => service.config(model, version));
-  forModel(app, 'GET', '/stats', async ({ params: { model, version } }) => service.statistics(model, version));
-  forModel(app, 'GET', '/ready', async ({ params: { model, version } }) => ({
+  forModel(app, 'GET', '', 'Inputs and outputs of a model', async ({ params: { model, version } }) =>
+    service.metadata(model, version),
+  );
+  forModel(app, 'GET', '/config', "A model as Triton's configuration says it", async ({ params: { model, version } }) =>
+    service.config(model, version),
+  );
+  forModel(app, 'GET', '/stats', 'Statistics of a model', async ({ params: { model, version } }) =>
+    service.statistics(model, version),
+  );
+  forModel(app, 'GET', '/ready', 'Is the model ready? (v2)', async ({ params: { model, version } }) => ({
     name: service.find(model, version).name,
     ready: lifecycle.ready,
   }));
-  forModel(app, 'POST', '/infer', async (request, reply) => {
+  forModel(app, 'POST', '/infer', 'Infer: JSON, or JSON and binary tensors', async (request, reply) => {
     const model = service.find(request.params.model, request.params.version);
     if (!Buffer.isBuffer(request.body)) throw new ServeError('BAD_REQUEST', 'body: expected a request, got nothing');
     const body = request.body;
@@ -48,9 +63,11 @@ function forModel(
   app: FastifyInstance,
   method: 'GET' | 'POST',
   rest: string,
+  summary: string,
   handler: (request: ModelRequest, reply: FastifyReply) => Promise<unknown>,
 ): void {
+  const config = rest === '/infer' ? { body: INFER_BODY, answer: INFER_ANSWER } : {};
   for (const version of ['', '/versions/:version']) {
-    app.route({ method, url: `/v2/models/:model${version}${rest}`, handler });
+    app.route({ method, url: `/v2/models/:model${version}${rest}`, schema: { summary }, config, handler });
   }
 }
