@@ -50,8 +50,33 @@ interface FormFile {
   bytes: Uint8Array;
 }
 
-/** The files of a form, in its order. */
+/** How often a form that is all here is looked at, in milliseconds, and how often it may still be read then. */
+const LOOK = 500;
+const LOOKS = 10;
+
+/**
+ * The files of a form, in its order. The parser needs no time after the last byte; but where a part is neither file nor field, and
+ * larger than a buffer, it waits for ever (@fastify/busboy 3.2.6), and so would the end of the server.
+ */
 async function filesOf(request: FastifyRequest, limit: number): Promise<FormFile[]> {
+  let timer: NodeJS.Timeout | undefined;
+  const stuck = new Promise<never>((_, reject) => {
+    let looks = 0;
+    timer = setInterval(() => {
+      // Not its event 'end': what was never read has none.
+      if (request.raw.complete && ++looks > LOOKS) {
+        reject(new ServeError('BAD_REQUEST', 'the form has a part that is neither a file nor a field'));
+      }
+    }, LOOK);
+  });
+  try {
+    return await Promise.race([readFiles(request, limit), stuck]);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+async function readFiles(request: FastifyRequest, limit: number): Promise<FormFile[]> {
   const files: FormFile[] = [];
   let length = 0;
   try {
