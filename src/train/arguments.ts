@@ -6,6 +6,7 @@ import { warn } from '../base/env.js';
 import { expected, MobileNetError, show } from '../base/errors.js';
 import { checkOptions } from '../base/options.js';
 import type { BatchNormMode, Decayed } from '../runtime/training/types.js';
+import { followsMetric, METRIC_SCHEDULES } from './metric-schedules.js';
 import { checkOptimizerOptions, OPTIMIZERS, type OptimizerName, type OptimizerOptions } from './optimizers.js';
 import { checkScheduleOptions, SCHEDULES, type ScheduleOptions, type SchedulerType } from './schedules.js';
 
@@ -116,7 +117,7 @@ export interface TrainingOptions {
 
 /** Values that are not numbers, and what they may be. */
 const CHOICES = {
-  lr_scheduler_type: Object.keys(SCHEDULES),
+  lr_scheduler_type: [...Object.keys(SCHEDULES), ...Object.keys(METRIC_SCHEDULES)],
   optim: Object.keys(OPTIMIZERS),
   logging_strategy: ['no', 'steps', 'epoch'],
   eval_strategy: ['no', 'steps', 'epoch'],
@@ -274,11 +275,13 @@ function warmupOf({ warmup_ratio, warmup_steps }: TrainingOptions): TrainingOpti
 }
 
 function bestOf({
+  lr_scheduler_type,
   load_best_model_at_end,
   metric_for_best_model,
   greater_is_better,
 }: TrainingOptions): TrainingOptions {
-  const metric = metric_for_best_model ?? (load_best_model_at_end ? 'loss' : undefined);
+  const needs = load_best_model_at_end || followsMetric(lr_scheduler_type ?? DEFAULTS.lr_scheduler_type);
+  const metric = metric_for_best_model ?? (needs ? 'loss' : undefined);
   if (metric === undefined) return {};
   return { metric_for_best_model: metric, greater_is_better: greater_is_better ?? !metric.endsWith('loss') };
 }
@@ -345,11 +348,24 @@ function checkTogether(args: TrainingArguments): void {
     );
   }
   if (args.load_best_model_at_end && save_strategy !== 'best') checkBest(args);
+  if (followsMetric(args.lr_scheduler_type)) checkFollowing(args);
   if (args.batch_norm === 'frozen' && args.train !== 'head' && args.learning_rate > 1e-4 && isAdam(args)) {
     warn(
       `learning_rate: with frozen batch norms Adam diverges at rates above 1e-4, got ${args.learning_rate}; lower it, or train them: batch_norm: 'train'`,
     );
   }
+}
+
+function checkFollowing({ lr_scheduler_type: type, lr_scheduler_kwargs, ...args }: TrainingArguments): void {
+  if (args.eval_strategy === 'no') {
+    throw new MobileNetError('ARG', `lr_scheduler_type: '${type}' follows a metric and needs an eval_strategy`);
+  }
+  if (args.warmup_steps > 0) warn(`warmup_steps: ${type} has no warm-up, and begins with learning_rate`);
+  const { min_lr } = { ...METRIC_SCHEDULES[type as 'greedy'], ...lr_scheduler_kwargs };
+  if (args.learning_rate >= min_lr) return;
+  warn(
+    `learning_rate: ${args.learning_rate} is below the least rate of ${type}, ${min_lr}, and could never fall; pass a lower min_lr in lr_scheduler_kwargs`,
+  );
 }
 
 const isAdam = ({ optim }: TrainingArguments) => optim.startsWith('adam');

@@ -18,6 +18,7 @@ import { toFloat32, toInt64 } from '../formats/stored.js';
 import type { OptimizerState } from '../runtime/training/types.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { TrainerControl, TrainerState } from './callbacks.js';
+import type { ScheduleState } from './metric-schedules.js';
 
 const PREFIX = /^checkpoint-(\d+)$/;
 
@@ -42,6 +43,8 @@ export interface Resume {
   /** Of the last step; null before the first, and in no JSON where it is not finite. */
   gradNorm: number | null;
   learningRate: number | null;
+  /** Of a learning rate that follows a metric. */
+  schedule?: ScheduleState | undefined;
   args: object;
 }
 

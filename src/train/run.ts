@@ -6,10 +6,10 @@ import type { CallbackDetails, EventName, LogEntry, TrainerControl, TrainerState
 import type { Checkpoint, Resume } from './checkpoints.js';
 import type { Learner } from './learner.js';
 import type { LossOfBatch } from './losses.js';
+import type { MetricSchedule } from './metric-schedules.js';
 import { optimizerOf } from './optimizers.js';
 import { Random } from './random.js';
 import type { Sampler, Step } from './sampler.js';
-import type { Schedule } from './schedules.js';
 
 /** What a run needs of its trainer. */
 export interface Host {
@@ -28,7 +28,10 @@ export interface Host {
 export interface Parts {
   learner: Learner;
   sampler: Sampler;
-  schedule: Schedule;
+  /** The learning rate of a step; the first is 0. */
+  rateOf: (step: number) => number;
+  /** Where the rate follows a metric. */
+  following: MetricSchedule | undefined;
   epochs: number;
   lossOf: LossOfBatch;
   dropout: number;
@@ -109,6 +112,7 @@ export class TrainingRun {
       totalLoss: this.#totalLoss,
       gradNorm: this.#gradNorm,
       learningRate: this.#learningRate,
+      schedule: this.#parts.following?.state(),
       args: args.to_dict(),
     };
   }
@@ -173,7 +177,7 @@ export class TrainingRun {
     // torch's clip_grad_norm_
     const gradientScale = args.max_grad_norm > 0 ? Math.min(1, args.max_grad_norm / (norm + 1e-6)) : 1;
     await this.#host.tell('on_pre_optimizer_step');
-    const learningRate = args.learning_rate * this.#parts.schedule(state.global_step);
+    const learningRate = this.#parts.rateOf(state.global_step);
     const { weight_decay: weightDecay, decayed } = args;
     const optimizer = optimizerOf(args.optim, args, args.optim_args);
     await session.update(optimizer, { learningRate, weightDecay, decayed, gradientScale });

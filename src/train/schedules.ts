@@ -4,12 +4,19 @@
  */
 import { expected, MobileNetError } from '../base/errors.js';
 import { checkOptions } from '../base/options.js';
+import {
+  checkMetricOption,
+  followsMetric,
+  METRIC_SCHEDULES,
+  type MetricScheduleName,
+  type MetricScheduleOptions,
+} from './metric-schedules.js';
 
 /** What `lr_scheduler_kwargs` may hold; which of them a schedule takes, `SCHEDULES` says. */
-export interface ScheduleOptions {
+export interface ScheduleOptions extends MetricScheduleOptions {
   /** Of the cosines: waves, or restarts. */
   num_cycles?: number;
-  /** Of `cosine_with_min_lr` and its sister: the rate at the end. */
+  /** Of `cosine_with_min_lr` and its sister: the rate at the end; of those that follow a metric, the least. */
   min_lr?: number;
   /** The same as a part of `learning_rate`. */
   min_lr_rate?: number;
@@ -194,11 +201,13 @@ export const SCHEDULES = {
   exponential,
 } as const satisfies Record<string, Kind>;
 
+/** Those that steps alone decide. */
+type StepScheduleName = keyof typeof SCHEDULES;
 /** transformers' names, and `exponential`. */
-export type SchedulerType = keyof typeof SCHEDULES;
+export type SchedulerType = StepScheduleName | MetricScheduleName;
 
 /** @throws MobileNetError ARG for options that the schedule does not take, or that cannot be */
-export function scheduleOf(type: SchedulerType, course: Course, options: ScheduleOptions = {}): Schedule {
+export function scheduleOf(type: StepScheduleName, course: Course, options: ScheduleOptions = {}): Schedule {
   const kind: Kind = SCHEDULES[type];
   checkScheduleOptions(type, options);
   return kind.of(course, options);
@@ -206,8 +215,13 @@ export function scheduleOf(type: SchedulerType, course: Course, options: Schedul
 
 /** @throws MobileNetError ARG for an option that the schedule does not take, and for a value of another type */
 export function checkScheduleOptions(type: SchedulerType, options: ScheduleOptions): void {
-  checkOptions(options, SCHEDULES[type].takes, `lr_scheduler_kwargs of ${type}`);
+  const takes = followsMetric(type) ? ['mode', ...Object.keys(METRIC_SCHEDULES[type])] : SCHEDULES[type].takes;
+  checkOptions(options, takes, `lr_scheduler_kwargs of ${type}`);
   for (const [name, value] of Object.entries(options)) {
+    if (followsMetric(type)) {
+      if (value !== undefined) checkMetricOption(name, value);
+      continue;
+    }
     const isShape = name === 'warmup_type' || name === 'decay_type';
     if (value === undefined || (isShape ? typeof value === 'string' : Number.isFinite(value) && value >= 0)) continue;
     throw expected(`lr_scheduler_kwargs.${name}`, isShape ? 'a shape' : 'a number from 0', value);

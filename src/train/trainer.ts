@@ -46,6 +46,7 @@ import type { TrainingDataset } from './dataset.js';
 import { type ComputeMetrics, evaluate, type PredictionOutput, speedOf } from './evaluation.js';
 import { type Learner, makeLearner, type Predictions, trainedPart } from './learner.js';
 import { type LossOfBatch, lossOfModel } from './losses.js';
+import { followsMetric, type MetricSchedule, metricSchedule } from './metric-schedules.js';
 import { memoryNames, optimizerOf } from './optimizers.js';
 import { TrainingRun } from './run.js';
 import { balancedWeights, Sampler, targetsOf } from './sampler.js';
@@ -230,11 +231,12 @@ export class Trainer {
     this.#isCurrent = true;
     const start = performance.now();
     const first = state.global_step;
-    const run = new TrainingRun(this.#host(signal), this.#parts(sampler, signal), checkpoint);
+    const parts = this.#parts(sampler, checkpoint, signal);
+    const run = new TrainingRun(this.#host(signal, parts.following), parts, checkpoint);
     await this.#tell('on_train_begin');
     let training_loss: number;
     try {
-      if (args.eval_on_start && checkpoint === undefined) await this.#evaluateNow(signal);
+      if (args.eval_on_start && checkpoint === undefined) await this.#evaluateNow(signal, undefined);
       training_loss = await run.go();
     } catch (cause) {
       this.#isCurrent = false;
@@ -305,14 +307,12 @@ export class Trainer {
     if (checkpoint !== undefined) restoreCallbacks(this.#callbacks, this.state.stateful_callbacks);
   }
 
-  #parts(sampler: Sampler, signal: AbortSignal | undefined): ConstructorParameters<typeof TrainingRun>[1] {
+  #parts(
+    sampler: Sampler,
+    checkpoint: Checkpoint | undefined,
+    signal: AbortSignal | undefined,
+  ): ConstructorParameters<typeof TrainingRun>[1] {
     const { args, state, model } = this;
-    const course = {
-      learning_rate: args.learning_rate,
-      warmup: args.get_warmup_steps(state.max_steps),
-      steps: state.max_steps,
-      stepsPerEpoch: sampler.stepsPerEpoch,
-    };
     const dropout = args.classifier_dropout_prob ?? model.config.classifier_dropout_prob;
     if (args.classifier_dropout_prob === undefined && dropout >= 0.8) {
       warn(
@@ -322,7 +322,7 @@ export class Trainer {
     return {
       learner: this.#learner!,
       sampler,
-      schedule: scheduleOf(args.lr_scheduler_type, course, args.lr_scheduler_kwargs),
+      ...this.#rates(sampler, checkpoint),
       epochs: state.num_train_epochs,
       lossOf: this.#lossOf(),
       dropout,
@@ -330,7 +330,23 @@ export class Trainer {
     };
   }
 
-  #host(signal: AbortSignal | undefined): ConstructorParameters<typeof TrainingRun>[0] {
+  #rates({ stepsPerEpoch }: Sampler, checkpoint: Checkpoint | undefined) {
+    const { args, state } = this;
+    const { learning_rate, lr_scheduler_type: type, lr_scheduler_kwargs } = args;
+    if (followsMetric(type)) {
+      const following = metricSchedule(type, args, lr_scheduler_kwargs, checkpoint?.resume.schedule);
+      return { following, rateOf: () => following.rate };
+    }
+    const { max_steps: steps } = state;
+    const course = { learning_rate, warmup: args.get_warmup_steps(steps), steps, stepsPerEpoch };
+    const schedule = scheduleOf(type, course, lr_scheduler_kwargs);
+    return { following: undefined, rateOf: (step: number) => learning_rate * schedule(step) };
+  }
+
+  #host(
+    signal: AbortSignal | undefined,
+    following: MetricSchedule | undefined,
+  ): ConstructorParameters<typeof TrainingRun>[0] {
     const { args, control, state } = this;
     return {
       args,
@@ -341,13 +357,13 @@ export class Trainer {
         return this.#tell(event, details);
       },
       log: (logs) => this.#log(logs),
-      evaluate: () => this.#evaluateNow(signal),
+      evaluate: () => this.#evaluateNow(signal, following),
       save: (resume) => this.#save(resume),
     };
   }
 
   /** Evaluates while it trains. Gives whether the metric is the best so far. */
-  async #evaluateNow(signal: AbortSignal | undefined): Promise<boolean> {
+  async #evaluateNow(signal: AbortSignal | undefined, following: MetricSchedule | undefined): Promise<boolean> {
     const metrics = await this.evaluate(this.eval_dataset, { ...(signal && { signal }) });
     const { metric_for_best_model: metric, greater_is_better, save_strategy } = this.args;
     if (metric === undefined) return false;
@@ -356,6 +372,7 @@ export class Trainer {
       const names = Object.keys(metrics).join(', ');
       throw new MobileNetError('ARG', `metric_for_best_model: there is no ${metricName(metric)}; there are ${names}`);
     }
+    following?.step(value);
     const { best_metric: best } = this.state;
     if (best !== null && !(greater_is_better ? value > best : value < best)) return false;
     this.state.best_metric = value;

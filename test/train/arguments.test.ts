@@ -50,6 +50,17 @@ describe('TrainingArguments', () => {
     expect(new TrainingArguments({ eval_strategy: 'steps', logging_steps: 7 }).eval_steps).toBe(7);
   });
 
+  it.each(['reduce_lr_on_plateau', 'greedy'] as const)('%s looks at the loss, and needs evaluations', (type) => {
+    expect(() => new TrainingArguments({ lr_scheduler_type: type })).toThrow(
+      /follows a metric and needs an eval_strat/,
+    );
+    const args = { lr_scheduler_type: type, eval_strategy: 'epoch', learning_rate: 1e-4, warmup_steps: 3 } as const;
+    expect(new TrainingArguments(args)).toMatchObject({ metric_for_best_model: 'loss', greater_is_better: false });
+    expect(warnings[0]).toContain(`${type} has no warm-up`);
+    const below = 'learning_rate: 0.0001 is below the least rate of greedy, 0.001, and could never fall';
+    expect(warnings.slice(1)).toEqual(type === 'greedy' ? [expect.stringContaining(below)] : []);
+  });
+
   it.each([
     [{}, 0],
     [{ warmup_steps: 5 }, 5],

@@ -1,10 +1,11 @@
 /** Schedules against transformers' get_scheduler (test/goldens/train/make.py), and the paper's, which it does not have. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type ScheduleOptions, type SchedulerType, scheduleOf } from '../../src/train/schedules.js';
+import { type MetricScheduleName, metricSchedule } from '../../src/train/metric-schedules.js';
+import { checkScheduleOptions, type ScheduleOptions, scheduleOf } from '../../src/train/schedules.js';
 
 interface Golden {
-  name: SchedulerType;
+  name: Parameters<typeof scheduleOf>[0];
   learning_rate: number;
   warmup: number;
   steps: number;
@@ -19,6 +20,60 @@ describe('a schedule is transformers’', () => {
     const schedule = scheduleOf(name, { learning_rate, warmup, steps, stepsPerEpoch: 5 }, options);
     for (const [step, factor] of factors.entries()) expect(schedule(step), `step ${step}`).toBeCloseTo(factor, 12);
     expect(new Set(factors).size).toBeGreaterThan(name === 'constant' ? 0 : 2);
+  });
+});
+
+interface MetricGolden {
+  name: MetricScheduleName;
+  learning_rate: number;
+  options: ScheduleOptions;
+  metrics: number[];
+  rates: number[];
+}
+const metricGoldens: MetricGolden[] = JSON.parse(
+  readFileSync(new URL('../goldens/train/metric-schedules.json', import.meta.url), 'utf8'),
+);
+
+describe('a rate that follows a metric is PyTorch’s and transformers’, to the bit', () => {
+  it.each(metricGoldens.map((golden, i) => ({ ...golden, title: `${golden.name} ${i}` })))('$title', (golden) => {
+    const { name, options, metrics, rates } = golden;
+    checkScheduleOptions(name, options);
+    const training = { ...golden, greater_is_better: false };
+    let schedule = metricSchedule(name, training, options);
+    for (const [n, metric] of metrics.entries()) {
+      schedule.step(metric);
+      expect(schedule.rate, `evaluation ${n}`).toBe(rates[n]);
+      // As a checkpoint would keep it.
+      schedule = metricSchedule(name, training, options, JSON.parse(JSON.stringify(schedule.state())));
+    }
+    expect(new Set(rates).size).toBeGreaterThan(1);
+  });
+
+  it('looks for the greatest where greater is better', () => {
+    const training = { learning_rate: 1, greater_is_better: true };
+    const schedule = metricSchedule('reduce_lr_on_plateau', training, { patience: 0 });
+    const rates = [0.5, 0.6, 0.7, 0.7].map((accuracy) => {
+      schedule.step(accuracy);
+      return schedule.rate;
+    });
+    expect(rates).toEqual([1, 1, 1, 0.1]);
+  });
+
+  it.each([{}, { lr: 'a' }, null, []])('refuses a state that is none: %j', (state) => {
+    const training = { learning_rate: 1, greater_is_better: false };
+    expect(() => metricSchedule('greedy', training, {}, state as never)).toThrow(/schedule: expected the numbers of/);
+  });
+
+  it.each([
+    ['reduce_lr_on_plateau', { warmup: 2 }, /unknown option "warmup"/],
+    ['reduce_lr_on_plateau', { factor: 1 }, /factor: expected a number below 1, got 1/],
+    ['reduce_lr_on_plateau', { mode: 'up' }, /mode: expected min or max/],
+    ['reduce_lr_on_plateau', { threshold_mode: 1 }, /threshold_mode: expected rel or abs/],
+    ['greedy', { patience: 1.5 }, /patience: expected a whole number from 0/],
+    ['greedy', { smooth: 1 }, /smooth: expected true or false/],
+    ['greedy', { window_size: 0 }, /window_size: expected a whole number from 1/],
+  ] as const)('%s refuses %j', (name, options, message) => {
+    expect(() => checkScheduleOptions(name, options as never)).toThrow(message);
   });
 });
 

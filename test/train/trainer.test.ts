@@ -20,6 +20,7 @@ import {
   type TrainingOptions,
 } from '../../src/entries/train.js';
 import { loadBatch } from '../../src/train/batches.js';
+import { metricSchedule } from '../../src/train/metric-schedules.js';
 import { stripedPictures, tinyClassifier } from '../helpers/training.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'train-'));
@@ -249,6 +250,36 @@ describe('checkpoints', () => {
     const second = new Trainer({ model: tinyClassifier(), args, train_dataset: stripedPictures(30) });
     await second.train({ resume_from_checkpoint: true });
     expect(weightsOf(second)).toEqual(weightsOf(whole));
+  });
+
+  it.each(['reduce_lr_on_plateau', 'greedy'] as const)('keep a rate that follows a metric: %s', async (type) => {
+    const options: TrainingOptions = {
+      ...{ num_train_epochs: 8, eval_strategy: 'epoch', save_strategy: 'epoch', lr_scheduler_type: type },
+      ...{ lr_scheduler_kwargs: { patience: 0, factor: 0.5, threshold: 0.05 }, eval_on_start: true },
+    };
+    const data = () => ({ eval_dataset: stripedPictures(9, { seed: 2 }) });
+    const whole = make(options, data());
+    await whole.train();
+    const rates = (trainer: Trainer) =>
+      trainer.state.log_history.flatMap(({ learning_rate }) => (learning_rate === undefined ? [] : [learning_rate]));
+    const losses = whole.state.log_history.flatMap(({ eval_loss }) => (eval_loss === undefined ? [] : [eval_loss]));
+    const schedule = metricSchedule(
+      type,
+      { learning_rate: 0.05, greater_is_better: false },
+      options.lr_scheduler_kwargs!,
+    );
+    // The evaluation before the start does not count; a step has the rate of the evaluation before it.
+    const expected = losses.slice(1).flatMap((loss) => {
+      const { rate } = schedule;
+      schedule.step(loss);
+      return [rate, rate, rate, rate];
+    });
+    expect(rates(whole)).toEqual(expected);
+    expect(new Set(expected).size).toBeGreaterThan(1);
+    const again = make({ ...options, eval_on_start: false }, data());
+    await again.train({ resume_from_checkpoint: `${whole.args.output_dir}/checkpoint-20` });
+    expect(rates(again)).toEqual(expected);
+    expect(weightsOf(again)).toEqual(weightsOf(whole));
   });
 
   it('after an abort in an evaluation begin with it', async () => {

@@ -5,6 +5,7 @@
     python make.py
 
 schedules.json   `get_scheduler` by name: the factor of the learning rate at every step, and two after the last
+metric-schedules.json   those that follow a metric: the learning rate after each evaluation
 head.json        a classifier on features that the formula of test/goldens/models gives (imported from there): loss, norm and
                  rate of five steps, and the weights after them, all in float64
 """
@@ -56,6 +57,30 @@ def schedule(name, warmup, steps, options):
     return {"name": name, "learning_rate": RATE, "warmup": warmup, "steps": steps, "options": options, "factors": factors}
 
 
+METRIC_SCHEDULES = [
+    ("reduce_lr_on_plateau", {"patience": 2}),
+    ("reduce_lr_on_plateau", {"mode": "max", "factor": 0.5, "patience": 0, "cooldown": 2, "min_lr": 1e-3}),
+    ("reduce_lr_on_plateau", {"threshold": 0.05, "threshold_mode": "abs", "patience": 1, "eps": 1e-4}),
+    ("reduce_lr_on_plateau", {"mode": "max", "threshold": 0.2, "patience": 3}),
+    ("greedy", {"patience": 1, "min_lr": 1e-3}),
+    ("greedy", {"mode": "max", "factor": 0.5, "patience": 0, "cooldown": 1, "warmup": 2, "max_lr": 0.03}),
+    ("greedy", {"patience": 1, "smooth": True, "window_size": 4, "threshold": 0.01, "threshold_mode": "rel"}),
+    ("greedy", {"factor": 0.2, "patience": 0, "min_lr": 5e-3, "reset_start": 3, "smooth": True, "window_size": 2}),
+]
+
+
+def metric_schedule(name, options):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=RATE)
+    scheduler = get_scheduler(name, optimizer, scheduler_specific_kwargs=options)
+    # Falls, rises, and trembles.
+    metrics = [abs(1 - n / 20) + 0.3 * ((n * 7919 % 13) / 13) for n in range(60)]
+    rates = []
+    for metric in metrics:
+        scheduler.step(metric)
+        rates.append(optimizer.param_groups[0]["lr"])
+    return {"name": name, "learning_rate": RATE, "options": options, "metrics": metrics, "rates": rates}
+
+
 CLASSES, CHANNELS, BATCH, STEPS = 5, 37, 6, 5
 OPTIMIZERS = {
     "adamw_torch": lambda groups: torch.optim.AdamW(groups, lr=RATE),
@@ -104,5 +129,6 @@ def write(name, value):
 
 if __name__ == "__main__":
     write("schedules.json", [schedule(*case) for case in SCHEDULES])
+    write("metric-schedules.json", [metric_schedule(*case) for case in METRIC_SCHEDULES])
     write("head.json", {"classes": CLASSES, "channels": CHANNELS, "batch": BATCH, "learning_rate": RATE, "steps": STEPS,
                         "cases": [head(optim, **how) for optim, how in HEADS]})
