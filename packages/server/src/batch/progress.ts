@@ -23,6 +23,7 @@ export class Progress {
     if (stream.isTTY) {
       this.#bar = new SingleBar({ ...BAR, stream });
       this.#bar.start(total, done, { rate: '–', left: '…' });
+      process.on('exit', this.#restore);
       this.#timer = setInterval(() => this.#draw(), DRAW_EVERY);
     } else this.#timer = setInterval(() => stream.write(`mobilenet-v2-batch: ${this.line()}\n`), LINE_EVERY);
     this.#timer.unref();
@@ -44,8 +45,12 @@ export class Progress {
 
   end(): void {
     clearInterval(this.#timer);
-    this.#bar?.stop();
+    process.off('exit', this.#restore);
+    this.#restore();
   }
+
+  /** Also where the process ends at once: while a bar is drawn, the terminal wraps no lines. */
+  readonly #restore = (): void => this.#bar?.stop();
 
   #draw(): void {
     this.#bar?.update(this.#done, this.#estimate());

@@ -186,8 +186,9 @@ function exitCodeOf(error: unknown, stop: Stop): number {
 
 const args = process.argv.slice(2);
 const quiet = args.includes('-q') || args.includes('--quiet');
+/** On a terminal over a bar that may stand there. */
 const say = (text: string): void => {
-  if (!quiet) process.stderr.write(`mobilenet-v2-batch: ${text}\n`);
+  if (!quiet) process.stderr.write(`${process.stderr.isTTY ? '\r\x1b[K' : ''}mobilenet-v2-batch: ${text}\n`);
 };
 const stop = new Stop();
 stop.listen(say);

@@ -43,12 +43,12 @@ export async function smallPicture(): Promise<Uint8Array> {
   return small;
 }
 
-/** A folder with pictures a.png, b.png, … and one that is none, bad.jpg. */
+/** A folder with pictures a.png, sub/b.png, c.png, … and one that is none, bad.jpg. */
 export async function folderOfPictures(folder: string, count: number): Promise<string> {
   mkdirSync(join(folder, 'sub'), { recursive: true });
   const bytes = await smallPicture();
   for (let n = 0; n < count; n++) {
-    const name = `${String.fromCharCode(97 + n)}.png`;
+    const name = n < 26 ? `${String.fromCharCode(97 + n)}.png` : `z${n}.png`;
     writeFileSync(join(folder, n === 1 ? `sub/${name}` : name), bytes);
   }
   writeFileSync(join(folder, 'bad.jpg'), 'no picture');

@@ -186,7 +186,7 @@ describe('the command line', () => {
   });
 
   it('ends after the shards under way when it is asked to, and goes on later', async () => {
-    const input = await folderOfPictures(join(folder, 'many'), 26);
+    const input = await folderOfPictures(join(folder, 'many'), 119);
     const out = join(folder, 'stopped');
     const args = ['run', input, '--task', 'classify', '--out', out, '--workers', '1', '--shard-size', '1'];
     const running = batch(args);
@@ -197,10 +197,10 @@ describe('the command line', () => {
     expect(code).toBe(143);
     const done = shardsIn(out).length;
     expect(done).toBeGreaterThan(0);
-    expect(done).toBeLessThan(27);
+    expect(done).toBeLessThan(120);
     expect(readdirSync(join(out, 'running'))).toEqual([]);
     expect((await batch(args).ended).code).toBe(1);
-    expect(recordsIn(out)).toHaveLength(27);
+    expect(recordsIn(out)).toHaveLength(120);
   });
 });
 
