@@ -56,3 +56,11 @@ it('every one gets an answer that says what is wrong', async () => {
   // They are not all stopped at the door.
   expect(Object.keys(counts)).toEqual(expect.arrayContaining(['200', '400', '404', '415']));
 });
+
+it.each(['[],', '{},', '[[],{}],'])('lists without end, %s, are refused before they are parsed', async (list) => {
+  const payload = `{"inputs":[${list.repeat(250_000)}1]}`.slice(0, 1024 * 1024);
+  for (const url of ['/', '/models/tiny', '/invocations', '/v1/models/tiny:predict', '/v2/models/tiny/infer']) {
+    const reply = await app.inject({ method: 'POST', url, payload, headers: { 'content-type': 'application/json' } });
+    expect([reply.statusCode, reply.json()], url).toEqual([413, { error: expect.stringContaining('more than') }]);
+  }
+});

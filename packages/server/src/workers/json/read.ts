@@ -2,14 +2,12 @@
 import { ServeError } from '../../errors.js';
 import type { BodyAnswer, PictureAnswer, PicturesJob, Timing } from '../jobs.js';
 import type { LoadedModel } from '../loaded.js';
+import { checkValues } from './structure.js';
 
 /** Most pictures of a request, as v2's `max_batch_size`. */
 const MOST_PICTURES = 64;
-/** A picture is one string, so a body of them has little else. Millions of lists would fill the memory when they are parsed. */
+/** A picture is one string, so a body of them has little else. */
 const MOST_VALUES = 10_000;
-const COMMA = 0x2c;
-const BRACKET = 0x5b;
-const BRACE = 0x7b;
 
 const wrong = (message: string): ServeError => new ServeError('BAD_REQUEST', message);
 /** As it is quoted in an error. Text of whoever asks, so not much of it. */
@@ -25,17 +23,9 @@ export function kindOf(value: unknown): string {
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function checkStructure(body: Uint8Array): void {
-  let values = 0;
-  for (const byte of body) if (byte === COMMA || byte === BRACKET || byte === BRACE) values++;
-  if (values > MOST_VALUES) {
-    throw new ServeError('TOO_LARGE', `body: more than ${MOST_VALUES} values; a tensor goes to /v2/models/…/infer`);
-  }
-}
-
 /** @throws ServeError BAD_REQUEST, TOO_LARGE */
 export function readJson(body: Uint8Array): Record<string, unknown> {
-  checkStructure(body);
+  checkValues(body, MOST_VALUES);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
