@@ -397,7 +397,7 @@ describe('is refused', () => {
   it.each<[string, Buffer, string]>([
     ['no JSON', Buffer.from('{"inputs":'), 'body: expected JSON in UTF-8'],
     ['no UTF-8', Buffer.from([0x22, 0xff, 0x22]), 'body: expected JSON in UTF-8'],
-    ['a million brackets', Buffer.from('['.repeat(100_000)), 'body: expected JSON in UTF-8'],
+    ['many brackets', Buffer.from('['.repeat(100_000)), 'body: expected JSON in UTF-8'],
     [
       'nested deeper than its shape',
       Buffer.from(JSON.stringify({ inputs: [{ ...tensor, data: [[[[[1]]]]] }] })),
