@@ -3,6 +3,7 @@
  * gradients. `types.ts` says what the parts of a session promise.
  */
 import { unlessAborted, yieldToEvents } from '../../base/abort.js';
+import { isShared } from '../../base/brands.js';
 import { expected, MobileNetError } from '../../base/errors.js';
 import { type Graph, parametersOf, prune } from '../../graph/nodes.js';
 import type { TrainingSpec } from '../../layers/backward/spec.js';
@@ -43,7 +44,7 @@ export interface SessionJob {
   /** The output that the loss looks at, and the node before which there is dropout. */
   output: string;
   dropsBefore: string;
-  /** All tensors of real numbers by their names. They are copied. */
+  /** All tensors of real numbers by their names. They are copied, or left alone. */
   state: ReadonlyMap<string, Float32Array>;
   /** An engine of its own, with the kernels of training. */
   engine: Engine;
@@ -58,7 +59,7 @@ export class Session implements TrainingSession {
   readonly #engine: Engine;
   readonly #graph: Graph;
   readonly #flat: FlatParameters;
-  /** Of what is trained only as it was at first: the engine has what it is now. */
+  /** Of what is trained the caller's own arrays, as it was at first: the engine has what it is now. */
   readonly #state: Map<string, Float32Array>;
   readonly #numbers: StayingNumbers;
   readonly #packed = new PackedStore();
@@ -91,7 +92,7 @@ export class Session implements TrainingSession {
     this.#graph = trainingGraph(wanted, this.#looksAtBatch);
     this.#flat = flatten(wanted, isTrained);
     this.parameters = this.#flat.parameters;
-    this.#state = new Map([...job.state].map(([name, values]) => [name, values.slice()]));
+    this.#state = new Map([...job.state].map(([name, own]) => [name, this.#flat.byName.has(name) ? own : own.slice()]));
     this.#numbers = new StayingNumbers(engine, this.#flat, this.#state);
     this.#optimizer = new OptimizerMemory(engine, this.#flat);
     this.#folded = foldedLayers(this.#graph, isTrained);
@@ -205,8 +206,8 @@ export class Session implements TrainingSession {
         }
       }
       for (const [name, values] of state) {
-        this.#state.get(name)!.set(values);
         if (this.#flat.byName.has(name)) this.#engine.write(this.#numbers.parameter(name), values);
+        else this.#state.get(name)!.set(values);
       }
       this.#before.clear();
       this.#numbers.renewConstants();
@@ -320,18 +321,18 @@ export class Session implements TrainingSession {
       rounds.free();
       this.#rounds.delete(other);
     }
-    const rounds = new Rounds(this.#engine, () => this.#plan(dims, drops, pixelGradient));
+    const rounds = new Rounds(this.#engine, (another) => this.#plan(dims, drops, pixelGradient, another));
     this.#rounds.set(key, rounds);
     return rounds;
   }
 
-  async #plan(dims: InputDims, drops: boolean, pixelGradient: boolean): Promise<TrainingPlan> {
+  /** @param another whether there is such a plan, with which weights were packed */
+  async #plan(dims: InputDims, drops: boolean, pixelGradient: boolean, another: boolean): Promise<TrainingPlan> {
     const { output, dropsBefore, options } = this.#job;
     const [batch, ...picture] = dims;
     // Plain loops gain nothing by it, and round sums once a batch.
     const byPicture = this.#isOfBatch && this.#engine.name === 'wasm';
-    // A copy: packing takes memory, and memory that grows is elsewhere afterwards.
-    this.#current = (await this.#engine.read(this.#numbers.parameters)).slice() as Float32Array;
+    if (!another) this.#current = lasting((await this.#engine.read(this.#numbers.parameters)) as Float32Array);
     const plan = makeTrainingPlan({
       graph: this.#graph,
       ...(byPicture ? { dims: [1, ...picture], times: batch } : { dims, times: 1 }),
@@ -428,6 +429,9 @@ async function run(works: readonly Work[], signal: AbortSignal | undefined): Pro
     if (pending !== undefined) await pending;
   }
 }
+
+/** Packing takes memory, and memory that grows is elsewhere afterwards, unless it is shared. */
+const lasting = (values: Float32Array): Float32Array => (isShared(values.buffer) ? values : values.slice());
 
 /** A gradient in the public layout, as the network has it. */
 function inside(gradient: Float32Array, { output: { value, region } }: TrainingPlan): Elements {
