@@ -176,9 +176,10 @@ export class Team {
     for (;;) {
       const complete = Atomics.load(words, JOINED) >= lanes - 1;
       const patience = own.size > 1 || !complete ? 0 : MAIN_PATIENCE;
+      let moved = false;
       for (const [chunk, from] of own) {
         const at = this.#lane!(this.#share, this.#task.memory, chunk, patience, this.#canSleep, from);
-        if (at !== from) begin = performance.now();
+        if (at !== from) moved = true;
         own.set(chunk, at);
         if (at >= 0) continue;
         own.delete(chunk);
@@ -187,6 +188,7 @@ export class Team {
       const chunk = this.#claimLane();
       if (chunk >= 0) own.set(chunk, 0);
       else if (own.size === 0) break;
+      else if (moved) begin = performance.now();
       else if (performance.now() - begin > MAIN_WAIT) return this.#whileAlive().then(() => this.#takeLanes(own));
     }
     if (!this.#waitFor(lanes)) return this.#whileAlive().then(() => this.#takeLanes(own));
