@@ -24,7 +24,7 @@ interface QueueFlags {
 
 interface WorkFlags extends QueueFlags {
   workers?: number;
-  pixels?: number;
+  maxPixels?: number;
   quiet?: true;
 }
 
@@ -59,7 +59,7 @@ function fraction(text: string): number {
 function addWorkOptions(command: Command): Command {
   return command
     .option('--workers <n>', 'threads of this process (default: one for every CPU)', whole(1, 1024))
-    .option('--pixels <n>', 'most pixels of a picture (default: 25000000)', whole(1))
+    .option('--max-pixels <n>', 'most pixels of a picture (default: 25000000)', whole(1))
     .option('-q, --quiet', 'errors only');
 }
 
@@ -116,7 +116,19 @@ function makeProgram(talk: Talk, end: (code: number) => void): Command {
 const queueOptions = ({ queue, queueName, lock }: QueueFlags): QueueOptions => ({ url: queue!, name: queueName, lock });
 
 async function runAction(input: string, flags: RunFlags, talk: Talk): Promise<number> {
-  const { task, out, model = null, format, topK, threshold = null, shardSize, workers, pixels, quiet, queue } = flags;
+  const {
+    task,
+    out,
+    model = null,
+    format,
+    topK,
+    threshold = null,
+    shardSize,
+    workers,
+    maxPixels: pixels,
+    quiet,
+    queue,
+  } = flags;
   const options = {
     ...{ input, out, task, model, format, top_k: topK, threshold, shard_size: shardSize },
     ...(workers !== undefined && { workers }),
@@ -136,7 +148,7 @@ async function runAction(input: string, flags: RunFlags, talk: Talk): Promise<nu
 
 async function workAction(flags: WorkFlags & { untilEmpty?: true }, talk: Talk): Promise<number> {
   const { work } = await import('../batch/queue.js');
-  const { workers, pixels, untilEmpty } = flags;
+  const { workers, maxPixels: pixels, untilEmpty } = flags;
   const options = {
     ...(workers !== undefined && { workers }),
     ...(pixels !== undefined && { pixels }),
