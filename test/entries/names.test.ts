@@ -51,6 +51,8 @@ const THEIRS = new Set(
   processing_class remove_callback resume_from_checkpoint save_model save_only_model save_steps save_strategy
   save_total_limit stateful_callbacks total_flos train_batch_size train_dataset train_sampling_strategy training_loss
   trial_name trial_params warmup_lr_rate warmup_steps warmup_type weight_decay warmup_ratio
+  PyTorch, ReduceLROnPlateau; transformers, GreedyLR:
+  max_lr reset_start threshold_mode window_size
   transformers, callbacks:
   on_epoch_begin on_epoch_end on_evaluate on_init_end on_log on_optimizer_step on_pre_optimizer_step on_predict
   on_prediction_step on_save on_step_begin on_step_end on_substep_end on_train_begin on_train_end should_epoch_stop
