@@ -212,6 +212,7 @@ describe('errors', () => {
     expect([query.statusCode, query.json()]).toEqual([400, { error: 'querystring/top_k must be >= 1' }]);
     expect(await statusOf({ ...classify('a'), url: '/classify?model=x' })).toBe(404);
     expect(await statusOf({ ...classify('a'), url: '/segment' })).toBe(404);
+    expect(await statusOf({ url: `/v2/models/${'m'.repeat(128)}` })).toBe(404);
   });
 
   it('are said where there is no HTTP', async () => {
@@ -290,6 +291,14 @@ describe('what is told', () => {
     for (const [path, methods] of Object.entries<Record<string, { summary?: string }>>(paths)) {
       for (const { summary } of Object.values(methods)) expect(summary, path).toBeTruthy();
     }
+  });
+
+  it('openapi.json says where a token is asked for', async () => {
+    await start({ token: 'secret' });
+    const headers = { authorization: 'Bearer secret' };
+    const { paths } = (await app.inject({ url: '/openapi.json', headers })).json();
+    expect(paths['/classify'].post.security).toEqual([{ token: [] }]);
+    expect(paths['/livez'].get.security).toBeUndefined();
   });
 
   it('a request keeps its id', async () => {

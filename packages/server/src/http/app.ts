@@ -120,7 +120,8 @@ function newFastify({ bodyLimit, requestTimeout = 60_000, logger = false, aliase
     logger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestId,
-    routerOptions: { ignoreTrailingSlash: true },
+    // A model's name may have 128 characters.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
     // What comes while it ends is answered like everything else.
     return503OnClosing: false,
     clientErrorHandler: answerClientError,
@@ -161,7 +162,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   unpackBodies(app, bodyLimit);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  await describeRoutes(app, VERSION);
+  await describeRoutes(app, VERSION, token !== undefined);
   const routes: RouteOptions = { pool, bodyLimit, service, lifecycle, metrics: measures.registry, version: VERSION };
   for (const plugin of [health, forms, v2, v1, huggingface, sagemaker]) await app.register(plugin, routes);
   return app;

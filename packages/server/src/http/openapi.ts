@@ -23,7 +23,8 @@ function documented(schema: Documented | undefined, config: RouteOptions['config
   return { ...schema, ...body, response: { 200: answer, ...schema?.response, ...errors } };
 }
 
-export async function describeRoutes(app: FastifyInstance, version: string): Promise<void> {
+/** @param secured whether a token is asked for */
+export async function describeRoutes(app: FastifyInstance, version: string, secured: boolean): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -35,7 +36,10 @@ export async function describeRoutes(app: FastifyInstance, version: string): Pro
       },
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
     },
-    transform: ({ schema, url, route }) => ({ schema: documented(schema as Documented, route.config), url }),
+    transform: ({ schema, url, route }) => {
+      const security = secured && !route.config?.open ? { security: [{ token: [] }] } : {};
+      return { schema: { ...documented(schema as Documented, route.config), ...security }, url };
+    },
   });
   app.get('/openapi.json', { schema: { summary: 'This description' } }, async () => app.swagger());
 }

@@ -28,6 +28,30 @@ const QUERY = {
   },
 } as const;
 
+const text = { type: 'string' } as const;
+const number = { type: 'number' } as const;
+/** An object that has all of these. */
+const having = (properties: Record<string, object>) => ({
+  type: 'object',
+  properties,
+  required: Object.keys(properties),
+});
+const listOf = (items: object) => ({ type: 'array', items });
+
+/** What is said of each file of the form, in its order. */
+const ANSWERS: Record<Task, object> = {
+  classify: listOf(having({ file: text, labels: listOf(having({ label: text, score: number })) })),
+  segment: listOf(
+    having({
+      file: text,
+      width: { type: 'integer' },
+      height: { type: 'integer' },
+      segments: listOf(having({ label: text, mask: { type: 'string', description: 'a PNG in base64' } })),
+    }),
+  ),
+  features: listOf(having({ file: text, features: listOf(number) })),
+};
+
 const BODY = {
   content: {
     'multipart/form-data': {
@@ -107,7 +131,7 @@ export const forms: Routes = async (app, { pool, bodyLimit }) => {
   for (const [path, task, summary] of paths) {
     const options = {
       config: { body: BODY },
-      schema: { summary, consumes: ['multipart/form-data'], querystring: QUERY },
+      schema: { summary, consumes: ['multipart/form-data'], querystring: QUERY, response: { 200: ANSWERS[task] } },
     };
     app.post<{ Querystring: Query }>(path, options, async (request, reply) => {
       const { model: name, ...how } = request.query;
