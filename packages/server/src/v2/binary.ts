@@ -3,7 +3,7 @@
  * the tensors. The header `Inference-Header-Content-Length` says where the JSON ends.
  * https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
  */
-import { refuse } from './refuse.js';
+import { refuse, refuseAs } from './refuse.js';
 
 /** The header that says how many bytes of a body, once unpacked, are JSON. */
 export const HEADER = 'inference-header-content-length';
@@ -58,7 +58,8 @@ export function unpackElements(bytes: Uint8Array, count: number, where: string):
   const elements: Uint8Array[] = [];
   let at = 0;
   while (elements.length < count) {
-    if (at + 4 > bytes.length) throw refuse(where, `${count} elements`, `${elements.length} in ${bytes.length} bytes`);
+    if (at + 4 > bytes.length)
+      throw refuseAs(where, `${count} elements`, `${elements.length} in ${bytes.length} bytes`);
     const length = view.getUint32(at, true);
     at += 4;
     if (length > bytes.length - at) {
@@ -67,6 +68,6 @@ export function unpackElements(bytes: Uint8Array, count: number, where: string):
     elements.push(bytes.subarray(at, at + length));
     at += length;
   }
-  if (at < bytes.length) throw refuse(where, `${count} elements in ${at} bytes`, `${bytes.length} bytes`);
+  if (at < bytes.length) throw refuseAs(where, `${count} elements in ${at} bytes`, `${bytes.length} bytes`);
   return elements;
 }

@@ -8,7 +8,7 @@ import type { LoadedModel } from '../workers/loaded.js';
 import { largest } from './classification.js';
 import { checkRequest, type InferRequest, whole } from './messages.js';
 import { type OutputTensor, writeAnswer } from './outputs.js';
-import { refuse } from './refuse.js';
+import { refuse, refuseAs } from './refuse.js';
 import { readElements, readFloats, type Source, sourcesOf } from './values.js';
 
 /** Most pictures of a request, which clients read as `max_batch_size`. */
@@ -70,7 +70,7 @@ function read(body: Uint8Array, header: number | undefined, model: LoadedModel):
 function rawPicture(body: Uint8Array, model: LoadedModel): Question {
   const input = { name: IMAGE, datatype: 'BYTES', shape: [1], parameters: {}, where: 'body' };
   const request = { id: undefined, parameters: { binary_data_output: true }, inputs: [], outputs: undefined };
-  if (body.length === 0) throw refuse('body', 'a picture', 'no bytes');
+  if (body.length === 0) throw refuseAs('body', 'a picture', 'no bytes');
   return { request, source: { ...input, bytes: undefined, data: [body] }, model };
 }
 
@@ -78,7 +78,7 @@ function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    throw refuse('body', 'JSON in UTF-8', (error as Error).message);
+    throw refuseAs('body', 'JSON in UTF-8', (error as Error).message);
   }
 }
 

@@ -5,7 +5,7 @@ import { MOST_PICTURES } from './infer.js';
 export const SERVER = {
   name: 'mobilenet-v2',
   version: '0.1.0',
-  extensions: ['binary_tensor_data', 'classification', 'model_repository'],
+  extensions: ['binary_tensor_data', 'classification', 'model_configuration', 'model_repository', 'statistics'],
 } as const;
 
 /** `GET /v2/models/M` */

@@ -20,4 +20,8 @@ function showItem(value: unknown): string {
 
 /** The error for what a request says and may not. */
 export const refuse = (where: string, expected: string, got: unknown, kind: Kind = 'BAD_REQUEST'): ServeError =>
-  new ServeError(kind, `${where}: expected ${expected}, got ${show(got)}`);
+  refuseAs(where, expected, show(got), kind);
+
+/** The same where what came is described, not shown. */
+export const refuseAs = (where: string, expected: string, got: string, kind: Kind = 'BAD_REQUEST'): ServeError =>
+  new ServeError(kind, `${where}: expected ${expected}, got ${got}`);

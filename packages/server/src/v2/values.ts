@@ -2,7 +2,7 @@
 import { floatsOf, unpackElements } from './binary.js';
 import type { InferRequest, RequestInput } from './messages.js';
 import { whole } from './messages.js';
-import { refuse } from './refuse.js';
+import { refuse, refuseAs, show } from './refuse.js';
 
 /** An input and where its values are. */
 export interface Source extends RequestInput {
@@ -26,7 +26,7 @@ export function sourcesOf({ inputs }: InferRequest, tail: Uint8Array | undefined
       if (input.data !== undefined) return { ...input, where, bytes: undefined };
       throw refuse(`${where}.data`, 'values, or parameters.binary_data_size', undefined);
     }
-    if (input.data !== undefined) throw refuse(where, 'either data or parameters.binary_data_size', 'both');
+    if (input.data !== undefined) throw refuseAs(where, 'either data or parameters.binary_data_size', 'both');
     if (tail === undefined) throw refuse('Inference-Header-Content-Length', 'it with binary_data_size', undefined);
     const left = tail.length - at;
     if (size > left) throw refuse(`${where}.parameters.binary_data_size`, `at most ${left} bytes that are left`, size);
@@ -52,7 +52,7 @@ export function readFloats(source: Source): Float32Array {
 
 function floats(bytes: Uint8Array, count: number, where: string): Float32Array {
   if (bytes.length === count * 4) return floatsOf(bytes);
-  throw refuse(where, `${count * 4} bytes, 4 for each of ${count} values`, `${bytes.length} bytes`);
+  throw refuseAs(where, `${count * 4} bytes, 4 for each of ${count} values`, `${bytes.length} bytes`);
 }
 
 /** Numbers of JSON, flat or nested as the shape is. */
@@ -67,7 +67,7 @@ function numbers(data: unknown, shape: readonly number[], count: number, where: 
 /** Copies a row of values, or rows of rows, to `at`. Not deeper than the shape, whatever came. */
 function fill(values: Float32Array, at: number, row: unknown, [length, ...rest]: readonly number[], where: string) {
   if (!Array.isArray(row) || row.length !== length) {
-    throw refuse(where, `an array of ${length}`, Array.isArray(row) ? `one of ${row.length}` : row);
+    throw refuseAs(where, `an array of ${length}`, Array.isArray(row) ? `one of ${row.length}` : show(row));
   }
   if (rest.length > 0) {
     const step = rest.reduce((a, b) => a * b);
@@ -92,7 +92,7 @@ export function readElements(source: Source): Uint8Array[] {
     throw refuse(`${where}.parameters.content_type`, "'base64'", content_type);
   }
   const elements = Array.isArray(data) ? data.flat(1) : [];
-  if (elements.length !== count) throw refuse(`${where}.data`, `an array of ${count}`, `${elements.length} elements`);
+  if (elements.length !== count) throw refuseAs(`${where}.data`, `an array of ${count}`, `${elements.length} elements`);
   return elements.map((element, i) => fromBase64(element, `${where}.data[${i}]`));
 }
 
@@ -105,5 +105,5 @@ function fromBase64(text: unknown, where: string): Uint8Array {
   const compact = typeof text === 'string' ? text.replaceAll(/[\r\n]+/g, '') : '';
   if (compact !== '' && BASE64.test(compact)) return Buffer.from(compact, 'base64');
   // Not the text itself: messages are written down, and pictures are nobody's business.
-  throw refuse(where, 'a picture as base64', typeof text === 'string' ? `${text.length} characters` : text);
+  throw refuseAs(where, 'a picture as base64', typeof text === 'string' ? `${text.length} characters` : show(text));
 }

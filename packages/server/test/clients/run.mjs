@@ -56,10 +56,11 @@ function start(command, words, env) {
 
 async function startServer() {
   const port = await freePort();
+  const grpc = await freePort();
   const model = (name, folder) => ['--model', `${name}=${join(ROOT, 'weights', folder)}`];
   const server = start(process.execPath, [
     path('../../dist/bin/serve.js'),
-    ...['--host', '127.0.0.1', '--port', String(port), '--workers', '1'],
+    ...['--host', '127.0.0.1', '--port', String(port), '--grpc-port', String(grpc), '--workers', '1'],
     ...model('mobilenet_v2', 'mobilenet_v2_1.0_224'),
     ...model('deeplab', 'deeplabv3_mobilenet_v2_0.5_513'),
   ]);
@@ -71,7 +72,7 @@ async function startServer() {
       throw new Error(`the server does not start:\n${server.printed.text}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  return { ...server, env: { SERVER: address } };
+  return { ...server, env: { SERVER: address, GRPC: `127.0.0.1:${grpc}` } };
 }
 
 async function runClient(file, interpreter, env) {

@@ -95,7 +95,10 @@ describe('what there is', () => {
     [
       'ServerMetadata',
       {},
-      { name: 'mobilenet-v2', extensions: ['binary_tensor_data', 'classification', 'model_repository'] },
+      {
+        name: 'mobilenet-v2',
+        extensions: ['binary_tensor_data', 'classification', 'model_configuration', 'model_repository', 'statistics'],
+      },
     ],
     [
       'ModelMetadata',

@@ -85,7 +85,7 @@ describe('what there is', () => {
       {
         name: 'mobilenet-v2',
         version: '0.1.0',
-        extensions: ['binary_tensor_data', 'classification', 'model_repository'],
+        extensions: ['binary_tensor_data', 'classification', 'model_configuration', 'model_repository', 'statistics'],
       },
     ],
     [
@@ -93,7 +93,7 @@ describe('what there is', () => {
       {
         name: 'mobilenet-v2',
         version: '0.1.0',
-        extensions: ['binary_tensor_data', 'classification', 'model_repository'],
+        extensions: ['binary_tensor_data', 'classification', 'model_configuration', 'model_repository', 'statistics'],
       },
     ],
     ['/v2/health/live', { live: true }],

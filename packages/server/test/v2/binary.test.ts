@@ -13,16 +13,16 @@ describe('elements of BYTES', () => {
   });
 
   it.each([
-    ['too few', [1, 0, 0, 0, 5], 2, 'x: expected 2 elements, got "1 in 5 bytes"'],
-    ['too many', [1, 0, 0, 0, 5, 0, 0, 0, 0], 1, 'x: expected 1 elements in 5 bytes, got "9 bytes"'],
+    ['too few', [1, 0, 0, 0, 5], 2, 'x: expected 2 elements, got 1 in 5 bytes'],
+    ['too many', [1, 0, 0, 0, 5, 0, 0, 0, 0], 1, 'x: expected 1 elements in 5 bytes, got 9 bytes'],
     [
       'a length past the end',
       [255, 255, 255, 255, 5],
       1,
       'x[0]: expected at most the 1 bytes that are left, got 4294967295',
     ],
-    ['half a length', [1, 0], 1, 'x: expected 1 elements, got "0 in 2 bytes"'],
-    ['more than there can be', [0, 0, 0, 0], 2 ** 40, `x: expected ${2 ** 40} elements, got "1 in 4 bytes"`],
+    ['half a length', [1, 0], 1, 'x: expected 1 elements, got 0 in 2 bytes'],
+    ['more than there can be', [0, 0, 0, 0], 2 ** 40, `x: expected ${2 ** 40} elements, got 1 in 4 bytes`],
   ])('are refused with %s', (_what, bytes, count, message) => {
     expect(() => unpackElements(Uint8Array.from(bytes), count, 'x')).toThrow(message);
   });
