@@ -30,6 +30,7 @@ const port = await freePort();
 mkdirSync(join(folder, 'broker'));
 const broker = await startBroker(join(folder, 'broker'), port);
 process.on('exit', () => broker.kill('SIGKILL'));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 const url = `redis://127.0.0.1:${port}`;
 const connection = { host: '127.0.0.1', port, maxRetriesPerRequest: null };
 
