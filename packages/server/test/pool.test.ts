@@ -89,6 +89,15 @@ describe('the pool', () => {
     expect(shared.length).toBe(100);
   });
 
+  it('leaves the rest of a Buffer alone, whose slices are no copies', async () => {
+    await start();
+    const chunk = Buffer.alloc(30_000, 65);
+    const pictures = [chunk.subarray(100, 20_000)];
+    const answer = await pool.run({ kind: 'pictures', model: 'm', task: 'classify', pictures });
+    expect(answer.pictures).toMatchObject([{ labels: [{ label: '19900 bytes' }] }]);
+    expect(chunk.length).toBe(30_000);
+  });
+
   it('knows its models by name and by what they do', async () => {
     await start();
     expect(pool.find(undefined, 'classify').name).toBe('m');

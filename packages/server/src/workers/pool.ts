@@ -200,16 +200,20 @@ export class WorkerPool {
   }
 }
 
+/** A part of a Buffer is no copy where it is made by `slice`, a method that Buffer has otherwise than its class. */
+const copy = <T extends Uint8Array | Float32Array>(array: T): T =>
+  (array instanceof Uint8Array ? new Uint8Array(array) : array.slice()) as T;
+
 /** Bytes of a request are often a part of a buffer with other requests' in it, which must not be given away. */
 const own = <T extends Uint8Array | Float32Array>(array: T): T =>
-  array.byteLength === array.buffer.byteLength && array.buffer instanceof ArrayBuffer ? array : (array.slice() as T);
+  array.byteLength === array.buffer.byteLength && array.buffer instanceof ArrayBuffer ? array : copy(array);
 
 /** The job with arrays of its own, and their memory, which goes to the worker. */
 function handedOver<J extends Job>(job: J): [J, { transferList: ArrayBuffer[] }] {
   const arrays: (Uint8Array | Float32Array)[] = [];
   const take = <T extends Uint8Array | Float32Array>(array: T): T => {
     // Twice in a list would be refused.
-    const mine = arrays.some(({ buffer }) => buffer === array.buffer) ? (array.slice() as T) : own(array);
+    const mine = arrays.some(({ buffer }) => buffer === array.buffer) ? copy(array) : own(array);
     arrays.push(mine);
     return mine;
   };
