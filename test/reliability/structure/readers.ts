@@ -80,14 +80,56 @@ function makeSafetensors(below: Below): Uint8Array {
     : concat(int(utf8(changed).length, 8), utf8(changed), data);
 }
 
-const SHARDS = {
-  'model-1.safetensors': safetensors({ a: { dtype: 'F32', shape: [1], data_offsets: [0, 4] } }, 4),
-  'model-2.safetensors': safetensors({ b: { dtype: 'F32', shape: [1], data_offsets: [0, 4] } }, 4),
-};
-const INDEX = JSON.stringify({
-  metadata: { total_size: 8 },
-  weight_map: { a: 'model-1.safetensors', b: './model-2.safetensors' },
-});
+/** An index and the headers of its shards. They are one input, as one that fits no shard says nothing of what follows. */
+interface Sharded {
+  index: string;
+  headers: Record<string, string>;
+}
+
+const SHARD_COUNTS = [1, 1, 2, 2, 3, 5, 20];
+const TENSOR_COUNTS = [0, 1, 1, 2, 2, 5, 20];
+const METADATA = JSON.stringify({ total_size: 8, format: 'pt', made: { by: ['a', 1, null] } });
+
+/** Half of them fit; of the rest a part was changed alone: the index, a header, or who has which tensor. */
+function makeSharded(below: Below): Uint8Array {
+  const map: [tensor: string, shard: string][] = [];
+  const headers: Record<string, string> = {};
+  for (let shards = oneOf(SHARD_COUNTS, below); shards > 0; shards--) {
+    const shard = `${below(4) === 0 ? `part-${below(3)}/` : ''}model-${shards}.safetensors`;
+    const tensors: Record<string, object> = below(2) === 0 ? {} : { __metadata__: { format: 'pt' } };
+    let end = 0;
+    for (let n = 0, count = oneOf(TENSOR_COUNTS, below); n < count; n++) {
+      const size = below(3);
+      const tensor = `layer.${shards}.${n}${below(20) === 0 ? '.\u202e' : ''}`;
+      tensors[tensor] = { dtype: 'F32', shape: [size], data_offsets: [end, end + 4 * size] };
+      end += 4 * size;
+      map.splice(below(map.length + 1), 0, [tensor, shard]);
+    }
+    headers[shard] = JSON.stringify(tensors);
+  }
+  const metadata = below(2) === 0 ? METADATA : mutateTree(METADATA, below);
+  const change = below(8);
+  if (map.length > 0 && change === 0) map[below(map.length)][1] = oneOf(Object.keys(headers), below);
+  if (map.length > 0 && change === 1) map.push([`${oneOf(map, below)[0]}${oneOf(['', 'x', '.'], below)}`, map[0][1]]);
+  if (map.length > 0 && change === 2) map.splice(below(map.length), 1);
+  const members = map.map(([tensor, shard]) => `${JSON.stringify(tensor)}:${JSON.stringify(shard)}`);
+  let index = `{"metadata":${metadata},"weight_map":{${members.join(',')}}}`;
+  if (change === 3) index = mutateTree(index, below);
+  const shard = oneOf(Object.keys(headers), below);
+  if (change === 4) headers[shard] = mutateTree(headers[shard], below);
+  return utf8(JSON.stringify({ index, headers } satisfies Sharded));
+}
+
+/** The folder that such an input stands for. */
+function shardedFolder(bytes: Uint8Array) {
+  const { index, headers } = JSON.parse(text(bytes)) as Sharded;
+  const shards = Object.entries(headers).map(([shard, header]) => [
+    shard,
+    safetensors(header, Math.min(endOf(header), MOST_BYTES)),
+  ]);
+  return memoryFolder({ 'model.safetensors.index.json': utf8(index), ...Object.fromEntries(shards) });
+}
+
 const CONFIG = new MobileNetV2Config({ depth_multiplier: 0.35 }).to_json_string();
 const PREPROCESSOR = JSON.stringify(new MobileNetV2ImageProcessor().to_dict());
 const TFJS = JSON.stringify({
@@ -404,10 +446,9 @@ export const READERS: readonly Reader[] = [
     read: (bytes) => look(readSafetensors(bytes, { file }).tensors.values()),
   },
   {
-    name: 'index of shards, and its shards',
-    make: (below) => utf8(mutateTree(INDEX, below)),
-    read: async (bytes) =>
-      look((await loadWeights(memoryFolder({ 'model.safetensors.index.json': bytes, ...SHARDS }))).tensors.values()),
+    name: 'shards and their index',
+    make: makeSharded,
+    read: async (bytes) => look((await loadWeights(shardedFolder(bytes))).tensors.values()),
   },
   {
     name: 'config.json',
