@@ -17,6 +17,15 @@ const FINISHED = '.finished';
 /** The entries of a directory; TypeScript's own library has them in a part that this package does not use. */
 type Directory = FileSystemDirectoryHandle & { values(): AsyncIterable<FileSystemHandle> };
 
+/** The other way to write a file, which workers alone have. In Safari before 16.4 all but `write` are promises. */
+interface SyncFile {
+  truncate(size: number): void | Promise<void>;
+  write(bytes: Uint8Array, options: { at: number }): number;
+  flush(): void | Promise<void>;
+  close(): void | Promise<void>;
+}
+type FileHandle = FileSystemFileHandle & { createSyncAccessHandle?(): Promise<SyncFile> };
+
 export const opfsStore: FolderStore = {
   async list(path) {
     const folder = await directoryAt(path);
@@ -156,7 +165,8 @@ async function put(folder: Directory, name: string, bytes: Uint8Array): Promise<
   if (/[/\\]/.test(name)) {
     throw new MobileNetError('PATH_ESCAPE', `expected a plain file name, got ${show(name)}`, { file: name });
   }
-  const handle = await folder.getFileHandle(name, { create: true });
+  const handle: FileHandle = await folder.getFileHandle(name, { create: true });
+  if (typeof handle.createWritable !== 'function') return putInPlace(handle, bytes);
   const stream = await handle.createWritable();
   try {
     await stream.write(bytes as Uint8Array<ArrayBuffer>);
@@ -165,6 +175,31 @@ async function put(folder: Directory, name: string, bytes: Uint8Array): Promise<
     throw cause;
   }
   await stream.close();
+}
+
+/**
+ * Where there are no streams, in Safari before 26. A tab that is closed meanwhile leaves a part of a file, which its readers find
+ * too short; of a folder of the store, the last file is not there then.
+ */
+async function putInPlace(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  if (handle.createSyncAccessHandle === undefined) {
+    const remedy = 'train and save in a worker, as PageTraining does';
+    throw new MobileNetError('UNSUPPORTED', `${handle.name}: this browser writes files in workers alone; ${remedy}`, {
+      file: handle.name,
+    });
+  }
+  const file = await handle.createSyncAccessHandle();
+  try {
+    await file.truncate(0);
+    for (let at = 0; at < bytes.length; ) {
+      const written = file.write(bytes.subarray(at), { at });
+      if (written === 0) throw new Error('no byte was written');
+      at += written;
+    }
+    await file.flush();
+  } finally {
+    await file.close();
+  }
 }
 
 const nameOf = (cause: unknown): unknown => (cause as { name?: unknown } | null)?.name;
