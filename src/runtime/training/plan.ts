@@ -187,7 +187,7 @@ const readOf = (node: TrainingNode): string[] =>
 
 /**
  * Channels that an expansion whose norm looks at the batch may read to be made again always: a number of it costs as many
- * multiplications, and those with the fewest are the widest of all. 1.0 at 224, 16 pictures: 5 % more time, 36 % less memory.
+ * multiplications, and those with the fewest are the widest of all. 1.0 at 224, 16 pictures: 279 MiB where there were 438, for 2.4 ms of 55 a picture.
  */
 const CHEAP_CHANNELS = 32;
 
