@@ -61,7 +61,7 @@ export async function goodRequests() {
     { path: infer, ...binary({ inputs: [{ ...pictures, ...size(element) }] }, element) },
     { path: infer, ...binary({ inputs: [{ ...tensor, ...size(pixels) }] }, pixels) },
     { path: infer, headers: { 'Inference-Header-Content-Length': 0 }, body: dog },
-    { path: infer, ...json({ inputs: [{ ...tensor, shape: [1, 3, 32, 32], data: Array(3072).fill(0.5) }] }) },
+    { path: infer, ...json({ inputs: [{ ...tensor, data: Array(3 * 224 * 224).fill(0.5) }] }) },
     { path: `/v1/models/${MODEL}:predict`, ...json({ instances: [{ b64 }] }) },
     { path: `/v1/models/${MODEL}:predict`, ...json({ inputs: { image: [{ b64 }] } }) },
   ];

@@ -47,13 +47,20 @@ async function one(n) {
 }
 
 async function memory() {
-  server.kill('SIGUSR2');
+  server.kill('SIGWINCH');
   const before = server.heaps.length;
   while (server.heaps.length === before) await sleep(20);
   return { ...server.heaps.at(-1), rss: server.resident() };
 }
 
 const MiB = (bytes) => (bytes / 2 ** 20).toFixed(1);
+
+let ending = false;
+server.exited.then((exit) => {
+  if (ending) return;
+  console.error(`the server ended: ${JSON.stringify(exit)} ${server.output}`);
+  process.exit(1);
+});
 
 const rows = [];
 try {
@@ -82,6 +89,7 @@ try {
   console.log(`${next} requests in ${minutes} minutes, ${unlike} with a wrong answer`);
   if (unlike > 0) process.exitCode = 1;
 } finally {
+  ending = true;
   agent.destroy();
   server.kill();
 }
