@@ -71,6 +71,7 @@ function listOf(lane: readonly LaneWork[], tickets: ReadonlyMap<string, number>,
  * Computes a lane that is posted, from a number of its list on. Chunk 0 is lane 0; the others are taken from above, the last of
  * them is lane 1.
  * @param patience milliseconds to wait for a turn
+ * @param sleeps whether it may sleep meanwhile, which a page's main thread may not
  * @returns the number of the list to go on with where patience ended; -1 when all is done
  */
 export function computeLane(

@@ -178,7 +178,8 @@ export class Team {
       const patience = own.size > 1 || !complete ? 0 : MAIN_PATIENCE;
       let moved = false;
       for (const [chunk, from] of own) {
-        const at = this.#lane!(this.#share, this.#task.memory, chunk, patience, this.#canSleep, from);
+        // A page's main thread may not sleep, and none waits long.
+        const at = this.#lane!(this.#share, this.#task.memory, chunk, patience, false, from);
         if (at !== from) moved = true;
         own.set(chunk, at);
         if (at >= 0) continue;
