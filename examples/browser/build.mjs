@@ -3,6 +3,7 @@
  *
  *     npm run page               # → examples/browser/dist
  *     npm run page -- --serve    # and serves it, with the headers that threads need
+ *     npm run page -- --origin=https://example.com/page/   # where it will be: pages that link to it can show its picture
  */
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -17,7 +18,7 @@ const outdir = arguments_.find((word) => !word.startsWith('--')) ?? join(here, '
 
 rmSync(outdir, { recursive: true, force: true });
 mkdirSync(outdir, { recursive: true });
-for (const file of ['style.css', 'icon.svg', 'thumbs'])
+for (const file of ['style.css', 'icon.svg', 'og.jpg', 'thumbs'])
   cpSync(join(here, file), join(outdir, file), { recursive: true });
 for (const file of ['parrot.jpg', 'dog.jpg', 'cat.jpg', 'coffee.jpg', 'astronaut.jpg', 'LICENSES.md']) {
   cpSync(join(root, 'examples', file), join(outdir, 'samples', file));
@@ -74,7 +75,9 @@ async function inEnglish(html) {
     if (en[key] === undefined) throw new Error(`index.html: strings/en.ts has no ${key}`);
     return en[key].replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
   };
+  const origin = arguments_.find((word) => word.startsWith('--origin='))?.slice('--origin='.length);
   return html
+    .replace('content="og.jpg"', `content="${origin === undefined ? 'og.jpg' : new URL('og.jpg', origin)}"`)
     .replace(/data-t="([\w.]+)"([^>]*)>…</g, (_, key, rest) => `data-t="${key}"${rest}>${text(key)}<`)
     .replace(/data-t-(label|title)="([\w.]+)"/g, (found, kind, key) => {
       return `${found} ${kind === 'label' ? 'aria-label' : 'title'}="${text(key)}"`;
@@ -90,7 +93,8 @@ for (const file of files) hash.update(file).update(readFileSync(join(outdir, fil
 await script(['sw.ts'], {
   splitting: false,
   define: {
-    FILES: JSON.stringify(['./', ...files.filter((file) => file !== 'index.html')]),
+    // og.jpg is for others that link here.
+    FILES: JSON.stringify(['./', ...files.filter((file) => !['index.html', 'og.jpg'].includes(file))]),
     VERSION: JSON.stringify(`mobilenet-v2 ${hash.digest('hex').slice(0, 12)}`),
   },
 });

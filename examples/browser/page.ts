@@ -11,8 +11,10 @@ import { WhatMode } from './modes/what.js';
 import { WhereMode } from './modes/where.js';
 import type { ModelFiles, Settings, Task, Times } from './protocol.js';
 import { describe, listen } from './settings.js';
+import { listenToShare } from './share.js';
 import { cover, film, showFilm, showPicture, showProgress } from './stage.js';
 import { readState, writeState } from './state.js';
+import { usage } from './usage.js';
 
 const FIRST_SAMPLE = 'parrot.jpg';
 
@@ -45,11 +47,22 @@ let acting = 0;
 let turn = 0;
 
 function fail(error: unknown): void {
-  const text = make('span', { text: error instanceof Error ? error.message : String(error) });
+  say(error instanceof Error ? error.message : String(error), error instanceof NotLoaded);
+}
+
+/** The network did not come; it may with the next try. */
+class NotLoaded extends Error {}
+
+function say(message: string, mayTryAgain = false): void {
+  const text = make('span', { text: message });
+  const retry = make('button', { text: t('retry') });
+  retry.type = 'button';
+  retry.hidden = !mayTryAgain;
+  retry.addEventListener('click', () => act(again));
   const close = make('button', { className: 'plain', text: t('close') });
   close.type = 'button';
   close.addEventListener('click', () => status.replaceChildren());
-  status.replaceChildren(text, close);
+  status.replaceChildren(text, retry, close);
 }
 
 /** Runs what someone asked for, and says so if it fails. */
@@ -79,9 +92,10 @@ function enter(next: Mode): void {
   }
   for (const name of Object.keys(modes)) element(`panel-${name}`, HTMLDivElement).hidden = name !== mode.name;
   element('intensity-row', HTMLParagraphElement).hidden = mode.task === null;
-  element('inside', HTMLElement).hidden = mode.task === null;
+  for (const id of ['inside', 'share-row']) element(id, HTMLElement).hidden = mode.task === null;
   writeState({ mode: mode.name === 'what' ? '' : mode.name });
   time.textContent = '';
+  showUsage();
   mode.enter?.();
 }
 
@@ -110,7 +124,9 @@ async function again(): Promise<void> {
 async function load(task: Task, stale: () => boolean): Promise<void> {
   const slow = setTimeout(() => showProgress('preparing'), 150);
   try {
-    const info = await client.open(task);
+    const info = await client.open(task).catch((error: Error) => {
+      throw new NotLoaded(t('error.offline', { reason: error.message }), { cause: error });
+    });
     if (!stale()) describe(info);
   } finally {
     clearTimeout(slow);
@@ -132,9 +148,15 @@ function tellTimes({ prepareMs, networkMs }: Times): void {
 /** A picture that cannot be read leaves everything as it was. */
 async function take(picture: Blob, sample = ''): Promise<void> {
   const name = picture instanceof File ? picture.name : sample;
+  // A sample can be shown before the worker is there, which reads it.
+  if (sample !== '' && filming === undefined) {
+    cover(null);
+    await showPicture(picture);
+  }
   await client.see(await readable(picture)).catch((error) => {
     throw picture instanceof File ? new Error(t('error.noPicture', { name }), { cause: error }) : error;
   });
+  const wasFilming = filming !== undefined;
   stopFilming();
   turn++;
   hasPicture = true;
@@ -142,8 +164,14 @@ async function take(picture: Blob, sample = ''): Promise<void> {
   cover(null);
   writeState({ sample: sample.replace(/\.\w+$/, '') });
   for (const button of samples) button.ariaPressed = String(button.dataset.sample === sample);
-  await showPicture(picture);
+  if (sample === '' || wasFilming) await showPicture(picture);
+  showUsage();
   await again();
+}
+
+function showUsage(): void {
+  const { sample = '' } = readState();
+  element('use-code', HTMLElement).textContent = usage(mode.name, sample === '' ? 'your-picture.jpg' : `${sample}.jpg`);
 }
 
 const samples = [...document.querySelectorAll<HTMLButtonElement>('button[data-sample]')];
@@ -270,6 +298,8 @@ listen({
       await again();
     }),
 });
+
+listenToShare(act, say);
 
 // Language
 

@@ -3,7 +3,7 @@
  *
  *     node examples/browser/serve.mjs [folder] [port]
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize, sep } from 'node:path';
 import { argv } from 'node:process';
@@ -27,16 +27,19 @@ export const ISOLATION = {
 
 /** Serves a folder. @returns the port: the one asked for, or a free one for 0 */
 export async function serve(folder, port = 0, headers = ISOLATION) {
-  const server = createServer(async ({ url }, response) => {
+  const server = createServer(async ({ url, headers: { 'if-none-match': known } }, response) => {
     try {
       const path = normalize(decodeURIComponent(new URL(url, 'http://localhost').pathname));
       const file = join(folder, path.endsWith(sep) ? `${path}index.html` : path);
       if (!file.startsWith(normalize(folder))) throw new Error('outside');
+      const { mtimeMs, size } = await stat(file);
+      const etag = `"${mtimeMs.toString(36)}-${size.toString(36)}"`;
+      if (known === etag) return response.writeHead(304, { etag, ...headers }).end();
       const body = await readFile(file);
       const type = TYPES[extname(file)] ?? 'application/octet-stream';
-      response.writeHead(200, { 'content-type': type, 'cache-control': 'no-cache', ...headers }).end(body);
+      return response.writeHead(200, { 'content-type': type, 'cache-control': 'no-cache', etag, ...headers }).end(body);
     } catch {
-      response.writeHead(404).end();
+      return response.writeHead(404).end();
     }
   });
   await new Promise((resolve, reject) => server.on('error', reject).listen(port, '127.0.0.1', resolve));

@@ -23,8 +23,8 @@ const worker = self as unknown as {
 };
 
 worker.addEventListener('install', (event) => {
-  // Past the browser's own cache, which may hold files of an older version.
-  const requests = FILES.map((file) => new Request(file, { cache: 'reload' }));
+  // The browser's own cache may hold files of an older version: it asks, and what is the same does not come a second time.
+  const requests = FILES.map((file) => new Request(file, { cache: 'no-cache' }));
   event.waitUntil(
     caches
       .open(VERSION)

@@ -108,7 +108,10 @@ export class Inside {
     button.type = 'button';
     button.dataset.stage = stage.name;
     button.title = `${stage.name}: ${stage.dims.join(' × ')}, ${milliseconds(ms)}`;
-    button.ariaLabel = t('inside.stage', { name: stage.name, shape: stage.dims.join(' × ') });
+    button.ariaLabel = t('inside.stage', {
+      name: `${shortName(stage.name)} (${stage.name})`,
+      shape: stage.dims.join(' × '),
+    });
     button.style.setProperty('--n', String(n));
     button.addEventListener('click', () => this.#choose(stage, true).catch(this.#options.fail));
     return make('li', {}, button);

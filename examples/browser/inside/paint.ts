@@ -19,6 +19,16 @@ export function colorOf(value: number, bright: number): string {
   return `rgb(${data[0]} ${data[1]} ${data[2]})`;
 }
 
+/** Is black on a number's color easier to read than white? By WCAG's relative luminance. */
+export function isLight(value: number, bright: number): boolean {
+  const data = new Uint8ClampedArray(4);
+  paint(data, 0, value, bright || 1);
+  const [red, green, blue] = [...data].map((c) =>
+    c / 255 <= 0.04045 ? c / 3294.6 : ((c / 255 + 0.055) / 1.055) ** 2.4,
+  );
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179;
+}
+
 /** A map [h,w] as a picture of its size. */
 export function pictureOf(values: Float32Array, width: number, bright: number): ImageData {
   const image = new ImageData(width, values.length / width);

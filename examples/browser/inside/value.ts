@@ -2,7 +2,7 @@
 import { make } from '../dom.js';
 import { t } from '../i18n.js';
 import type { Sum, Value } from '../protocol.js';
-import { colorOf } from './paint.js';
+import { colorOf, isLight } from './paint.js';
 
 const number = (value: number, digits = 2): string => value.toFixed(digits).replace('-', '−');
 
@@ -119,7 +119,7 @@ function nine(values: readonly number[], bright: number, caption: string): HTMLE
   for (const value of values) {
     const cell = make('span', { text: number(value) });
     cell.style.background = colorOf(value, bright);
-    cell.classList.toggle('light', Math.abs(value) > 0.45 * bright);
+    cell.classList.toggle('light', isLight(value, bright));
     grid.append(cell);
   }
   return make('figure', {}, grid, make('figcaption', { text: caption }));

@@ -10,7 +10,6 @@ export const en = {
   'mode.teach': 'Teach it',
   language: 'العربية',
   languageLabel: 'Change the language of this page to Arabic',
-  share: 'Share',
   settings: 'Settings',
   close: 'Close',
 
@@ -131,6 +130,15 @@ export const en = {
   'error.offline': 'The network could not be loaded: {reason}',
   'error.worker': 'The page’s worker could not be started.',
   retry: 'Try again',
+
+  'error.save': 'The picture could not be saved.',
+  'share.save': 'Save picture',
+  'share.copy': 'Copy link',
+  'share.copied': 'The link is copied.',
+  'share.own': 'It does not hold your picture, which stays on your device.',
+
+  'use.title': 'Use this in your app',
+  'use.text': 'What you see here in a few lines, in Node or a browser:',
 
   'footer.network': 'The network',
   'footer.maps': 'The maps',
