@@ -15,6 +15,6 @@ export default {
   reporters: ['progress-append-only'],
   logLevel: 'warn',
   // Machines are shared: a mutant that is only slow must not look endless.
-  timeoutMS: 20_000,
+  timeoutMS: 60_000,
   dryRunTimeoutMinutes: 60,
 };

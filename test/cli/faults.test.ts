@@ -147,6 +147,7 @@ describe('wrong usage', () => {
     [['classify', 'a.png', '--device', 'gpu'], 'Allowed choices are auto, '],
     [['classify', 'a.png', '--json', '--ndjson'], 'cannot be used'],
     [['classify', '-', '-'], 'can be given once'],
+    [['similar', '-', '-'], '- stands for standard input and can be given once'],
     [['classify', 'a.png', '--wrong'], "unknown option '--wrong'"],
     [['segment', 'a.png', '--model', 'x', '--out', 'y', '--opacity', '1.5'], 'from 0 to 1'],
     [['inspect', '--size', '0x5'], '224x320'],
