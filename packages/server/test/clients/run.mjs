@@ -60,7 +60,18 @@ async function startServer() {
   const model = (name, folder) => ['--model', `${name}=${join(ROOT, 'weights', folder)}`];
   const server = start(process.execPath, [
     path('../../dist/bin/serve.js'),
-    ...['--host', '127.0.0.1', '--port', String(port), '--grpc-port', String(grpc), '--workers', '1'],
+    ...[
+      '--host',
+      '127.0.0.1',
+      '--port',
+      String(port),
+      '--grpc-port',
+      String(grpc),
+      '--workers',
+      '1',
+      '--deadline',
+      '60',
+    ],
     ...model('mobilenet_v2', 'mobilenet_v2_1.0_224'),
     ...model('deeplab', 'deeplabv3_mobilenet_v2_0.5_513'),
   ]);
