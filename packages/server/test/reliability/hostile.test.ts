@@ -11,7 +11,7 @@ import { hostileRequests } from '../../bench/hostile.mjs';
 import { buildApp } from '../../src/http/app.js';
 import { WorkerPool } from '../../src/workers/pool.js';
 
-const RUNS = Number(process.env.FUZZ_RUNS ?? 2000);
+const RUNS = Number(process.env.FUZZ_RUNS ?? 500);
 const folder = mkdtempSync(join(tmpdir(), 'mobilenet-v2-'));
 const picture = stripes(1);
 let pool: WorkerPool;
