@@ -33,9 +33,11 @@ const modes: Record<ModeName, Mode> = {
 let mode: Mode = modes.what;
 /** Is there a picture that the worker has seen? */
 let hasPicture = false;
+/** Has the mode that is on answered it? */
+let answered = false;
 const inside = new Inside({
   client,
-  task: () => (hasPicture ? mode.task : null),
+  task: () => (answered ? mode.task : null),
   explained: () => what.explained,
   fail,
 });
@@ -81,6 +83,7 @@ function act(action: () => Promise<unknown>): void {
 
 function enter(next: Mode): void {
   turn++;
+  answered = false;
   if (next !== mode) {
     mode.leave?.();
     cover(null);
@@ -117,6 +120,7 @@ async function again(): Promise<void> {
   const times = await mode.look(stale, false);
   if (stale()) return;
   if (times !== null) tellTimes(times);
+  answered = true;
   await inside.refresh();
 }
 
@@ -158,6 +162,7 @@ async function take(picture: Blob, sample = ''): Promise<void> {
   });
   const wasFilming = filming !== undefined;
   stopFilming();
+  if (wasFilming) await client.see(await readable(picture)); // a frame may have come between
   turn++;
   hasPicture = true;
   for (const each of Object.values(modes)) each.forget?.();
