@@ -33,7 +33,7 @@ function faultsOfFiles(packed) {
     (form) => `dist/kernels${form}.wasm`,
   );
   kernels.push('dist/jpeg.wasm', 'dist/kernels.wasm.d.ts');
-  const texts = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE', 'SECURITY.md'];
+  const texts = ['package.json', 'README.md', 'README.ar.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE', 'SECURITY.md'];
   const entries = ['cli', 'picture-worker', ...Object.keys(BUNDLES)];
   const loadedLater = [
     ...['jpeg-decode', 'jpeg-jpeg-js', 'png-decode'].map((name) => `codecs-${name}`),
