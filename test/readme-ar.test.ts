@@ -25,10 +25,12 @@ describe('README.ar.md', () => {
     expect(sections(arabic).length).toBe(sections(english).length);
     for (const [at, section] of sections(english).entries()) {
       const twin = sections(arabic)[at] as string;
-      const links = (text: string) => sorted([...text.matchAll(/\]\((https?:[^)]+)\)/g)].map(([, link]) => link as string));
+      const links = (text: string) =>
+        sorted([...text.matchAll(/\]\((https?:[^)]+)\)/g)].map(([, link]) => link as string));
       const other = (link: string) => link.replace('README.ar.md', 'README.md');
       expect(links(twin).map(other)).toEqual(links(section).map(other));
-      const names = (text: string) => new Set([...plain(text).matchAll(/`([^`]+)`/g)].map(([, name]) => name as string));
+      const names = (text: string) =>
+        new Set([...plain(text).matchAll(/`([^`]+)`/g)].map(([, name]) => name as string));
       expect([...names(twin)].sort()).toEqual([...names(section)].sort());
     }
   });
