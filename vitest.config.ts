@@ -8,5 +8,7 @@ export default defineConfig({
     // Whole networks run on the deliberately slow reference engine in some tests.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // One second, as vitest has it, is not enough for a browser on a busy machine.
+    expect: { poll: { timeout: 60_000 } },
   },
 });

@@ -157,12 +157,13 @@ async function take(picture: Blob, sample = ''): Promise<void> {
     cover(null);
     await showPicture(picture);
   }
-  await client.see(await readable(picture)).catch((error) => {
+  const see = async () => client.see(await readable(picture));
+  await see().catch((error) => {
     throw picture instanceof File ? new Error(t('error.noPicture', { name }), { cause: error }) : error;
   });
   const wasFilming = filming !== undefined;
   stopFilming();
-  if (wasFilming) await client.see(await readable(picture)); // a frame may have come between
+  if (wasFilming) await see(); // a frame may have come between
   turn++;
   hasPicture = true;
   for (const each of Object.values(modes)) each.forget?.();

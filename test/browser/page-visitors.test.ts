@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { cpus, loadavg, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -131,7 +131,7 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
       `long tasks: ${start.length} at the start (${start.map(Math.round)}), ${used.length} after (${used.map(Math.round)})`,
     );
     // A task lasts until it has had its turn: on a busy machine its length says nothing about the page.
-    if (busy()) console.log('the machine is busy: long tasks are told, not held');
+    if (process.env.QUIET_MACHINE === undefined) console.log('told, not held: QUIET_MACHINE=1 holds them');
     else expect(used.filter((ms) => ms > LONGEST_TASK_MS)).toEqual([]);
     await context.close();
   });
@@ -206,6 +206,7 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
       .locator('#file')
       .setInputFiles({ name: 'b.svg', mimeType: 'image/svg+xml', buffer: Buffer.from('<svg') });
     await expect.poll(() => page.locator('#status').textContent()).toContain('b.svg');
+    await settled(page);
     expect(
       await page.locator('#picture').evaluate((image) => (image as HTMLImageElement).naturalWidth),
     ).toBeGreaterThan(0);
@@ -270,9 +271,6 @@ const AVIF = [
   'AAAAE2NvbHJuY2x4AAEADQAGgAAAABdpcG1hAAAAAAAAAAEAAQQBAoMEAAAAN21kYXQSAAoJGBV/vaICGg0IMiAZR4eGIYeeeeaA',
   'AADPzEUivtE5T9PMnhg9XzWoshPwgA==',
 ].join('');
-
-/** Does more run here than the machine has processors for? */
-const busy = (): boolean => loadavg()[0] > cpus().length;
 
 /** A film of raw pictures: a bright bar that moves over gray. */
 function filmOf(width: number, height: number, frames: number): Buffer {
