@@ -9,16 +9,6 @@ import type { ClassMap } from './class-map.js';
 export type Task = 'classify' | 'segment' | 'features';
 export const TASKS: readonly Task[] = ['classify', 'segment', 'features'];
 
-/** Preprocessed pictures [N,3,H,W]. */
-export interface TensorJob {
-  kind: 'tensor';
-  model: string;
-  pixel_values: Float32Array;
-  dims: readonly number[];
-  /** Names of the model's outputs; all of them when left out. */
-  outputs?: readonly string[];
-}
-
 export type ScoreFunction = 'softmax' | 'sigmoid' | 'none';
 
 /** Encoded pictures: the bytes of files. */
@@ -61,7 +51,7 @@ export interface DescribeJob {
   model: string;
 }
 
-export type Job = TensorJob | PicturesJob | BodyJob | DescribeJob;
+export type Job = PicturesJob | BodyJob | DescribeJob;
 
 export interface NamedTensor {
   name: string;
@@ -91,11 +81,19 @@ export type PictureAnswer =
   | {
       segments: Segment[];
       width: number;
-      height: number /** In place of segments, where it was asked for. */;
+      height: number;
+      /** In place of segments, where it was asked for. */
       map?: ClassMap;
     }
   | { features: Float32Array }
-  | { error: { kind: Kind; message: string /** The library's, such as IMAGE or LIMIT. */; code: string } };
+  | {
+      error: {
+        kind: Kind;
+        message: string;
+        /** The library's, such as IMAGE or LIMIT. */
+        code: string;
+      };
+    };
 
 /** How long the parts took in the worker, in milliseconds. */
 export interface Timing {
@@ -107,11 +105,6 @@ export interface Timing {
   output: number;
 }
 
-export interface TensorAnswer {
-  kind: 'tensor';
-  outputs: NamedTensor[];
-  timing: Timing;
-}
 export interface PicturesAnswer {
   kind: 'pictures';
   pictures: PictureAnswer[];
@@ -131,7 +124,7 @@ export interface DescribeAnswer {
   model: ModelDescription;
 }
 
-export type Answer = TensorAnswer | PicturesAnswer | BodyAnswer | DescribeAnswer;
+export type Answer = PicturesAnswer | BodyAnswer | DescribeAnswer;
 /** The answer that a job gets. */
 export type AnswerTo<J extends Job> = Extract<Answer, { kind: J['kind'] }>;
 

@@ -200,25 +200,23 @@ export class WorkerPool {
   }
 }
 
-/** A part of a Buffer is no copy where it is made by `slice`, a method that Buffer has otherwise than its class. */
-const copy = <T extends Uint8Array | Float32Array>(array: T): T =>
-  (array instanceof Uint8Array ? new Uint8Array(array) : array.slice()) as T;
+/**
+ * Bytes of their own: those of a request are often a part of a buffer with other requests' in it, which must not be given
+ * away. (A Buffer's `slice` is no copy.)
+ */
+const own = (bytes: Uint8Array): Uint8Array =>
+  bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer ? bytes : new Uint8Array(bytes);
 
-/** Bytes of a request are often a part of a buffer with other requests' in it, which must not be given away. */
-const own = <T extends Uint8Array | Float32Array>(array: T): T =>
-  array.byteLength === array.buffer.byteLength && array.buffer instanceof ArrayBuffer ? array : copy(array);
-
-/** The job with arrays of its own, and their memory, which goes to the worker. */
+/** The job with bytes of its own, and their memory, which goes to the worker. */
 function handedOver<J extends Job>(job: J): [J, { transferList: ArrayBuffer[] }] {
-  const arrays: (Uint8Array | Float32Array)[] = [];
-  const take = <T extends Uint8Array | Float32Array>(array: T): T => {
+  const arrays: Uint8Array[] = [];
+  const take = (bytes: Uint8Array): Uint8Array => {
     // Twice in a list would be refused.
-    const mine = arrays.some(({ buffer }) => buffer === array.buffer) ? copy(array) : own(array);
+    const mine = arrays.some(({ buffer }) => buffer === bytes.buffer) ? new Uint8Array(bytes) : own(bytes);
     arrays.push(mine);
     return mine;
   };
   let given: Job = job;
-  if (job.kind === 'tensor') given = { ...job, pixel_values: take(job.pixel_values) };
   if (job.kind === 'body') given = { ...job, body: take(job.body) };
   if (job.kind === 'pictures') given = { ...job, pictures: job.pictures.map(take) };
   return [given as J, { transferList: arrays.map(({ buffer }) => buffer as ArrayBuffer) }];

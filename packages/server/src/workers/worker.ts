@@ -5,7 +5,7 @@
 import { env } from 'mobilenet-v2';
 import { workerData } from 'piscina';
 import { type Kind, ServeError } from '../errors.js';
-import type { Answer, AnswerTo, BodyAnswer, BodyJob, BodyRoute, Job } from './jobs.js';
+import type { Answer, BodyAnswer, BodyJob, BodyRoute, Job } from './jobs.js';
 import { answer as huggingface } from './json/huggingface.js';
 import { answer as invocations } from './json/invocations.js';
 import { answer as v1 } from './json/v1.js';
@@ -42,16 +42,8 @@ async function answerTo(job: Job): Promise<Answer> {
   if (job.kind === 'describe') return { kind: 'describe', model: model.description };
   if (job.kind === 'body') return { kind: 'body', ...(await PARSERS[job.route](job, model)) };
   const start = performance.now();
-  const done = (): { input: number; infer: number; output: number } => ({
-    input: 0,
-    infer: performance.now() - start,
-    output: 0,
-  });
-  if (job.kind === 'tensor') {
-    const outputs = await model.run(job.pixel_values, job.dims, job.outputs);
-    return { kind: 'tensor', outputs, timing: done() } satisfies AnswerTo<typeof job>;
-  }
-  return { kind: 'pictures', pictures: await model.pictures(job), timing: done() } satisfies AnswerTo<typeof job>;
+  const pictures = await model.pictures(job);
+  return { kind: 'pictures', pictures, timing: { input: 0, infer: performance.now() - start, output: 0 } };
 }
 
 export default async function run(job: Job): Promise<Outcome> {
