@@ -15,8 +15,12 @@ function coverSize({ width, height }: RawImage, edge: number): { width: number; 
   return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
 }
 
-export async function what(wanted: number | null, { edge }: LookOptions): Promise<What> {
-  const { pipeline, picture, pixels, prepareMs } = await prepared('what');
+export async function what(
+  wanted: number | null,
+  { edge }: LookOptions,
+  task: 'what' | 'taught' = 'what',
+): Promise<What> {
+  const { pipeline, picture, pixels, prepareMs } = await prepared(task);
   const began = performance.now();
   const outputs = await pipeline.model.activations(pixels, ['logits', 'last_hidden_state']);
   const networkMs = performance.now() - began;

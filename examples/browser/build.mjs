@@ -49,7 +49,7 @@ const script = (entries, options = {}) =>
     ...options,
   });
 await script(['page.ts'], { define: { QUOTES: JSON.stringify(quotes()) } });
-await script(['worker.ts'], { define: { WEIGHT_BYTES: JSON.stringify(weightBytes) } });
+await script(['worker.ts', 'teach-worker.ts'], { define: { WEIGHT_BYTES: JSON.stringify(weightBytes) } });
 writeFileSync(join(outdir, 'index.html'), await inEnglish(readFileSync(join(here, 'index.html'), 'utf8')));
 
 /** The lines of code that docs/paper.md quotes, by the sections of the paper. */

@@ -12,10 +12,11 @@ import {
 import { folderOf } from './files.js';
 import type { ModelFiles, ModelInfo, Progress, Settings, Task } from './protocol.js';
 import { shippedFolder } from './shipped.js';
+import { TAUGHT } from './teach/taught.js';
 
 export type Classifier = PipelineOf<'image-classification'>;
 export type Segmenter = PipelineOf<'image-segmentation'>;
-type Pipeline<T extends Task> = T extends 'what' ? Classifier : Segmenter;
+type Pipeline<T extends Task> = T extends 'where' ? Segmenter : Classifier;
 
 interface Opened {
   pipeline: Classifier | Segmenter;
@@ -45,7 +46,7 @@ export function configure(next: Settings): void {
 export async function open(task: Task): Promise<Opened> {
   const before = opened.get(task);
   if (before !== undefined) return before;
-  const next = await load(task, own.get(task) ?? shippedFolder(task, tell));
+  const next = await load(task, own.get(task) ?? (task === 'taught' ? TAUGHT : shippedFolder(task, tell)));
   opened.set(task, next);
   return next;
 }
@@ -68,14 +69,19 @@ export function restore(): void {
   own.clear();
 }
 
-function close(task: Task): void {
+export function close(task: Task): void {
   opened.get(task)?.pipeline.dispose();
   opened.delete(task);
 }
 
-async function load(task: Task, folder: Folder, isOwn = own.has(task)): Promise<Opened> {
-  const made = await pipeline(task === 'what' ? 'image-classification' : 'image-segmentation', folder, { ...settings });
-  return { pipeline: made as Classifier | Segmenter, info: describe(made.model, folder.name, task, isOwn) };
+async function load(task: Task, folder: Folder | string, isOwn = own.has(task)): Promise<Opened> {
+  const made = await pipeline(task === 'where' ? 'image-segmentation' : 'image-classification', folder, {
+    ...settings,
+  });
+  return {
+    pipeline: made as Classifier | Segmenter,
+    info: describe(made.model, typeof folder === 'string' ? folder : folder.name, task, isOwn),
+  };
 }
 
 function describe(model: (Classifier | Segmenter)['model'], name: string, task: Task, own: boolean): ModelInfo {

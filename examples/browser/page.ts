@@ -23,7 +23,7 @@ const camera = element('camera', HTMLButtonElement);
 const status = element('status', HTMLDivElement);
 const time = element('time', HTMLParagraphElement);
 
-const shell: Shell = { client, act, again, filming: () => filming !== undefined };
+const shell: Shell = { client, act, again, filming: () => filming !== undefined, film: startFilming, say };
 const what = new WhatMode(shell);
 const modes: Record<ModeName, Mode> = {
   what,
@@ -212,12 +212,14 @@ document.addEventListener('dragleave', ({ relatedTarget }) => {
 document.addEventListener('drop', (event) => {
   event.preventDefault();
   document.body.classList.remove('dropping');
-  const { dataTransfer } = event;
+  const { dataTransfer, target } = event;
+  const on = target instanceof Element ? target : null;
   if (dataTransfer === null) return;
   const dropping = droppedFiles(dataTransfer);
   act(async () => {
     const files = await dropping;
     if (isModel(files)) return adopt(files);
+    if (await mode.drop?.(files, on)) return;
     const [first] = files;
     if (first === undefined) throw new Error(t('error.noFile'));
     await take(first.file);
@@ -286,7 +288,7 @@ function stopFilming(): void {
 
 async function adopt(files: ModelFiles): Promise<void> {
   const info = await client.adopt(files);
-  enter(modes[info.task]);
+  enter(modes[info.task === 'where' ? 'where' : 'what']);
   describe(info);
   await again();
 }

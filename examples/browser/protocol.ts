@@ -5,8 +5,8 @@ export interface Settings {
   threads: number | 'auto';
 }
 
-/** What a network does: name the picture, or its regions. */
-export type Task = 'what' | 'where';
+/** What a network does: name the picture, or its regions, or name it as the visitor taught it. */
+export type Task = 'what' | 'where' | 'taught';
 
 /** Those of a folder, or a single .safetensors. */
 export type ModelFiles = readonly { path: string; file: File }[];
@@ -178,7 +178,9 @@ export interface Calls {
   /** Reads a picture. One that cannot be read leaves the last as it was. */
   see(image: Blob | ImageBitmap): { width: number; height: number };
   /** @param label the class to explain; the best for null */
-  what(label: number | null, options: LookOptions): What;
+  what(label: number | null, options: LookOptions, task?: 'what' | 'taught'): What;
+  /** The visitor's own network was trained anew: the one before is forgotten. */
+  renew(task: 'taught'): void;
   where(options: LookOptions): Where;
   /** The colours of the last `where` anew, with one class alone, or all for null. */
   highlight(id: number | null): { colors: ImageBitmap };
@@ -197,6 +199,7 @@ const CALLS = {
   restore: 1,
   see: 1,
   what: 1,
+  renew: 1,
   where: 1,
   highlight: 1,
   figure: 1,

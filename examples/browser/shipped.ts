@@ -2,7 +2,9 @@
 import type { Folder } from 'mobilenet-v2';
 import type { Progress, Task } from './protocol.js';
 
-const FOLDERS: Record<Task, string> = {
+type Shipped = Exclude<Task, 'taught'>;
+
+const FOLDERS: Record<Shipped, string> = {
   what: 'mobilenet_v2_1.0_224',
   where: 'deeplabv3_mobilenet_v2_0.5_513',
 };
@@ -13,7 +15,7 @@ declare const WEIGHT_BYTES: Record<string, number>;
 /** Files that came already: another engine needs no second download. */
 const kept = new Map<string, Promise<Uint8Array | undefined>>();
 
-export function shippedFolder(task: Task, tell: (progress: Progress) => void): Folder {
+export function shippedFolder(task: Shipped, tell: (progress: Progress) => void): Folder {
   const name = FOLDERS[task];
   return {
     name,

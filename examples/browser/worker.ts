@@ -4,7 +4,7 @@
  */
 import { highlight, what, where } from './answers.js';
 import { channel, evidence, figure, maps, value } from './inside/read.js';
-import { adopt, configure, onProgress, open, restore, see } from './models.js';
+import { adopt, close, configure, onProgress, open, restore, see } from './models.js';
 import type { Calls, Request, Response } from './protocol.js';
 
 type Promised = { [Name in keyof Calls]: (...args: Parameters<Calls[Name]>) => Promise<ReturnType<Calls[Name]>> };
@@ -21,6 +21,7 @@ const calls: Promised = {
   },
 
   what,
+  renew: async (task) => close(task),
   where,
   highlight,
 

@@ -1,6 +1,6 @@
 /** What the page asks of each of its modes. A mode has a panel beside the picture, `#panel-<name>`, and answers pictures. */
 import type { Client } from '../client.js';
-import type { Task, Times } from '../protocol.js';
+import type { ModelFiles, Task, Times } from '../protocol.js';
 
 export type ModeName = 'what' | 'where' | 'teach';
 
@@ -13,6 +13,10 @@ export interface Shell {
   again(): Promise<void>;
   /** Are frames of a film looked at? */
   filming(): boolean;
+  /** Starts the camera. */
+  film(): Promise<void>;
+  /** Says something that is no failure. */
+  say(message: string): void;
 }
 
 export interface Mode {
@@ -23,6 +27,11 @@ export interface Mode {
   enter?(): void;
   /** Another mode is chosen. */
   leave?(): void;
+  /**
+   * Files were dropped.
+   * @returns whether the mode took them; else the page does
+   */
+  drop?(files: ModelFiles, on: Element | null): Promise<boolean>;
   /** There is another picture; of a film this is not called for each frame. */
   forget?(): void;
   /**

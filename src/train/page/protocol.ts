@@ -42,6 +42,8 @@ export interface PageProgress {
   picturesPerSecond: number;
   /** Of the last line of the log, with what an evaluation found. */
   logs: LogEntry;
+  /** Lines of the log since the last progress, each with its `step`: reports are fewer than the steps of a head. */
+  lines: LogEntry[];
 }
 
 /** What a training in a page gave. */
@@ -54,6 +56,8 @@ export interface PageTrainingResult {
   training_loss: number;
   /** Of the pictures that were kept for it; empty without any. */
   metrics: LogEntry;
+  /** Of the same pictures: rows are what they show, columns what they were taken for. Empty without any. */
+  confusion: number[][];
   problems: readonly FolderProblem[];
   nearDuplicates: readonly NearDuplicate[];
 }

@@ -6,7 +6,7 @@ import { MobileNetV2ImageProcessor } from '../../processors/image-processor.js';
 import type { LogEntry, TrainerCallback } from '../callbacks.js';
 import { folderStore } from '../checkpoints.js';
 import type { ImageFolder } from '../data/image-folder.js';
-import { classificationMetrics } from '../metrics.js';
+import { ConfusionMatrix, classificationMetrics, predictedClasses } from '../metrics.js';
 import { Trainer } from '../trainer.js';
 import { packModel } from './pack.js';
 import { named, PagePictures } from './pictures.js';
@@ -64,13 +64,14 @@ async function answer(
 
 /** Sends what has changed, not too often. */
 function reporter(post: (progress: PageProgress) => void): Tell {
-  let progress: PageProgress = { phase: 'pictures', done: 0, total: 0, picturesPerSecond: 0, logs: {} };
+  let progress: PageProgress = { phase: 'pictures', done: 0, total: 0, picturesPerSecond: 0, logs: {}, lines: [] };
   let sent = Number.NEGATIVE_INFINITY;
   return (change, always = false) => {
-    progress = { ...progress, ...change };
+    progress = { ...progress, ...change, lines: [...progress.lines, ...(change.lines ?? [])] };
     if (!always && performance.now() - sent < REPORT_MS) return;
     sent = performance.now();
     post(progress);
+    progress.lines = [];
   };
 }
 
@@ -101,25 +102,52 @@ async function train(
       const picturesPerSecond = (seen / (performance.now() - began)) * 1000;
       if (isHead && seen <= total) tell({ phase: 'features', done: seen, total, picturesPerSecond });
     };
+    let matrix: ConfusionMatrix | undefined;
+    const tests = folder.test.length > 0;
     const trainer = new Trainer({
       model,
-      args: { train: 'head', save_total_limit: 1, logging_steps: 10, ...args, output_dir },
+      args: {
+        train: 'head',
+        save_total_limit: 1,
+        logging_steps: 10,
+        ...args,
+        ...(!tests && { eval_strategy: 'no' }),
+        output_dir,
+      },
       train_dataset: named(folder.train, labels, onItem),
       processing_class: processor,
-      compute_metrics: classificationMetrics,
+      compute_metrics(prediction) {
+        matrix = new ConfusionMatrix(labels.length).add(prediction.label_ids.data, predictedClasses(prediction));
+        return classificationMetrics(prediction);
+      },
       callbacks: [reports(tell)],
-      ...(folder.test.length > 0 && { eval_dataset: named(folder.test, labels, () => {}) }),
+      ...(tests && { eval_dataset: named(folder.test, labels, () => {}) }),
     });
-    const { global_step, training_loss } = await trainer.train({ signal, resume_from_checkpoint: resume });
+    const { global_step, training_loss } = await trainer
+      .train({ signal, resume_from_checkpoint: resume })
+      .finally(() => tell({}, true));
     const metrics: LogEntry = trainer.eval_dataset === undefined ? {} : await trainer.evaluate();
     await trainer.save_model(saveTo);
     await removeCheckpoints(output_dir);
     const { problems, nearDuplicates } = folder;
-    return { model: `opfs:${saveTo}`, id2label, global_step, training_loss, metrics, problems, nearDuplicates };
+    const confusion = matrix === undefined ? [] : rowsOf(matrix);
+    return {
+      model: `opfs:${saveTo}`,
+      id2label,
+      global_step,
+      training_loss,
+      metrics,
+      confusion,
+      problems,
+      nearDuplicates,
+    };
   } finally {
     model.dispose();
   }
 }
+
+const rowsOf = ({ classes, counts }: ConfusionMatrix): number[][] =>
+  Array.from({ length: classes }, (_, row) => Array.from(counts.subarray(row * classes, (row + 1) * classes)));
 
 function open(
   { args = {}, augmentation, testShare, memoryBytes }: PageTrainingOptions,
@@ -152,7 +180,13 @@ function reports(tell: Tell): TrainerCallback {
       tell({ phase: 'steps', done: global_step, total: max_steps, picturesPerSecond });
     },
     on_log(_args, { global_step, max_steps }, _control, { logs }) {
-      tell({ phase: 'steps', done: global_step, total: max_steps, logs: { ...logs } });
+      tell({
+        phase: 'steps',
+        done: global_step,
+        total: max_steps,
+        logs: { ...logs },
+        lines: [{ ...logs, step: global_step }],
+      });
     },
   };
 }

@@ -1,0 +1,161 @@
+/** One class that is taught: its name, its pictures, and the ways to add some. */
+import { make } from '../dom.js';
+import { t } from '../i18n.js';
+import { type Example, exampleOf, frameOfFilm } from './pictures.js';
+
+/** Milliseconds between two frames while the button is held. */
+const FRAME_MS = 150;
+
+export interface CardOptions {
+  number: number;
+  /** Runs what a visitor asked for, and says so if it fails. */
+  act(action: () => Promise<unknown>): void;
+  /** Starts the camera, unless it is on. */
+  film(): Promise<void>;
+  /** Pictures or the name are others now. */
+  changed(): void;
+  remove(card: ClassCard): void;
+}
+
+export class ClassCard {
+  readonly root: HTMLLIElement;
+  readonly examples: Example[] = [];
+  readonly #options: CardOptions;
+  readonly #name = make('input', { className: 'class-name' });
+  readonly #count = make('span', { className: 'quiet' });
+  readonly #thumbs = make('ul', { className: 'class-pictures' });
+  readonly #file = make('input');
+  readonly #add = button();
+  readonly #hold = button();
+  readonly #remove = button('plain', '×');
+  #held = false;
+
+  constructor(options: CardOptions) {
+    this.#options = options;
+    Object.assign(this.#file, { type: 'file', accept: 'image/*', multiple: true, hidden: true });
+    Object.assign(this.#name, { type: 'text', maxLength: 60, autocomplete: 'off', spellcheck: false });
+    const head = make('div', { className: 'class-head' }, this.#name, this.#count, this.#remove);
+    const ways = make('div', { className: 'row' }, this.#add, this.#hold, this.#file);
+    this.root = make('li', { className: 'class-card' }, head, this.#thumbs, ways);
+    this.#listen();
+    this.write();
+  }
+
+  /** What the visitor called it, or its number. */
+  get name(): string {
+    return this.#name.value.trim() || this.#name.placeholder;
+  }
+
+  set name(name: string) {
+    this.#name.value = name;
+    this.write();
+  }
+
+  get named(): boolean {
+    return this.#name.value.trim() !== '';
+  }
+
+  /** Adds those that can be read. @returns how many cannot */
+  async add(files: readonly Blob[]): Promise<number> {
+    let unread = 0;
+    for (const file of files) {
+      const example = await exampleOf(file).catch(() => null);
+      if (example === null) unread++;
+      else this.#take(example);
+    }
+    return unread;
+  }
+
+  /** Texts, in the language of now. */
+  write(): void {
+    this.#name.placeholder = t('teach.class', { number: this.#options.number });
+    this.#name.ariaLabel = t('teach.name');
+    const { name } = this;
+    const { length } = this.examples;
+    this.#count.textContent = length === 1 ? t('teach.countOne') : t('teach.count', { count: length });
+    this.#add.textContent = t('teach.add');
+    this.#add.ariaLabel = t('teach.addTo', { name });
+    this.#hold.textContent = t('teach.hold');
+    this.#hold.ariaLabel = t('teach.holdFor', { name });
+    this.#remove.ariaLabel = t('teach.removeClass', { name });
+  }
+
+  /** No more frames are taken. */
+  release(): void {
+    this.#held = false;
+  }
+
+  #listen(): void {
+    const { act, changed, remove } = this.#options;
+    this.#name.addEventListener('input', () => {
+      this.write();
+      changed();
+    });
+    this.#remove.addEventListener('click', () => remove(this));
+    this.#add.addEventListener('click', () => this.#file.click());
+    this.#file.addEventListener('change', () => {
+      const files = [...(this.#file.files ?? [])];
+      this.#file.value = '';
+      act(async () => {
+        const unread = await this.add(files);
+        if (unread > 0) throw new Error(t('teach.error.unread', { count: unread }));
+      });
+    });
+    this.#hold.addEventListener('pointerdown', (event) => {
+      if (event.button !== 0) return;
+      this.#hold.setPointerCapture(event.pointerId);
+      act(() => this.#whileHeld());
+    });
+    for (const type of ['pointerup', 'pointercancel', 'lostpointercapture'] as const) {
+      this.#hold.addEventListener(type, () => this.release());
+    }
+    this.#hold.addEventListener('contextmenu', (event) => event.preventDefault()); // a long touch is no question
+    // By a key: one frame each time.
+    this.#hold.addEventListener('click', ({ detail }) => {
+      if (detail === 0) act(() => this.#frame());
+    });
+  }
+
+  async #whileHeld(): Promise<void> {
+    this.#held = true;
+    await this.#options.film();
+    while (this.#held && this.root.isConnected) {
+      await this.#frame();
+      await new Promise((resolve) => setTimeout(resolve, FRAME_MS));
+    }
+  }
+
+  async #frame(): Promise<void> {
+    await this.#options.film();
+    const example = await frameOfFilm();
+    if (example !== null) this.#take(example);
+  }
+
+  #take(example: Example): void {
+    this.examples.push(example);
+    const picture = button('plain');
+    picture.append(example.thumb);
+    picture.ariaLabel = t('teach.removePicture');
+    picture.title = picture.ariaLabel;
+    const item = make('li', {}, picture);
+    picture.addEventListener('click', () => {
+      this.examples.splice(this.examples.indexOf(example), 1);
+      item.remove();
+      this.#changed();
+    });
+    this.#thumbs.append(item);
+    this.#thumbs.scrollTop = this.#thumbs.scrollHeight;
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.write();
+    this.#options.changed();
+  }
+}
+
+function button(className = '', text = ''): HTMLButtonElement {
+  const made = make('button', { className, text });
+  made.type = 'button';
+  return made;
+}

@@ -1,0 +1,224 @@
+/** The page's mode that teaches, as a visitor uses it: classes, pictures, a training that is stopped and goes on, the model in a file. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { serve } from '../../examples/browser/serve.mjs';
+import { pipeline, RawImage } from '../../src/entries/main-node.js';
+import { Zip } from '../../src/formats/zip.js';
+import { ROOT } from '../helpers/cli.js';
+import { findChromium } from './chromium.js';
+
+const executablePath = findChromium();
+/** A bundle and a browser, on a busy machine. */
+const START_MS = 120_000;
+const CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+const EDGE = 96;
+
+type Kind = 'disc' | 'stripes' | 'checks';
+
+/** Of a seed: a drawing of its kind in colors, places and sizes of its own. */
+function drawing(kind: Kind, seed: number): RawImage {
+  const data = new Uint8ClampedArray(3 * EDGE * EDGE);
+  const random = (n: number) => (Math.sin(seed * 37.7 + n * 12.9) * 43758.5453) % 1;
+  const share = (n: number) => Math.abs(random(n));
+  const colors = [0, 1].map((on) => [0, 1, 2].map((n) => 255 * (on === 0 ? 0.7 + 0.3 * share(n) : 0.5 * share(n + 3))));
+  const [x0, y0] = [30 + 36 * share(7), 30 + 36 * share(8)];
+  const [radius, period] = [14 + 12 * share(9), 9 + Math.floor(8 * share(10))];
+  const within: Record<Kind, (x: number, y: number) => boolean> = {
+    disc: (x, y) => Math.hypot(x - x0, y - y0) < radius,
+    stripes: (_, y) => (y + x0) % (2 * period) < period,
+    checks: (x, y) => (Math.floor((x + x0) / period) + Math.floor((y + y0) / period)) % 2 === 0,
+  };
+  for (let y = 0; y < EDGE; y++) {
+    for (let x = 0; x < EDGE; x++) data.set(colors[Number(within[kind](x, y))]!, 3 * (y * EDGE + x));
+  }
+  return new RawImage(data, EDGE, EDGE, 3);
+}
+
+async function files(kind: Kind, count: number, from = 0) {
+  const seeds = Array.from({ length: count }, (_, n) => from + n);
+  return Promise.all(
+    seeds.map(async (seed) => ({
+      name: `${kind}-${seed}.png`,
+      mimeType: 'image/png',
+      buffer: Buffer.from(await (await drawing(kind, seed).toBlob()).arrayBuffer()),
+    })),
+  );
+}
+
+describe.skipIf(executablePath === undefined)('the page that is taught', () => {
+  let folder: string;
+  let origin: string;
+  let browser: Browser;
+  const faults: string[] = [];
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'mobilenet-v2-teach-'));
+    execFileSync(process.execPath, [join(ROOT, 'examples/browser/build.mjs'), join(folder, 'page')]);
+    origin = `http://localhost:${await serve(join(folder, 'page'))}`;
+    browser = await chromium.launch({ executablePath: executablePath!, args: CAMERA });
+  }, START_MS);
+  afterAll(async () => {
+    await browser?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  afterEach(() => {
+    expect(faults.splice(0)).toEqual([]);
+  });
+
+  async function open(options: BrowserContextOptions = {}): Promise<Page> {
+    const context = await browser.newContext({ serviceWorkers: 'block', ...options });
+    const page = await context.newPage();
+    page.on('pageerror', (error) => faults.push(String(error)));
+    page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
+    await page.goto(`${origin}/#mode=teach`);
+    await page.locator('.class-card').nth(1).waitFor();
+    await settled(page);
+    return page;
+  }
+
+  /** Nothing is being computed. */
+  const settled = (page: Page) =>
+    expect.poll(() => page.evaluate(() => document.body.ariaBusy), { timeout: 60_000 }).toBe('false');
+  const said = (page: Page) => page.locator('#status span').textContent();
+  const button = (page: Page, name: string) => page.locator('#panel-teach').getByRole('button', { name, exact: true });
+
+  async function teach(page: Page, place: number, kind: Kind, count: number): Promise<void> {
+    const card = page.locator('.class-card').nth(place);
+    await card.locator('.class-name').fill(kind);
+    await card.locator('input[type=file]').setInputFiles(await files(kind, count));
+    await expect.poll(() => card.locator('.class-pictures li').count(), { timeout: 60_000 }).toBe(count);
+  }
+
+  it('learns three classes, is stopped, goes on, and gives the model away', async () => {
+    const page = await open();
+    await button(page, 'Add a class').click();
+    for (const [place, kind] of (['disc', 'stripes', 'checks'] as const).entries()) await teach(page, place, kind, 10);
+    // A picture that is removed is no longer counted.
+    const first = page.locator('.class-card').first();
+    await first.locator('.class-pictures button').last().click();
+    expect(await first.locator('.class-head .quiet').textContent()).toBe('9 pictures');
+
+    await stopAtFirstStep(page);
+    await button(page, 'Train').click();
+    await button(page, 'Go on').waitFor();
+    const note = page.locator('#panel-teach > [role=status]');
+    const [, stoppedAt, total] = /^Stopped at step (\d+) of (\d+)\.$/.exec((await note.textContent())!)!.map(Number);
+    expect(stoppedAt).toBeGreaterThan(0);
+    expect(stoppedAt).toBeLessThan(total!);
+    await button(page, 'Go on').click();
+    await button(page, 'Download the model').waitFor({ timeout: 0 });
+    await settled(page);
+    const points = (await page.locator('.curve-loss').getAttribute('points'))!.split(' ');
+    expect(points.length).toBeGreaterThan(3);
+    const [begin, end] = [points[0]!, points.at(-1)!].map((point) => Number(point.split(',')[1]));
+    expect(end).toBeGreaterThan(begin! + 30); // down
+    const cells = await page.locator('.confusion tbody td').allTextContents();
+    const held = cells.map(Number).reduce((sum, count) => sum + count, 0);
+    expect(cells.length).toBe(9);
+    expect(held).toBeGreaterThanOrEqual(3);
+    const right = Number(cells[0]) + Number(cells[4]) + Number(cells[8]);
+    expect(right / held).toBeGreaterThan(0.8);
+
+    // The page answers with it.
+    const [seen] = await files('stripes', 1, 50);
+    await page.locator('#file').setInputFiles(seen!);
+    await expect.poll(() => page.locator('#headline').textContent(), { timeout: 60_000 }).toBe('stripes');
+    expect(await page.locator('.answers li').count()).toBe(3);
+
+    const [download] = await Promise.all([page.waitForEvent('download'), button(page, 'Download the model').click()]);
+    expect(download.suggestedFilename()).toBe('my-model.zip');
+    const model = await unpack(await download.path());
+    const classify = await pipeline('image-classification', model);
+    for (const kind of ['disc', 'stripes', 'checks'] as const) {
+      const [best] = await classify(drawing(kind, 60), { top_k: 1 });
+      expect(best!.label).toBe(kind);
+    }
+    classify.dispose();
+
+    // What was learned is not what is there now.
+    await first.locator('.class-name').fill('round');
+    expect(await note.textContent()).toBe('The pictures have changed. Train again to learn them.');
+    await page.context().close();
+  }, 0);
+
+  /** Presses "Stop" with the first step that is told, from within the page, as a training of few pictures is soon over. */
+  const stopAtFirstStep = (page: Page) =>
+    page.evaluate(() => {
+      const note = document.querySelector('#panel-teach > [role=status]')!;
+      const observer = new MutationObserver(() => {
+        if (!/^Learning: step [1-9]/.test(note.textContent ?? '')) return;
+        observer.disconnect();
+        const buttons = [...document.querySelectorAll<HTMLButtonElement>('#panel-teach button')];
+        buttons.find(({ textContent }) => textContent === 'Stop')!.click();
+      });
+      observer.observe(note, { childList: true, characterData: true, subtree: true });
+    });
+
+  async function unpack(path: string): Promise<string> {
+    const zip = new Zip(new Uint8Array(readFileSync(path)), 'my-model.zip');
+    for (const [name, entry] of zip.entries) {
+      const file = join(folder, 'unpacked', name);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, (await zip.read(entry)).bytes);
+    }
+    return join(folder, 'unpacked/my-model');
+  }
+
+  it('takes folders, and frames of the camera', async () => {
+    const page = await open();
+    const top = join(folder, 'things');
+    for (const kind of ['disc', 'stripes', 'checks'] as const) {
+      mkdirSync(join(top, kind), { recursive: true });
+      for (const { name, buffer } of await files(kind, 2)) writeFileSync(join(top, kind, name), buffer);
+    }
+    const session = await page.context().newCDPSession(page);
+    for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
+      const data = { items: [], files: [top], dragOperationsMask: 1 };
+      await session.send('Input.dispatchDragEvent', { type, x: 200, y: 300, data });
+    }
+    await expect.poll(() => page.locator('.class-pictures li').count(), { timeout: 60_000 }).toBe(6);
+    const names = await page
+      .locator('.class-name')
+      .evaluateAll((inputs) => inputs.map((input) => (input as HTMLInputElement).value));
+    expect(names.sort()).toEqual(['checks', 'disc', 'stripes']);
+
+    const card = page.locator('.class-card').first();
+    const hold = card.getByRole('button', { name: /^Hold/ });
+    await hold.scrollIntoViewIfNeeded();
+    await hold.dispatchEvent('pointerdown', { button: 0, pointerId: 1 });
+    await expect.poll(() => card.locator('.class-pictures li').count(), { timeout: 60_000 }).toBeGreaterThan(4);
+    await hold.dispatchEvent('pointerup', { pointerId: 1 });
+    await page.context().close();
+  }, 0);
+
+  it('says what is missing', async () => {
+    const page = await open();
+    await button(page, 'Train').click();
+    expect(await said(page)).toMatch(/^It needs two classes/);
+    await teach(page, 0, 'disc', 1);
+    await teach(page, 1, 'checks', 2);
+    await button(page, 'Train').click();
+    expect(await said(page)).toBe('“disc” has 1 picture. Each class needs 2 pictures or more.');
+    await page.locator('.class-name').first().fill('checks');
+    await teachMore(page);
+    await button(page, 'Train').click();
+    expect(await said(page)).toBe('Two classes are called “checks”. Give one of them another name.');
+    const broken = { name: 'broken.png', mimeType: 'image/png', buffer: Buffer.from('no picture') };
+    await page.locator('.class-card input[type=file]').first().setInputFiles(broken);
+    await expect.poll(() => said(page), { timeout: 60_000 }).toMatch(/^1 of the files are no pictures/);
+    for (let n = 0; n < 7; n++) await button(page, 'Add a class').click();
+    expect(await page.locator('.class-card').count()).toBe(8);
+    expect(await said(page)).toBe('There can be 8 classes at most.');
+    await page.context().close();
+  }, 0);
+
+  const teachMore = async (page: Page) => {
+    const card = page.locator('.class-card').first();
+    await card.locator('input[type=file]').setInputFiles(await files('disc', 1, 5));
+    await expect.poll(() => card.locator('.class-pictures li').count(), { timeout: 60_000 }).toBe(2);
+  };
+});
