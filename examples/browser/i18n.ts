@@ -2,7 +2,7 @@
 import { en } from './strings/en.js';
 
 export type Key = keyof typeof en;
-export type Strings = Partial<Record<Key, string>>;
+export type Strings = Partial<Record<Key | `class.${string}`, string>>;
 
 export const LANGUAGES = ['en', 'ar'] as const;
 export type Language = (typeof LANGUAGES)[number];
@@ -13,8 +13,14 @@ let locale = 'en';
 /** A text with its `{places}` filled. */
 export function t(key: Key, values: Record<string, string | number> = {}): string {
   const text = strings[key] ?? en[key];
-  return text.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ''));
+  return text.replace(/\{(\w+)\}/g, (_, name: string) => apart(String(values[name] ?? '')));
 }
+
+/**
+ * Text that is written in its own direction, whatever is around it: in a line from right to left `−0.5` would become `0.5−`.
+ * By Unicode's marks of isolation, because titles and labels have no elements.
+ */
+const apart = (text: string): string => (isRightToLeft() && text !== '' ? `\u2068${text}\u2069` : text);
 
 /** The name of a class: of the 21 classes of Pascal VOC a language may have its own. Others stay as the model has them. */
 export function className(label: string): string {
@@ -23,13 +29,36 @@ export function className(label: string): string {
 }
 
 export const language = (): Language => locale as Language;
+export const isRightToLeft = (): boolean => locale === 'ar';
+
+const REMEMBERED = 'language';
+
+/** The language that the address names, the one chosen at the last visit, or the browser's. */
+export function firstLanguage(asked: string | undefined): Language {
+  const wanted = [asked, remembered(), ...navigator.languages.map((one) => one.slice(0, 2))];
+  return (wanted.find((one) => LANGUAGES.includes(one as Language)) ?? 'en') as Language;
+}
+
+function remembered(): string | undefined {
+  try {
+    return localStorage.getItem(REMEMBERED) ?? undefined;
+  } catch {
+    return undefined; // a page that may keep nothing
+  }
+}
+
+export function remember(chosen: Language): void {
+  try {
+    localStorage.setItem(REMEMBERED, chosen);
+  } catch {} // it is in the address, too
+}
 
 /** Loads a language and writes its texts into the page. */
 export async function speak(next: Language): Promise<void> {
   strings = next === 'ar' ? (await import('./strings/ar.js')).ar : en;
   locale = next;
   document.documentElement.lang = next;
-  document.documentElement.dir = next === 'ar' ? 'rtl' : 'ltr';
+  document.documentElement.dir = isRightToLeft() ? 'rtl' : 'ltr';
   document.title = t('documentTitle');
   write(document);
 }
@@ -47,9 +76,12 @@ const format = (options: Intl.NumberFormatOptions) => (value: number) =>
 
 export const percent = (share: number): string => {
   const digits = share < 0.001 && share > 0 ? 2 : 1;
-  return `${format({ minimumFractionDigits: digits, maximumFractionDigits: digits })(100 * share)}\u00a0%`;
+  return apart(`${format({ minimumFractionDigits: digits, maximumFractionDigits: digits })(100 * share)}\u00a0%`);
 };
 export const grouped = format({});
+/** A number of the network's own, with the sign of a minus. */
+export const decimal = (value: number, digits = 2, plus = ''): string =>
+  apart(`${plus}${value.toFixed(digits)}`.replace('-', '−'));
 /** Tenths of milliseconds: sums of what is shown are what is shown of sums. */
 export const tenths = (ms: number): number => Math.round(10 * ms) / 10;
 export const milliseconds = (ms: number): string =>

@@ -3,7 +3,7 @@ import { everyNewFrame, startCamera, stopCamera } from './camera.js';
 import { connect } from './client.js';
 import { element, make } from './dom.js';
 import { droppedFiles, isModel, readable } from './drop.js';
-import { grouped, LANGUAGES, type Language, language, milliseconds, speak, t, tenths } from './i18n.js';
+import { firstLanguage, grouped, LANGUAGES, language, milliseconds, remember, speak, t, tenths } from './i18n.js';
 import { Inside } from './inside/figure.js';
 import type { Mode, ModeName, Shell } from './modes/mode.js';
 import { TeachMode } from './modes/teach.js';
@@ -316,14 +316,23 @@ languageButton.addEventListener('click', () =>
   act(async () => {
     const next = LANGUAGES[(LANGUAGES.indexOf(language()) + 1) % LANGUAGES.length];
     await speak(next);
+    remember(next);
     writeState({ lang: next === 'en' ? '' : next });
+    if (filming !== undefined) camera.textContent = t('cameraStop');
+    what.forgetLanguage();
+    mode.enter?.();
     await again();
   }),
 );
 
 act(async () => {
   const { mode: asked, sample, lang } = readState();
-  if (LANGUAGES.includes(lang as Language) && lang !== 'en') await speak(lang as Language);
+  const first = firstLanguage(lang);
+  if (first !== 'en') {
+    await speak(first);
+    writeState({ lang: first });
+    element('headline', HTMLHeadingElement).textContent = t('looking');
+  }
   enter(Object.hasOwn(modes, asked ?? '') ? modes[asked as ModeName] : modes.what);
   const known = samples.find((button) => button.dataset.sample?.startsWith(`${sample}.`));
   await takeSample(known?.dataset.sample ?? FIRST_SAMPLE);

@@ -1,6 +1,6 @@
 /** What is on the stage as one picture to keep or send, and a link that shows the same to others. */
 import { element } from './dom.js';
-import { t } from './i18n.js';
+import { isRightToLeft, t } from './i18n.js';
 import { shown } from './stage.js';
 import { linkTo, readState } from './state.js';
 
@@ -44,10 +44,13 @@ function write(context: CanvasRenderingContext2D, answer: string): void {
   context.fillStyle = '#fff';
   context.textBaseline = 'alphabetic';
   context.font = `500 ${size}px ui-serif, Georgia, serif`;
-  context.fillText(answer, 0.7 * size, height - 0.7 * size, width - 1.4 * size);
+  const [start, end] = isRightToLeft() ? [width - 0.7 * size, 0.7 * size] : [0.7 * size, width - 0.7 * size];
+  context.direction = isRightToLeft() ? 'rtl' : 'ltr';
+  context.textAlign = 'start';
+  context.fillText(answer, start, height - 0.7 * size, width - 1.4 * size);
   context.font = `${Math.round(0.4 * size)}px system-ui, sans-serif`;
-  context.textAlign = 'right';
-  context.fillText('MobileNetV2', width - 0.7 * size, size);
+  context.textAlign = 'end';
+  context.fillText('MobileNetV2', end, size);
 }
 
 /** Hands the picture to the device's own way of sharing, where it has one; else it is downloaded. */

@@ -1,11 +1,10 @@
 /** The end of the figure: which channels spoke for the label, and how their sum is its logit. */
 import { make } from '../dom.js';
-import { t } from '../i18n.js';
+import { decimal, t } from '../i18n.js';
 import type { Evidence, Label } from '../protocol.js';
 import { sourceOf } from './source.js';
 
 const TILE = 56;
-const number = (value: number, digits = 2): string => value.toFixed(digits).replace('-', '−');
 
 export function showEvidence(body: HTMLElement, evidence: Evidence | null, { label }: Label): void {
   if (evidence === null) {
@@ -27,9 +26,9 @@ export function showEvidence(body: HTMLElement, evidence: Evidence | null, { lab
         {},
         map,
         make('span', { text: t('inside.term', { channel }) }),
-        make('span', { className: 'quiet', text: `${number(mean)} × ${number(weight)}` }),
+        make('span', { className: 'quiet', text: `${decimal(mean)} × ${decimal(weight)}` }),
         make('span', { className: 'track' }, bar),
-        make('b', { text: `+${number(product)}` }),
+        make('b', { text: decimal(product, 2, '+') }),
       ),
     );
   }
@@ -38,8 +37,8 @@ export function showEvidence(body: HTMLElement, evidence: Evidence | null, { lab
   const result = make('p', {
     className: 'result',
     text: t('evidence.sum', {
-      ...{ speakers: number(all, 4), rest: number(rest, 4), others, bias: number(bias, 4), sum: number(sum, 4) },
-      network: number(network, 4),
+      ...{ speakers: decimal(all, 4), rest: decimal(rest, 4), others, bias: decimal(bias, 4), sum: decimal(sum, 4) },
+      network: decimal(network, 4),
     }),
   });
   result.dataset.sum = String(sum);

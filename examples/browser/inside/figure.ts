@@ -48,6 +48,7 @@ export class Inside {
 
   /** There is another picture, network or engine. */
   async refresh(): Promise<void> {
+    if (!this.#seen) this.clear(); // nobody may take the last picture's figure for this one's
     this.#stale = true;
     if (this.#seen) await this.#draw();
   }

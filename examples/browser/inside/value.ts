@@ -1,10 +1,8 @@
 /** One value: what it sees of the picture, and the sum that made it. */
 import { make } from '../dom.js';
-import { t } from '../i18n.js';
+import { decimal, t } from '../i18n.js';
 import type { Sum, Value } from '../protocol.js';
 import { colorOf, isLight } from './paint.js';
-
-const number = (value: number, digits = 2): string => value.toFixed(digits).replace('-', '−');
 
 export class ValueView {
   readonly element: HTMLDivElement;
@@ -43,18 +41,18 @@ export class ValueView {
     });
     if (sum === null) {
       this.#sum.replaceChildren();
-      this.#text.textContent = t('inside.noSum', { y, x, value: number(network, 4) });
+      this.#text.textContent = t('inside.noSum', { y, x, value: decimal(network, 4) });
       return;
     }
     this.#sum.replaceChildren(...(sum.depthwise || sum.kernel === 3 ? this.#windows(sum) : [this.#list(sum)]));
     const bounded = sum.activation === 'relu6';
     this.#text.replaceChildren(
       t(bounded ? 'inside.sumRelu6' : 'inside.sum', {
-        ...{ y, x, bias: number(sum.bias, 4), sum: number(sum.sum, 4), result: number(sum.result, 4) },
-        products: number(sum.sum - sum.bias, 4),
+        ...{ y, x, bias: decimal(sum.bias, 4), sum: decimal(sum.sum, 4), result: decimal(sum.result, 4) },
+        products: decimal(sum.sum - sum.bias, 4),
       }),
       make('br'),
-      make('b', { text: t('inside.network', { value: number(network, 4) }) }),
+      make('b', { text: t('inside.network', { value: decimal(network, 4) }) }),
     );
     this.#text.dataset.sum = String(sum.result);
     this.#text.dataset.network = String(network);
@@ -102,12 +100,12 @@ export class ValueView {
         make('span', { text: name }),
         make('span', { text }),
         make('span', { className: 'track' }, bar),
-        make('b', { text: number(product) }),
+        make('b', { text: decimal(product) }),
       );
     };
     const list = make('ol', { className: 'terms' });
     for (const { channel, value, weight, product } of terms) {
-      list.append(row(t('inside.term', { channel }), `${number(value)} × ${number(weight)}`, product));
+      list.append(row(t('inside.term', { channel }), `${decimal(value)} × ${decimal(weight)}`, product));
     }
     if (others > 0) list.append(row(t('inside.others', { count: others }), '', rest));
     return list;
@@ -117,7 +115,7 @@ export class ValueView {
 function nine(values: readonly number[], bright: number, caption: string): HTMLElement {
   const grid = make('div', { className: 'nine' });
   for (const value of values) {
-    const cell = make('span', { text: number(value) });
+    const cell = make('span', { text: decimal(value) });
     cell.style.background = colorOf(value, bright);
     cell.classList.toggle('light', isLight(value, bright));
     grid.append(cell);

@@ -32,6 +32,11 @@ export class WhatMode implements Mode {
     why.addEventListener('change', () => this.#choose(why.value === '' ? null : Number(why.value)));
   }
 
+  /** The list of labels begins with a word of the page's. */
+  forgetLanguage(): void {
+    this.#info = undefined;
+  }
+
   forget(): void {
     this.#chosen = null;
   }

@@ -61,7 +61,8 @@ export class WhereMode implements Mode {
 
   #show({ regions, colors }: Where): void {
     const things = regions.filter(({ label, share }) => label !== BACKGROUND && share >= SMALL);
-    const text = things.length === 0 ? t('where.nothing') : things.map(({ label }) => className(label)).join(', ');
+    const text =
+      things.length === 0 ? t('where.nothing') : things.map(({ label }) => className(label)).join(t('comma'));
     if (headline.textContent !== text) headline.textContent = text;
     also.textContent = '';
     answerIs(text);

@@ -9,9 +9,11 @@ export const en = {
   'mode.where': 'Where is it?',
   'mode.teach': 'Teach it',
   language: 'العربية',
-  languageLabel: 'Change the language of this page to Arabic',
+  languageLabel: 'العربية: change the language of this page to Arabic',
   settings: 'Settings',
   close: 'Close',
+  /** Between the things of a list. */
+  comma: ', ',
 
   choose: 'Your picture…',
   camera: 'Camera',
