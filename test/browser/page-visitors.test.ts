@@ -57,10 +57,11 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
   }
 
   it.each([
-    ['desktop, light', { viewport: { width: 1440, height: 900 }, colorScheme: 'light' }],
-    ['phone, dark', { viewport: { width: 390, height: 844 }, colorScheme: 'dark' }],
-  ] as const)('shuts nobody out, as far as axe sees: %s', async (_, options) => {
-    const page = await open({ ...options, reducedMotion: 'reduce' });
+    ['desktop, light', '', { viewport: { width: 1440, height: 900 }, colorScheme: 'light' }],
+    ['phone, dark', '', { viewport: { width: 390, height: 844 }, colorScheme: 'dark' }],
+    ['phone, in Arabic', '#lang=ar', { viewport: { width: 390, height: 844 }, colorScheme: 'light' }],
+  ] as const)('shuts nobody out, as far as axe sees: %s', async (_, hash, options) => {
+    const page = await open({ ...options, reducedMotion: 'reduce' }, hash);
     const violations = async (where: string) => {
       await page.evaluate(AXE);
       const found = await page.evaluate(async () => {
@@ -210,6 +211,34 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
     expect(
       await page.locator('#picture').evaluate((image) => (image as HTMLImageElement).naturalWidth),
     ).toBeGreaterThan(0);
+    await page.context().close();
+  });
+
+  it('speaks Arabic when asked, from right to left, and does so at the next visit', async () => {
+    const page = await open({ viewport: { width: 390, height: 844 } }, '#sample=dog');
+    const direction = () => page.evaluate(() => document.documentElement.dir);
+    await page.locator('#language').click();
+    await settled(page);
+    expect(await direction()).toBe('rtl');
+    expect(page.url()).toContain('lang=ar');
+    await page.locator('button[data-mode=where]').click();
+    await settled(page);
+    expect(await page.locator('#headline').textContent()).toBe('درّاجة هوائية، كلب، سيارة');
+    // Numbers are not turned around, and the caption lies on the picture.
+    expect(await page.locator('#legend button').first().innerText()).toMatch(/^الخلفية\s+\u206877\.\d\u00a0%\u2069$/);
+    const boxes = await Promise.all(['#picture', '#caption'].map((id) => page.locator(id).boundingBox()));
+    const [[left, right], [captionLeft, captionRight]] = boxes.map((box) => [box!.x, box!.x + box!.width]);
+    expect([captionLeft, captionRight]).toEqual([expect.closeTo(left, 0), expect.closeTo(right, 0)]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+    await page.goto('about:blank');
+    await page.goto(origin);
+    await settled(page);
+    expect(await direction()).toBe('rtl');
+    await page.locator('#language').click();
+    await settled(page);
+    expect(await direction()).toBe('ltr');
+    expect(page.url()).not.toContain('lang=');
+    expect(await page.locator('#choose').textContent()).toBe('Your picture…');
     await page.context().close();
   });
 

@@ -274,6 +274,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(text).toContain('a value sees 19 × 19 pixels');
     // Another value by a pointer, another by a key: both are computed as the network has them.
     const map = page.locator('#zoom .map');
+    await map.scrollIntoViewIfNeeded();
     const { x, y, width, height } = (await map.boundingBox())!;
     await page.mouse.move(x + (20.5 / 56) * width, y + (30.5 / 56) * height);
     await expect.poll(() => page.locator('#zoom .result').innerText()).toContain('Row 30, column 20');

@@ -185,7 +185,7 @@ export const ar = {
   'settings.own': 'افتح نموذجًا…',
   'settings.ownFolder': 'افتح مجلده…',
   'settings.shipped': 'عُد إلى شبكتي هذه الصفحة',
-  'settings.ownHint': 'مجلد فيه config.json والأوزان، أو ملف ‎.safetensors واحد. يبقى على جهازك.',
+  'settings.ownHint': 'مجلد فيه config.json والأوزان، أو ملف \u2066.safetensors\u2069 واحد. يبقى على جهازك.',
 
   'error.camera.none': 'لا توجد كاميرا هنا.',
   'error.camera.refused': 'رُفض استعمال الكاميرا. يمكنك السماح به في شريط العنوان في المتصفح.',
