@@ -315,6 +315,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.locator('label[for=js]').click();
     await settled(page);
     await page.keyboard.press('Escape');
+    await page.locator('#inside').scrollIntoViewIfNeeded();
     expect(await page.locator('#zoom [aria-pressed=true]').getAttribute('data-layer')).toBe('layer.3.reduce_1x1');
     await expectSum(page);
     await page.context().close();
