@@ -84,6 +84,7 @@ export const en = {
   'teach.accuracy': 'right, of held-out pictures',
   'teach.right': '{right} of {total} held-out pictures right',
   'teach.heldOut': 'A fifth of the pictures was kept aside. The network never learned from them.',
+  'teach.alike': 'The pictures of each class are so alike that none could be kept aside to test with.',
   'teach.table': 'What each held-out picture was taken for',
   'teach.isA': 'It is',
   'teach.takenFor': 'Taken for',

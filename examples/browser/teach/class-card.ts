@@ -26,7 +26,7 @@ export class ClassCard {
   readonly #thumbs = make('ul', { className: 'class-pictures' });
   readonly #file = make('input');
   readonly #add = button();
-  readonly #hold = button();
+  readonly #hold = button('hold');
   readonly #remove = button('plain', '×');
   #held = false;
 
@@ -140,7 +140,9 @@ export class ClassCard {
     const item = make('li', {}, picture);
     picture.addEventListener('click', () => {
       this.examples.splice(this.examples.indexOf(example), 1);
+      const next = item.nextElementSibling ?? item.previousElementSibling;
       item.remove();
+      (next?.querySelector('button') ?? this.#add).focus();
       this.#changed();
     });
     this.#thumbs.append(item);

@@ -227,10 +227,10 @@ export class TeachPanel {
   async #taught(result: PageTrainingResult, lesson: Lesson): Promise<void> {
     this.#result = result;
     this.#isOld = this.#lesson !== lesson;
-    if (result.confusion.length > 0) {
-      const labels = Object.values(result.id2label);
-      this.#outcome.replaceChildren(...confusionTable(labels, result.confusion));
-    }
+    const labels = Object.values(result.id2label);
+    this.#outcome.replaceChildren(
+      ...(result.confusion.length > 0 ? confusionTable(labels, result.confusion) : [said('teach.alike')]),
+    );
     this.#say(() => t('teach.try'));
     await this.#shell.client.renew('taught');
     await this.#shell.again();
@@ -245,9 +245,11 @@ export class TeachPanel {
   #update(): void {
     const { busy } = this.#teacher;
     const goesOn = this.#lesson !== undefined && this.#teacher.canGoOn(this.#lesson);
+    const hadFocus = document.activeElement === this.#train || document.activeElement === this.#stop;
     this.#train.hidden = busy;
     this.#train.dataset.t = goesOn ? 'teach.goOn' : this.#result === undefined ? 'teach.train' : 'teach.trainAgain';
     this.#stop.hidden = !busy;
+    if (hadFocus) (busy ? this.#stop : this.#train).focus();
     this.#progress.hidden = !busy;
     this.#progress.ariaLabel = this.#writeNote();
     this.#download.hidden = busy || this.#result === undefined;
