@@ -20,7 +20,11 @@ export function t(key: Key, values: Record<string, string | number> = {}): strin
  * Text that is written in its own direction, whatever is around it: in a line from right to left `−0.5` would become `0.5−`.
  * By Unicode's marks of isolation, because titles and labels have no elements.
  */
-const apart = (text: string): string => (isRightToLeft() && text !== '' ? `\u2068${text}\u2069` : text);
+function apart(text: string): string {
+  // A number without a sign stays as it is, and needs no mark: it becomes part of the name of a class that is taught.
+  if (!isRightToLeft() || /^[\d.,]*$/.test(text)) return text;
+  return `\u2068${text}\u2069`;
+}
 
 /** The name of a class: of the 21 classes of Pascal VOC a language may have its own. Others stay as the model has them. */
 export function className(label: string): string {

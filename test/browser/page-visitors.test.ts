@@ -82,6 +82,10 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
     await page.locator('button[data-mode=where]').click();
     await settled(page);
     await violations('where');
+    await page.locator('button[data-mode=teach]').click();
+    await page.locator('.class-card').first().waitFor();
+    await settled(page);
+    await violations('teach');
     await page.locator('#settings-open').click();
     await violations('settings');
     await page.context().close();
@@ -229,7 +233,13 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
     const boxes = await Promise.all(['#picture', '#caption'].map((id) => page.locator(id).boundingBox()));
     const [[left, right], [captionLeft, captionRight]] = boxes.map((box) => [box!.x, box!.x + box!.width]);
     expect([captionLeft, captionRight]).toEqual([expect.closeTo(left, 0), expect.closeTo(right, 0)]);
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+    const fits = async () => expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+    await fits();
+    await page.locator('button[data-mode=teach]').click();
+    await page.locator('.class-card').first().waitFor();
+    await settled(page);
+    await fits();
+    expect(await page.locator('.class-name').first().getAttribute('placeholder')).toBe('الصنف 1');
     await page.goto('about:blank');
     await page.goto(origin);
     await settled(page);

@@ -85,7 +85,7 @@ export const ar = {
   'teach.add': 'صور…',
   'teach.addTo': 'أضف صورًا إلى {name}',
   'teach.hold': 'كاميرا: اضغط مطوّلًا',
-  'teach.holdFor': 'اضغط مطوّلًا لتضيف لقطات من الكاميرا إلى {name}',
+  'teach.holdFor': 'كاميرا: اضغط مطوّلًا لتضيف لقطات إلى {name}',
   'teach.removeClass': 'احذف الصنف {name}',
   'teach.removePicture': 'احذف هذه الصورة',
   'teach.addClass': 'أضف صنفًا',

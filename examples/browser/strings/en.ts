@@ -61,7 +61,7 @@ export const en = {
   'teach.add': 'Pictures…',
   'teach.addTo': 'Add pictures to {name}',
   'teach.hold': 'Hold for camera',
-  'teach.holdFor': 'Hold to add frames of the camera to {name}',
+  'teach.holdFor': 'Hold for camera: frames are added to {name}',
   'teach.removeClass': 'Remove the class {name}',
   'teach.removePicture': 'Remove this picture',
   'teach.addClass': 'Add a class',
