@@ -1,0 +1,183 @@
+/** The page in Firefox: it opens with an answer, answers in its other modes, takes a file, and speaks Arabic. */
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { extname, join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../helpers/cli.js';
+import { listen } from '../helpers/loopback.js';
+import { findBrowser } from './chromium.js';
+
+const firefox = findBrowser('firefox-esr', 'firefox');
+
+/** What a visitor sees in each step. */
+interface Seen {
+  headline: string;
+  shares: string[];
+  overlay: boolean;
+  stages: number;
+  sum: number;
+  network: number;
+  dir: string;
+  status: string;
+  isolated: boolean;
+}
+
+/** A page around the page: it does what a visitor does, step by step, and sends what it sees. */
+const VISIT = `
+const frame = document.querySelector('iframe');
+const all = (selector) => [...frame.contentDocument.querySelectorAll(selector)];
+const one = (selector) => all(selector)[0];
+const until = async (ready) => {
+  while (!ready()) await new Promise((resolve) => setTimeout(resolve, 50));
+};
+const settled = () => until(() => one('body')?.ariaBusy === 'false');
+const look = () => ({
+  headline: one('#headline').textContent,
+  shares: all('#labels button span:last-child').map(({ textContent }) => textContent),
+  overlay: !one('#overlay').hidden && one('#overlay').width > 0,
+  stages: all('#strip button').length,
+  sum: Number(one('#zoom .result')?.dataset.sum),
+  network: Number(one('#zoom .result')?.dataset.network),
+  dir: frame.contentDocument.documentElement.dir,
+  status: one('#status').textContent,
+  isolated: frame.contentWindow.crossOriginIsolated,
+});
+const press = async (selector) => {
+  one(selector).click();
+  await settled();
+  return look();
+};
+const steps = {
+  async opens() {
+    await settled();
+    return look();
+  },
+  async inside() {
+    one('#inside').scrollIntoView();
+    await until(() => one('#zoom .result')?.dataset.sum !== undefined);
+    return look();
+  },
+  async chooses() {
+    const file = new File([await (await fetch('samples/coffee.jpg')).blob()], 'cup.jpg', { type: 'image/jpeg' });
+    const files = new frame.contentWindow.DataTransfer();
+    files.items.add(file);
+    one('#file').files = files.files;
+    one('#file').dispatchEvent(new Event('change'));
+    await settled();
+    return look();
+  },
+  sample: () => press('[data-sample="dog.jpg"]'),
+  where: () => press('button[data-mode=where]'),
+  arabic: () => press('#language'),
+  async teach() {
+    one('button[data-mode=teach]').click();
+    await until(() => one('.class-card') !== undefined);
+    await settled();
+    return look();
+  },
+};
+const seen = {};
+try {
+  for (const [name, step] of Object.entries(steps)) seen[name] = await step();
+} catch (error) {
+  seen.error = String(error);
+}
+await fetch('/', { method: 'POST', body: JSON.stringify(seen) });
+`;
+const FILES: Record<string, string> = {
+  '/visit.html':
+    '<!doctype html><title>A visit</title><iframe src="index.html" width="1280" height="720"></iframe><script type="module" src="visit.js"></script>',
+  '/visit.js': VISIT,
+};
+
+const TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+};
+
+/** Opens the page of a folder in a Firefox of its own and waits for what is seen in it. */
+async function visit(folder: string, profile: string): Promise<Record<string, Seen>> {
+  let settle!: (seen: Record<string, Seen>) => void;
+  const seen = new Promise<Record<string, Seen>>((resolve) => {
+    settle = resolve;
+  });
+  const server = createServer(async (request, response) => {
+    const { pathname } = new URL(request.url!, 'http://localhost');
+    if (request.method === 'POST') {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      response.end();
+      return settle(JSON.parse(Buffer.concat(chunks).toString()));
+    }
+    try {
+      const body = FILES[pathname] ?? readFileSync(join(folder, pathname));
+      response.writeHead(200, {
+        'content-type': TYPES[extname(pathname)] ?? 'application/octet-stream',
+        'cross-origin-opener-policy': 'same-origin',
+        'cross-origin-embedder-policy': 'require-corp',
+      });
+      response.end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  const { origin, close } = await listen(server);
+  writeFileSync(join(profile, 'user.js'), 'user_pref("browser.shell.checkDefaultBrowser", false);\n');
+  const flags = ['--headless', '--no-remote', '--profile', profile, `${origin}/visit.html`];
+  const browser = spawn(firefox!, flags, { stdio: 'ignore' });
+  try {
+    return await seen;
+  } finally {
+    const ended = new Promise((resolve) => browser.once('exit', resolve));
+    browser.kill('SIGKILL');
+    await ended;
+    await close();
+  }
+}
+
+describe.skipIf(firefox === undefined)('the page in Firefox', () => {
+  let seen: Record<string, Seen>;
+
+  beforeAll(async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mobilenet-v2-page-'));
+    const profile = mkdtempSync(join(tmpdir(), 'mobilenet-v2-firefox-'));
+    try {
+      execFileSync(process.execPath, [join(ROOT, 'examples/browser/build.mjs'), folder]);
+      seen = await visit(folder, profile);
+    } finally {
+      // A browser's children outlive it by a moment and still write into its folder.
+      for (const made of [folder, profile]) rmSync(made, { recursive: true, force: true, maxRetries: 20 });
+    }
+  }, 0); // a bundle, a browser that starts, and a whole visit, on a busy machine
+
+  it('goes through the whole visit without a complaint', () => {
+    expect(seen.error).toBeUndefined();
+    for (const [step, { status }] of Object.entries(seen)) expect(status, step).toBe('');
+  });
+
+  it('opens with an answer, its colors, and threads', () => {
+    expect(seen.opens).toMatchObject({ headline: 'macaw', overlay: true, isolated: true, dir: 'ltr' });
+    expect(seen.opens.shares[0]).toMatch(/^99\.\d\u00a0%$/);
+  });
+
+  it('shows the inside, down to a sum that is the network’s own number', () => {
+    expect(seen.inside.stages).toBe(20);
+    expect(seen.inside.sum).not.toBe(0);
+    expect(Math.abs(seen.inside.sum - seen.inside.network)).toBeLessThan(1e-4);
+  });
+
+  it('takes a file, and says where things are', () => {
+    expect(seen.chooses.headline).toBe('espresso');
+    expect(seen.where).toMatchObject({ headline: 'bicycle, dog, car', overlay: true });
+  });
+
+  it('speaks Arabic, and has a place to teach', () => {
+    expect(seen.arabic).toMatchObject({ headline: 'درّاجة هوائية، كلب، سيارة', dir: 'rtl' });
+    expect(seen.teach).toMatchObject({ headline: 'علِّمها', dir: 'rtl' });
+  });
+});
