@@ -1,5 +1,5 @@
-/** Arabic. A text that is missing here is said in English; see i18n.ts. */
-import type { Strings } from '../i18n.js';
+/** Arabic: every text, and the names of the classes of Pascal VOC. Names of ImageNet's classes stay English. */
+import type { Key, Strings } from '../i18n.js';
 
 export const ar = {
   documentTitle: 'MobileNetV2، من الصورة إلى التسمية',
@@ -112,6 +112,7 @@ export const ar = {
   'teach.isA': 'حقيقتها',
   'teach.takenFor': 'حُسبت',
   'teach.try': 'جرّبها الآن: اختر صورة، أو شغّل الكاميرا.',
+  'teach.alike': 'صور كل صنف متشابهة حتى لم يمكن حجز شيء منها للاختبار.',
   'teach.answers': 'ما تحسب الصورة عليه',
   'teach.changed': 'تغيّرت الصور. درِّبها من جديد لتتعلّمها.',
   'teach.downloadHint': 'ملف ZIP، فيه مجلد تقرؤه هنا \u2066pipeline()\u2069 وتقرؤه transformers في Python.',
@@ -209,4 +210,4 @@ export const ar = {
   'footer.network': 'الشبكة',
   'footer.maps': 'الخرائط',
   'footer.licences': 'رخص الصور والنماذج',
-} satisfies Strings;
+} satisfies Strings & Record<Key, string>;
