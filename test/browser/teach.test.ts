@@ -1,6 +1,7 @@
 /** The page's mode that teaches, as a visitor uses it: classes, pictures, a training that is stopped and goes on, the model in a file. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
@@ -12,6 +13,7 @@ import { ROOT } from '../helpers/cli.js';
 import { findChromium } from './chromium.js';
 
 const executablePath = findChromium();
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** A bundle and a browser, on a busy machine. */
 const START_MS = 120_000;
 const CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
@@ -123,6 +125,8 @@ describe.skipIf(executablePath === undefined)('the page that is taught', () => {
     const right = Number(cells[0]) + Number(cells[4]) + Number(cells[8]);
     expect(right / held).toBeGreaterThan(0.8);
 
+    await expectNothingForAxe(page);
+
     // The page answers with it.
     const [seen] = await files('stripes', 1, 50);
     await page.locator('#file').setInputFiles(seen!);
@@ -157,6 +161,18 @@ describe.skipIf(executablePath === undefined)('the page that is taught', () => {
       });
       observer.observe(note, { childList: true, characterData: true, subtree: true });
     });
+
+  async function expectNothingForAxe(page: Page): Promise<void> {
+    await page.evaluate(AXE);
+    const found = await page.evaluate(async () => {
+      const { axe } = window as unknown as {
+        axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+      };
+      const { violations } = await axe.run();
+      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
+    });
+    expect(found).toEqual([]);
+  }
 
   async function unpack(path: string): Promise<string> {
     const zip = new Zip(new Uint8Array(readFileSync(path)), 'my-model.zip');

@@ -74,9 +74,11 @@ export class ClassCard {
     const { length } = this.examples;
     this.#count.textContent = length === 1 ? t('teach.countOne') : t('teach.count', { count: length });
     this.#add.textContent = t('teach.add');
-    this.#add.ariaLabel = t('teach.addTo', { name });
+    this.#add.ariaLabel = `${t('teach.add')} ${name}`; // it begins with what is seen, for those who say what they press
+    this.#add.title = t('teach.addTo', { name });
     this.#hold.textContent = t('teach.hold');
-    this.#hold.ariaLabel = t('teach.holdFor', { name });
+    this.#hold.ariaLabel = `${t('teach.hold')}: ${name}`;
+    this.#hold.title = t('teach.holdFor', { name });
     this.#remove.ariaLabel = t('teach.removeClass', { name });
   }
 
