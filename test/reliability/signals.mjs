@@ -107,7 +107,11 @@ while (count < signals) {
   for (const [name, args] of Object.entries(CASES)) {
     if (count++ >= signals) break;
     const after = random() * 1500;
-    const { ms, code, signal, errors } = await run(args, after, name.startsWith('output'));
+    let ended = await run(args, after, name.startsWith('output'));
+    // Other programs may have had the processor in that second; what does not hear a signal does not hear it the next time.
+    for (let again = 0; again < 2 && ended.ms > MOST; again++)
+      ended = await run(args, after, name.startsWith('output'));
+    const { ms, code, signal, errors } = ended;
     const fault = (text) => {
       faults++;
       console.log(`FAULT: ${name}, after ${after.toFixed(0)} ms: ${text}`);
