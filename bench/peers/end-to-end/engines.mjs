@@ -1,6 +1,7 @@
 /**
  * Who goes from a file to a label, or to pixels. A module of engines/ has `open(options)`, which gives a function from the
- * bytes of a file to `{ label, score }`, or to `{ width, height, data, channels }` where it only decodes.
+ * bytes of a file to `{ label, score }`, or to `{ width, height, data, channels }` where it only decodes. Those that a server has,
+ * too (server.mjs), take `threads`: 1 when left out, null for what the packages take by themselves.
  */
 export const CLASSIFIERS = {
   ours: { title: 'mobilenet-v2', file: 'ours', node: true, browser: true },

@@ -10,7 +10,7 @@ import { loadOurs } from '../../../bench/peers/files.mjs';
 import { freePort, ServerProcess, startOurs } from './processes.mjs';
 
 const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url));
-const PEERS = new URL('../../../bench/peers/servers/', import.meta.url);
+const PEER = fileURLToPath(new URL('../../../bench/peers/server.mjs', import.meta.url));
 
 const { values: options } = parseArgs({
   options: {
@@ -24,10 +24,9 @@ const { values: options } = parseArgs({
 const rounds = Number(options.rounds);
 const requests = Number(options.requests);
 
-async function startPeer(file, network, env) {
+async function startPeer(engine, network, env) {
   const port = await freePort();
-  const path = fileURLToPath(new URL(`${file}.mjs`, PEERS));
-  return new ServerProcess(path, [network, String(port)], port, { env, node: options.node }).listening();
+  return new ServerProcess(PEER, [engine, network, String(port)], port, { env, node: options.node }).listening();
 }
 
 /** Sends pictures over two connections that stay open; two cores can work on two. */
@@ -71,8 +70,8 @@ try {
     'mobilenet-v2-server': () => startOurs(['--workers', '2'], { node: options.node }),
     'onnxruntime-node and sharp': () => startPeer('ort-sharp', network),
     'onnxruntime-node and sharp, one thread': () => startPeer('ort-sharp', network, one),
-    'transformers.js': () => startPeer('transformers', network),
-    'transformers.js, one thread': () => startPeer('transformers', network, one),
+    'transformers.js': () => startPeer('transformers-node', network),
+    'transformers.js, one thread': () => startPeer('transformers-node', network, one),
   };
   for (const [title, start] of Object.entries(starts))
     servers.push({ title, process: await start(), costs: new Map() });

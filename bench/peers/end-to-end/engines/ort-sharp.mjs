@@ -3,9 +3,10 @@ import * as ort from 'onnxruntime-node';
 import sharp from 'sharp';
 import { CROP, geometry, labelsOf, planes } from './labels.mjs';
 
-export async function open({ read }) {
-  sharp.concurrency(1);
-  const options = { intraOpNumThreads: 1, interOpNumThreads: 1, executionMode: 'sequential' };
+export async function open({ read, threads = 1 }) {
+  if (threads !== null) sharp.concurrency(threads);
+  const options =
+    threads === null ? {} : { intraOpNumThreads: threads, interOpNumThreads: 1, executionMode: 'sequential' };
   const session = await ort.InferenceSession.create(await read('model.onnx'), options);
   const label = await labelsOf(read);
   return async (bytes) => {

@@ -1,6 +1,8 @@
 /** transformers.js in Node, where it decodes and resizes with sharp. */
 import sharp from 'sharp';
+import { open as openTransformers } from './transformers.mjs';
 
-export { open } from './transformers.mjs';
-
-sharp.concurrency(1);
+export function open({ threads = 1, ...options }) {
+  if (threads !== null) sharp.concurrency(threads);
+  return openTransformers({ threads, ...options });
+}

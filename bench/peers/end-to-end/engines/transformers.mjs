@@ -1,7 +1,7 @@
 /** transformers.js. In pages it decodes and resizes with a canvas; for Node see transformers-node.mjs. */
 import { env, pipeline, RawImage } from '@huggingface/transformers';
 
-export async function open({ folder, assets, network }) {
+export async function open({ folder, assets, network, threads = 1 }) {
   env.allowRemoteModels = false;
   env.allowLocalModels = true;
   env.localModelPath = folder === undefined ? '/networks/' : folder.replace(/[^/]+$/, '');
@@ -13,7 +13,7 @@ export async function open({ folder, assets, network }) {
   const classify = await pipeline('image-classification', network, {
     device: folder === undefined ? 'wasm' : 'cpu',
     dtype: 'fp32',
-    session_options: { intraOpNumThreads: 1, interOpNumThreads: 1 },
+    session_options: threads === null ? {} : { intraOpNumThreads: threads, interOpNumThreads: 1 },
   });
   return async (bytes) => (await classify(await RawImage.fromBlob(new Blob([bytes])), { top_k: 1 }))[0];
 }
