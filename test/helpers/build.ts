@@ -1,7 +1,7 @@
 /**
  * Vitest's global setup. Tests run from the sources, but child processes and workers need JavaScript: this brings dist/
- * up to date with src/ before the first test, here and in packages/server. Types are stripped, not checked (`npm run types` does that), so it takes
- * a moment, and no time where nothing changed.
+ * up to date with src/ before the first test, here and in packages/server. Types are stripped, not checked (`npm run types`
+ * does that), so it takes a moment, and no time where nothing changed.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -39,7 +39,8 @@ export async function setup(): Promise<void> {
     mkdirSync(dirname(to), { recursive: true });
     // Renamed into place, so that a process that starts meanwhile never meets half a file.
     const temporary = `${to}.${process.pid}`;
-    writeFileSync(temporary, outputText);
+    // A program stays one that can be started by its name.
+    writeFileSync(temporary, outputText, { mode: outputText.startsWith('#!') ? 0o755 : 0o644 });
     utimesSync(temporary, changed / 1000, changed / 1000);
     renameSync(temporary, to);
   }

@@ -1,7 +1,7 @@
 /** `mobilenet-v2-server` as a process: its flags, its first words, its end. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -31,6 +31,13 @@ async function start(flags: string[], more?: Record<string, string>): Promise<{ 
   });
   return { url, lines };
 }
+
+it('both programs can be started by their names, in a clone too', () => {
+  const { bin } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  const files = Object.values<string>(bin).map((file) => new URL(`../${file}`, import.meta.url));
+  expect(files).toHaveLength(2);
+  for (const file of files) accessSync(file, constants.X_OK);
+});
 
 describe('mobilenet-v2-server', () => {
   it.each([
