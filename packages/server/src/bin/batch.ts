@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 /** `mobilenet-v2-batch`: from flags to options. What it does is in ../batch. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { messageOf, UsageError } from '../batch/errors.js';
 import { FORMATS, type Format } from '../batch/plan.js';
@@ -10,6 +9,7 @@ import { shareOf } from '../batch/share.js';
 import { describeStatus, statusOf } from '../batch/status.js';
 import { Stop } from '../batch/stop.js';
 import { ServeError } from '../errors.js';
+import { VERSION } from '../version.js';
 import { TASKS, type Task } from '../workers/jobs.js';
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
@@ -73,10 +73,9 @@ function addQueueOptions(command: Command): Command {
 }
 
 function makeProgram(talk: Talk, end: (code: number) => void): Command {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const program = new Command('mobilenet-v2-batch')
     .description('Classify, segment or turn into features a great many pictures, and go on where it was after a stop.')
-    .version(version, '-V, --version')
+    .version(VERSION)
     .showHelpAfterError('Add --help to see how it is used.')
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'mobilenet-v2-batch: ')) });

@@ -3,8 +3,8 @@
 import closeWithGrace from 'close-with-grace';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ServeError } from '../errors.js';
-import { VERSION } from '../http/app.js';
 import { type ServeOptions, serve } from '../serve.js';
+import { VERSION } from '../version.js';
 import { DEFAULT_MODEL, type ModelSpec, parseModel } from '../workers/models.js';
 
 /** A whole number within limits. */

@@ -2,7 +2,6 @@
  * The HTTP server: `buildApp` puts the parts together. A request goes through the check of its host, its token, the limits and
  * the unpacking of its body, then to its route. Bodies are bytes here; only workers read what is in them.
  */
-import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply, LogController } from 'fastify';
 import type { Registry } from 'prom-client';
@@ -49,8 +48,6 @@ export interface RouteOptions {
   service: InferenceService;
   lifecycle: Lifecycle;
   metrics: Registry;
-  /** Of this package. */
-  version: string;
 }
 export type Routes = FastifyPluginAsync<RouteOptions>;
 
@@ -73,11 +70,6 @@ declare module 'fastify' {
     measures: Measures;
   }
 }
-
-/** This package's. */
-export const { version: VERSION } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as { version: string };
 
 const KIND_OF_STATUS: Record<number, Kind> = {
   404: 'NOT_FOUND',
@@ -162,8 +154,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   unpackBodies(app, bodyLimit);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  await describeRoutes(app, VERSION, token !== undefined);
-  const routes: RouteOptions = { pool, bodyLimit, service, lifecycle, metrics: measures.registry, version: VERSION };
+  await describeRoutes(app, token !== undefined);
+  const routes: RouteOptions = { pool, bodyLimit, service, lifecycle, metrics: measures.registry };
   for (const plugin of [health, forms, v2, v1, huggingface, sagemaker]) await app.register(plugin, routes);
   return app;
 }

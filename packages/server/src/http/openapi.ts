@@ -1,6 +1,7 @@
 /** `/openapi.json`: every route, with the bodies that it takes and the one shape that all errors have. */
 import swagger from '@fastify/swagger';
 import type { FastifyInstance, RouteOptions } from 'fastify';
+import { VERSION } from '../version.js';
 
 const ERROR = {
   type: 'object',
@@ -24,13 +25,13 @@ function documented(schema: Documented | undefined, config: RouteOptions['config
 }
 
 /** @param secured whether a token is asked for */
-export async function describeRoutes(app: FastifyInstance, version: string, secured: boolean): Promise<void> {
+export async function describeRoutes(app: FastifyInstance, secured: boolean): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
       info: {
         title: 'mobilenet-v2-server',
-        version,
+        version: VERSION,
         description: 'MobileNetV2 behind the protocols that inference servers speak.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },

@@ -1,10 +1,11 @@
 /** What the Open Inference Protocol and Triton's extensions of it tell about the server and its models. */
+import { VERSION } from '../version.js';
 import type { ModelDescription } from '../workers/jobs.js';
 import { MOST_PICTURES } from './infer.js';
 
 export const SERVER = {
   name: 'mobilenet-v2',
-  version: '0.1.0',
+  version: VERSION,
   extensions: ['binary_tensor_data', 'classification', 'model_configuration', 'model_repository', 'statistics'],
 } as const;
 
