@@ -22,6 +22,8 @@ interface Note {
   crashed: number[];
 }
 
+const FRESH: Note = { deaths: 0, at: null, suspect: null, crashed: [] };
+
 export class Attempt {
   readonly #store: Store;
   readonly #file: string;
@@ -30,14 +32,14 @@ export class Attempt {
   private constructor(store: Store, file: string, note: Note) {
     this.#store = store;
     this.#file = file;
-    this.#note = note;
+    this.#note = { ...note };
   }
 
   /** Notes that the shard is begun. @param stem the shard's name */
   static async begin(store: Store, stem: string): Promise<Attempt> {
     const file = `running/${stem}.json`;
     const earlier = await store.read(file);
-    const note = earlier === null ? { deaths: 0, at: null, suspect: null, crashed: [] } : afterDeath(parse(earlier));
+    const note = earlier === null ? FRESH : afterDeath(parse(earlier));
     const attempt = new Attempt(store, file, note);
     await attempt.#write();
     return attempt;
@@ -88,7 +90,7 @@ function parse(bytes: Uint8Array): Note {
   try {
     return JSON.parse(new TextDecoder().decode(bytes));
   } catch {
-    return { deaths: 0, at: null, suspect: null, crashed: [] };
+    return FRESH;
   }
 }
 

@@ -1,7 +1,7 @@
 /** bull-board at /board: what is in the queue, in a browser. Who can reach it can also remove and repeat jobs. */
 import fastify from 'fastify';
 import { messageOf, UsageError } from './errors.js';
-import { openQueue, type QueueOptions } from './queue.js';
+import { openQueue, type QueuePlace } from './queue.js';
 import type { Talk } from './run.js';
 
 const PATH = '/board';
@@ -12,11 +12,11 @@ export interface Board {
 }
 
 /** @param where `port` or `host:port`; a port alone is on this machine only */
-export async function openBoard(where: string, options: QueueOptions, talk: Talk): Promise<Board> {
+export async function openBoard(where: string, place: QueuePlace, talk: Talk): Promise<Board> {
   const [, host = '127.0.0.1', port] = /^(?:(.+):)?(\d{1,5})$/.exec(where) ?? [];
   if (port === undefined) throw new UsageError(`--board: expected a port, or host:port, got ${where}`);
   const { createBullBoard, BullMQAdapter, FastifyAdapter } = await packages();
-  const queue = await openQueue(options, talk);
+  const queue = await openQueue(place, talk);
   const adapter = new FastifyAdapter();
   adapter.setBasePath(PATH);
   createBullBoard({ queues: [new BullMQAdapter(queue)], serverAdapter: adapter });

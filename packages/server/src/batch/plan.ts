@@ -69,6 +69,10 @@ const six = (number: number): string => String(number).padStart(6, '0');
 export const picturesOf = ({ pictures, shard_size }: Plan, shard: number): readonly string[] =>
   pictures.slice(shard * shard_size, (shard + 1) * shard_size);
 
+/** How many pictures these shards have. */
+export const picturesIn = (plan: Plan, shards: readonly number[]): number =>
+  shards.reduce((sum, shard) => sum + picturesOf(plan, shard).length, 0);
+
 /** The numbers of shards whose results are not there yet. */
 export async function missingShards(store: Store, plan: Plan): Promise<number[]> {
   const there = new Set(await store.list('shard-'));

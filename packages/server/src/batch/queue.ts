@@ -6,19 +6,23 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type * as BullMQ from 'bullmq';
 import { messageOf, UsageError } from './errors.js';
-import { missingShards, type Plan, readPlan, shardName, shardStem } from './plan.js';
+import { missingShards, type Plan, picturesIn, readPlan, shardName, shardStem } from './plan.js';
 import { Progress, plural } from './progress.js';
-import { conclude, type Planned, picturesIn, planRun, type RunOptions, SHARDS_AT_A_TIME, type Talk } from './run.js';
+import { conclude, type Planned, planRun, type RunOptions, SHARDS_AT_A_TIME, type Talk } from './run.js';
 import { type Run, runShard } from './shard.js';
 import { isS3 } from './stores/bucket.js';
 import { openStore, type Store } from './stores/store.js';
 import { Workplace, type WorkplaceOptions } from './workplace.js';
 
-export interface QueueOptions {
+/** Which queue. */
+export interface QueuePlace {
   /** `redis://…` or `rediss://…` */
   url: string;
   /** Name of the queue. */
   name: string;
+}
+
+export interface QueueOptions extends QueuePlace {
   /** Seconds after which a worker that is silent is taken for dead, and its shard given to another. */
   lock: number;
 }
@@ -74,7 +78,7 @@ function hearErrors(
   });
 }
 
-export async function openQueue({ url, name }: QueueOptions, talk: Talk): Promise<BullMQ.Queue<ShardData>> {
+export async function openQueue({ url, name }: QueuePlace, talk: Talk): Promise<BullMQ.Queue<ShardData>> {
   const { Queue } = await bullmq();
   const queue = new Queue<ShardData>(name, { connection: connection(url) });
   hearErrors(queue, url, talk);
@@ -102,6 +106,12 @@ async function enqueue(queue: BullMQ.Queue<ShardData>, { store, plan }: Planned,
 async function failedJobs(queue: BullMQ.Queue<ShardData>, { store, plan }: Planned): Promise<ShardJob[]> {
   const all = await queue.getFailed();
   return all.filter((job) => job?.data.out === store.where && job.data.hash === plan.hash);
+}
+
+/** Whether no job is left to do. */
+async function isEmpty(queue: BullMQ.Queue<ShardData>): Promise<boolean> {
+  const counts = await queue.getJobCounts('wait', 'active', 'delayed', 'prioritized');
+  return Object.values(counts).every((count) => count === 0);
 }
 
 /** Plans a run, puts its shards into the queue, works on them with all others, and ends when the last is done. */
@@ -145,9 +155,7 @@ async function untilDone(queue: BullMQ.Queue<ShardData>, planned: Planned, progr
     const missing = await missingShards(store, plan);
     progress.add(plan.pictures.length - picturesIn(plan, missing) - progress.done);
     if (missing.length === 0 || stop.requested) return;
-    const counts = await queue.getJobCounts('wait', 'active', 'delayed', 'prioritized');
-    const left = Object.values(counts).reduce((sum, count) => sum + count, 0);
-    looksAtNothing = left === 0 ? looksAtNothing + 1 : 0;
+    looksAtNothing = (await isEmpty(queue)) ? looksAtNothing + 1 : 0;
     if (looksAtNothing >= 2) {
       const [failed] = await failedJobs(queue, planned);
       if (failed !== undefined) throw new Error(`${shardName(plan, failed.data.shard)}: ${failed.failedReason}`);
@@ -172,9 +180,7 @@ export async function work(options: WorkOptions, queueOptions: QueueOptions, tal
   try {
     while (!talk.stop.requested) {
       await sleep(1000, undefined, { signal: talk.stop.signal }).catch(() => {});
-      if (!options.untilEmpty || crew.busy > 0) continue;
-      const counts = await queue.getJobCounts('wait', 'active', 'delayed', 'prioritized');
-      if (Object.values(counts).every((count) => count === 0)) break;
+      if (options.untilEmpty && crew.busy === 0 && (await isEmpty(queue))) break;
     }
   } finally {
     await crew.close();
@@ -253,8 +259,8 @@ async function openRun(workplace: Workplace, { out, hash }: ShardData): Promise<
 }
 
 /** What is in the queue, by state. */
-export async function queueCounts(options: QueueOptions, talk: Talk): Promise<Record<string, number>> {
-  const queue = await openQueue(options, talk);
+export async function queueCounts(place: QueuePlace, talk: Talk): Promise<Record<string, number>> {
+  const queue = await openQueue(place, talk);
   try {
     return await queue.getJobCounts('wait', 'active', 'delayed', 'failed');
   } finally {

@@ -20,4 +20,7 @@ export type Record =
   | { file: string; width: number; height: number; classes: readonly ClassShare[]; mask: string }
   | { file: string; dims: readonly number[]; features: Float32Array };
 
+/** Nine digits are all that a float32 has. */
+export const shortNumber = (value: number): number => Number(value.toPrecision(9));
+
 export const isFailure = (record: Record): record is Failure => 'error' in record;

@@ -1,8 +1,7 @@
 /** A run without a queue: every process knows its shards by their numbers. */
-import { availableParallelism } from 'node:os';
 import { UsageError } from './errors.js';
 import { openPictures } from './pictures.js';
-import { makePlan, missingShards, type Plan, type PlanOptions, picturesOf, settlePlan } from './plan.js';
+import { makePlan, missingShards, type Plan, type PlanOptions, picturesIn, settlePlan } from './plan.js';
 import { grouped, Progress, plural } from './progress.js';
 import { type Run, runShard } from './shard.js';
 import { failures } from './status.js';
@@ -62,7 +61,7 @@ export async function run(options: RunOptions, talk: Talk): Promise<number> {
   const total = picturesIn(plan, all);
   const before = total - picturesIn(plan, mine);
   if (mine.length > 0 && !talk.stop.requested) {
-    const workplace = new Workplace({ workers: availableParallelism(), ...options });
+    const workplace = new Workplace(options);
     const own = await workplace.open(plan, store);
     const progress = new Progress(total, before, options);
     try {
@@ -76,9 +75,6 @@ export async function run(options: RunOptions, talk: Talk): Promise<number> {
   return conclude(store, plan, count > 1 ? all : null, talk);
 }
 
-export const picturesIn = (plan: Plan, shards: readonly number[]): number =>
-  shards.reduce((sum, shard) => sum + picturesOf(plan, shard).length, 0);
-
 /** Until the last is done, or the wish to end comes. */
 async function runShards(run: Run, shards: readonly number[], stop: Stop): Promise<void> {
   const under = new Set<Promise<void>>();
@@ -88,7 +84,6 @@ async function runShards(run: Run, shards: readonly number[], stop: Stop): Promi
     if (under.size >= SHARDS_AT_A_TIME) await Promise.race(under);
     if (stop.requested || failed !== null) break;
     const work = runShard(run, shard)
-      .then(() => {})
       .catch((error) => {
         failed ??= { error };
       })

@@ -36,8 +36,8 @@ const MOST_DEATHS = 2;
 /** How long a picture waits for a worker: as long as it takes. */
 const FOR_EVER = 2 ** 31 - 1;
 
-/** @returns false where somebody else had the results there first */
-export async function runShard(run: Run, shard: number): Promise<boolean> {
+/** Does a shard. Where another process has written its results already, those stay. */
+export async function runShard(run: Run, shard: number): Promise<void> {
   const { plan, store } = run;
   const stem = shardStem(plan.shards, shard);
   const attempt = await Attempt.begin(store, stem);
@@ -50,7 +50,7 @@ export async function runShard(run: Run, shard: number): Promise<boolean> {
     const failed = `failed/${stem}.ndjson`;
     if (failures.length > 0) await store.put(failed, new TextEncoder().encode(ndjson(failures)));
     else await store.remove(failed);
-    return await store.create(shardName(plan, shard), await encode(records, plan.task, plan.format));
+    await store.create(shardName(plan, shard), await encode(records, plan.task, plan.format));
   } finally {
     await attempt.end();
   }

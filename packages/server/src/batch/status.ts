@@ -1,6 +1,6 @@
 /** How far a run is, from what lies in its results alone. */
 import { UsageError } from './errors.js';
-import { missingShards, type Plan, picturesOf, readPlan, shardStem } from './plan.js';
+import { missingShards, type Plan, picturesIn, readPlan, shardStem } from './plan.js';
 import { grouped, plural } from './progress.js';
 import { openStore, type Store } from './stores/store.js';
 
@@ -23,14 +23,13 @@ export async function statusOf(out: string): Promise<Status> {
   const plan = await readPlan(store);
   if (plan === null) throw new UsageError(`${store.where}: has no plan.json, so no run has begun there`);
   const missing = await missingShards(store, plan);
-  const left = missing.reduce((sum, shard) => sum + picturesOf(plan, shard).length, 0);
   const running = await store.list('running/shard-');
   return {
     out: store.where,
     task: plan.task,
     format: plan.format,
     pictures: plan.pictures.length,
-    pictures_done: plan.pictures.length - left,
+    pictures_done: plan.pictures.length - picturesIn(plan, missing),
     pictures_failed: await failures(store, plan, null),
     shards: plan.shards,
     shards_done: plan.shards - missing.length,

@@ -3,7 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { messageOf, UsageError } from '../batch/errors.js';
 import { FORMATS, type Format } from '../batch/plan.js';
-import type { QueueOptions } from '../batch/queue.js';
+import type { QueueOptions, QueuePlace } from '../batch/queue.js';
 import { run, type Talk } from '../batch/run.js';
 import { shareOf } from '../batch/share.js';
 import { describeStatus, statusOf } from '../batch/status.js';
@@ -11,6 +11,7 @@ import { Stop } from '../batch/stop.js';
 import { ServeError } from '../errors.js';
 import { VERSION } from '../version.js';
 import { TASKS, type Task } from '../workers/jobs.js';
+import { whole } from './flags.js';
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 const MOST_SHARD = 10_000;
@@ -39,15 +40,6 @@ interface RunFlags extends WorkFlags {
   shard?: string;
   shardCount?: string;
   work: boolean;
-}
-
-function whole(from: number, to = Number.MAX_SAFE_INTEGER): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= from && value <= to) return value;
-    const most = to === Number.MAX_SAFE_INTEGER ? ' or more' : ` to ${to}`;
-    throw new InvalidArgumentError(`Expected a whole number, ${from}${most}.`);
-  };
 }
 
 function fraction(text: string): number {
@@ -173,18 +165,20 @@ async function statusAction(
   talk: Talk,
 ): Promise<void> {
   const status = await statusOf(dir);
-  const { queueCounts } = queue === undefined ? { queueCounts: null } : await import('../batch/queue.js');
-  const counts = await queueCounts?.({ url: queue!, name: queueName, lock: 30 }, talk);
-  if (json) process.stdout.write(`${JSON.stringify({ ...status, ...(counts && { queue: counts }) })}\n`);
-  else {
-    process.stdout.write(describeStatus(status));
-    if (counts)
-      process.stdout.write(
-        `  queue: ${Object.entries(counts)
-          .map(([state, n]) => `${n} ${state}`)
-          .join(', ')}\n`,
-      );
+  const counts = queue === undefined ? undefined : await countsOf({ url: queue, name: queueName }, talk);
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ ...status, ...(counts && { queue: counts }) })}\n`);
+    return;
   }
+  process.stdout.write(describeStatus(status));
+  if (counts === undefined) return;
+  const states = Object.entries(counts).map(([state, n]) => `${n} ${state}`);
+  process.stdout.write(`  queue: ${states.join(', ')}\n`);
+}
+
+async function countsOf(place: QueuePlace, talk: Talk): Promise<Record<string, number>> {
+  const { queueCounts } = await import('../batch/queue.js');
+  return queueCounts(place, talk);
 }
 
 function exitCodeOf(error: unknown, stop: Stop): number {

@@ -6,15 +6,8 @@ import { ServeError } from '../errors.js';
 import { type ServeOptions, serve } from '../serve.js';
 import { VERSION } from '../version.js';
 import { DEFAULT_MODEL, type ModelSpec, parseModel } from '../workers/models.js';
+import { whole } from './flags.js';
 
-/** A whole number within limits. */
-const whole =
-  (least: number, most: number) =>
-  (text: string): number => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
-  };
 const MEBIBYTE = 1024 * 1024;
 const mebibytes = (text: string): number => whole(1, 4096)(text) * MEBIBYTE;
 const seconds = (text: string): number => {

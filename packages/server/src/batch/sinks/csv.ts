@@ -3,7 +3,7 @@
  * that failed.
  */
 import type { Task } from '../../workers/jobs.js';
-import { isFailure, type Record } from '../records.js';
+import { isFailure, type Record, shortNumber } from '../records.js';
 
 type Cell = string | number;
 
@@ -28,8 +28,7 @@ function rows(record: Record, columns: number): Cell[][] {
   return record.classes.map(({ id, label, pixels, share }) => [file, id, label, pixels, share, record.mask, '']);
 }
 
-/** Nine digits are all that a float32 has. */
-const asText = (cell: Cell): string => (typeof cell === 'number' ? String(Number(cell.toPrecision(9))) : cell);
+const asText = (cell: Cell): string => (typeof cell === 'number' ? String(shortNumber(cell)) : cell);
 
 /** In quotes what holds a comma, quote or line break, or a space at an end, quotes doubled. */
 const csvLine = (cells: readonly Cell[]): string =>
