@@ -2,10 +2,13 @@
 import type { FastifyInstance } from 'fastify';
 import { loadPeers } from './grpc/peers.js';
 import { type GrpcServer, startGrpc } from './grpc/server.js';
-import { type AppOptions, buildApp } from './http/app.js';
+import { type AppOptions, BODY_LIMIT, buildApp } from './http/app.js';
 import { allowedHosts } from './http/guard.js';
 import { InferenceService } from './v2/service.js';
 import { type PoolOptions, WorkerPool } from './workers/pool.js';
+
+/** This machine alone. */
+const LOOPBACK = '127.0.0.1';
 
 export interface ServeOptions extends PoolOptions, Omit<AppOptions, 'pool' | 'hosts'> {
   /** Default 8080; 0 takes one that is free. */
@@ -35,7 +38,7 @@ export interface RunningServer {
 
 /** @throws ServeError for a model that cannot be loaded, Error where the port is taken */
 export async function serve(options: ServeOptions = {}): Promise<RunningServer> {
-  const { port = 8080, host = '127.0.0.1', allowHosts, shutdownDelay = 0 } = options;
+  const { port = 8080, host = LOOPBACK, allowHosts, shutdownDelay = 0 } = options;
   // Before models are loaded: its packages may be missing.
   if (options.grpcPort !== undefined) await loadPeers();
   const pool = await WorkerPool.start(options);
@@ -70,7 +73,7 @@ function listenGrpc(
   service: InferenceService,
   { workers }: WorkerPool,
 ): Promise<GrpcServer> {
-  const { grpcPort = 0, host = '127.0.0.1', token, bodyLimit = 64 * 1024 * 1024 } = options;
+  const { grpcPort = 0, host = LOOPBACK, token, bodyLimit = BODY_LIMIT } = options;
   return startGrpc({
     service,
     host,

@@ -7,6 +7,7 @@ import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyRep
 import type { Registry } from 'prom-client';
 import { asServeError, type Kind, publicMessage, ServeError, sayingOf } from '../errors.js';
 import { InferenceService } from '../v2/service.js';
+import { MOST_NAME } from '../workers/models.js';
 import type { WorkerPool } from '../workers/pool.js';
 import { unpackBodies } from './body.js';
 import { guard } from './guard.js';
@@ -21,11 +22,14 @@ import { sagemaker } from './routes/sagemaker.js';
 import { v1 } from './routes/v1.js';
 import { v2 } from './routes/v2.js';
 
+/** 64 MiB. */
+export const BODY_LIMIT = 64 * 1024 * 1024;
+
 export interface AppOptions {
   pool: WorkerPool;
   /** The Open Inference Protocol, where gRPC has the same; one of its own when left out. */
   service?: InferenceService;
-  /** Most bytes of a body, also of what it unpacks to. Default 64 MiB. */
+  /** Most bytes of a body, also of what it unpacks to. Default {@link BODY_LIMIT}. */
   bodyLimit?: number;
   /** Most bytes of all bodies that are here at a time. Default 1 GiB. */
   memory?: number;
@@ -100,9 +104,12 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   socket.end(`HTTP/1.1 ${status}\r\n${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
-function newFastify({ bodyLimit, requestTimeout = 60_000, logger = false, aliases = {} }: AppOptions): FastifyInstance {
+function newFastify(
+  { requestTimeout = 60_000, logger = false, aliases = {} }: AppOptions,
+  bodyLimit: number,
+): FastifyInstance {
   return Fastify({
-    ...(bodyLimit === undefined ? {} : { bodyLimit }),
+    bodyLimit,
     requestTimeout,
     // Headers are small. Node looks at its clocks this often.
     http: {
@@ -112,8 +119,8 @@ function newFastify({ bodyLimit, requestTimeout = 60_000, logger = false, aliase
     logger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestId,
-    // A model's name may have 128 characters.
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
+    // Fastify's own limit is shorter than a name may be.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: MOST_NAME },
     // What comes while it ends is answered like everything else.
     return503OnClosing: false,
     clientErrorHandler: answerClientError,
@@ -141,8 +148,8 @@ function answerErrors(app: FastifyInstance): void {
 
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const { pool, service = new InferenceService(pool), hosts, token } = options;
-  const { bodyLimit = 64 * 1024 * 1024, memory = 1024 ** 3 } = options;
-  const app = newFastify({ ...options, bodyLimit });
+  const { bodyLimit = BODY_LIMIT, memory = 1024 ** 3 } = options;
+  const app = newFastify(options, bodyLimit);
   answerErrors(app);
   const lifecycle = new Lifecycle({ pool, bodyLimit, memory });
   app.decorate('lifecycle', lifecycle);

@@ -3,7 +3,7 @@
  * files of pictures, `image`. The second is in no model's metadata: clients send all inputs that stand there.
  */
 import { type Kind, ServeError } from '../errors.js';
-import type { BodyAnswer, NamedTensor, PictureAnswer, Task } from '../workers/jobs.js';
+import { type BodyAnswer, MOST_PICTURES, type NamedTensor, type PictureAnswer, type Task } from '../workers/jobs.js';
 import type { LoadedModel } from '../workers/loaded.js';
 import { largest } from './classification.js';
 import { checkRequest, type InferRequest, whole } from './messages.js';
@@ -11,8 +11,6 @@ import { type OutputTensor, writeAnswer } from './outputs.js';
 import { refuse, refuseAs } from './refuse.js';
 import { readElements, readFloats, type Source, sourcesOf } from './values.js';
 
-/** Most pictures of a request, which clients read as `max_batch_size`. */
-export const MOST_PICTURES = 64;
 const IMAGE = 'image';
 /** What is made of pictures, and not by the network alone; where no outputs are asked for, these come. */
 const MADE_OF_PICTURES: Record<Task, readonly string[]> = {

@@ -1,7 +1,6 @@
 /** What the Open Inference Protocol and Triton's extensions of it tell about the server and its models. */
 import { VERSION } from '../version.js';
-import type { ModelDescription } from '../workers/jobs.js';
-import { MOST_PICTURES } from './infer.js';
+import { MOST_PICTURES, type ModelDescription } from '../workers/jobs.js';
 
 export const SERVER = {
   name: 'mobilenet-v2',

@@ -9,20 +9,27 @@ import type { ClassMap } from './class-map.js';
 export type Task = 'classify' | 'segment' | 'features';
 export const TASKS: readonly Task[] = ['classify', 'segment', 'features'];
 
-export type ScoreFunction = 'softmax' | 'sigmoid' | 'none';
+/** Most pictures of a request, on every route. Clients of v2 read it as `max_batch_size`. */
+export const MOST_PICTURES = 64;
 
-/** Encoded pictures: the bytes of files. */
-export interface PicturesJob {
-  kind: 'pictures';
-  model: string;
-  task: Task;
-  pictures: readonly Uint8Array[];
+type ScoreFunction = 'softmax' | 'sigmoid' | 'none';
+
+/** How labels or masks are wanted. */
+export interface How {
   /** How many labels, best first; null for all. Default 5. */
   top_k?: number | null;
   /** Only labels or pixels with at least this score. */
   threshold?: number;
   /** What makes scores of a classifier's logits; what its config.json says when left out. */
   function_to_apply?: ScoreFunction;
+}
+
+/** Encoded pictures: the bytes of files. */
+export interface PicturesJob extends How {
+  kind: 'pictures';
+  model: string;
+  task: Task;
+  pictures: readonly Uint8Array[];
   /** What a segmentation is: a mask for every class, or one map of all. Default: masks. */
   segmentation?: 'masks' | 'map';
 }
@@ -108,7 +115,6 @@ export interface Timing {
 export interface PicturesAnswer {
   kind: 'pictures';
   pictures: PictureAnswer[];
-  timing: Timing;
 }
 /** The bytes of an answer, ready to be sent. */
 export interface BodyAnswer {

@@ -13,6 +13,7 @@ import {
 import { asServeError, type Kind, ServeError } from '../errors.js';
 import { classMap } from './class-map.js';
 import type {
+  How,
   LabelScore,
   ModelDescription,
   NamedTensor,
@@ -24,8 +25,6 @@ import type {
 } from './jobs.js';
 import type { ModelSpec } from './models.js';
 
-/** How labels are wanted. */
-type How = Pick<PicturesJob, 'top_k' | 'threshold' | 'function_to_apply'>;
 type AnyPipeline = ImageClassificationPipeline | ImageSegmentationPipeline | ImageFeatureExtractionPipeline;
 
 const LIBRARY_TASKS = {
@@ -100,20 +99,10 @@ export class LoadedModel {
     return [...new Set(this.description.tasks.includes('features') ? [...own, ...FEATURES] : own)];
   }
 
-  /** The outputs of the model for preprocessed pictures [N,3,H,W]; all of its own where no names are given. */
-  async run(pixel_values: Float32Array, dims: readonly number[], names?: readonly string[]): Promise<NamedTensor[]> {
-    const known = this.outputNames;
-    const unknown = names?.find((name) => !known.includes(name));
-    if (unknown !== undefined) {
-      throw new ServeError(
-        'BAD_REQUEST',
-        `outputs: there is no ${JSON.stringify(unknown.slice(0, 80))}, there is ${known.join(', ')}`,
-      );
-    }
-    const { model } = this.#pipeline;
+  /** The outputs of these names, of {@link outputNames}, for preprocessed pictures [N,3,H,W]. */
+  async run(pixel_values: Float32Array, dims: readonly number[], names: readonly string[]): Promise<NamedTensor[]> {
     const pixels = new Tensor('float32', pixel_values, dims);
-    if (names === undefined) return tensorsOf(await model({ pixel_values: pixels }));
-    return tensorsOf(Object.fromEntries(await model.activations(pixels, names)));
+    return tensorsOf(Object.fromEntries(await this.#pipeline.model.activations(pixels, names)));
   }
 
   /** Files of pictures, preprocessed as Hugging Face does it. */

@@ -14,12 +14,15 @@ export interface ModelSpec {
 /** The checkpoint that ships, as `npx mobilenet-v2 classify` has it. */
 export const DEFAULT_MODEL: ModelSpec = { name: 'mobilenet_v2', task: 'classify' };
 
-const NAME = /^[A-Za-z0-9._-]{1,128}$/;
-const LONG_NAMES: Record<string, Task> = {
-  'image-classification': 'classify',
-  'image-segmentation': 'segment',
-  'image-feature-extraction': 'features',
-};
+/** Most characters of a model's name. */
+export const MOST_NAME = 128;
+const NAME = new RegExp(`^[A-Za-z0-9._-]{1,${MOST_NAME}}$`);
+/** Tasks as the hub spells them. */
+export const HUB_TASKS: ReadonlyMap<string, Task> = new Map([
+  ['image-classification', 'classify'],
+  ['image-segmentation', 'segment'],
+  ['image-feature-extraction', 'features'],
+]);
 
 const refuse = (text: string, why: string): ServeError => new ServeError('BAD_REQUEST', `--model ${text}: ${why}`);
 
@@ -35,7 +38,7 @@ export function parseModel(text: string): ModelSpec {
   if (!NAME.test(name)) throw refuse(text, 'expected name=where, a name of letters, digits, ".", "_" and "-"');
   if (where === '') throw refuse(text, 'expected a folder or a name on the hub after "="');
   if (taskText === undefined) return where === undefined ? { name } : { name, where };
-  const task = LONG_NAMES[taskText] ?? TASKS.find((own) => own === taskText);
+  const task = HUB_TASKS.get(taskText) ?? TASKS.find((own) => own === taskText);
   if (task === undefined) throw refuse(text, `expected task=${TASKS.join(', ')}`);
   return where === undefined ? { name, task } : { name, where, task };
 }

@@ -34,7 +34,7 @@ export interface RunOptions {
   deadline?: number;
 }
 
-/** How many jobs ended in which way, how many there are, and how long workers took, since the start. */
+/** How many jobs there are now, and how many workers died since the start. */
 export interface PoolCounts {
   waiting: number;
   running: number;
@@ -82,7 +82,7 @@ export class WorkerPool {
    */
   static async start(options: PoolOptions = {}): Promise<WorkerPool> {
     const models = checkModels(options.models ?? [DEFAULT_MODEL]);
-    const pool = new WorkerPool({ ...options }, models);
+    const pool = new WorkerPool(options, models);
     try {
       // As many at a time as there are workers, so each gets one.
       const describe = (name: string) => {

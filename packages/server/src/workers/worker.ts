@@ -33,17 +33,17 @@ env.limits.imagePixels = pixels;
 env.onWarning = null;
 
 // Not awaited here: a model that cannot be loaded is told as the answer to the first job.
-const loading = Promise.all(models.map(async (spec) => [spec.name, await LoadedModel.load(spec)] as const));
+const loading = Promise.all(models.map(async (spec) => [spec.name, await LoadedModel.load(spec)] as const)).then(
+  (loaded) => new Map(loaded),
+);
 loading.catch(() => {});
 
 async function answerTo(job: Job): Promise<Answer> {
-  const model = new Map(await loading).get(job.model);
+  const model = (await loading).get(job.model);
   if (model === undefined) throw new ServeError('NOT_FOUND', `model: there is no ${JSON.stringify(job.model)}`);
   if (job.kind === 'describe') return { kind: 'describe', model: model.description };
   if (job.kind === 'body') return { kind: 'body', ...(await PARSERS[job.route](job, model)) };
-  const start = performance.now();
-  const pictures = await model.pictures(job);
-  return { kind: 'pictures', pictures, timing: { input: 0, infer: performance.now() - start, output: 0 } };
+  return { kind: 'pictures', pictures: await model.pictures(job) };
 }
 
 export default async function run(job: Job): Promise<Outcome> {

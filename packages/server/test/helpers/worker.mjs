@@ -9,7 +9,6 @@ const model = {
   input: { name: 'pixel_values', datatype: 'FP32', shape: [-1, 3, 224, 224] },
   outputs: [{ name: 'logits', datatype: 'FP32', shape: [-1, 2] }],
 };
-const timing = { input: 0, infer: 0, output: 0 };
 
 export default async function run(job) {
   if (job.kind === 'describe') return { answer: { kind: 'describe', model } };
@@ -25,5 +24,5 @@ export default async function run(job) {
   }
   if (text === 'fail') return { error: { kind: 'INTERNAL', message: 'a secret of the house' } };
   const labels = job.pictures.map((bytes) => ({ label: `${bytes.length} bytes`, score: 1, index: 0 }));
-  return { answer: { kind: 'pictures', pictures: labels.map((one) => ({ labels: [one] })), timing } };
+  return { answer: { kind: 'pictures', pictures: labels.map((one) => ({ labels: [one] })) } };
 }

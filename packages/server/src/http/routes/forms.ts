@@ -2,11 +2,9 @@
 import multipart from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { ServeError } from '../../errors.js';
-import type { PictureAnswer, Task } from '../../workers/jobs.js';
+import { MOST_PICTURES, type PictureAnswer, type Task } from '../../workers/jobs.js';
 import type { Routes } from '../app.js';
 import { goneSignal } from '../gone.js';
-
-const MOST_FILES = 64;
 
 interface Query {
   model?: string;
@@ -121,7 +119,7 @@ async function readFiles(request: FastifyRequest, limit: number): Promise<FormFi
 
 export const forms: Routes = async (app, { pool, bodyLimit }) => {
   await app.register(multipart, {
-    limits: { fileSize: bodyLimit, files: MOST_FILES, fields: 0, parts: MOST_FILES, headerPairs: 20 },
+    limits: { fileSize: bodyLimit, files: MOST_PICTURES, fields: 0, parts: MOST_PICTURES, headerPairs: 20 },
   });
   const paths: [string, Task, string][] = [
     ['/classify', 'classify', 'Labels and scores of pictures'],

@@ -1,18 +1,14 @@
 /** Hugging Face's inference routes, as `InferenceClient` of Python and JavaScript calls them: the bytes of a picture, or JSON. */
 import { ServeError } from '../../errors.js';
 import type { Task } from '../../workers/jobs.js';
+import { HUB_TASKS } from '../../workers/models.js';
 import type { WorkerPool } from '../../workers/pool.js';
 import type { Routes } from '../app.js';
 import { sendAnswer } from './bodies.js';
 import { HUGGINGFACE_ANSWER, HUGGINGFACE_BODY } from './schemas.js';
 
-/** As the hub spells tasks: `/models/owner/name/pipeline/feature-extraction`. */
-const TASKS: Record<string, Task> = {
-  'image-classification': 'classify',
-  'image-segmentation': 'segment',
-  'image-feature-extraction': 'features',
-  'feature-extraction': 'features',
-};
+/** In `/models/owner/name/pipeline/feature-extraction`, which is how clients ask for features. */
+const TASKS: ReadonlyMap<string, Task> = new Map([...HUB_TASKS, ['feature-extraction', 'features']]);
 
 /** `name`, with an owner before it or not, and maybe `/pipeline/<task>` after it. */
 function modelOf(path: string, pool: WorkerPool): { name: string; task?: Task } {
@@ -20,8 +16,8 @@ function modelOf(path: string, pool: WorkerPool): { name: string; task?: Task } 
   const name = whole.slice(whole.lastIndexOf('/') + 1);
   pool.find(name);
   if (hubTask === undefined) return { name };
-  const task = Object.hasOwn(TASKS, hubTask) ? TASKS[hubTask] : undefined;
-  if (task === undefined) throw new ServeError('NOT_FOUND', `task: expected ${Object.keys(TASKS).join(', ')}`);
+  const task = TASKS.get(hubTask);
+  if (task === undefined) throw new ServeError('NOT_FOUND', `task: expected ${[...TASKS.keys()].join(', ')}`);
   return { name, task };
 }
 

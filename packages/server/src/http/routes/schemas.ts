@@ -1,4 +1,5 @@
 /** Bodies and answers of routes, for openapi.json. Workers check bodies where they parse them. */
+import { MOST_PICTURES } from '../../workers/jobs.js';
 
 const PICTURE = {
   type: 'string',
@@ -23,7 +24,7 @@ const INPUTS = {
   type: 'object',
   required: ['inputs'],
   properties: {
-    inputs: { oneOf: [PICTURE, { type: 'array', items: PICTURE, minItems: 1, maxItems: 64 }] },
+    inputs: { oneOf: [PICTURE, { type: 'array', items: PICTURE, minItems: 1, maxItems: MOST_PICTURES }] },
     parameters: PARAMETERS,
   },
 } as const;
@@ -43,7 +44,7 @@ const NAMED = {
     },
   ],
 } as const;
-const LIST = { type: 'array', items: NAMED, minItems: 1, maxItems: 64 } as const;
+const LIST = { type: 'array', items: NAMED, minItems: 1, maxItems: MOST_PICTURES } as const;
 const PREDICT = {
   type: 'object',
   properties: {

@@ -1,11 +1,16 @@
 /** Reading bodies of JSON that hold pictures, and writing the answer: what the protocols but v2 share. */
 import { ServeError } from '../../errors.js';
-import type { BodyAnswer, PictureAnswer, PicturesJob, Timing } from '../jobs.js';
+import {
+  type BodyAnswer,
+  type How,
+  MOST_PICTURES,
+  type PictureAnswer,
+  type PicturesJob,
+  type Timing,
+} from '../jobs.js';
 import type { LoadedModel } from '../loaded.js';
 import { checkValues } from './structure.js';
 
-/** Most pictures of a request, as v2's `max_batch_size`. */
-const MOST_PICTURES = 64;
 /** A picture is one string, so a body of them has little else. */
 const MOST_VALUES = 10_000;
 
@@ -43,8 +48,6 @@ export function checkKeys(value: Record<string, unknown>, known: readonly string
   throw wrong(`${where}: ${quoted(unknown)} is unknown here; known: ${known.join(', ')}`);
 }
 
-/** How labels or masks are wanted. */
-export type How = Pick<PicturesJob, 'top_k' | 'threshold' | 'function_to_apply'>;
 const FUNCTIONS = ['softmax', 'sigmoid', 'none'] as const;
 
 /** `"parameters": { "top_k": 5, "threshold": 0.5 }`; null is as if it were not there. */
