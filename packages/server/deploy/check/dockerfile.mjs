@@ -2,7 +2,7 @@
  * Does what a Dockerfile says, without Docker: each stage is a folder, in which COPY and RUN work; WORKDIR /app is its folder
  * `app`. No base image is there: programs are those of this machine.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
@@ -61,8 +61,12 @@ const INSTRUCTIONS = {
     mkdirSync(stage.path(), { recursive: true });
   },
 
+  /** What it prints, npm's list of packed files above all, is shown where it fails. */
   RUN(stage, rest) {
-    execFileSync('sh', ['-ec', rest], { cwd: stage.path(), stdio: ['ignore', 'ignore', 'inherit'] });
+    const options = { cwd: stage.path(), encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: Infinity };
+    const { status, signal, error, stdout } = spawnSync('sh', ['-ec', `exec 2>&1\n${rest}`], options);
+    if (status === 0) return;
+    throw error ?? new Error(`${stdout}\nRUN ${rest}: ended with ${signal ?? `exit code ${status}`}`);
   },
 
   COPY(stage, rest, { stages, context }) {
