@@ -78,6 +78,32 @@ def check_mask(image, label, name):
     assert wrong < 0.002, (label, wrong)
 
 
+def tritons(triton):
+    """Inputs for tritonclient.http or tritonclient.grpc, which have the same classes: a tensor of pictures, and their files."""
+
+    def filled(name, shape, datatype, values, **how):
+        own = triton.InferInput(name, shape, datatype)
+        own.set_data_from_numpy(values, **how)
+        return [own]
+
+    def tensor(*names, **how):
+        pixels = pixel_values(*names)
+        return filled("pixel_values", list(pixels.shape), "FP32", pixels, **how)
+
+    def pictures(*names):
+        return filled("image", [len(names)], "BYTES", np.array([read(name) for name in names], dtype=np.object_))
+
+    return tensor, pictures
+
+
+def check_pictures(result, names, k=5):
+    """That tritonclient's answer has the labels and scores of pictures."""
+    rows, scores = result.as_numpy("labels"), result.as_numpy("scores")
+    assert rows.shape == scores.shape == (len(names), k), (rows.shape, scores.shape)
+    for row, score, name in zip(rows, scores, names, strict=True):
+        check_scores(row, score, name)
+
+
 def done(text):
     """The line that the runner prints."""
     print(text)

@@ -6,30 +6,12 @@ import queue
 import numpy as np
 import tritonclient.grpc as triton
 import tritonclient.grpc.aio as triton_aio
-from common import GRPC, MODEL, PICTURES, SEGMENTER, check_logits, check_scores, done, labels, pixel_values, read
+from common import GRPC, MODEL, PICTURES, SEGMENTER, check_logits, done, labels, tritons
+from common import check_pictures as check
 from tritonclient.utils import InferenceServerException
 
 client = triton.InferenceServerClient(GRPC)
-
-
-def tensor(*names):
-    pixels = pixel_values(*names)
-    own = triton.InferInput("pixel_values", list(pixels.shape), "FP32")
-    own.set_data_from_numpy(pixels)
-    return [own]
-
-
-def pictures(*names):
-    own = triton.InferInput("image", [len(names)], "BYTES")
-    own.set_data_from_numpy(np.array([read(name) for name in names], dtype=np.object_))
-    return [own]
-
-
-def check(result, names, k=5):
-    rows, scores = result.as_numpy("labels"), result.as_numpy("scores")
-    assert rows.shape == scores.shape == (len(names), k), (rows.shape, scores.shape)
-    for row, score, name in zip(rows, scores, names, strict=True):
-        check_scores(row, score, name)
+tensor, pictures = tritons(triton)
 
 
 def metadata():

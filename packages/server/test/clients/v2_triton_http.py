@@ -6,36 +6,13 @@ import io
 import numpy as np
 import tritonclient.http as triton
 import tritonclient.http.aio as triton_aio
-from common import (
-    EXPECTED,
-    HOST_AND_PORT,
-    MODEL,
-    PICTURES,
-    SEGMENTER,
-    check_logits,
-    check_scores,
-    done,
-    labels,
-    pixel_values,
-    read,
-)
+from common import EXPECTED, HOST_AND_PORT, MODEL, PICTURES, SEGMENTER, check_logits, done, labels, tritons
+from common import check_pictures as check
 from PIL import Image
 from tritonclient.utils import InferenceServerException
 
 client = triton.InferenceServerClient(HOST_AND_PORT, concurrency=4)
-
-
-def tensor(*names, binary=True):
-    pixels = pixel_values(*names)
-    own = triton.InferInput("pixel_values", list(pixels.shape), "FP32")
-    own.set_data_from_numpy(pixels, binary_data=binary)
-    return [own]
-
-
-def pictures(*names):
-    own = triton.InferInput("image", [len(names)], "BYTES")
-    own.set_data_from_numpy(np.array([read(name) for name in names], dtype=np.object_))
-    return [own]
+tensor, pictures = tritons(triton)
 
 
 def outputs(*names, **how):
@@ -58,7 +35,7 @@ def metadata():
 def tensors():
     for binary in (True, False):
         for wanted in (None, outputs("logits", binary_data=True), outputs("logits", binary_data=False)):
-            result = client.infer(MODEL, tensor("cat.jpg", binary=binary), outputs=wanted, request_id="7")
+            result = client.infer(MODEL, tensor("cat.jpg", binary_data=binary), outputs=wanted, request_id="7")
             assert result.get_response()["id"] == "7"
             check_logits(result.as_numpy("logits"), "cat.jpg")
     for packing in ("gzip", "deflate"):
@@ -85,13 +62,6 @@ def classes():
                 value, index, label = (text.decode() if isinstance(text, bytes) else text).split(":", 2)
                 assert (int(index), label) == (entry["index"], entry["label"]), (text, entry)
                 assert abs(float(value) - entry["logit"]) < 1e-3, (text, entry)
-
-
-def check(result, names, k=5):
-    rows, scores = result.as_numpy("labels"), result.as_numpy("scores")
-    assert rows.shape == scores.shape == (len(names), k), (rows.shape, scores.shape)
-    for row, score, name in zip(rows, scores, names, strict=True):
-        check_scores(row, score, name)
 
 
 def files():

@@ -1,22 +1,14 @@
 /** The Open Inference Protocol over gRPC, by grpc-js's client. */
-import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import * as grpc from '@grpc/grpc-js';
 import * as loader from '@grpc/proto-loader';
 import * as health from 'grpc-health-check';
-import { load_image, MobileNetV2ImageProcessor } from 'mobilenet-v2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelInferRequest, ModelInferResponse } from '../../src/grpc/messages.js';
 import { loadPeers } from '../../src/grpc/peers.js';
 import { type RunningServer, serve } from '../../src/serve.js';
 import { bytesOf, unpackElements } from '../../src/v2/binary.js';
-
-const ROOT = new URL('../../../../', import.meta.url);
-const bytesAt = (name: string): Buffer => readFileSync(new URL(name, ROOT));
-const cat = bytesAt('examples/cat.jpg');
-/** What Python says, see clients/expected/make.py. */
-const python = JSON.parse(bytesAt('packages/server/test/clients/expected/expected.json').toString());
-const ofCat: { label: string; score: number; logit: number; index: number }[] = python.labels['cat.jpg'];
+import { cat, checkLogits, floats, ofCat, pixelsOfCat, ROOT } from '../helpers/expected.js';
 
 const TOKEN = 'a-token';
 let server: RunningServer;
@@ -33,10 +25,7 @@ beforeAll(async () => {
   const Client = definition.inference.GRPCInferenceService;
   service = Client.service;
   client = new Client(`127.0.0.1:${server.grpcPort}`, grpc.credentials.createInsecure());
-  const processor = await MobileNetV2ImageProcessor.from_pretrained(
-    new URL('weights/mobilenet_v2_1.0_224', ROOT).pathname,
-  );
-  pixels = (await processor(await load_image(cat))).pixel_values.data as Float32Array;
+  pixels = await pixelsOfCat();
 });
 afterAll(async () => {
   client.close();
@@ -77,12 +66,9 @@ const raw = (more: object = {}) => ({
   ...more,
 });
 
-const floats = (bytes: Uint8Array): Float32Array => new Float32Array(new Uint8Array(bytes).buffer);
-function checkLogits(answer: ModelInferResponse): void {
+function checkAnswer(answer: ModelInferResponse): void {
   expect(answer.outputs[0]).toMatchObject({ name: 'logits', datatype: 'FP32', shape: [1, 1001] });
-  const logits = floats(answer.raw_output_contents[0]);
-  expect(logits.length).toBe(1001);
-  for (const { index, logit } of ofCat) expect(logits[index]).toBeCloseTo(logit, 3);
+  checkLogits(floats(answer.raw_output_contents[0]));
 }
 const texts = (bytes: Uint8Array, count: number): string[] =>
   unpackElements(bytes, count, 'x').map((element) => Buffer.from(element).toString());
@@ -143,12 +129,12 @@ describe('ModelInfer', () => {
   it('takes a tensor as raw bytes, and gives its id back', async () => {
     const answer = await call<ModelInferResponse>('ModelInfer', raw({ id: '7', model_version: '1' }));
     expect(answer).toMatchObject({ model_name: 'mobilenet_v2', model_version: '1', id: '7' });
-    checkLogits(answer);
+    checkAnswer(answer);
   });
 
   it('takes a tensor as numbers', async () => {
     const inputs = [{ ...tensor, contents: { fp32_contents: Array.from(pixels) } }];
-    checkLogits(await call<ModelInferResponse>('ModelInfer', { model_name: 'mobilenet_v2', inputs }));
+    checkAnswer(await call<ModelInferResponse>('ModelInfer', { model_name: 'mobilenet_v2', inputs }));
   });
 
   it('takes a picture, and parameters', async () => {
@@ -324,7 +310,7 @@ describe('ModelStreamInfer', () => {
       '7',
     ]);
     expect(answers[3]).toMatchObject({ error_message: 'model: there is no "x"' });
-    checkLogits(answers[7].infer_response!);
+    checkAnswer(answers[7].infer_response!);
   });
 
   it('is refused without a token', async () => {
@@ -369,7 +355,7 @@ describe('the end', () => {
     const pending = unary();
     await waitFor(() => own.pool.counts.running + own.pool.counts.waiting === 3);
     const closed = own.close();
-    checkLogits((await pending) as ModelInferResponse);
+    checkAnswer((await pending) as ModelInferResponse);
     expect(await status).toMatchObject({ code: grpc.status.OK });
     expect(answers.map(({ infer_response }) => infer_response?.id)).toEqual(['a', 'b']);
     await closed;

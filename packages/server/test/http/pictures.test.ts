@@ -1,19 +1,15 @@
 /** Routes that take pictures as bytes or in JSON: Hugging Face's, SageMaker's, Vertex AI's, KServe v1 and TensorFlow Serving. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { PNG } from 'pngjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { saveTinyClassifier, saveTinySegmenter, stripes } from '../../../../test/helpers/tiny.js';
+import { stripes } from '../../../../test/helpers/tiny.js';
 import { buildApp } from '../../src/http/app.js';
 import { type PoolOptions, WorkerPool } from '../../src/workers/pool.js';
-
-const ROOT = new URL('../../../../', import.meta.url);
-const read = (path: string) => readFileSync(new URL(path, ROOT));
-const dog = read('examples/dog.jpg');
-/** Made by ../clients/expected/make.py, with Python's transformers. */
-const python = JSON.parse(read('packages/server/test/clients/expected/expected.json').toString());
+import { dog, python } from '../helpers/expected.js';
+import { tinyModels } from '../helpers/tiny.js';
 
 const picture = stripes(1);
 const b64 = picture.toString('base64');
@@ -24,18 +20,10 @@ let pool: WorkerPool;
 let app: FastifyInstance;
 
 beforeAll(async () => {
-  const [classifier, segmenter] = [join(folder, 'classifier'), join(folder, 'segmenter')];
-  await saveTinyClassifier(classifier);
-  await saveTinySegmenter(segmenter);
-  pool = await WorkerPool.start({
-    workers: 1,
-    models: [
-      { name: 'tiny', where: classifier },
-      { name: 'segmenter', where: segmenter },
-      { name: 'features', where: classifier, task: 'features' },
-      { name: 'mobilenet_v2', task: 'classify' },
-    ],
-  });
+  const [tiny, segmenter] = await tinyModels(folder);
+  const features = { ...tiny, name: 'features', task: 'features' } as const;
+  const models = [tiny, segmenter, features, { name: 'mobilenet_v2', task: 'classify' } as const];
+  pool = await WorkerPool.start({ workers: 1, models });
   const vertex = '/v1/endpoints/7/deployedModels/8';
   app = await buildApp({ pool, aliases: { [vertex]: '/health', [`${vertex}:predict`]: '/v1/models/tiny:predict' } });
 });
@@ -62,10 +50,7 @@ describe("Hugging Face's routes", () => {
       const { status, body } = await post('/models/mobilenet_v2', payload);
       expect(status).toBe(200);
       expect(body).toEqual(
-        python.labels['dog.jpg'].map(({ label, score }: { label: string; score: number }) => ({
-          label,
-          score: expect.closeTo(score, 5),
-        })),
+        python.labels['dog.jpg'].map(({ label, score }) => ({ label, score: expect.closeTo(score, 5) })),
       );
     }
   });

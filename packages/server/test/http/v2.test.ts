@@ -1,19 +1,11 @@
 /** The Open Inference Protocol over HTTP, without a socket: what each kind of request gets, down to the bytes. */
-import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
-import { load_image, MobileNetV2ImageProcessor } from 'mobilenet-v2';
+import { load_image } from 'mobilenet-v2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildApp } from '../../src/http/app.js';
 import { bytesOf, joinBody, packElements, unpackElements } from '../../src/v2/binary.js';
 import { WorkerPool } from '../../src/workers/pool.js';
-
-const ROOT = new URL('../../../../', import.meta.url);
-const bytesAt = (name: string): Buffer => readFileSync(new URL(name, ROOT));
-const cat = bytesAt('examples/cat.jpg');
-const dog = bytesAt('examples/dog.jpg');
-/** What Python says, see clients/expected/make.py. */
-const python = JSON.parse(bytesAt('packages/server/test/clients/expected/expected.json').toString());
-const ofCat: { label: string; score: number; logit: number; index: number }[] = python.labels['cat.jpg'];
+import { bytesAt, cat, checkLogits, dog, floats, ofCat, pixelsOfCat, python } from '../helpers/expected.js';
 
 const INFER = '/v2/models/mobilenet_v2/infer';
 const image = (...pictures: Buffer[]) => ({
@@ -38,10 +30,7 @@ beforeAll(async () => {
     ],
   });
   app = await buildApp({ pool });
-  const processor = await MobileNetV2ImageProcessor.from_pretrained(
-    new URL('weights/mobilenet_v2_1.0_224', ROOT).pathname,
-  );
-  pixels = (await processor(await load_image(cat))).pixel_values.data as Float32Array;
+  pixels = await pixelsOfCat();
 });
 afterAll(async () => {
   await app.close();
@@ -70,12 +59,6 @@ function taken(reply: { headers: Record<string, unknown>; rawPayload: Buffer }) 
   });
   expect(at).toBe(reply.rawPayload.length);
   return { json, bytes: bytes as Buffer[] };
-}
-const floats = (bytes: Buffer): Float32Array => new Float32Array(new Uint8Array(bytes).buffer);
-
-function checkLogits(logits: ArrayLike<number>): void {
-  expect(logits.length).toBe(1001);
-  for (const { index, logit } of ofCat) expect(logits[index]).toBeCloseTo(logit, 3);
 }
 
 describe('what there is', () => {

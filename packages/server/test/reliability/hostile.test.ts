@@ -6,10 +6,11 @@ import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { randomNumbers } from '../../../../test/helpers/random.js';
 import { SEED } from '../../../../test/helpers/seed.js';
-import { saveTinyClassifier, saveTinySegmenter, stripes } from '../../../../test/helpers/tiny.js';
+import { stripes } from '../../../../test/helpers/tiny.js';
 import { hostileRequests } from '../../bench/hostile.mjs';
 import { buildApp } from '../../src/http/app.js';
 import { WorkerPool } from '../../src/workers/pool.js';
+import { tinyModels } from '../helpers/tiny.js';
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 500);
 const folder = mkdtempSync(join(tmpdir(), 'mobilenet-v2-'));
@@ -18,14 +19,7 @@ let pool: WorkerPool;
 let app: FastifyInstance;
 
 beforeAll(async () => {
-  const [classifier, segmenter] = [join(folder, 'classifier'), join(folder, 'segmenter')];
-  await saveTinyClassifier(classifier);
-  await saveTinySegmenter(segmenter);
-  const models = [
-    { name: 'tiny', where: classifier },
-    { name: 'segmenter', where: segmenter },
-  ];
-  pool = await WorkerPool.start({ workers: 1, models });
+  pool = await WorkerPool.start({ workers: 1, models: await tinyModels(folder) });
   app = await buildApp({ pool, bodyLimit: 1024 * 1024 });
 });
 afterAll(async () => {
