@@ -1,12 +1,12 @@
 /** What the proofs of batches share: many small pictures, a broker of their own, processes that are started and killed. */
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { load_image } from 'mobilenet-v2';
+import { freePort } from './processes.mjs';
 
 const ROOT = new URL('../../../', import.meta.url);
 const PROGRAM = fileURLToPath(new URL('../dist/bin/batch.js', import.meta.url));
@@ -53,14 +53,6 @@ export async function finished(child) {
   return { code, output, errors };
 }
 
-export async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 /** A redis-server that writes down what it is told, so that it knows its jobs after it was killed. */
 export async function startBroker(folder, port) {
   const args = ['--port', port, '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'yes'];
@@ -86,4 +78,4 @@ export function readResults(out) {
   return { shards, records };
 }
 
-export { sleep };
+export { freePort, sleep };

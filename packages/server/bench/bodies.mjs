@@ -8,7 +8,7 @@ const MODEL = 'mobilenet_v2';
 
 /** Whole numbers below a limit, always the same ones for a seed (xorshift). */
 export function random(seed) {
-  let state = (seed * 2654435761) >>> 0 || 1;
+  let state = Math.imul(seed, 2654435761) >>> 0 || 1;
   return (limit) => {
     state ^= state << 13;
     state >>>= 0;

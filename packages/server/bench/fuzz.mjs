@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { goodRequests, random, randomRequest } from './bodies.mjs';
-import { newAgent, post } from './client.mjs';
+import { ask, newAgent } from './client.mjs';
 import { startOurs } from './processes.mjs';
 
 const { values: options } = parseArgs({
@@ -24,7 +24,7 @@ const counts = new Map();
 
 async function one(n) {
   const sent = nth(n);
-  const { status, body } = await post(server.url, sent, agent);
+  const { status, body } = await ask(server.url, sent, agent);
   counts.set(status, (counts.get(status) ?? 0) + 1);
   // 500 would be a fault of ours. A connection that is cut would be one, too: there was a whole request.
   if (typeof status === 'number' && status !== 500) return;
@@ -45,7 +45,7 @@ try {
     };
     await Promise.all(Array.from({ length: 6 }, each));
     for (const sent of good) {
-      const { status, body } = await post(server.url, sent, agent);
+      const { status, body } = await ask(server.url, sent, agent);
       if (status === 200) continue;
       process.exitCode = 1;
       console.error(`afterwards, a good request: ${sent.path} ${status} ${body}`);

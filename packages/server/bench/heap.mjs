@@ -1,5 +1,4 @@
 /** Preloaded into a server (`--import`): on SIGWINCH, which nothing else here means, it collects garbage and says how much memory is left. */
-
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { isMainThread } from 'node:worker_threads';
@@ -9,7 +8,7 @@ if (isMainThread) {
   const collect = runInNewContext('gc');
   process.on('SIGWINCH', () => {
     collect();
-    const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage();
-    console.log(`heap:${JSON.stringify({ heapUsed, external, arrayBuffers, rss })}`);
+    const { heapUsed, external, arrayBuffers } = process.memoryUsage();
+    console.log(`heap:${JSON.stringify({ heapUsed, external, arrayBuffers })}`);
   });
 }

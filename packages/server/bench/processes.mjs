@@ -7,6 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const SERVE = fileURLToPath(new URL('../dist/bin/serve.js', import.meta.url));
+/** For {@link ServerProcess.memory}. */
+export const HEAP_FLAGS = ['--import', fileURLToPath(new URL('heap.mjs', import.meta.url))];
 /** Of the clock in /proc: Linux has 100 ticks a second everywhere that Node runs. */
 const MS_PER_TICK = 10;
 
@@ -99,8 +101,15 @@ export class ServerProcess {
     return cpuOf(this.child.pid);
   }
 
-  /** Bytes of memory that are resident. */
-  resident() {
+  /** Bytes of memory after garbage was collected: `{ heapUsed, external, arrayBuffers, rss }`. Needs {@link HEAP_FLAGS}. */
+  async memory() {
+    const before = this.heaps.length;
+    this.kill('SIGWINCH');
+    while (this.heaps.length === before && this.child.exitCode === null) await sleep(20);
+    return { ...this.heaps.at(-1), rss: this.#resident() };
+  }
+
+  #resident() {
     const [, kilobytes] = readFileSync(`/proc/${this.child.pid}/status`, 'utf8').match(/^VmRSS:\s+(\d+) kB/m);
     return Number(kilobytes) * 1024;
   }

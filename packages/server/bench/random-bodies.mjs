@@ -7,17 +7,16 @@
  *
  * Needs a build. Models are tiny, since it is not the network that is tried. Exit code 1 where a goal is missed.
  */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import * as library from 'mobilenet-v2';
-import { serve } from '../dist/serve.js';
+import { random } from './bodies.mjs';
+import { ask, newAgent } from './client.mjs';
 import { hostileRequests } from './hostile.mjs';
+import { HEAP_FLAGS, startOurs } from './processes.mjs';
 
 const MEBIBYTE = 2 ** 20;
 /** Five measures, the first after a fifth: caches are filled and code is compiled by then. Later ones may be so much above it. */
@@ -48,58 +47,18 @@ async function stripes() {
   return Buffer.from(await png.arrayBuffer());
 }
 
-/** The server: a process of its own, asked for its memory by messages. */
-async function runServer(folder) {
-  const models = NAMES.map((name) => ({ name, where: join(folder, name) }));
-  const server = await serve({ models, workers: 2, port: 0, host: '127.0.0.1', logger: { level: 'error' } });
-  process.on('message', async (word) => {
-    if (word === 'end') {
-      await server.close();
-      process.disconnect();
-      return;
-    }
-    global.gc();
-    const { heapUsed, external, rss } = process.memoryUsage();
-    process.send({ heap: heapUsed + external, resident: rss });
-  });
-  process.send({ port: server.app.server.address().port });
-}
-
-function ask(port, agent, { method = 'POST', path, headers = {}, body = '' }) {
-  return new Promise((resolve) => {
-    const sent = request({ host: '127.0.0.1', port, agent, method, path, headers }, (reply) => {
-      let text = '';
-      reply.setEncoding('latin1').on('data', (part) => (text += part));
-      reply.on('end', () => resolve({ status: reply.statusCode, text }));
-      reply.on('error', (error) => resolve({ status: 0, text: error.message }));
-    });
-    sent.on('error', (error) => resolve({ status: 0, text: error.message }));
-    sent.end(body);
-  });
-}
-
-/** Whole numbers below a limit, the same ones for a seed (mulberry32). */
-function random(seed) {
-  let state = seed | 0;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
-  };
-}
+const textOf = ({ status, body }) => `${status} ${body.toString('latin1')}`;
 
 /** Asks /livez over and over, each time over a new connection. */
-function probe(port) {
+function probe(server) {
   const times = [];
-  const agent = new Agent();
   let on = true;
   const ended = (async () => {
     while (on) {
       const begin = performance.now();
-      const { status } = await ask(port, agent, { method: 'GET', path: '/livez' });
+      const { status } = await ask(server.url, { method: 'GET', path: '/livez' });
       times.push(status === 200 ? performance.now() - begin : Number.POSITIVE_INFINITY);
-      await new Promise((resolve) => setTimeout(resolve, 25));
+      await sleep(25);
     }
   })();
   return async () => {
@@ -110,14 +69,14 @@ function probe(port) {
 }
 
 /** Whether an answer says whose fault it was, and that it was not the server's. */
-function wrong({ status, text }) {
-  if (status === 0) return `no answer: ${text}`;
-  if (status >= 500) return `${status} ${text}`;
-  if (status >= 400 && !/^\{"error":"./.test(text)) return `${status} without an error: ${text}`;
+function wrong({ status, body }) {
+  if (typeof status === 'string') return `no answer: ${status}`;
+  if (status >= 500) return `${status} ${body}`;
+  if (status >= 400 && !/^\{"error":"./.test(body)) return `${status} without an error: ${body}`;
 }
 
-async function tryAll({ count, seed, port, memory, make }) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 4 });
+async function tryAll({ count, seed, server, make }) {
+  const agent = newAgent(4);
   const counts = new Map();
   const faults = [];
   const measures = [];
@@ -125,17 +84,18 @@ async function tryAll({ count, seed, port, memory, make }) {
   const each = async (end) => {
     while (next < end) {
       const n = next++;
-      const answer = await ask(port, agent, make(n));
+      const answer = await ask(server.url, make(n), agent);
       counts.set(answer.status, (counts.get(answer.status) ?? 0) + 1);
       const fault = wrong(answer);
       if (fault) faults.push(`--seed ${seed} --only ${n}: ${make(n).path}: ${fault.slice(0, 300)}`);
     }
   };
-  const stop = probe(port);
+  const stop = probe(server);
   for (let part = 1; part <= MEASURES; part++) {
     const end = Math.round((count * part) / MEASURES);
     await Promise.all(Array.from({ length: 4 }, () => each(end)));
-    measures.push(await memory());
+    const { heapUsed, external, rss } = await server.memory();
+    measures.push({ heap: heapUsed + external, resident: rss });
   }
   agent.destroy();
   return { counts, faults, measures, probes: await stop() };
@@ -177,34 +137,25 @@ async function main() {
   };
   const folder = mkdtempSync(join(tmpdir(), 'mobilenet-v2-'));
   await saveModels(folder);
-  const child = fork(fileURLToPath(import.meta.url), [folder], {
-    execArgv: ['--expose-gc'],
-    env: { ...process.env, RANDOM_BODIES: 'server' },
-  });
+  const models = NAMES.flatMap((name) => ['--model', `${name}=${join(folder, name)}`]);
+  const server = await startOurs([...models, '--workers', '2'], { flags: HEAP_FLAGS });
   try {
-    const [{ port }] = await once(child, 'message');
     if (options.only !== undefined) {
       const asked = make(Number(options.only));
       console.log(asked.path, asked.headers, asked.body.subarray(0, 3000).toString('latin1'));
-      return console.log(await ask(port, undefined, asked));
+      return console.log(textOf(await ask(server.url, asked)));
     }
     console.log(`seed ${seed}, ${options.count} requests`);
-    const good = () => ask(port, undefined, { path: '/', body: picture });
+    const good = async () => textOf(await ask(server.url, { path: '/', body: picture }));
     const before = await good();
-    const memory = async () => {
-      child.send('memory');
-      return (await once(child, 'message'))[0];
-    };
     const begin = performance.now();
-    const outcome = await tryAll({ count: Number(options.count), seed, port, memory, make });
-    const same = JSON.stringify(await good()) === JSON.stringify(before) && before.status === 200;
+    const outcome = await tryAll({ count: Number(options.count), seed, server, make });
+    const same = (await good()) === before && before.startsWith('200 ');
     if (!report(outcome, (performance.now() - begin) / 1000, same)) process.exitCode = 1;
   } finally {
-    if (child.connected) child.send('end');
-    await once(child, 'exit');
+    server.kill();
     rmSync(folder, { recursive: true });
   }
 }
 
-if (process.env.RANDOM_BODIES === 'server') await runServer(process.argv[2]);
-else await main();
+await main();

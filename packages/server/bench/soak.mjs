@@ -2,12 +2,10 @@
  * Good requests and random ones, for as long as you like, and the server's memory meanwhile: README.md says how. Exit code 1
  * where an answer is not the first one's, or memory grows.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { goodRequests, random, randomRequest } from './bodies.mjs';
-import { newAgent, post } from './client.mjs';
-import { startOurs } from './processes.mjs';
+import { ask, newAgent } from './client.mjs';
+import { HEAP_FLAGS, startOurs } from './processes.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -21,7 +19,7 @@ const measures = Number(options.measures);
 const SETTLED = 0.25;
 const MORE = { heapUsed: 2 * 2 ** 20, rss: 24 * 2 ** 20 };
 
-const server = await startOurs([], { flags: ['--import', fileURLToPath(new URL('heap.mjs', import.meta.url))] });
+const server = await startOurs([], { flags: HEAP_FLAGS });
 const good = await goodRequests();
 const answers = new Map();
 const agent = newAgent(4);
@@ -31,26 +29,19 @@ let unlike = 0;
 async function one(n) {
   const below = random(n + 1);
   if (below(4) === 0) {
-    const { status } = await post(server.url, randomRequest(good, below), agent);
+    const { status } = await ask(server.url, randomRequest(good, below), agent);
     if (typeof status === 'number' && status !== 500) return;
     console.error(`random request ${n}: ${status}`);
     unlike++;
     return;
   }
   const index = below(good.length);
-  const { status, body } = await post(server.url, good[index], agent);
+  const { status, body } = await ask(server.url, good[index], agent);
   const answer = `${status} ${body.toString('latin1')}`;
   if (!answers.has(index)) answers.set(index, answer);
   if (status === 200 && answers.get(index) === answer) return;
   console.error(`request ${n}, ${good[index].path}: ${answer.slice(0, 200)}`);
   unlike++;
-}
-
-async function memory() {
-  server.kill('SIGWINCH');
-  const before = server.heaps.length;
-  while (server.heaps.length === before) await sleep(20);
-  return { ...server.heaps.at(-1), rss: server.resident() };
 }
 
 const MiB = (bytes) => (bytes / 2 ** 20).toFixed(1);
@@ -71,7 +62,7 @@ try {
       while (performance.now() < until) await one(next++);
     };
     await Promise.all(Array.from({ length: 4 }, each));
-    rows.push({ requests: next, ...(await memory()) });
+    rows.push({ requests: next, ...(await server.memory()) });
     const { requests, heapUsed, external, arrayBuffers, rss } = rows.at(-1);
     const rest = `external ${MiB(external)}, buffers ${MiB(arrayBuffers)}, resident ${MiB(rss)}`;
     console.log(`${requests} requests: heap of the main thread ${MiB(heapUsed)} MiB, ${rest}`);

@@ -5,11 +5,11 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../bench/processes.mjs';
 import { build } from './dockerfile.mjs';
 
 const REPOSITORY = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -29,14 +29,6 @@ function wrap(command) {
   }
 }
 
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return String(port);
-}
-
 async function untilHealthy(server, healthcheck, env) {
   for (let tries = 0; tries < 100 && server.exitCode === null; tries++) {
     const [program, ...words] = healthcheck;
@@ -53,7 +45,7 @@ let server;
 try {
   const image = build(DOCKERFILE, REPOSITORY, folder);
   console.log(`${execFileSync('du', ['-sh', image.path()], { encoding: 'utf8' }).split('\t')[0]} of files`);
-  const port = await freePort();
+  const port = String(await freePort());
   const ported = (command) => command.map((word) => word.replaceAll('8080', port));
   const env = { ...image.env, HOME: '/nonexistent' };
   const [program, ...words] = wrap(ported(image.command));

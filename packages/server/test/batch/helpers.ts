@@ -11,7 +11,6 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,6 +19,8 @@ import { afterAll } from 'vitest';
 import type { PlanOptions } from '../../src/batch/plan.js';
 import type { RunOptions, Talk } from '../../src/batch/run.js';
 import { Stop } from '../../src/batch/stop.js';
+
+export { freePort } from '../../bench/processes.mjs';
 
 export const EXAMPLES = fileURLToPath(new URL('../../../../examples/', import.meta.url));
 const PACKAGE = fileURLToPath(new URL('../../', import.meta.url));
@@ -158,12 +159,4 @@ export function without(program: string, what: string): boolean {
   const absent = spawnSync(program, ['--version']).error !== undefined;
   if (absent) console.log(`skipped: no ${program}: ${what} left out`);
   return absent;
-}
-
-export async function freePort(): Promise<number> {
-  const server: Server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

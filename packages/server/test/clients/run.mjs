@@ -12,9 +12,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../bench/processes.mjs';
 import { analyzer, python } from './environment.mjs';
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -36,15 +36,6 @@ if (unknown !== undefined) {
   process.exit(2);
 }
 const scripts = asked.length > 0 ? all.filter((file) => asked.includes(bare(file))) : all;
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** A child with all that it prints; killed where it takes too long. */
 function start(command, words, env) {
