@@ -7,7 +7,7 @@ import { TRAINING_KERNELS, TRAINING_WASM_KERNELS } from '../../src/layers/backwa
 import { lossOfLabels, startTraining } from '../../src/models/mobilenet-v2/gradients.js';
 import { type LaneWork, NOTHING, type Region, type Work } from '../../src/runtime/engines/engine.js';
 import { WasmEngine } from '../../src/runtime/engines/wasm/engine.js';
-import { bindLanes, computeLane } from '../../src/runtime/engines/wasm/lanes.js';
+import { LaneTeam } from '../../src/runtime/engines/wasm/lanes.js';
 import { waves } from '../helpers/waves.js';
 
 const before = env.platform;
@@ -19,7 +19,7 @@ const usePlatform = (startWorker: NonNullable<Platform['startWorker']>): void =>
   env.platform = { ...before, startWorker };
 };
 
-const MORE = { plain: TRAINING_KERNELS, wasm: TRAINING_WASM_KERNELS, lanes: { bindLanes, computeLane } } as never;
+const MORE = { plain: TRAINING_KERNELS, wasm: TRAINING_WASM_KERNELS, LaneTeam } as never;
 const [PIXELS, CHANNELS, PICTURES] = [500, 48, 7];
 const sum = { op: 'channel_sum', dtype: 'f32', pixels: PIXELS, channels: CHANNELS } as const;
 

@@ -5,7 +5,7 @@ import type { Graph } from '../../graph/nodes.js';
 import { TRAINING_KERNELS, TRAINING_WASM_KERNELS } from '../../layers/backward/kernels.js';
 import type { Device, EngineOptions } from '../../runtime/engines/make.js';
 import { makeEngine } from '../../runtime/engines/make.js';
-import { bindLanes, computeLane } from '../../runtime/engines/wasm/lanes.js';
+import { LaneTeam } from '../../runtime/engines/wasm/lanes.js';
 import { Session } from '../../runtime/training/session.js';
 import type { BatchNormMode, LossOfPictures, SessionOptions, TrainingSession } from '../../runtime/training/types.js';
 import { Tensor } from '../../tensor/tensor.js';
@@ -71,8 +71,7 @@ const classifierOf = ({ nodes }: Graph): string =>
 export function startTraining(model: TrainableModel, options: SessionOptions = {}): TrainingSession {
   checkTrainable(model);
   const { graph, device, engineOptions } = model;
-  const lanes = { bindLanes, computeLane };
-  const more = { plain: TRAINING_KERNELS, wasm: TRAINING_WASM_KERNELS, lanes } as never;
+  const more = { plain: TRAINING_KERNELS, wasm: TRAINING_WASM_KERNELS, LaneTeam } as never;
   const engine = makeEngine(device, { threads: engineOptions.threads }, 'f32', more);
   const state = new Map([...floats(model.state_dict())]);
   return new Session({ graph, output: 'logits', dropsBefore: classifierOf(graph), state, engine, options });

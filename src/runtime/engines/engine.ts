@@ -9,19 +9,16 @@ import type { TrainingSpec } from '../../layers/backward/spec.js';
 import type { Kernel, Operands, Scale, WasmKernel } from '../../layers/kernel.js';
 import type { IntegerWeights } from '../../layers/kernel-i16.js';
 import { type AnySpec, ELEMENT_BYTES, type ElementType, type EngineName, type Spec } from '../../layers/spec.js';
-import type * as lanes from './wasm/lanes.js';
+import type { LaneTeam } from './wasm/lanes.js';
 
 /** What an engine can be asked for: what networks run on, and with further kernels what training does besides. */
 export type EngineSpec = AnySpec | TrainingSpec;
 
-/** The two functions of wasm/lanes.ts. */
-export type Lanes = Pick<typeof lanes, 'bindLanes' | 'computeLane'>;
-
-/** What an engine gets besides what every network needs: kernels, and the means of lanes (wasm/lanes.ts). Who wants them loads them. */
+/** What an engine gets besides what every network needs: kernels, and threads that compute lanes, too. Who wants them loads them. */
 export interface KernelSet {
   readonly plain: readonly Kernel<Spec | TrainingSpec>[];
   readonly wasm: readonly WasmKernel<Spec | TrainingSpec>[];
-  readonly lanes: Lanes;
+  readonly LaneTeam: typeof LaneTeam;
 }
 
 /** A piece of an engine's memory. */

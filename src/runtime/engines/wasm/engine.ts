@@ -24,6 +24,7 @@ import {
 import { bindPlain, findPlain, onceForEach, placeStep, placeWeights, WIDEST_BYTES } from '../plain.js';
 import { canShareMemory, instantiate } from './code.js';
 import { WasmHeap } from './heap.js';
+import type { LaneTeam } from './lanes.js';
 import { Team } from './threads.js';
 import { BLOCK_BYTES } from './worker.js';
 
@@ -49,6 +50,7 @@ export class WasmEngine implements Engine {
   readonly #names: readonly string[];
   readonly #functions: readonly EmittedFunction[];
   readonly #team: Team | null = null;
+  readonly #laneTeam: LaneTeam | undefined;
   readonly #more: KernelSet | undefined;
   /** What emitted work calls, where lanes may ask. */
   readonly #calls = new WeakMap<Work, { index: number; call: Call }>();
@@ -73,7 +75,9 @@ export class WasmEngine implements Engine {
     this.bandsFrom = { fast: this.threads === 1 ? WIDE_BYTES_ALONE : WIDEST_BYTES, low: 0 };
     if (shared) {
       const block = this.#heap.allocate(BLOCK_BYTES, 'threads');
-      this.#team = new Team(threads, code, memory, block, this.#functions, more?.lanes.computeLane);
+      const parts = [threads, code, memory, block, this.#functions] as const;
+      this.#laneTeam = more && new more.LaneTeam(...parts);
+      this.#team = this.#laneTeam ?? new Team(...parts);
     }
   }
 
@@ -140,15 +144,13 @@ export class WasmEngine implements Engine {
   }
 
   get atOnce() {
-    const [team, means] = [this.#team, this.#more?.lanes];
-    if (team === null || means === undefined) return undefined;
+    const team = this.#laneTeam;
+    if (team === undefined) return undefined;
     return (lanes: readonly (readonly LaneWork[])[]): AtOnce =>
-      means.bindLanes(lanes, {
+      team.bind(lanes, {
         callOf: (work) => this.#calls.get(work),
         allocate: (bytes) => this.allocate('f32', bytes / ELEMENT_BYTES.f32, 'lanes'),
         free: (region) => this.free(region),
-        memory: this.#memory,
-        run: (count, args) => team.runLanes(count, args),
       });
   }
 

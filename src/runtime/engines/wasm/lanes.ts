@@ -6,9 +6,14 @@
  * Calls that add to the same numbers do so picture by picture, so bits are those of one picture after another: each such place has
  * a ticket, the number of the picture whose turn it is.
  */
+import { MobileNetError } from '../../../base/errors.js';
 import type { Call } from '../../../layers/kernel.js';
 import type { AtOnce, LaneWork, Region, Work } from '../engine.js';
-import type { Share } from './worker.js';
+import { MAIN_WAIT, Team } from './threads.js';
+import { type Share, WORDS, WORKER_SOURCE } from './worker.js';
+
+/** Milliseconds that the main thread waits for another lane before it looks whether one is left that nobody has begun. */
+const MAIN_PATIENCE = 2;
 
 /** Emitted work as its engine knows it. */
 interface Emitted {
@@ -17,40 +22,100 @@ interface Emitted {
 }
 
 /** What lanes need of their engine. */
-export interface LaneEngine {
+interface LaneEngine {
   /** The function and the arguments of emitted work; undefined for other work. */
   callOf(work: Work): Emitted | undefined;
   allocate(bytes: number): Region;
   free(region: Region): void;
-  memory: WebAssembly.Memory;
-  /** As Team.runLanes. */
-  run(lanes: number, args: readonly number[]): void | Promise<void>;
 }
 
-/**
- * Puts calls where all threads read them: tickets, and after them a list of numbers for each lane. A call is its function, the
- * ticket to wait for and that to hand on (-1 for none), its turn, how many arguments, and those. A list ends with -1.
- */
-export function bindLanes(lanes: readonly (readonly LaneWork[])[], engine: LaneEngine): AtOnce {
-  const tickets = new Map<string, number>();
-  for (const { inTurn } of lanes[0]) {
-    if (inTurn !== undefined && !tickets.has(inTurn)) tickets.set(inTurn, tickets.size);
+/** A team that computes lanes, too. Calls then add to what is there, so none can be computed anew. */
+export class LaneTeam extends Team {
+  protected override source(): string {
+    return WORKER_SOURCE(computeLane);
   }
-  const lists = lanes.map((lane) => listOf(lane, tickets, engine));
-  const ticketWords = 2 * Math.ceil(tickets.size / 2);
-  const length = Math.max(...lists.map((list) => list.length));
-  const region = engine.allocate(4 * ticketWords + Float64Array.BYTES_PER_ELEMENT * length * lanes.length);
-  const address = region.allocation;
-  const numbers = new Float64Array(engine.memory.buffer, address + 4 * ticketWords, length * lanes.length);
-  for (const [lane, list] of lists.entries()) numbers.set(list, lane * length);
-  const posted = [address, ticketWords, length];
-  return {
-    work: () => {
-      new Int32Array(engine.memory.buffer, address, ticketWords).fill(0);
-      return engine.run(lanes.length, posted);
-    },
-    free: () => engine.free(region),
-  };
+
+  /**
+   * Puts calls where all threads read them: tickets, and after them a list of numbers for each lane. A call is its function, the
+   * ticket to wait for and that to hand on (-1 for none), its turn, how many arguments, and those. A list ends with -1.
+   */
+  bind(lanes: readonly (readonly LaneWork[])[], engine: LaneEngine): AtOnce {
+    const tickets = new Map<string, number>();
+    for (const { inTurn } of lanes[0]) {
+      if (inTurn !== undefined && !tickets.has(inTurn)) tickets.set(inTurn, tickets.size);
+    }
+    const lists = lanes.map((lane) => listOf(lane, tickets, engine));
+    const ticketWords = 2 * Math.ceil(tickets.size / 2);
+    const length = Math.max(...lists.map((list) => list.length));
+    const region = engine.allocate(4 * ticketWords + Float64Array.BYTES_PER_ELEMENT * length * lanes.length);
+    const address = region.allocation;
+    const { memory } = this.task;
+    const numbers = new Float64Array(memory.buffer, address + 4 * ticketWords, length * lanes.length);
+    for (const [lane, list] of lists.entries()) numbers.set(list, lane * length);
+    const posted = [address, ticketWords, length];
+    return {
+      work: () => {
+        new Int32Array(memory.buffer, address, ticketWords).fill(0);
+        this.post(-1, posted, lanes.length, 1);
+        return this.#takeLanes(new Map([[0, 0]])); // the first is the main thread's
+      },
+      free: () => engine.free(region),
+    };
+  }
+
+  /**
+   * Goes on with lanes, by how far they are. Takes one that nobody has begun when its own are done or may wait for such a one.
+   * A promise is returned only where another thread is very late.
+   */
+  #takeLanes(own: Map<number, number>): void | Promise<void> {
+    const { words } = this.share;
+    const lanes = words[WORDS.CHUNKS];
+    let begin = performance.now();
+    for (;;) {
+      const complete = Atomics.load(words, WORDS.JOINED) >= lanes - 1;
+      const patience = own.size > 1 || !complete ? 0 : MAIN_PATIENCE;
+      let moved = false;
+      for (const [chunk, from] of own) {
+        // It does not sleep: a page's main thread may not, and no wait is long.
+        const at = computeLane(this.share, this.task.memory, chunk, patience, false, from);
+        if (at !== from) moved = true;
+        own.set(chunk, at);
+        if (at >= 0) continue;
+        own.delete(chunk);
+        Atomics.add(words, WORDS.DONE, 1);
+      }
+      const chunk = this.#claimLane();
+      if (chunk >= 0) own.set(chunk, 0);
+      else if (own.size === 0) break;
+      else if (moved) begin = performance.now();
+      else if (performance.now() - begin > MAIN_WAIT) return this.#goOn(own);
+    }
+    if (!this.waitFor(lanes)) return this.#goOn(own);
+  }
+
+  /** All threads take lanes in their order, so a lane waits only for lanes that were begun before it; -1 when none is left. */
+  #claimLane(): number {
+    const { words } = this.share;
+    for (;;) {
+      const claim = Atomics.load(words, WORDS.CLAIM);
+      const first = claim & 0xffff;
+      const last = (claim >>> 16) - 1;
+      if (first > last) return -1;
+      if (Atomics.compareExchange(words, WORDS.CLAIM, claim, first | (last << 16)) === claim) return last;
+    }
+  }
+
+  async #goOn(own: Map<number, number>): Promise<void> {
+    if (await this.haveDied()) this.anew();
+    return this.#takeLanes(own);
+  }
+
+  protected override anew(): never {
+    throw new MobileNetError(
+      'OUT_OF_MEMORY',
+      'a thread ended by itself, most likely for want of memory, and the gradients are not complete; go on from the last checkpoint, or use fewer threads',
+    );
+  }
 }
 
 function listOf(lane: readonly LaneWork[], tickets: ReadonlyMap<string, number>, engine: LaneEngine): number[] {
@@ -74,7 +139,7 @@ function listOf(lane: readonly LaneWork[], tickets: ReadonlyMap<string, number>,
  * @param sleeps whether it may sleep meanwhile, which a page's main thread may not
  * @returns the number of the list to go on with where patience ended; -1 when all is done
  */
-export function computeLane(
+function computeLane(
   { words, args, functions, call, names }: Share,
   memory: WebAssembly.Memory,
   chunk: number,

@@ -61,7 +61,7 @@ export interface WorkerTask {
 }
 
 /** Computes one lane of several, as lanes.ts says. */
-export type ComputeLane = (
+type ComputeLane = (
   share: Share,
   memory: WebAssembly.Memory,
   chunk: number,
