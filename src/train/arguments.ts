@@ -249,8 +249,7 @@ export class TrainingArguments {
     const { warmup_ratio, lr_scheduler_kwargs, optim_args, ...others } = given;
     Object.assign(this, DEFAULTS, others, warmupOf(given), bestOf(given));
     if (this.eval_strategy === 'steps') Object.assign(this, { eval_steps: this.eval_steps ?? this.logging_steps });
-    checkScheduleOptions(this.lr_scheduler_type, lr_scheduler_kwargs ?? {});
-    this.lr_scheduler_kwargs = { ...lr_scheduler_kwargs };
+    this.lr_scheduler_kwargs = checkScheduleOptions(this.lr_scheduler_type, lr_scheduler_kwargs ?? {});
     this.optim_args = checkOptimizerOptions(this.optim, optim_args ?? {});
     checkTogether(this);
   }

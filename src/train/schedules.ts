@@ -213,17 +213,21 @@ export function scheduleOf(type: StepScheduleName, course: Course, options: Sche
   return kind.of(course, options);
 }
 
-/** @throws MobileNetError ARG for an option that the schedule does not take, and for a value of another type */
-export function checkScheduleOptions(type: SchedulerType, options: ScheduleOptions): void {
+/**
+ * The options that are given.
+ * @throws MobileNetError ARG for an option that the schedule does not take, and for a value of another type
+ */
+export function checkScheduleOptions(type: SchedulerType, options: ScheduleOptions): ScheduleOptions {
   const takes = followsMetric(type) ? ['mode', ...Object.keys(METRIC_SCHEDULES[type])] : SCHEDULES[type].takes;
   checkOptions(options, takes, `lr_scheduler_kwargs of ${type}`);
-  for (const [name, value] of Object.entries(options)) {
-    if (followsMetric(type)) {
-      if (value !== undefined) checkMetricOption(name, value);
-      continue;
-    }
-    const isShape = name === 'warmup_type' || name === 'decay_type';
-    if (value === undefined || (isShape ? typeof value === 'string' : Number.isFinite(value) && value >= 0)) continue;
-    throw expected(`lr_scheduler_kwargs.${name}`, isShape ? 'a shape' : 'a number from 0', value);
-  }
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const check = followsMetric(type) ? checkMetricOption : checkStepOption;
+  for (const [name, value] of given) check(name, value);
+  return Object.fromEntries(given);
+}
+
+function checkStepOption(name: string, value: unknown): void {
+  const isShape = name === 'warmup_type' || name === 'decay_type';
+  const fits = isShape ? typeof value === 'string' : Number.isFinite(value) && (value as number) >= 0;
+  if (!fits) throw expected(`lr_scheduler_kwargs.${name}`, isShape ? 'a shape' : 'a number from 0', value);
 }

@@ -76,6 +76,12 @@ describe('TrainingArguments', () => {
     expect(args.save_total_limit).toBeUndefined();
   });
 
+  it('leaves out options of a schedule that are undefined', () => {
+    const lr_scheduler_kwargs = { factor: undefined, patience: 2 } as object;
+    const args = { lr_scheduler_type: 'reduce_lr_on_plateau', eval_strategy: 'epoch', lr_scheduler_kwargs } as const;
+    expect(new TrainingArguments(args).lr_scheduler_kwargs).toStrictEqual({ patience: 2 });
+  });
+
   it('goes through JSON', () => {
     const args = new TrainingArguments({ optim: 'sgd', optim_args: 'momentum=0.9', classWeights: [1, 2] });
     expect(new TrainingArguments(JSON.parse(JSON.stringify(args.to_dict())))).toEqual(args);
