@@ -18,25 +18,24 @@ export interface Round {
 
 export class Rounds {
   readonly #engine: Engine;
-  readonly #make: (another: boolean) => Promise<TrainingPlan>;
+  readonly #make: () => Promise<TrainingPlan>;
   readonly #plans: TrainingPlan[] = [];
   /** By how many go at once. */
   readonly #known = new Map<number, Round>();
   readonly #freeing: (() => void)[] = [];
 
-  /** @param make a plan, and more of its kind */
-  constructor(engine: Engine, make: (another: boolean) => Promise<TrainingPlan>) {
+  constructor(engine: Engine, make: () => Promise<TrainingPlan>) {
     this.#engine = engine;
     this.#make = make;
   }
 
   /** @param groups that are still to go through, 1 where they know of each other */
   async next(groups: number): Promise<Round> {
-    if (this.#plans.length === 0) this.#plans.push(await this.#make(false));
+    if (this.#plans.length === 0) this.#plans.push(await this.#make());
     const lanes = this.#lanes(groups);
     const known = this.#known.get(lanes);
     if (known !== undefined) return known;
-    while (this.#plans.length < lanes) this.#plans.push(await this.#make(true));
+    while (this.#plans.length < lanes) this.#plans.push(await this.#make());
     const plans = this.#plans.slice(0, lanes);
     const atOnce = Math.max(lanes, plans[0].lanes);
     const round = {

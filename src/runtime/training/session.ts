@@ -59,7 +59,7 @@ export class Session implements TrainingSession {
   readonly #engine: Engine;
   readonly #graph: Graph;
   readonly #flat: FlatParameters;
-  /** Of what is trained the caller's own arrays, as it was at first: the engine has what it is now. */
+  /** What is not trained, as it is now. What is trained is here as it was at first, in the caller's own arrays; the engine has it now. */
   readonly #state: Map<string, Float32Array>;
   readonly #numbers: StayingNumbers;
   readonly #packed = new PackedStore();
@@ -321,18 +321,17 @@ export class Session implements TrainingSession {
       rounds.free();
       this.#rounds.delete(other);
     }
-    const rounds = new Rounds(this.#engine, (another) => this.#plan(dims, drops, pixelGradient, another));
+    const rounds = new Rounds(this.#engine, () => this.#plan(dims, drops, pixelGradient));
     this.#rounds.set(key, rounds);
     return rounds;
   }
 
-  /** @param another whether there is such a plan, with which weights were packed */
-  async #plan(dims: InputDims, drops: boolean, pixelGradient: boolean, another: boolean): Promise<TrainingPlan> {
+  async #plan(dims: InputDims, drops: boolean, pixelGradient: boolean): Promise<TrainingPlan> {
     const { output, dropsBefore, options } = this.#job;
     const [batch, ...picture] = dims;
     // Plain loops gain nothing by it, and round sums once a batch.
     const byPicture = this.#isOfBatch && this.#engine.name === 'wasm';
-    if (!another) this.#current = lasting((await this.#engine.read(this.#numbers.parameters)) as Float32Array);
+    this.#current = lasting((await this.#engine.read(this.#numbers.parameters)) as Float32Array);
     const plan = makeTrainingPlan({
       graph: this.#graph,
       ...(byPicture ? { dims: [1, ...picture], times: batch } : { dims, times: 1 }),
