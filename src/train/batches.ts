@@ -1,5 +1,4 @@
 /** Pictures of a dataset, together as a network takes them. */
-
 import { MobileNetError, show } from '../base/errors.js';
 import { mapped } from '../base/mapped.js';
 import { Tensor } from '../tensor/tensor.js';

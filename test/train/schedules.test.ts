@@ -59,7 +59,7 @@ describe('a rate that follows a metric is PyTorch’s and transformers’, to th
     expect(rates).toEqual([1, 1, 1, 0.1]);
   });
 
-  it.each([{}, { lr: 'a' }, null, []])('refuses a state that is none: %j', (state) => {
+  it.each([{}, { lr: 'a' }, null, []])('refuses what is no state of it: %j', (state) => {
     const training = { learning_rate: 1, greater_is_better: false };
     expect(() => metricSchedule('greedy', training, {}, state as never)).toThrow(/schedule: expected the numbers of/);
   });

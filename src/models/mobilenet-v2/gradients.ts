@@ -120,7 +120,7 @@ interface Kept {
   weights: readonly unknown[];
   session: TrainingSession;
   last: Promise<unknown>;
-  /** Ends it when nothing was asked for long enough. */
+  /** Ends the session after some time without a call. */
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 const kept = new WeakMap<TrainableModel, Kept>();

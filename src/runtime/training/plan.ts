@@ -43,7 +43,7 @@ export interface TrainingJob {
 export interface BoundStep {
   /** What is to be done each time. */
   readonly works: readonly (readonly Work[])[];
-  /** Whether it is the same for each picture, of the engine's own kernel: it may be in a lane. */
+  /** Whether it is done for each picture, and by a kernel of the engine's own: then it may be in a lane. */
   readonly inLanes: boolean;
   /** The gradient that it adds to, if it does. */
   readonly addsTo: string | undefined;

@@ -1,5 +1,4 @@
 /** Pictures of a folder, one after the other as a trainer asks for them. */
-
 import { expected } from '../../base/errors.js';
 import { mapped } from '../../base/mapped.js';
 import type { Pixels } from '../../base/pixels.js';

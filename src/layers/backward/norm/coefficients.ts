@@ -1,5 +1,6 @@
 /**
- * Batch norm over a batch, what is done once a channel or once a channel of each picture. With σ = √(variance + ε), x̂ = (x − mean) / σ and sums over P pixels:
+ * Batch norm over a batch: what is done once for each channel, or for each channel of each picture. With σ = √(variance + ε),
+ * x̂ = (x − mean) / σ and sums over P pixels:
  *
  *     y  = γ·x̂ + β = (γ/σ)·x + (β − mean·γ/σ)
  *     dγ = Σ dy·x̂,  dβ = Σ dy

@@ -1,7 +1,7 @@
 /**
- * Lanes: lists of calls, of a picture or some, that are done at once, a thread each. Where threads share call by call instead, all
- * that the next call reads of another's part comes out of another processor's cache, and they meet 200 times a picture: 1.0 at 224
- * forth and back takes 43 ms on one thread, on two 31 call by call and 24 in lanes.
+ * Lanes: lists of calls, each for one picture or some. They are done at once, each lane by one thread. Where threads share every
+ * call instead, a call finds what other threads made in the caches of other processors, and threads meet 200 times a picture.
+ * 1.0 at 224, forth and back: 43 ms on one thread; on two, 31 ms with shared calls and 24 in lanes.
  *
  * Calls that add to the same numbers do so picture by picture, so bits are those of one picture after another: each such place has
  * a ticket, the number of the picture whose turn it is.
@@ -133,8 +133,8 @@ function listOf(lane: readonly LaneWork[], tickets: ReadonlyMap<string, number>,
 // This function travels as text, so it refers to nothing outside itself.
 
 /**
- * Computes a lane that is posted, from a number of its list on. Chunk 0 is lane 0; the others are taken from above, the last of
- * them is lane 1.
+ * Computes a lane that is posted, from a number of its list on. Chunk 0 is lane 0. Of the others the last one is taken first, and
+ * is lane 1.
  * @param patience milliseconds to wait for a turn
  * @param sleeps whether it may sleep meanwhile, which a page's main thread may not
  * @returns the number of the list to go on with where patience ended; -1 when all is done
