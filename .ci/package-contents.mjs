@@ -61,14 +61,17 @@ function faultsOfFiles(packed) {
   );
 }
 
-/** The server's: what tsc makes of its sources, and nothing of its tests, benches and deployment. */
+/** The server's: its programs, what tsc makes of its sources, and nothing of its tests, benches and deployment. */
 function faultsOfServer(packed) {
   const built = list('packages/server/src')
     .filter((file) => file.endsWith('.ts'))
     .map((file) => file.replace('packages/server/src', 'dist').replace(/\.ts$/, '.js'));
   const texts = ['package.json', 'README.md', 'LICENSE'];
-  const proto = list('packages/server/proto').map((file) => file.replace('packages/server/', ''));
-  return compare(packed, new Set([...texts, ...built, ...proto]));
+  const asTheyAre = ['bin', 'proto'].flatMap((folder) => list(`packages/server/${folder}`));
+  return compare(
+    packed,
+    new Set([...texts, ...built, ...asTheyAre.map((file) => file.replace('packages/server/', ''))]),
+  );
 }
 
 function pack(name, faultsOf, ...which) {

@@ -39,8 +39,7 @@ export async function setup(): Promise<void> {
     mkdirSync(dirname(to), { recursive: true });
     // Renamed into place, so that a process that starts meanwhile never meets half a file.
     const temporary = `${to}.${process.pid}`;
-    // A program stays one that can be started by its name.
-    writeFileSync(temporary, outputText, { mode: outputText.startsWith('#!') ? 0o755 : 0o644 });
+    writeFileSync(temporary, outputText);
     utimesSync(temporary, changed / 1000, changed / 1000);
     renameSync(temporary, to);
   }

@@ -33,10 +33,13 @@ async function start(flags: string[], more?: Record<string, string>): Promise<{ 
 }
 
 it('both programs can be started by their names, in a clone too', () => {
-  const { bin } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  const files = Object.values<string>(bin).map((file) => new URL(`../${file}`, import.meta.url));
-  expect(files).toHaveLength(2);
-  for (const file of files) accessSync(file, constants.X_OK);
+  const { bin, version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  expect(Object.keys(bin).sort()).toEqual(['mobilenet-v2-batch', 'mobilenet-v2-server']);
+  for (const file of Object.values<string>(bin)) {
+    const program = fileURLToPath(new URL(`../${file}`, import.meta.url));
+    accessSync(program, constants.X_OK);
+    expect(spawnSync(process.execPath, [program, '--version'], { encoding: 'utf8' }).stdout).toBe(`${version}\n`);
+  }
 });
 
 describe('mobilenet-v2-server', () => {

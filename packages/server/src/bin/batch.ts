@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** `mobilenet-v2-batch`: from flags to options. What it does is in ../batch. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { messageOf, UsageError } from '../batch/errors.js';

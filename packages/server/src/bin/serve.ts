@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** `mobilenet-v2-server`: from flags to options. */
 import closeWithGrace from 'close-with-grace';
 import { Command, InvalidArgumentError, Option } from 'commander';

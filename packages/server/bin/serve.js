@@ -1,0 +1,3 @@
+#!/usr/bin/env node
+// `mobilenet-v2-server`. Not in dist/: npm links programs of a clone before it builds, and only those that are there.
+import '../dist/bin/serve.js';
