@@ -40,6 +40,9 @@ it('both programs can be started by their names, in a clone too', () => {
     accessSync(program, constants.X_OK);
     expect(spawnSync(process.execPath, [program, '--version'], { encoding: 'utf8' }).stdout).toBe(`${version}\n`);
   }
+  // `npm ci` links what the lock file says, and reads no other.
+  const lock = JSON.parse(readFileSync(new URL('../../../package-lock.json', import.meta.url), 'utf8'));
+  expect(lock.packages['packages/server'].bin).toEqual(bin);
 });
 
 describe('mobilenet-v2-server', () => {
