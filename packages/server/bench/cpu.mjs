@@ -1,12 +1,12 @@
 /** CPU a request, beside servers of onnxruntime-node and sharp, and of transformers.js: README.md says how. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { Agent, request } from 'node:http';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { writeNetwork, writePictures } from '../../../bench/peers/end-to-end/files.mjs';
 import { loadOurs } from '../../../bench/peers/files.mjs';
+import { ask, newAgent } from './client.mjs';
 import { freePort, ServerProcess, startOurs } from './processes.mjs';
 
 const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url));
@@ -29,32 +29,22 @@ async function startPeer(engine, network, env) {
   return new ServerProcess(PEER, [engine, network, String(port)], port, { env, node: options.node }).listening();
 }
 
-/** Sends pictures over two connections that stay open; two cores can work on two. */
+/** Sends a picture over and over, on two connections that stay open; two cores can work on two. Gives the first label. */
 async function send(server, picture, count) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 2 });
+  const agent = newAgent(2);
+  const sent = { path: '/', headers: { 'Content-Type': 'image/jpeg' }, body: picture };
   let left = count;
-  let answer;
+  let label;
   const one = async () => {
-    while (left-- > 0) answer = await post(`${server.url}/`, picture, agent);
+    while (left-- > 0) {
+      const { status, body } = await ask(server.url, sent, agent);
+      if (status !== 200) throw new Error(`${status} ${body}`);
+      [label] = JSON.parse(body);
+    }
   };
   await Promise.all([one(), one()]);
   agent.destroy();
-  return answer;
-}
-
-function post(url, body, agent) {
-  return new Promise((resolve, reject) => {
-    const headers = { 'Content-Type': 'image/jpeg', 'Content-Length': body.length };
-    const sent = request(url, { method: 'POST', agent, headers }, async (response) => {
-      const parts = [];
-      for await (const part of response) parts.push(part);
-      const text = Buffer.concat(parts).toString();
-      if (response.statusCode === 200) resolve(JSON.parse(text)[0]);
-      else reject(new Error(`${response.statusCode} ${text}`));
-    });
-    sent.on('error', reject);
-    sent.end(body);
-  });
+  return label;
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'mobilenet-v2-server-'));
