@@ -3,8 +3,10 @@ import multipart from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { ServeError } from '../../errors.js';
 import { MOST_PICTURES, type PictureAnswer, type Task } from '../../workers/jobs.js';
+import { base64 } from '../../workers/json/read.js';
 import type { Routes } from '../app.js';
 import { goneSignal } from '../gone.js';
+import { FORM_ANSWERS, FORM_BODY } from './schemas.js';
 
 interface Query {
   model?: string;
@@ -26,44 +28,12 @@ const QUERY = {
   },
 } as const;
 
-const text = { type: 'string' } as const;
-const number = { type: 'number' } as const;
-/** An object that has all of these. */
-const having = (properties: Record<string, object>) => ({
-  type: 'object',
-  properties,
-  required: Object.keys(properties),
-});
-const listOf = (items: object) => ({ type: 'array', items });
-
-/** What is said of each file of the form, in its order. */
-const ANSWERS: Record<Task, object> = {
-  classify: listOf(having({ file: text, labels: listOf(having({ label: text, score: number })) })),
-  segment: listOf(
-    having({
-      file: text,
-      width: { type: 'integer' },
-      height: { type: 'integer' },
-      segments: listOf(having({ label: text, mask: { type: 'string', description: 'a PNG in base64' } })),
-    }),
-  ),
-  features: listOf(having({ file: text, features: listOf(number) })),
-};
-
-const BODY = {
-  content: {
-    'multipart/form-data': {
-      schema: { type: 'object', additionalProperties: { type: 'string', format: 'binary' }, minProperties: 1 },
-    },
-  },
-};
-
 /** What is said of a picture. Masks are PNG in base64, as everywhere in JSON. */
 function written(answer: PictureAnswer, file: string): object {
   if ('error' in answer) throw new ServeError(answer.error.kind, `${file}: ${answer.error.message}`);
   if ('labels' in answer) return { file, labels: answer.labels.map(({ label, score }) => ({ label, score })) };
   if ('features' in answer) return { file, features: Array.from(answer.features) };
-  const segments = answer.segments.map(({ label, mask }) => ({ label, mask: Buffer.from(mask).toString('base64') }));
+  const segments = answer.segments.map(({ label, mask }) => ({ label, mask: base64(mask) }));
   return { file, width: answer.width, height: answer.height, segments };
 }
 
@@ -109,7 +79,7 @@ async function readFiles(request: FastifyRequest, limit: number): Promise<FormFi
       files.push({ name: part.filename, bytes });
     }
   } catch (error) {
-    // The parser's own errors have no status: a form that ends too early, a head that is none.
+    // The parser's own errors have no status: a form that ends too early, a part with a broken head.
     if ((error as { statusCode?: number }).statusCode !== undefined || error instanceof ServeError) throw error;
     throw new ServeError('BAD_REQUEST', `the form cannot be read: ${(error as Error).message}`, error);
   }
@@ -128,8 +98,8 @@ export const forms: Routes = async (app, { pool, bodyLimit }) => {
   ];
   for (const [path, task, summary] of paths) {
     const options = {
-      config: { body: BODY },
-      schema: { summary, consumes: ['multipart/form-data'], querystring: QUERY, response: { 200: ANSWERS[task] } },
+      config: { body: FORM_BODY, answer: FORM_ANSWERS[task] },
+      schema: { summary, consumes: ['multipart/form-data'], querystring: QUERY },
     };
     app.post<{ Querystring: Query }>(path, options, async (request, reply) => {
       const { model: name, ...how } = request.query;

@@ -1,5 +1,5 @@
 /** Bodies and answers of routes, for openapi.json. Workers check bodies where they parse them. */
-import { MOST_PICTURES } from '../../workers/jobs.js';
+import { MOST_PICTURES, type Task } from '../../workers/jobs.js';
 
 const PICTURE = {
   type: 'string',
@@ -112,6 +112,20 @@ export const STATUS_ANSWER = record({
 });
 export const MODELS_ANSWER = record({ models: listOf(TEXT) });
 export const ALIVE_ANSWER = record({ status: TEXT });
+
+/** A form with files. */
+export const FORM_BODY = {
+  content: {
+    'multipart/form-data': { schema: { type: 'object', additionalProperties: BINARY.schema, minProperties: 1 } },
+  },
+};
+const INTEGER = { type: 'integer' } as const;
+/** What is said of each file of a form, in its order. */
+export const FORM_ANSWERS: Record<Task, object> = {
+  classify: listOf(record({ file: TEXT, labels: LABELS })),
+  segment: listOf(record({ file: TEXT, width: INTEGER, height: INTEGER, segments: MASKS })),
+  features: listOf(record({ file: TEXT, features: listOf(NUMBER) })),
+};
 
 /** A tensor of protocol v2; without `data` where it is binary. */
 const TENSOR = {
