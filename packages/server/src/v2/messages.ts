@@ -2,6 +2,7 @@
  * The request of the Open Inference Protocol, as JSON has it, and its checks. What a request means for a model, infer.ts says.
  * https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
  */
+import { isObject } from '../workers/json/read.js';
 import { refuse } from './refuse.js';
 
 /** Free to say anything; what nobody here knows is left alone, as the protocol wants it. */
@@ -75,7 +76,7 @@ function checkParameters(value: unknown, where: string): Parameters {
   if (!isGiven(value)) return {};
   const parameters = object(value, where);
   const shared = Object.keys(parameters).find((key) => key.startsWith('shared_memory_'));
-  // Read by Triton alone. Left alone, its answer would miss in the memory where the client looks for it.
+  // Only Triton has it. Without this error, the client would look for the answer in its memory and not find it.
   if (shared !== undefined) throw refuse(where, 'tensors in the request (there is no shared memory here)', shared);
   return parameters;
 }
@@ -106,7 +107,7 @@ function checkOnce(tensors: readonly { name: string }[], where: string): void {
 const isGiven = (value: unknown): boolean => value !== undefined && value !== null;
 
 function object(value: unknown, where: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  if (isObject(value)) return value;
   throw refuse(where, 'an object', value);
 }
 

@@ -1,4 +1,5 @@
 /** The answer of the Open Inference Protocol: tensors as JSON, or as bytes after it. */
+import { base64 } from '../workers/json/read.js';
 import { bytesOf, HEADER, joinBody, packElements } from './binary.js';
 import type { InferRequest } from './messages.js';
 import { flag } from './messages.js';
@@ -65,6 +66,6 @@ function written(tensor: OutputTensor) {
     return { ...headOf(tensor), data: Array.from(data) };
   }
   if (data.every((element) => typeof element === 'string')) return { ...headOf(tensor), data };
-  const base64 = data.map((element) => Buffer.from(element as Uint8Array).toString('base64'));
-  return { ...headOf(tensor), parameters: { content_type: 'base64' }, data: base64 };
+  const texts = data.map((element) => base64(element as Uint8Array));
+  return { ...headOf(tensor), parameters: { content_type: 'base64' }, data: texts };
 }
