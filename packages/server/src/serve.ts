@@ -10,7 +10,7 @@ import { type PoolOptions, WorkerPool } from './workers/pool.js';
 /** This machine alone. */
 const LOOPBACK = '127.0.0.1';
 
-export interface ServeOptions extends PoolOptions, Omit<AppOptions, 'pool' | 'hosts'> {
+export interface ServeOptions extends PoolOptions, Omit<AppOptions, 'pool' | 'hosts' | 'service'> {
   /** Default 8080; 0 takes one that is free. */
   port?: number;
   /** The address to listen on. Default 127.0.0.1, this machine alone. */

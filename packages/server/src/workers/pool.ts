@@ -28,7 +28,7 @@ export interface PoolOptions {
 }
 
 export interface RunOptions {
-  /** Who asked went away: a job that waits is dropped, the answer of one that runs is thrown away. */
+  /** Aborted when the client goes away: a job that waits is dropped, the answer of one that runs is thrown away. */
   signal?: AbortSignal;
   /** How long this job may wait, in milliseconds; the pool's own when left out. */
   deadline?: number;
@@ -109,12 +109,13 @@ export class WorkerPool {
 
   /** The model of this name, or the first that does the task. @throws ServeError NOT_FOUND */
   find(name: string | undefined, task?: Task): ModelDescription {
-    const all = [...this.models.values()];
-    const model =
-      name === undefined ? all.find(({ tasks }) => task === undefined || tasks.includes(task)) : this.models.get(name);
-    if (model !== undefined) return model;
-    if (name === undefined) throw new ServeError('NOT_FOUND', `model: none of them can ${task}`);
-    throw new ServeError('NOT_FOUND', `model: there is no ${JSON.stringify(name.slice(0, 80))}`);
+    if (name !== undefined) {
+      const model = this.models.get(name);
+      if (model !== undefined) return model;
+      throw new ServeError('NOT_FOUND', `model: there is no ${JSON.stringify(name.slice(0, 80))}`);
+    }
+    for (const model of this.models.values()) if (task === undefined || model.tasks.includes(task)) return model;
+    throw new ServeError('NOT_FOUND', `model: none of them can ${task}`);
   }
 
   /**
@@ -125,7 +126,7 @@ export class WorkerPool {
   async run<J extends Job>(job: J, { signal, deadline = this.deadline }: RunOptions = {}): Promise<AnswerTo<J>> {
     if (this.#closing) throw new ServeError('CLOSING', 'the server ends');
     if (signal?.aborted) throw new ServeError('CANCELLED', 'the request was given up');
-    if (!this.models.has(job.model)) this.find(job.model);
+    this.find(job.model);
     if (this.#running < this.workers) {
       this.#running++;
       return this.#run(job);
