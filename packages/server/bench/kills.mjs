@@ -22,7 +22,7 @@ const SURELY_READ = 50;
 
 /**
  * One request; gives `{ sent, accepted, status }`: when its headers were sent and when the server took them, both in ms, and
- * the status of a whole answer, or why there is none.
+ * the status of a whole answer, or the reason why no answer came.
  * @param slow asks first (`Expect: 100-continue`), so that it is known when the server has taken the headers, and then sends
  *   its body in two halves
  */

@@ -1,6 +1,6 @@
 /**
- * node peers.mjs <package.json>: makes its optional peers dependencies. The image has them all (gRPC, queues), who installs
- * the package has those that they ask for. Ranges are those of the tests, so the lock file has their versions.
+ * node peers.mjs <package.json>: makes its optional peers dependencies. The image has them all (gRPC, queues);
+ * people who install the package choose. Ranges are those of the tests, so the lock file has their versions.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 

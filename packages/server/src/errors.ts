@@ -25,13 +25,13 @@ const KINDS = {
   SLOW_SENDER: { http: 408, grpc: 4 },
   /** Larger than a limit: the body, what it unpacks to, a picture. */
   TOO_LARGE: { http: 413, grpc: 8 },
-  /** A picture's format, or a body's encoding, that nobody here reads. */
+  /** A picture's format, or a body's encoding, that the server cannot read. */
   UNSUPPORTED: { http: 415, grpc: 3 },
   /** As many requests wait as may. */
   QUEUE_FULL: { http: 503, huggingface: 429, grpc: 8, retryAfter: 1 },
   /** It waited longer than it may. */
   DEADLINE: { http: 504, grpc: 4 },
-  /** Who asked went away. Nobody reads this status. */
+  /** The client went away. Nobody reads this status. */
   CANCELLED: { http: 499, grpc: 1 },
   /** The server ends. */
   CLOSING: { http: 503, grpc: 14, retryAfter: 1 },
@@ -43,7 +43,7 @@ const KINDS = {
 
 export type Kind = keyof typeof KINDS;
 
-/** What went wrong with a request. The message goes to who asked; that of INTERNAL and CRASHED does not. */
+/** What went wrong with a request. The message goes to the client; that of INTERNAL and CRASHED does not. */
 export class ServeError extends Error {
   readonly kind: Kind;
 
@@ -57,7 +57,7 @@ export class ServeError extends Error {
 /** How protocols say it. */
 export const sayingOf = (kind: Kind): Saying => KINDS[kind];
 
-/** What who asked may read. */
+/** What a client may read of it. */
 export const publicMessage = ({ kind, message }: { kind: Kind; message: string }): string =>
   kind === 'INTERNAL' || kind === 'CRASHED' ? 'internal error' : message;
 

@@ -9,7 +9,7 @@ import { env, MobileNetError } from 'mobilenet-v2';
 import { messageOf, StoreError, UsageError } from './errors.js';
 import { Bucket, isS3, parseS3 } from './stores/bucket.js';
 
-/** What folders and buckets are searched for; a line of a list may be called whatever it is. */
+/** What folders and buckets are searched for. Names in a list may end in anything. */
 const PICTURE_NAME = /\.(png|jpe?g)$/i;
 /** Bytes of a list. */
 const MOST_LIST = 2 ** 30;

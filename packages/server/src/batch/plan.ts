@@ -79,7 +79,7 @@ export async function missingShards(store: Store, plan: Plan): Promise<number[]>
   return Array.from({ length: plan.shards }, (_, shard) => shard).filter((shard) => !there.has(shardName(plan, shard)));
 }
 
-/** @throws UsageError for a file that is no plan; null where there is none */
+/** Null where there is no plan. @throws UsageError for a file that is not a plan */
 export async function readPlan(store: Store): Promise<Plan | null> {
   const bytes = await store.read(FILE);
   if (bytes === null) return null;

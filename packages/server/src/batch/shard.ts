@@ -89,7 +89,7 @@ const failure = (code: string, message: string): PictureAnswer => ({ error: { ki
 const crashed = (who: string, times: number): PictureAnswer =>
   failure('CRASHED', `${who} that worked on this picture died, ${times} times`);
 
-/** A picture that cannot be read or computed is an answer; what would befall every other one is thrown. */
+/** A picture that cannot be read or computed gets an answer; an error that every other picture would have too is thrown. */
 async function answerTo({ plan, pictures, pool, model }: Run, file: string): Promise<PictureAnswer> {
   for (let deaths = 0; deaths < MOST_DEATHS; ) {
     try {

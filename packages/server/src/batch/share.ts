@@ -41,5 +41,5 @@ const whole = (text: string): number => (/^\d+$/.test(text) ? Number(text) : Num
 
 function check(what: string, index: number, count: number): Share {
   if (Number.isInteger(index) && count >= 1 && index >= 0 && index < count) return { index, count };
-  throw new UsageError(`${what}: number ${index + 1} of ${count} is none`);
+  throw new UsageError(`${what}: there is no number ${index + 1} of ${count}`);
 }

@@ -62,7 +62,7 @@ export function toBody(request: ModelInferRequest): { body: Uint8Array; header: 
   return joinBody(json, parts);
 }
 
-/** The values of `contents` as raw_input_contents would have them. Of types that no model takes, the worker tells. */
+/** The values of `contents` as raw_input_contents would have them. Types that no model takes are refused by the worker. */
 function packed({ datatype, contents }: ModelInferRequest['inputs'][number]): Uint8Array {
   if (datatype === 'FP32') return bytesOf(Float32Array.from(contents?.fp32_contents ?? []));
   return datatype === 'BYTES' ? packElements(contents?.bytes_contents ?? []) : new Uint8Array(0);

@@ -15,7 +15,7 @@ const NAMES = ['@grpc/grpc-js', '@grpc/proto-loader', 'grpc-health-check'];
 /** @throws ServeError that names the packages where one is missing */
 export async function loadPeers(load: (name: string) => Promise<unknown> = (name) => import(name)): Promise<Peers> {
   try {
-    // They are CommonJS, which all lies in `default`.
+    // They are CommonJS: all that they export is in `default`.
     const [grpc, loader, health] = await Promise.all(
       NAMES.map(async (name) => ((await load(name)) as { default: unknown }).default),
     );

@@ -66,7 +66,7 @@ declare module 'fastify' {
      * parses.
      */
     body?: unknown;
-    /** The schema of the answer, for openapi.json. Not `schema.response`, by which fastify would write what a worker has written. */
+    /** The schema of the answer, for openapi.json. Not `schema.response`: fastify would write the answer by it, and a worker has done that. */
     answer?: object;
   }
   interface FastifyInstance {
@@ -92,7 +92,7 @@ function ofFramework(error: unknown): ServeError {
   return new ServeError(KIND_OF_STATUS[statusCode] ?? 'BAD_REQUEST', message ?? 'bad request', error);
 }
 
-/** What is no HTTP, or came too slowly, before there is a request to answer. */
+/** Answers what is not HTTP, or came too slowly to become a request. */
 function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
   const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';

@@ -1,4 +1,4 @@
-/** Who asked may go away before the answer. */
+/** A client may go away before its answer. */
 import type { FastifyReply } from 'fastify';
 
 /**

@@ -17,7 +17,7 @@ const bracketed = (host: string): string => (host.includes(':') && !host.startsW
 
 /**
  * The hosts that requests may name. A page from anywhere can have its own name point at 127.0.0.1 and then ask whatever listens
- * there; what listens for other machines answers to names that nobody here knows.
+ * there. A server for other machines cannot know by which names they call it, so it takes any.
  * @param address that is listened on
  * @param allowed what the user allows besides
  * @returns undefined for any
@@ -48,7 +48,7 @@ export function tokenCheck(token: string | undefined): (authorization: string | 
   };
 }
 
-/** What is told to who has no token. */
+/** For a request without the right token. */
 export const noToken = (): ServeError => new ServeError('UNAUTHORIZED', 'expected a token: Authorization: Bearer …');
 
 export function guard(app: FastifyInstance, { hosts, token }: GuardOptions): void {

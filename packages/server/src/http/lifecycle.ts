@@ -1,6 +1,6 @@
 /**
- * Which requests are in the house, how much memory their bodies may take, and the end: what was let in is answered, what comes
- * after it is told to go elsewhere.
+ * Counts the requests that are here and the memory that their bodies may take, and ends the server: requests that were let in
+ * are answered, later ones are told to go elsewhere.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ServeError } from '../errors.js';
@@ -49,7 +49,7 @@ export class Lifecycle {
     });
   }
 
-  /** From now on nobody is let in. Resolves when all who were are answered. */
+  /** Lets no more requests in. Resolves when all that are in are answered. */
   async end(): Promise<void> {
     this.#closing = true;
     if (this.#requests > 0) await new Promise<void>((resolve) => (this.#wake = resolve));

@@ -18,7 +18,7 @@ function showItem(value: unknown): string {
   return text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text;
 }
 
-/** The error for what a request says and may not. */
+/** The error for a value that a request may not have. */
 export const refuse = (where: string, expected: string, got: unknown, kind: Kind = 'BAD_REQUEST'): ServeError =>
   refuseAs(where, expected, show(got), kind);
 

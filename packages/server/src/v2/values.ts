@@ -104,6 +104,6 @@ function fromBase64(text: unknown, where: string): Uint8Array {
   // Some encoders break lines.
   const compact = typeof text === 'string' ? text.replaceAll(/[\r\n]+/g, '') : '';
   if (compact !== '' && BASE64.test(compact)) return Buffer.from(compact, 'base64');
-  // Not the text itself: messages are written down, and pictures are nobody's business.
+  // Not the text itself: messages go into logs, and pictures must not.
   throw refuseAs(where, 'a picture as base64', typeof text === 'string' ? `${text.length} characters` : show(text));
 }

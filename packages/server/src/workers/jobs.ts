@@ -1,6 +1,6 @@
 /**
- * What goes to a worker and what comes back. Bytes and typed arrays are handed over, not copied, so a job's are gone for who
- * sent it.
+ * What goes to a worker and what comes back. Bytes and typed arrays are moved, not copied: who sends a job cannot use its bytes
+ * any more.
  */
 import type { Kind } from '../errors.js';
 import type { ClassMap } from './class-map.js';

@@ -29,7 +29,7 @@ const PARSERS: Record<BodyRoute, Parser> = { v1, v2, huggingface, invocations };
 
 const { models, pixels } = workerData as WorkerData;
 env.limits.imagePixels = pixels;
-// The picture comes from somebody else: it is no business of the log's.
+// Pictures are other people's: nothing about them goes into the log.
 env.onWarning = null;
 
 // Not awaited here: a model that cannot be loaded is told as the answer to the first job.

@@ -44,7 +44,7 @@ export async function smallPicture(): Promise<Uint8Array> {
   return small;
 }
 
-/** A folder with pictures a.png, sub/b.png, c.png, … and one that is none, bad.jpg. */
+/** A folder with pictures a.png, sub/b.png, c.png, … and bad.jpg, which is not a picture. */
 export async function folderOfPictures(folder: string, count: number): Promise<string> {
   mkdirSync(join(folder, 'sub'), { recursive: true });
   const bytes = await smallPicture();

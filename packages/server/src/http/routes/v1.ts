@@ -67,7 +67,7 @@ export const v1: Routes = async (app, { pool }) => {
       models: [...pool.models.keys()],
     }),
   );
-  // A parameter ends before a colon; two colons stand for one that is only a colon.
+  // A parameter ends before a colon. In a path of fastify, two colons mean one real colon.
   const model = '/v1/models/:name(^[^:/]+)';
   for (const path of [model, `${model}/versions/:version(^[^:/]+)`]) {
     app.get<{ Params: Params }>(

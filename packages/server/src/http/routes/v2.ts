@@ -23,7 +23,7 @@ export const v2: Routes = async (app, { service, lifecycle }) => {
     { config: { open: true }, schema: { summary: 'Is the server there? (v2)' } },
     async () => ({ live: true }),
   );
-  // `live` is what the protocol's text says here, a slip of its own; `ready` is what clients read.
+  // By mistake, the protocol's text has `live` here; clients read `ready`.
   app.get(
     '/v2/health/ready',
     { config: { open: true }, schema: { summary: 'May requests be sent? (v2)' } },
