@@ -80,7 +80,7 @@ export interface TrainingOptions {
   save_total_limit?: number | null;
   /** Checkpoints from which nobody can go on. */
   save_only_model?: boolean;
-  /** Leaves the model at the end as it was when the metric was the best. */
+  /** Leaves the model at the end as it was when the metric was the best; of equal ones, where the evaluation's loss was the least. */
   load_best_model_at_end?: boolean;
   /** Default `loss`. */
   metric_for_best_model?: string | null;

@@ -374,10 +374,19 @@ export class Trainer {
     }
     following?.step(value);
     const { best_metric: best } = this.state;
-    if (best !== null && !(greater_is_better ? value > best : value < best)) return false;
+    const isBetter = best === null || (greater_is_better ? value > best : value < best);
+    // Of few pictures, a few more or less are right, or none: many epochs are equal. (transformers keeps the first.)
+    if (!isBetter && !(value === best && metrics.eval_loss! < this.#lossOfBest())) return false;
     this.state.best_metric = value;
     if (save_strategy !== 'no') this.state.best_global_step = this.state.global_step;
     return true;
+  }
+
+  /** The evaluation's loss where the metric was the best; with nothing saved, nobody wants to know it. */
+  #lossOfBest(): number {
+    const { log_history, best_global_step } = this.state;
+    const best = log_history.find(({ step, eval_loss }) => step === best_global_step && eval_loss !== undefined);
+    return Number(best?.eval_loss);
   }
 
   async #evaluate(

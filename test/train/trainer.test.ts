@@ -192,6 +192,24 @@ describe('checkpoints', () => {
     expect(steps).toEqual(['checkpoint-1', 'checkpoint-2', 'checkpoint-4']);
   });
 
+  it('of equal metrics, that of the least loss is the best', async () => {
+    const accuracies = [1, 3, 3, 3];
+    const trainer = make(
+      {
+        ...{ max_steps: 4, save_strategy: 'best', eval_strategy: 'steps', eval_steps: 1 },
+        ...{ load_best_model_at_end: true, metric_for_best_model: 'accuracy' },
+      },
+      { eval_dataset: stripedPictures(3), compute_metrics: () => ({ accuracy: accuracies.shift() as number }) },
+    );
+    await trainer.train();
+    const { best_metric, best_global_step, log_history } = trainer.state;
+    const losses = log_history.flatMap(({ eval_loss }) => eval_loss ?? []);
+    expect(losses).toHaveLength(4);
+    const least = losses.indexOf(Math.min(...losses.slice(1)));
+    expect(least).toBeGreaterThan(1);
+    expect([best_metric, best_global_step]).toEqual([3, least + 1]);
+  });
+
   it('are models too', async () => {
     const trainer = make({ max_steps: 1 });
     await trainer.train();
