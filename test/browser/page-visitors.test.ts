@@ -1,19 +1,16 @@
 /** The page as all sorts of visitors meet it: what it weighs, whom it shuts out, what it blocks, what it takes and gives. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { serve } from '../../examples/browser/serve.mjs';
 import { usage } from '../../examples/browser/usage.js';
 import { load_image } from '../../src/entries/main-node.js';
 import { ROOT } from '../helpers/cli.js';
 import { findChromium } from './chromium.js';
+import { newPage, settled, startPage, violations } from './visit.js';
 
 const executablePath = findChromium();
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** What a first visit loads until there is something to see: bytes as they are on disk, not packed. */
 const FIRST_PAINT_BYTES = 150_000;
 /**
@@ -26,34 +23,17 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
   let folder: string;
   let origin: string;
   let browser: Browser;
+  let close: (() => Promise<void>) | undefined;
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'mobilenet-v2-page-'));
-    execFileSync(process.execPath, [join(ROOT, 'examples/browser/build.mjs'), folder]);
-    origin = `http://localhost:${await serve(folder)}`;
-    // A film of its own: a bar that moves over gray, in the one format that Chromium takes without a codec.
-    const film = join(folder, '..', `${folder.slice(-6)}.y4m`);
-    writeFileSync(film, filmOf(320, 240, 30));
-    browser = await chromium.launch({
-      executablePath: executablePath!,
-      args: [
-        '--use-fake-device-for-media-stream',
-        '--use-fake-ui-for-media-stream',
-        `--use-file-for-fake-video-capture=${film}`,
-      ],
-    });
+    ({ folder, origin, browser, close } = await startPage(executablePath!, videoOf(320, 240, 30)));
   }, 0); // a bundle and a browser that starts, on a busy machine
   afterAll(async () => {
-    await browser?.close();
-    rmSync(folder, { recursive: true, force: true });
-    rmSync(join(folder, '..', `${folder.slice(-6)}.y4m`), { force: true });
+    await close?.();
   });
 
-  const settled = (page: Page) =>
-    expect.poll(() => page.evaluate(() => document.body.ariaBusy), { timeout: 60_000 }).toBe('false');
-
   async function open(options: BrowserContextOptions = {}, hash = ''): Promise<Page> {
-    const page = await (await browser.newContext({ serviceWorkers: 'block', ...options })).newPage();
+    const page = await newPage(browser, options);
     await page.goto(`${origin}/${hash}`);
     await settled(page);
     return page;
@@ -65,38 +45,27 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
     ['phone, in Arabic', '#lang=ar', { viewport: { width: 390, height: 844 }, colorScheme: 'light' }],
   ] as const)('shuts nobody out, as far as axe sees: %s', async (_, hash, options) => {
     const page = await open({ ...options, reducedMotion: 'reduce' }, hash);
-    const violations = async (where: string) => {
-      await page.evaluate(AXE);
-      const found = await page.evaluate(async () => {
-        const { axe } = window as unknown as {
-          axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-        };
-        const { violations } = await axe.run();
-        return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
-      });
-      expect(found, where).toEqual([]);
-    };
+    const expectNone = async (where: string) => expect(await violations(page), where).toEqual([]);
     await page.locator('#inside').scrollIntoViewIfNeeded();
     await page.locator('#zoom .result').waitFor({ timeout: 60_000 });
-    await violations('what');
+    await expectNone('what');
     await page.locator('#strip [data-stage=classifier]').click();
     await page.locator('#zoom .speakers').waitFor();
-    await violations('classifier');
+    await expectNone('classifier');
     await page.locator('button[data-mode=where]').click();
     await settled(page);
-    await violations('where');
+    await expectNone('where');
     await page.locator('button[data-mode=teach]').click();
     await page.locator('.class-card').first().waitFor();
     await settled(page);
-    await violations('teach');
+    await expectNone('teach');
     await page.locator('#settings-open').click();
-    await violations('settings');
+    await expectNone('settings');
     await page.context().close();
   });
 
   it('shows a picture and all that can be pressed before 150 KB have come', async () => {
-    const context = await browser.newContext({ serviceWorkers: 'block' });
-    const page = await context.newPage();
+    const page = await newPage(browser);
     const bodies: Promise<number>[] = [];
     page.on('response', (response) => {
       if (!response.url().includes('og.jpg')) bodies.push(response.body().then(({ length }) => length));
@@ -111,12 +80,11 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
     console.log(`first useful paint: ${bytes} bytes in ${bodies.length} answers`);
     expect(bodies.length).toBeGreaterThan(5);
     expect(bytes).toBeLessThan(FIRST_PAINT_BYTES);
-    await context.close();
+    await page.context().close();
   });
 
   it('never computes for long at a time, whatever is asked', async () => {
-    const context = await browser.newContext({ serviceWorkers: 'block' });
-    const page = await context.newPage();
+    const page = await newPage(browser);
     await page.goto(origin);
     await settled(page);
     await browser.startTracing(page, { categories: ['toplevel', '__metadata'] });
@@ -135,7 +103,7 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
     );
     // By the clock a task also waits for its turn, which says nothing about the page.
     expect(computed.filter((us) => us > 1000 * LONGEST_TASK_MS)).toEqual([]);
-    await context.close();
+    await page.context().close();
   });
 
   it('answers a camera as fast as the machine gives, in both modes', async () => {
@@ -330,8 +298,8 @@ function tasksOfPages(trace: Buffer): TraceEvent[] {
   );
 }
 
-/** A film of raw pictures: a bright bar that moves over gray. */
-function filmOf(width: number, height: number, frames: number): Buffer {
+/** A video in the one format that Chromium takes without a codec: a bright bar that moves over gray. */
+function videoOf(width: number, height: number, frames: number): Buffer {
   const parts = [Buffer.from(`YUV4MPEG2 W${width} H${height} F30:1 Ip A1:1 C420jpeg\n`)];
   for (let n = 0; n < frames; n++) {
     const luma = Buffer.alloc(width * height, 110);

@@ -1,15 +1,14 @@
 /** The page in examples/browser, used as people use it: real clicks, keys, drops and pictures, in a real browser. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { serve } from '../../examples/browser/serve.mjs';
 import { type ImageClassificationPipeline, pipeline } from '../../src/entries/main-node.js';
 import { ROOT } from '../helpers/cli.js';
 import { DOGS } from '../helpers/models.js';
 import { findChromium } from './chromium.js';
+import { drop, newPage, settled, startPage } from './visit.js';
 
 const executablePath = findChromium();
 const HUSKY = join(ROOT, 'examples/husky.png');
@@ -20,28 +19,23 @@ const first = (label: string) => label.split(', ')[0];
 /** A bundle, a browser and a network, on a busy machine. */
 const START_MS = 120_000;
 
-const CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
-
 describe.skipIf(executablePath === undefined)('the page', () => {
   let folder: string;
   let origin: string;
   let plainOrigin: string;
   let browser: Browser;
+  let close: (() => Promise<void>) | undefined;
   let classify: ImageClassificationPipeline;
   const faults: string[] = [];
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'mobilenet-v2-page-'));
-    execFileSync(process.execPath, [join(ROOT, 'examples/browser/build.mjs'), folder]);
-    origin = `http://localhost:${await serve(folder)}`;
+    ({ folder, origin, browser, close } = await startPage(executablePath!));
     plainOrigin = `http://localhost:${await serve(folder, 0, {})}`;
-    browser = await chromium.launch({ executablePath: executablePath!, args: CAMERA });
     classify = await pipeline('image-classification');
   }, START_MS);
   afterAll(async () => {
     classify?.dispose();
-    await browser?.close();
-    rmSync(folder, { recursive: true, force: true });
+    await close?.();
   });
   // Also what the page's policy forbids is an error in the console.
   afterEach(() => {
@@ -49,10 +43,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
   });
 
   async function open(options: BrowserContextOptions = {}, at = origin): Promise<Page> {
-    const context = await browser.newContext({ serviceWorkers: 'block', ...options });
-    const page = await context.newPage();
-    page.on('pageerror', (error) => faults.push(String(error)));
-    page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
+    const page = await newPage(browser, options, faults);
     await page.goto(at);
     await settled(page);
     return page;
@@ -60,9 +51,6 @@ describe.skipIf(executablePath === undefined)('the page', () => {
 
   const modelIs = (page: Page, text: string) =>
     expect.poll(() => page.locator('#model').textContent(), { timeout: 60_000 }).toContain(text);
-  /** Nothing is being computed. */
-  const settled = (page: Page) =>
-    expect.poll(() => page.evaluate(() => document.body.ariaBusy), { timeout: 60_000 }).toBe('false');
   const labels = (page: Page) =>
     page
       .locator('#labels button')
@@ -94,15 +82,6 @@ describe.skipIf(executablePath === undefined)('the page', () => {
       mean(x.map((value, at) => (value - mx) * (y[at] - my)));
     const own = Math.sqrt(covariance(a, meanA, a, meanA) * covariance(b, meanB, b, meanB));
     return covariance(a, meanA, b, meanB) / own;
-  }
-
-  /** Files or folders, dropped by the browser itself. */
-  async function drop(page: Page, files: string[]): Promise<void> {
-    const session = await page.context().newCDPSession(page);
-    for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
-      const data = { items: [], files, dragOperationsMask: 1 };
-      await session.send('Input.dispatchDragEvent', { type, x: 200, y: 300, data });
-    }
   }
 
   it('names a chosen picture as Node does', async () => {
@@ -151,8 +130,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
   });
 
   it('tells how many bytes of the network have come', async () => {
-    const context = await browser.newContext({ serviceWorkers: 'block' });
-    const page = await context.newPage();
+    const page = await newPage(browser);
     await page.addInitScript(() => {
       const seen: string[] = [];
       Object.assign(window, { seen });
@@ -176,7 +154,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
       statSync(join(ROOT, 'weights/mobilenet_v2_1.0_224/model.safetensors')).size / 1e6,
       1,
     );
-    await context.close();
+    await page.context().close();
   });
 
   it('leaves everything as it was when a file is no picture, and says so', async () => {

@@ -1,22 +1,16 @@
 /** The page's mode that teaches, as a visitor uses it: classes, pictures, a training that is stopped and goes on, the model in a file. */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { serve } from '../../examples/browser/serve.mjs';
 import { pipeline, RawImage } from '../../src/entries/main-node.js';
 import { Zip } from '../../src/formats/zip.js';
-import { ROOT } from '../helpers/cli.js';
 import { findChromium } from './chromium.js';
+import { drop, newPage, settled, startPage, violations } from './visit.js';
 
 const executablePath = findChromium();
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** A bundle and a browser, on a busy machine. */
 const START_MS = 120_000;
-const CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
 const EDGE = 96;
 
 type Kind = 'disc' | 'stripes' | 'checks';
@@ -55,36 +49,27 @@ describe.skipIf(executablePath === undefined)('the page that is taught', () => {
   let folder: string;
   let origin: string;
   let browser: Browser;
+  let close: (() => Promise<void>) | undefined;
   const faults: string[] = [];
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'mobilenet-v2-teach-'));
-    execFileSync(process.execPath, [join(ROOT, 'examples/browser/build.mjs'), join(folder, 'page')]);
-    origin = `http://localhost:${await serve(join(folder, 'page'))}`;
-    browser = await chromium.launch({ executablePath: executablePath!, args: CAMERA });
+    ({ folder, origin, browser, close } = await startPage(executablePath!));
   }, START_MS);
   afterAll(async () => {
-    await browser?.close();
-    rmSync(folder, { recursive: true, force: true });
+    await close?.();
   });
   afterEach(() => {
     expect(faults.splice(0)).toEqual([]);
   });
 
-  async function open(options: BrowserContextOptions = {}): Promise<Page> {
-    const context = await browser.newContext({ serviceWorkers: 'block', ...options });
-    const page = await context.newPage();
-    page.on('pageerror', (error) => faults.push(String(error)));
-    page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
+  async function open(): Promise<Page> {
+    const page = await newPage(browser, {}, faults);
     await page.goto(`${origin}/#mode=teach`);
     await page.locator('.class-card').nth(1).waitFor();
     await settled(page);
     return page;
   }
 
-  /** Nothing is being computed. */
-  const settled = (page: Page) =>
-    expect.poll(() => page.evaluate(() => document.body.ariaBusy), { timeout: 60_000 }).toBe('false');
   const said = (page: Page) => page.locator('#status span').textContent();
   const button = (page: Page, name: string) => page.locator('#panel-teach').getByRole('button', { name, exact: true });
 
@@ -125,7 +110,7 @@ describe.skipIf(executablePath === undefined)('the page that is taught', () => {
     const right = Number(cells[0]) + Number(cells[4]) + Number(cells[8]);
     expect(right / held).toBeGreaterThan(0.8);
 
-    await expectNothingForAxe(page);
+    expect(await violations(page)).toEqual([]);
 
     // The page answers with it.
     const [seen] = await files('stripes', 1, 50);
@@ -162,18 +147,6 @@ describe.skipIf(executablePath === undefined)('the page that is taught', () => {
       observer.observe(note, { childList: true, characterData: true, subtree: true });
     });
 
-  async function expectNothingForAxe(page: Page): Promise<void> {
-    await page.evaluate(AXE);
-    const found = await page.evaluate(async () => {
-      const { axe } = window as unknown as {
-        axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-      };
-      const { violations } = await axe.run();
-      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
-    });
-    expect(found).toEqual([]);
-  }
-
   async function unpack(path: string): Promise<string> {
     const zip = new Zip(new Uint8Array(readFileSync(path)), 'my-model.zip');
     for (const [name, entry] of zip.entries) {
@@ -191,11 +164,7 @@ describe.skipIf(executablePath === undefined)('the page that is taught', () => {
       mkdirSync(join(top, kind), { recursive: true });
       for (const { name, buffer } of await files(kind, 2)) writeFileSync(join(top, kind, name), buffer);
     }
-    const session = await page.context().newCDPSession(page);
-    for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
-      const data = { items: [], files: [top], dragOperationsMask: 1 };
-      await session.send('Input.dispatchDragEvent', { type, x: 200, y: 300, data });
-    }
+    await drop(page, [top]);
     await expect.poll(() => page.locator('.class-pictures li').count(), { timeout: 60_000 }).toBe(6);
     const names = await page
       .locator('.class-name')
