@@ -1,7 +1,7 @@
 /** The worker's answers: what a picture shows, and where. */
-import type { MobileNetV2Config, RawImage, Tensor } from 'mobilenet-v2';
-import { legend } from 'mobilenet-v2';
-import { activationMap, glow } from './glow.js';
+import type { MobileNetV2Config, RawImage } from 'mobilenet-v2';
+import { legend, matmul, Tensor } from 'mobilenet-v2';
+import { glow } from './glow.js';
 import { type Classifier, labelOf, prepared } from './models.js';
 import type { Label, LookOptions, What, Where } from './protocol.js';
 import { classesOf, type Likely, likelyClasses, paintRegions } from './regions.js';
@@ -28,7 +28,7 @@ export async function what(
   const all = scored(outputs.get('logits')!, config);
   const labels = [...all].sort((a, b) => b.score - a.score || a.id - b.id).slice(0, 5);
   const explained = (wanted === null ? undefined : all[wanted]) ?? labels[0];
-  const image = glowOf(pipeline, outputs.get('last_hidden_state')!, pixels, explained.id, picture, edge);
+  const image = await glowOf(pipeline, outputs.get('last_hidden_state')!, pixels, explained.id, picture, edge);
   return { labels, explained, glow: image && (await createImageBitmap(image)), prepareMs, networkMs };
 }
 
@@ -38,27 +38,29 @@ function scored(logits: Tensor<'float32'>, config: MobileNetV2Config): Label[] {
   let scores: ArrayLike<number> = logits.softmax(1).data;
   if (problem_type === 'regression') scores = logits.data;
   else if (problem_type === 'multi_label_classification' || num_labels === 1) {
-    scores = logits.data.map((logit) => 1 / (1 + Math.exp(-logit)));
+    scores = logits.sigmoid().data;
   }
   return Array.from(scores, (score, id) => ({ id, label: labelOf(config, id), score }));
 }
 
 /** The class-activation map of a class, as light; null where the classifier's weights are not real numbers. */
-function glowOf(
+async function glowOf(
   { model, processor }: Classifier,
   features: Tensor<'float32'>,
   pixels: Tensor<'float32'>,
   id: number,
   picture: RawImage,
   edge: number,
-): ImageData | null {
+): Promise<ImageData | null> {
   const weights = model.state_dict().get('classifier.weight');
   const [, channels, rows, columns] = features.dims;
   const layer = model.layers(pixels.dims as [number, number, number, number]).find(({ name }) => name === 'conv_1x1');
   const field = layer?.receptiveField;
   if (weights?.type !== 'float32' || !field) return null;
   const row = (weights as Tensor<'float32'>).data.subarray(id * channels, (id + 1) * channels);
-  const map = activationMap(features.data, row, rows * columns);
+  // What each place says for the class: the class's row of the classifier, over all channels.
+  const places = features.view(channels, rows * columns);
+  const { data: map } = await matmul(new Tensor('float32', row, [1, channels]), places);
   const { resized, window, at } = processor.geometry(picture.height, picture.width);
   const frame = {
     left: window.left / resized.width,

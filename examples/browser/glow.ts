@@ -31,15 +31,6 @@ const UNSEEN = [12, 10, 34, 132] as const;
 /** Over this share of the frame its edge is softened. */
 const FEATHER = 0.09;
 
-/** What a place says for a class: the class's row of the classifier over all channels. @returns [h,w] */
-export function activationMap(features: Float32Array, weights: Float32Array, places: number): Float32Array {
-  const sums = new Float64Array(places);
-  for (const [channel, weight] of weights.entries()) {
-    for (let at = 0; at < places; at++) sums[at] += weight * features[channel * places + at];
-  }
-  return new Float32Array(sums);
-}
-
 interface Taps {
   /** Four values for each pixel. */
   at: Int32Array;
@@ -78,7 +69,7 @@ const smooth = (x: number): number => {
 };
 
 /** A map [h,w] at every pixel, and how much each pixel is in the frame. */
-export function enlarge(map: Float32Array, columns: number, across: Taps, down: Taps): Float32Array {
+function enlarge(map: Float32Array, columns: number, across: Taps, down: Taps): Float32Array {
   const [width, height] = [across.inside.length, down.inside.length];
   const rows = map.length / columns;
   const wide = new Float32Array(rows * width);

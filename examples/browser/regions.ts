@@ -18,24 +18,10 @@ export interface Likely {
   height: number;
 }
 
-/** Softmax over classes of logits [1,K,h,w], in place of the logits. */
-function softmax({ data, dims }: Tensor<'float32'>): Float32Array {
-  const [, classes, h, w] = dims;
-  const [places, out] = [h * w, new Float32Array(data.length)];
-  for (let at = 0; at < places; at++) {
-    let most = Number.NEGATIVE_INFINITY;
-    for (let k = 0; k < classes; k++) most = Math.max(most, data[k * places + at]);
-    let sum = 0;
-    for (let k = 0; k < classes; k++) sum += out[k * places + at] = Math.exp(data[k * places + at] - most);
-    for (let k = 0; k < classes; k++) out[k * places + at] /= sum;
-  }
-  return out;
-}
-
-/** @param size of the result */
+/** @param logits [1,K,h,w] @param size of the result */
 export function likelyClasses(logits: Tensor<'float32'>, size: { width: number; height: number }): Likely {
   const [, classes, h, w] = logits.dims;
-  const coarse = softmax(logits);
+  const coarse = logits.softmax(1).data;
   const places = h * w;
   const ids = Array.from({ length: classes }, (_, k) => k).filter((k) =>
     coarse.subarray(k * places, (k + 1) * places).some((share) => share > SELDOM),
