@@ -109,11 +109,10 @@ export const labelOf = (config: MobileNetV2Config, id: number): string => config
 const squareOf = (size: number | readonly [number, number]) => (typeof size === 'number' ? [size, size] : size);
 
 /** Reads a picture; one that cannot be read leaves the last as it was. */
-export async function see(image: Blob | ImageBitmap): Promise<RawImage> {
+export async function see(image: Blob | ImageBitmap): Promise<void> {
   const began = performance.now();
   const picture = await read(image);
   seen = { picture, ms: performance.now() - began };
-  return picture;
 }
 
 /** PNG and JPEG exactly as Pillow has them; whatever else the browser can show, as the browser has it. */

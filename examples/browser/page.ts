@@ -1,7 +1,7 @@
 /** The page: a mode, a picture, an answer. Everything that takes time is asked of the worker. */
 import { everyNewFrame, startCamera, stopCamera } from './camera.js';
 import { connect } from './client.js';
-import { element, make } from './dom.js';
+import { element, listenToFiles, make } from './dom.js';
 import { droppedFiles, isModel, readable } from './drop.js';
 import { firstLanguage, grouped, LANGUAGES, language, milliseconds, remember, speak, t, tenths } from './i18n.js';
 import { Inside } from './inside/figure.js';
@@ -23,7 +23,7 @@ const camera = element('camera', HTMLButtonElement);
 const status = element('status', HTMLDivElement);
 const time = element('time', HTMLParagraphElement);
 
-const shell: Shell = { client, act, again, filming: () => filming !== undefined, film: startFilming, say };
+const shell: Shell = { client, act, again, filming: () => filming !== undefined, film: startFilming };
 const what = new WhatMode(shell);
 const modes: Record<ModeName, Mode> = {
   what,
@@ -58,11 +58,9 @@ class NotLoaded extends Error {}
 function say(message: string, mayTryAgain = false): void {
   const text = make('span', { text: message });
   const retry = make('button', { text: t('retry') });
-  retry.type = 'button';
   retry.hidden = !mayTryAgain;
   retry.addEventListener('click', () => act(again));
   const close = make('button', { className: 'plain', text: t('close') });
-  close.type = 'button';
   close.addEventListener('click', () => status.replaceChildren());
   status.replaceChildren(text, retry, close);
 }
@@ -190,10 +188,7 @@ async function takeSample(file: string): Promise<void> {
 for (const button of samples) button.addEventListener('click', () => act(() => takeSample(button.dataset.sample!)));
 
 const file = element('file', HTMLInputElement);
-element('choose', HTMLButtonElement).addEventListener('click', () => file.click());
-file.addEventListener('change', () => {
-  const [chosen] = file.files ?? [];
-  file.value = '';
+listenToFiles(element('choose', HTMLButtonElement), file, ([chosen]) => {
   if (chosen !== undefined) act(() => take(chosen));
 });
 

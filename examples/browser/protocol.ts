@@ -82,7 +82,6 @@ export interface Stage {
   layers: string[];
   /** The layer whose values leave it. */
   output: string;
-  op: string;
   /** [C,h,w] or [C] of the output. */
   dims: number[];
   /** Channels of its input, then of what each convolution makes. */
@@ -176,7 +175,7 @@ export interface Calls {
   /** Goes back to the page's models. */
   restore(): void;
   /** Reads a picture. One that cannot be read leaves the last as it was. */
-  see(image: Blob | ImageBitmap): { width: number; height: number };
+  see(image: Blob | ImageBitmap): void;
   /** @param label the class to explain; the best for null */
   what(label: number | null, options: LookOptions, task?: 'what' | 'taught'): What;
   /** The visitor's own network was trained anew: the one before is forgotten. */

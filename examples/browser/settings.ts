@@ -1,5 +1,5 @@
 /** The quiet part: which network, which engine, how many threads. */
-import { element } from './dom.js';
+import { element, listenToFiles } from './dom.js';
 import { grouped, t } from './i18n.js';
 import type { ModelFiles, ModelInfo, Settings } from './protocol.js';
 
@@ -29,17 +29,15 @@ export function listen(listener: SettingsListener): void {
   for (const control of [...document.querySelectorAll<HTMLElement>('input[name=device]'), threads]) {
     control.addEventListener('change', () => listener.configure(settings()));
   }
-  const choose = (button: string, input: string) => {
-    const field = element(input, HTMLInputElement);
-    element(button, HTMLButtonElement).addEventListener('click', () => field.click());
-    field.addEventListener('change', () => {
-      const files = [...(field.files ?? [])].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
-      field.value = '';
-      if (files.length > 0) listener.adopt(files);
+  for (const [button, input] of [
+    ['own', 'model-files'],
+    ['own-folder', 'model-folder'],
+  ]) {
+    listenToFiles(element(button, HTMLButtonElement), element(input, HTMLInputElement), (files) => {
+      if (files.length === 0) return;
+      listener.adopt(files.map((file) => ({ path: file.webkitRelativePath || file.name, file })));
     });
-  };
-  choose('own', 'model-files');
-  choose('own-folder', 'model-folder');
+  }
   element('shipped', HTMLButtonElement).addEventListener('click', () => listener.restore());
 }
 

@@ -1,25 +1,21 @@
 /** What is on the stage as one picture to keep or send, and a link that shows the same to others. */
 import { element } from './dom.js';
 import { isRightToLeft, t } from './i18n.js';
-import { shown } from './stage.js';
+import { shown, shownSize } from './stage.js';
 import { linkTo, readState } from './state.js';
 
 /** Longest edge of a picture that is saved, in pixels. */
 const MOST_EDGE = 1600;
 
 /** The picture, its colors and its answer. */
-export async function compose(): Promise<Blob> {
-  const under = shown();
-  const [width, height] =
-    under instanceof HTMLVideoElement
-      ? [under.videoWidth, under.videoHeight]
-      : [under.naturalWidth, under.naturalHeight];
+async function compose(): Promise<Blob> {
+  const [width, height] = shownSize();
   const scale = Math.min(MOST_EDGE / Math.max(width, height), Math.max(1, 900 / Math.max(width, height)));
   const canvas = document.createElement('canvas');
   [canvas.width, canvas.height] = [Math.round(width * scale), Math.round(height * scale)];
   const context = canvas.getContext('2d')!;
   context.imageSmoothingQuality = 'high';
-  context.drawImage(under, 0, 0, canvas.width, canvas.height);
+  context.drawImage(shown(), 0, 0, canvas.width, canvas.height);
   const overlay = element('overlay', HTMLCanvasElement);
   if (!overlay.hidden) {
     context.globalAlpha = Number(overlay.style.opacity || 1);

@@ -15,6 +15,10 @@ export const film = element('film', HTMLVideoElement);
 /** What is under the colors. */
 export const shown = (): HTMLImageElement | HTMLVideoElement => (film.hidden ? image : film);
 
+/** Its own width and height, in pixels; 0 before there is something to see. */
+export const shownSize = (): [width: number, height: number] =>
+  film.hidden ? [image.naturalWidth, image.naturalHeight] : [film.videoWidth, film.videoHeight];
+
 /** Resolves once it can be seen. */
 export async function showPicture(picture: Blob): Promise<void> {
   const url = URL.createObjectURL(picture);
@@ -89,8 +93,7 @@ export function onPoint(listener: (place: { x: number; y: number } | null) => vo
 /** The picture as large as there is room; what lies over it to the pixel. */
 function place(): void {
   const under = shown();
-  const [width, height] =
-    under === image ? [image.naturalWidth, image.naturalHeight] : [film.videoWidth, film.videoHeight];
+  const [width, height] = shownSize();
   if (width === 0 || height === 0) return;
   const style = getComputedStyle(stage);
   const most = Number.parseFloat(style.getPropertyValue('--most-height')) * innerHeight;

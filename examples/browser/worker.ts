@@ -3,23 +3,17 @@
  * the other, in the order they came.
  */
 import { highlight, what, where } from './answers.js';
+import type { Client } from './client.js';
 import { channel, evidence, figure, maps, value } from './inside/read.js';
 import { adopt, close, configure, onProgress, open, restore, see } from './models.js';
-import type { Calls, Request, Response } from './protocol.js';
+import type { Request, Response } from './protocol.js';
 
-type Promised = { [Name in keyof Calls]: (...args: Parameters<Calls[Name]>) => Promise<ReturnType<Calls[Name]>> };
-
-const calls: Promised = {
+const calls: Client = {
   configure: async (settings) => configure(settings),
   open: async (task) => (await open(task)).info,
   adopt,
   restore: async () => restore(),
-
-  async see(image) {
-    const { width, height } = await see(image);
-    return { width, height };
-  },
-
+  see,
   what,
   renew: async (task) => close(task),
   where,

@@ -49,7 +49,6 @@ export class BlockView {
       const isConvolution = /conv|expand|reduce|classifier$/.test(part) && stage.widths.length > convolution + 1;
       const width = isConvolution ? stage.widths[++convolution] : stage.dims[0];
       const button = make('button', {}, slab(width, widest, operationOf(part)), make('span', { text: part }));
-      button.type = 'button';
       button.dataset.layer = name;
       button.addEventListener('click', () => {
         chosen(name);

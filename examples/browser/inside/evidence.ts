@@ -1,10 +1,8 @@
 /** The end of the figure: which channels spoke for the label, and how their sum is its logit. */
-import { make } from '../dom.js';
+import { make, squareOf } from '../dom.js';
 import { decimal, t } from '../i18n.js';
 import type { Evidence, Label } from '../protocol.js';
 import { sourceOf } from './source.js';
-
-const TILE = 56;
 
 export function showEvidence(body: HTMLElement, evidence: Evidence | null, { label }: Label): void {
   if (evidence === null) {
@@ -15,16 +13,13 @@ export function showEvidence(body: HTMLElement, evidence: Evidence | null, { lab
   const list = make('ol', { className: 'speakers' });
   const most = speakers[0].product;
   for (const [n, { channel, mean, weight, product }] of speakers.entries()) {
-    const map = make('canvas');
-    map.width = map.height = TILE;
-    map.getContext('2d')!.drawImage(sheet, n * TILE, 0, TILE, TILE, 0, 0, TILE, TILE);
     const bar = make('span', { className: 'bar' });
     bar.style.width = `${Math.max(0, (100 * product) / most)}%`;
     list.append(
       make(
         'li',
         {},
-        map,
+        squareOf(sheet, n),
         make('span', { text: t('inside.term', { channel }) }),
         make('span', { className: 'quiet', text: `${decimal(mean)} × ${decimal(weight)}` }),
         make('span', { className: 'track' }, bar),

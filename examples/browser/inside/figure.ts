@@ -3,18 +3,18 @@
  * below, down to a single value and the sum that made it. It is drawn when it comes into sight.
  */
 import type { Client } from '../client.js';
-import { element, make } from '../dom.js';
+import { element, make, squareOf } from '../dom.js';
 import { grouped, milliseconds, t, tenths } from '../i18n.js';
 import type { Figure, Label, Stage, Task } from '../protocol.js';
 import { readState, writeState } from '../state.js';
 import { BlockView } from './block.js';
 import { showEvidence } from './evidence.js';
+import { stageOf } from './stages.js';
 
 const section = element('inside', HTMLElement);
 const strip = element('strip', HTMLOListElement);
 const zoom = element('zoom', HTMLDivElement);
 const note = element('inside-note', HTMLParagraphElement);
-const TILE = 56;
 /** The stage that is open at first: the first one with a shortcut. */
 const FIRST = 'layer.1';
 
@@ -29,7 +29,7 @@ export interface InsideOptions {
 export class Inside {
   readonly #options: InsideOptions;
   #block: BlockView | undefined;
-  #figure: Figure | undefined;
+  #picture: ImageBitmap | undefined;
   #chosen = FIRST;
   /** Which picture and network the figure is about; one that took too long is of no use. */
   #turn = 0;
@@ -39,7 +39,7 @@ export class Inside {
   constructor(options: InsideOptions) {
     this.#options = options;
     const { layer = '' } = readState();
-    if (layer !== '') this.#chosen = stageIn(layer);
+    if (layer !== '') this.#chosen = stageOf(layer);
     new IntersectionObserver((entries) => {
       this.#seen = entries.some(({ isIntersecting }) => isIntersecting);
       if (this.#seen && this.#stale) this.#draw().catch(options.fail);
@@ -53,18 +53,13 @@ export class Inside {
     if (this.#seen) await this.#draw();
   }
 
-  /** There is nothing to look into: a film. */
+  /** There is nothing to look into: the camera is on. */
   clear(): void {
     this.#turn++;
     this.#stale = false;
     strip.replaceChildren();
     zoom.replaceChildren();
     note.textContent = '';
-  }
-
-  /** Another language. */
-  translate(): void {
-    if (this.#figure !== undefined) this.#show(this.#figure).catch(this.#options.fail);
   }
 
   async #draw(): Promise<void> {
@@ -77,8 +72,8 @@ export class Inside {
       throw error;
     });
     if (turn !== this.#turn) return;
-    this.#figure?.picture.close();
-    this.#figure = figure;
+    this.#picture?.close();
+    this.#picture = figure.picture;
     this.#block = new BlockView(this.#options.client, task, figure.picture, this.#options.fail);
     await this.#show(figure);
   }
@@ -89,14 +84,12 @@ export class Inside {
     note.textContent = t('inside.note', { stages: stages.length, time: milliseconds(total) });
     const widest = Math.max(...stages.map(({ widths, dims }) => Math.max(...widths, dims[0])));
     strip.replaceChildren(...stages.map((stage, n) => this.#item(stage, n, times[n], widest, thumbs)));
+    thumbs.close();
     const [most] = stages.filter(({ name }) => name === this.#chosen);
     await this.#choose(most ?? stages.find(({ name }) => name === FIRST) ?? stages[0], false);
   }
 
   #item(stage: Stage, n: number, ms: number, widest: number, thumbs: ImageBitmap): HTMLLIElement {
-    const thumb = make('canvas');
-    thumb.width = thumb.height = TILE;
-    thumb.getContext('2d')!.drawImage(thumbs, n * TILE, 0, TILE, TILE, 0, 0, TILE, TILE);
     const shape = make('span', { className: 'glyph' });
     for (const width of stage.widths.length > 1 ? stage.widths : [stage.dims[0]]) {
       const bar = make('span');
@@ -105,8 +98,7 @@ export class Inside {
       shape.append(bar);
     }
     shape.classList.toggle('shortcut', stage.shortcut);
-    const button = make('button', {}, thumb, shape, make('span', { text: shortName(stage.name) }));
-    button.type = 'button';
+    const button = make('button', {}, squareOf(thumbs, n), shape, make('span', { text: shortName(stage.name) }));
     button.dataset.stage = stage.name;
     button.title = `${stage.name}: ${stage.dims.join(' × ')}, ${milliseconds(ms)}`;
     button.ariaLabel = t('inside.stage', {
@@ -141,9 +133,6 @@ export class Inside {
     }
   }
 }
-
-/** The stage of a layer. */
-const stageIn = (layer: string): string => /^(conv_stem|layer\.\d+|segmentation_head)\b/.exec(layer)?.[1] ?? layer;
 
 const NAMES: Record<string, string> = { conv_stem: 'stem', conv_1x1: '1×1', pooler: 'mean', segmentation_head: 'head' };
 const shortName = (name: string): string => NAMES[name] ?? name.replace(/^layer\./, '');

@@ -2,6 +2,7 @@
 import type { GraphNode, Layer, Tensor } from 'mobilenet-v2';
 import { type Classifier, prepared, type Segmenter } from '../models.js';
 import type { Channel, Evidence, Figure, Maps, Stage, Task, Value } from '../protocol.js';
+import { stageOf } from './stages.js';
 import { sumByHand } from './sum.js';
 import { brightOf, drawMap, sheetOf, strengths, TILE } from './tiles.js';
 import { timesByLayer } from './timing.js';
@@ -28,8 +29,6 @@ async function values(model: Model, pixels: Tensor<'float32'>, names: readonly s
 
 const layersOf = (model: Model, { dims }: Tensor): Layer[] =>
   model.layers(dims as [number, number, number, number]).filter((layer) => layer.dims !== null);
-
-const stageOf = (name: string): string => /^(conv_stem|layer\.\d+|segmentation_head)\./.exec(name)?.[1] ?? name;
 
 export async function figure(task: Task): Promise<Figure> {
   const { pipeline, pixels } = await prepared(task);
@@ -71,7 +70,6 @@ function describe(
     name,
     layers: layers.map(({ name }) => name),
     output: last.name,
-    op: last.op,
     dims: last.dims!.slice(1),
     widths: [...(first?.op === 'convolution' ? [first.inChannels] : []), ...convolutions.map(({ dims }) => dims![1])],
     stride: convolutions.some(({ name }) => (byName.get(name) as { stride?: number }).stride === 2) ? 2 : 1,

@@ -33,8 +33,8 @@ export interface HandSum {
   result: number;
 }
 
-/** Places of the picture's side that are before it, as TensorFlow or PyTorch pad. */
-export function paddingBefore({ padding, kernel, stride, dilation }: Conv, length: number): number {
+/** Rows or columns of padding before the input, as TensorFlow or PyTorch pad. */
+function paddingBefore({ padding, kernel, stride, dilation }: Conv, length: number): number {
   if (padding === 'symmetric') return ((kernel - 1) / 2) * dilation;
   const out = Math.ceil(length / stride);
   return Math.floor(Math.max(0, (out - 1) * stride + kernel - length) / 2) * dilation;

@@ -15,8 +15,6 @@ export interface Shell {
   filming(): boolean;
   /** Starts the camera. */
   film(): Promise<void>;
-  /** Says something that is no failure. */
-  say(message: string): void;
 }
 
 export interface Mode {

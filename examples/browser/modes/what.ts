@@ -78,7 +78,6 @@ export class WhatMode implements Mode {
     bar.style.width = `${100 * score}%`;
     const [name] = namesOf(label);
     const button = make('button', {}, bar, make('span', { text: name }), make('span', { text: percent(score) }));
-    button.type = 'button';
     button.title = label;
     button.dataset.id = String(id);
     button.ariaPressed = String(id === this.explained?.id);

@@ -80,7 +80,6 @@ export class WhereMode implements Mode {
       make('span', { text: className(label) }),
       make('span', { text: percent(share) }),
     );
-    button.type = 'button';
     button.dataset.id = String(id);
     for (const event of ['pointerenter', 'focus']) button.addEventListener(event, () => this.#point(id));
     for (const event of ['pointerleave', 'blur']) button.addEventListener(event, () => this.#point(null));

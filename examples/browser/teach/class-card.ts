@@ -1,5 +1,5 @@
 /** One class that is taught: its name, its pictures, and the ways to add some. */
-import { make } from '../dom.js';
+import { listenToFiles, make } from '../dom.js';
 import { t } from '../i18n.js';
 import { type Example, exampleOf, frameOfFilm } from './pictures.js';
 
@@ -25,9 +25,9 @@ export class ClassCard {
   readonly #count = make('span', { className: 'quiet' });
   readonly #thumbs = make('ul', { className: 'class-pictures' });
   readonly #file = make('input');
-  readonly #add = button();
-  readonly #hold = button('hold');
-  readonly #remove = button('plain', '×');
+  readonly #add = make('button');
+  readonly #hold = make('button', { className: 'hold' });
+  readonly #remove = make('button', { className: 'plain', text: '×' });
   #held = false;
 
   constructor(options: CardOptions) {
@@ -55,6 +55,12 @@ export class ClassCard {
     return this.#name.value.trim() !== '';
   }
 
+  /** How many pictures it has, in words. */
+  get counted(): string {
+    const { length } = this.examples;
+    return length === 1 ? t('teach.countOne') : t('teach.count', { count: length });
+  }
+
   /** Adds those that can be read. @returns how many cannot */
   async add(files: readonly Blob[]): Promise<number> {
     let unread = 0;
@@ -71,8 +77,7 @@ export class ClassCard {
     this.#name.placeholder = t('teach.class', { number: this.#options.number });
     this.#name.ariaLabel = t('teach.name');
     const { name } = this;
-    const { length } = this.examples;
-    this.#count.textContent = length === 1 ? t('teach.countOne') : t('teach.count', { count: length });
+    this.#count.textContent = this.counted;
     this.#add.textContent = t('teach.add');
     this.#add.ariaLabel = `${t('teach.add')} ${name}`; // it begins with what is seen, for those who say what they press
     this.#add.title = t('teach.addTo', { name });
@@ -94,15 +99,12 @@ export class ClassCard {
       changed();
     });
     this.#remove.addEventListener('click', () => remove(this));
-    this.#add.addEventListener('click', () => this.#file.click());
-    this.#file.addEventListener('change', () => {
-      const files = [...(this.#file.files ?? [])];
-      this.#file.value = '';
+    listenToFiles(this.#add, this.#file, (files) =>
       act(async () => {
         const unread = await this.add(files);
         if (unread > 0) throw new Error(t('teach.error.unread', { count: unread }));
-      });
-    });
+      }),
+    );
     this.#hold.addEventListener('pointerdown', (event) => {
       if (event.button !== 0) return;
       this.#hold.setPointerCapture(event.pointerId);
@@ -135,8 +137,7 @@ export class ClassCard {
 
   #take(example: Example): void {
     this.examples.push(example);
-    const picture = button('plain');
-    picture.append(example.thumb);
+    const picture = make('button', { className: 'plain' }, example.thumb);
     picture.ariaLabel = t('teach.removePicture');
     picture.title = picture.ariaLabel;
     const item = make('li', {}, picture);
@@ -156,10 +157,4 @@ export class ClassCard {
     this.write();
     this.#options.changed();
   }
-}
-
-function button(className = '', text = ''): HTMLButtonElement {
-  const made = make('button', { className, text });
-  made.type = 'button';
-  return made;
 }

@@ -1,6 +1,6 @@
 /** The panel that teaches: classes, the training, what came of it, and the answers of the taught network. */
 import type { PageProgress, PageTrainingResult } from 'mobilenet-v2/train';
-import { element, make } from '../dom.js';
+import { element, listenToFiles, make } from '../dom.js';
 import { percent, t, write } from '../i18n.js';
 import { edgeFor, type Shell } from '../modes/mode.js';
 import type { Label, ModelFiles, What } from '../protocol.js';
@@ -115,12 +115,14 @@ export class TeachPanel {
         this.#addCard().root.querySelector('input')?.focus();
       }),
     );
-    this.#folders.addEventListener('click', () => this.#folderInput.click());
-    this.#folderInput.addEventListener('change', () => {
-      const files = [...(this.#folderInput.files ?? [])].map((file) => ({ path: file.webkitRelativePath, file }));
-      this.#folderInput.value = '';
-      act(() => this.drop(files, null));
-    });
+    listenToFiles(this.#folders, this.#folderInput, (files) =>
+      act(() =>
+        this.drop(
+          files.map((file) => ({ path: file.webkitRelativePath, file })),
+          null,
+        ),
+      ),
+    );
     this.#train.addEventListener('click', () => act(() => this.#learn()));
     this.#stop.addEventListener('click', () => this.#teacher.stop());
     this.#download.addEventListener('click', () => act(() => this.#teacher.download()));
@@ -173,9 +175,8 @@ export class TeachPanel {
     const full = this.#cards.filter(({ examples }) => examples.length > 0);
     if (full.length < 2) throw new Error(t('teach.error.classes'));
     const lesson = new Map<string, Blob[]>();
-    for (const { name, examples } of full) {
+    for (const { name, examples, counted: count } of full) {
       if (lesson.has(name)) throw new Error(t('teach.error.names', { name }));
-      const count = examples.length === 1 ? t('teach.countOne') : t('teach.count', { count: examples.length });
       if (examples.length < LEAST_PICTURES)
         throw new Error(t('teach.error.few', { name, count, least: LEAST_PICTURES }));
       lesson.set(
@@ -270,7 +271,6 @@ function answerRow({ label, score }: Label): HTMLLIElement {
 
 function button(key: string, className = ''): HTMLButtonElement {
   const made = make('button', { className });
-  made.type = 'button';
   made.dataset.t = key;
   return made;
 }
