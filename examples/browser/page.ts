@@ -9,7 +9,7 @@ import type { Mode, ModeName, Shell } from './modes/mode.js';
 import { TeachMode } from './modes/teach.js';
 import { WhatMode } from './modes/what.js';
 import { WhereMode } from './modes/where.js';
-import type { ModelFiles, Settings, Task, Times } from './protocol.js';
+import type { ModelFiles, Settings, Times } from './protocol.js';
 import { describe, listen } from './settings.js';
 import { listenToShare } from './share.js';
 import { cover, film, showFilm, showPicture, showProgress } from './stage.js';
@@ -107,14 +107,13 @@ for (const button of document.querySelectorAll<HTMLButtonElement>('button[data-m
   });
 }
 
-/** Answers the picture in the mode that is on. */
+/** Answers the picture in the mode that is on. While the camera is on, its next frame is answered. */
 async function again(): Promise<void> {
-  if (!hasPicture || filming !== undefined) return;
+  if (!hasPicture && filming === undefined) return;
   const own = ++turn;
   const stale = () => own !== turn;
-  const { task } = mode;
-  if (task !== null) await load(task, stale);
-  if (stale()) return;
+  await load(mode, stale);
+  if (stale() || filming !== undefined) return;
   const times = await mode.look(stale, false);
   if (stale()) return;
   if (times !== null) tellTimes(times);
@@ -122,14 +121,18 @@ async function again(): Promise<void> {
   await inside.refresh();
 }
 
-/** Loads the network of a task, and tells how far it is. */
-async function load(task: Task, stale: () => boolean): Promise<void> {
+/** Loads the network of a mode, if it has one, and tells how far it is. */
+async function load(asked: Mode, stale: () => boolean): Promise<void> {
+  const { task } = asked;
+  if (task === null) return;
   const slow = setTimeout(() => showProgress('preparing'), 150);
   try {
     const info = await client.open(task).catch((error: Error) => {
       throw new NotLoaded(t('error.offline', { reason: error.message }), { cause: error });
     });
-    if (!stale()) describe(info);
+    if (stale()) return;
+    describe(info);
+    asked.loaded?.(info);
   } finally {
     clearTimeout(slow);
     showProgress(null);
@@ -242,7 +245,7 @@ async function startFilming(): Promise<void> {
   inside.clear();
   cover(null);
   showFilm();
-  if (mode.task !== null) await load(mode.task, () => false);
+  await load(mode, () => false);
   // Not awaited: it goes on until it is stopped.
   let before = performance.now();
   everyNewFrame(filming.signal, async (frame) => {

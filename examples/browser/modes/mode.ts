@@ -1,6 +1,6 @@
 /** What the page asks of each of its modes. A mode has a panel beside the picture, `#panel-<name>`, and answers pictures. */
 import type { Client } from '../client.js';
-import type { ModelFiles, Task, Times } from '../protocol.js';
+import type { ModelFiles, ModelInfo, Task, Times } from '../protocol.js';
 
 export type ModeName = 'what' | 'where' | 'teach';
 
@@ -32,6 +32,8 @@ export interface Mode {
   drop?(files: ModelFiles, on: Element | null): Promise<boolean>;
   /** There is another picture; of a film this is not called for each frame. */
   forget?(): void;
+  /** Its network is loaded. It may be another one than before. */
+  loaded?(info: ModelInfo): void;
   /**
    * Answers the picture that the worker has seen.
    * @param stale whether another picture or mode came meanwhile: then nothing may be shown

@@ -41,10 +41,15 @@ export class WhatMode implements Mode {
     this.#chosen = null;
   }
 
+  /** Lists all labels. */
+  loaded(info: ModelInfo): void {
+    if (this.#info?.name === info.name && this.#info.labels.length === info.labels.length) return;
+    this.#info = info;
+    const none = new Option(t('what.otherNone'), '');
+    why.replaceChildren(none, ...info.labels.map((label, id) => new Option(label, String(id))));
+  }
+
   async look(stale: () => boolean, live: boolean): Promise<What | null> {
-    const info = await this.#shell.client.open('what');
-    if (stale()) return null;
-    this.#listLabels(info);
     const answer = await this.#shell.client.what(this.#chosen, { edge: edgeFor(live) });
     if (stale()) {
       answer.glow?.close();
@@ -52,13 +57,6 @@ export class WhatMode implements Mode {
     }
     this.#show(answer);
     return answer;
-  }
-
-  #listLabels(info: ModelInfo): void {
-    if (this.#info?.name === info.name && this.#info.labels.length === info.labels.length) return;
-    this.#info = info;
-    const none = new Option(t('what.otherNone'), '');
-    why.replaceChildren(none, ...info.labels.map((label, id) => new Option(label, String(id))));
   }
 
   #show({ labels: best, explained, glow }: What): void {

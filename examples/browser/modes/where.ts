@@ -46,8 +46,6 @@ export class WhereMode implements Mode {
   }
 
   async look(stale: () => boolean, live: boolean): Promise<Where | null> {
-    await this.#shell.client.open('where');
-    if (stale()) return null;
     const answer = await this.#shell.client.where({ edge: edgeFor(live) });
     if (stale()) {
       answer.colors.close();
