@@ -1,17 +1,16 @@
 /** The camera: its newest frame is worked on, those that come meanwhile are dropped. */
 import { t } from './i18n.js';
-import { film } from './stage.js';
+import { video } from './stage.js';
 
 /** Starts the camera. @throws an Error that says what a visitor can do */
-export async function startCamera(): Promise<MediaStream> {
+export async function startCamera(): Promise<void> {
   if (navigator.mediaDevices === undefined) throw new Error(t('error.camera.https'));
   const asked = navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
   const stream = await asked.catch((error: DOMException) => {
     throw new Error(explain(error));
   });
-  film.srcObject = stream;
-  await film.play();
-  return stream;
+  video.srcObject = stream;
+  await video.play();
 }
 
 function explain({ name, message }: DOMException): string {
@@ -22,8 +21,8 @@ function explain({ name, message }: DOMException): string {
 }
 
 export function stopCamera(): void {
-  for (const track of (film.srcObject as MediaStream | null)?.getTracks() ?? []) track.stop();
-  film.srcObject = null;
+  for (const track of (video.srcObject as MediaStream | null)?.getTracks() ?? []) track.stop();
+  video.srcObject = null;
 }
 
 /**
@@ -35,16 +34,16 @@ export async function everyNewFrame(signal: AbortSignal, work: (frame: ImageBitm
   while (!signal.aborted) {
     await nextFrame(last);
     if (signal.aborted) return;
-    last = film.currentTime;
-    await work(await createImageBitmap(film));
+    last = video.currentTime;
+    await work(await createImageBitmap(video));
   }
 }
 
-/** Waits until the film is at another time than `last`; drawn or not, so that a hidden page waits. */
+/** Waits for a frame of another time than `last`. A hidden page waits until it is seen again. */
 function nextFrame(last: number): Promise<void> {
   return new Promise((resolve) => {
     const look = () => {
-      if (film.readyState >= 2 && film.videoWidth > 0 && film.currentTime !== last) resolve();
+      if (video.readyState >= 2 && video.videoWidth > 0 && video.currentTime !== last) resolve();
       else requestAnimationFrame(look);
     };
     look();

@@ -1,4 +1,5 @@
 /** The page's end of the line to its worker: a call is a promise. */
+import { t } from './i18n.js';
 import { type Calls, callNames, type Progress, type Request, type Response } from './protocol.js';
 
 export type Client = {
@@ -16,7 +17,7 @@ export function connect(worker: Worker, onProgress: (progress: Progress) => void
     else promise?.resolve(data.result);
   };
   worker.onerror = (event) => {
-    for (const { reject } of waiting.values()) reject(new Error(event.message || 'the worker could not be started'));
+    for (const { reject } of waiting.values()) reject(new Error(event.message || t('error.worker')));
     waiting.clear();
   };
   const call = (name: keyof Calls, args: unknown[]) =>

@@ -34,7 +34,7 @@ export const isModel = (files: readonly Dropped[]): boolean =>
 const DRAWING_EDGE = 1024;
 
 /**
- * What the worker can read: a file as it is, but for SVG, which only a page can draw.
+ * What the worker can read: a file as it is. An SVG is drawn first, which only a page can do.
  * @throws Error for an SVG that cannot be drawn
  */
 export async function readable(file: Blob): Promise<Blob | ImageBitmap> {

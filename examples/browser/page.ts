@@ -12,7 +12,7 @@ import { WhereMode } from './modes/where.js';
 import type { ModelFiles, Settings, Times } from './protocol.js';
 import { describe, listen } from './settings.js';
 import { listenToShare } from './share.js';
-import { cover, film, showFilm, showPicture, showProgress } from './stage.js';
+import { cover, showPicture, showProgress, showVideo, video } from './stage.js';
 import { readState, writeState } from './state.js';
 import { usage } from './usage.js';
 
@@ -23,7 +23,7 @@ const camera = element('camera', HTMLButtonElement);
 const status = element('status', HTMLDivElement);
 const time = element('time', HTMLParagraphElement);
 
-const shell: Shell = { client, act, again, filming: () => filming !== undefined, film: startFilming };
+const shell: Shell = { client, act, again, filming: () => filming !== undefined, startCamera: startFilming };
 const what = new WhatMode(shell);
 const modes: Record<ModeName, Mode> = {
   what,
@@ -43,7 +43,7 @@ const inside = new Inside({
 });
 
 let filming: AbortController | undefined;
-/** How many things that someone asked for are being done. */
+/** How many of the visitor's actions are running. */
 let acting = 0;
 /** Answers to an older question come too late. */
 let turn = 0;
@@ -183,6 +183,13 @@ function showUsage(): void {
 
 const samples = [...document.querySelectorAll<HTMLButtonElement>('button[data-sample]')];
 
+/** The sample that the address names, or the first. */
+function sampleOfAddress(): string {
+  const { sample } = readState();
+  const known = samples.find((button) => button.dataset.sample?.startsWith(`${sample}.`));
+  return known?.dataset.sample ?? FIRST_SAMPLE;
+}
+
 async function takeSample(file: string): Promise<void> {
   const response = await fetch(`samples/${file}`);
   if (!response.ok) throw new Error(t('error.noPicture', { name: file }));
@@ -224,11 +231,11 @@ document.addEventListener('drop', (event) => {
   });
 });
 
-// Film
+// The camera
 
 camera.addEventListener('click', () => {
   if (filming === undefined) act(startFilming);
-  else act(() => takeSample(readState().sample ? `${readState().sample}.jpg` : FIRST_SAMPLE));
+  else act(() => takeSample(sampleOfAddress()));
 });
 
 async function startFilming(): Promise<void> {
@@ -244,7 +251,7 @@ async function startFilming(): Promise<void> {
   camera.textContent = t('cameraStop');
   inside.clear();
   cover(null);
-  showFilm();
+  showVideo();
   await load(mode, () => false);
   // Not awaited: it goes on until it is stopped.
   let before = performance.now();
@@ -279,7 +286,7 @@ function stopFilming(): void {
   document.body.classList.remove('filming');
   camera.ariaPressed = 'false';
   camera.textContent = t('camera');
-  film.hidden = true;
+  video.hidden = true;
 }
 
 // Networks and engines
@@ -324,7 +331,7 @@ languageButton.addEventListener('click', () =>
 );
 
 act(async () => {
-  const { mode: asked, sample, lang } = readState();
+  const { mode: asked, lang } = readState();
   const first = firstLanguage(lang);
   if (first !== 'en') {
     await speak(first);
@@ -332,8 +339,7 @@ act(async () => {
     element('headline', HTMLHeadingElement).textContent = t('looking');
   }
   enter(Object.hasOwn(modes, asked ?? '') ? modes[asked as ModeName] : modes.what);
-  const known = samples.find((button) => button.dataset.sample?.startsWith(`${sample}.`));
-  await takeSample(known?.dataset.sample ?? FIRST_SAMPLE);
+  await takeSample(sampleOfAddress());
   // For the next visit, without a network too. Where it is refused (a private window), the page does without.
   navigator.serviceWorker?.register('sw.js').catch(() => {});
 });

@@ -125,9 +125,9 @@ export interface Channel {
 }
 
 export interface Sum {
-  /** Of a sum over many channels the largest. */
+  /** All of them; only the largest where a sum is over many channels. */
   terms: { channel: number; y: number; x: number; value: number; weight: number; product: number }[];
-  /** What the others come to, and how many they are. */
+  /** The sum of the other terms, and how many they are. */
   rest: number;
   others: number;
   bias: number;

@@ -28,7 +28,7 @@ async function compose(): Promise<Blob> {
   );
 }
 
-/** The answer as it is on the stage, and whose it is. */
+/** The answer as it is on the stage, and the name of the network. */
 function write(context: CanvasRenderingContext2D, answer: string): void {
   const { width, height } = context.canvas;
   const size = Math.max(18, Math.round(width / 18));
@@ -57,7 +57,7 @@ async function save(): Promise<void> {
   const touch = matchMedia('(pointer: coarse)').matches;
   if (touch && navigator.canShare?.({ files: [file] })) {
     await navigator.share({ files: [file] }).catch((error: DOMException) => {
-      if (error.name !== 'AbortError') throw error; // the visitor thought better of it
+      if (error.name !== 'AbortError') throw error; // the visitor chose not to share
     });
     return;
   }

@@ -1,4 +1,4 @@
-/** The picture or film that is looked at, with colors and the answer laid over it. */
+/** The picture or video that is looked at, with colors and the answer laid over it. */
 import { draw, element } from './dom.js';
 import { megabytes, t } from './i18n.js';
 import type { Progress } from './protocol.js';
@@ -10,14 +10,14 @@ const caption = element('caption', HTMLElement);
 const intensity = element('intensity', HTMLInputElement);
 const progress = element('progress', HTMLDivElement);
 const bar = element('progress-bar', HTMLProgressElement);
-export const film = element('film', HTMLVideoElement);
+export const video = element('video', HTMLVideoElement);
 
 /** What is under the colors. */
-export const shown = (): HTMLImageElement | HTMLVideoElement => (film.hidden ? image : film);
+export const shown = (): HTMLImageElement | HTMLVideoElement => (video.hidden ? image : video);
 
 /** Its own width and height, in pixels; 0 before there is something to see. */
 export const shownSize = (): [width: number, height: number] =>
-  film.hidden ? [image.naturalWidth, image.naturalHeight] : [film.videoWidth, film.videoHeight];
+  video.hidden ? [image.naturalWidth, image.naturalHeight] : [video.videoWidth, video.videoHeight];
 
 /** Resolves once it can be seen. */
 export async function showPicture(picture: Blob): Promise<void> {
@@ -28,13 +28,13 @@ export async function showPicture(picture: Blob): Promise<void> {
   if (before.startsWith('blob:')) URL.revokeObjectURL(before);
   image.alt = t('pictureAltNone');
   image.hidden = false;
-  film.hidden = true;
+  video.hidden = true;
   place();
 }
 
-export function showFilm(): void {
+export function showVideo(): void {
   image.hidden = true;
-  film.hidden = false;
+  video.hidden = false;
   place();
 }
 
@@ -58,7 +58,7 @@ export function cover(colors: ImageBitmap | null): void {
   place();
 }
 
-/** Says how far a network is that is being loaded; null when it is there. */
+/** Shows how much of a network has come; null when all of it is there. */
 export function showProgress(state: Progress | 'preparing' | null): void {
   progress.hidden = state === null;
   if (state === null) return;
@@ -112,5 +112,5 @@ const applyIntensity = () => {
 intensity.addEventListener('input', applyIntensity);
 applyIntensity();
 const observer = new ResizeObserver(place);
-for (const part of [stage, image, film]) observer.observe(part);
-film.addEventListener('resize', place);
+for (const part of [stage, image, video]) observer.observe(part);
+video.addEventListener('resize', place);

@@ -150,7 +150,7 @@ describe.skipIf(firefox === undefined)('the page in Firefox', () => {
       execFileSync(process.execPath, [join(ROOT, 'examples/browser/build.mjs'), folder]);
       seen = await visit(folder, profile);
     } finally {
-      // A browser's children outlive it by a moment and still write into its folder.
+      // The browser's child processes end a moment later and still write into its folder.
       for (const made of [folder, profile]) rmSync(made, { recursive: true, force: true, maxRetries: 20 });
     }
   }, 0); // a bundle, a browser that starts, and a whole visit, on a busy machine

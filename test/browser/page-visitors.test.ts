@@ -111,7 +111,7 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
     for (const mode of ['what', 'where']) {
       if (mode === 'where') await page.locator('button[data-mode=where]').click();
       else await page.locator('#camera').click();
-      await page.locator('#film').waitFor();
+      await page.locator('#video').waitFor();
       await expect.poll(() => page.locator('#time').textContent(), { timeout: 60_000 }).toMatch(/pictures a second/);
       const frames = await page.evaluate(
         () =>
@@ -133,7 +133,7 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
     ['NotAllowedError', 'The camera was refused'],
     ['NotFoundError', 'There is no camera here'],
     ['NotReadableError', 'used by another program'],
-  ])('stays as it was when there is no film: %s', async (name, text) => {
+  ])('stays as it was when there is no camera: %s', async (name, text) => {
     const page = await open();
     await page.evaluate((name) => {
       navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', name));
@@ -171,7 +171,7 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
     });
     await take({ name: 'a.webp', mimeType: 'image/webp', buffer: Buffer.from(webp) });
     await take({ name: 'a.avif', mimeType: 'image/avif', buffer: Buffer.from(AVIF, 'base64') });
-    // A drawing that is none leaves the last.
+    // An SVG that cannot be drawn leaves the last picture.
     await page
       .locator('#file')
       .setInputFiles({ name: 'b.svg', mimeType: 'image/svg+xml', buffer: Buffer.from('<svg') });

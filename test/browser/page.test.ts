@@ -456,8 +456,8 @@ describe.skipIf(executablePath === undefined)('the page', () => {
   it('films: the newest frame is looked at until it is told to stop', async () => {
     const page = await open({ permissions: ['camera'] });
     await page.locator('#camera').click();
-    await page.locator('#film').waitFor();
-    expect(await page.locator('#film').isVisible()).toBe(true);
+    await page.locator('#video').waitFor();
+    expect(await page.locator('#video').isVisible()).toBe(true);
     const changes = await page.evaluate(
       () =>
         new Promise<number>((resolve) => {
@@ -475,7 +475,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(await page.locator('#time').textContent()).toMatch(/^\d+ pictures a second/);
     await page.locator('#camera').click();
     await settled(page);
-    expect(await page.locator('#film').isVisible()).toBe(false);
+    expect(await page.locator('#video').isVisible()).toBe(false);
     expect(await page.evaluate(() => document.querySelector('video')!.srcObject)).toBeNull();
     await page.locator('[data-sample="dog.jpg"]').click();
     await expectHusky(page);

@@ -42,7 +42,7 @@ async function train(own: typeof import('../../src/entries/main.js') & typeof im
   return { folders, last, isSame, left: await store.list('runs/one'), nothing };
 }
 
-/** What is found after it. */
+/** What the training leaves. */
 const KEPT = {
   folders: ['checkpoint-3', 'checkpoint-4'],
   last: 'runs/one/checkpoint-4',

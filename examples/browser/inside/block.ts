@@ -143,7 +143,7 @@ function factsOf({ total, height, width, zeros, description, parameters, multipl
   return `${facts.join(' · ')}.`;
 }
 
-/** A value to begin with: the largest that no border and no bound of ReLU6 has a part in, or the largest of all. */
+/** A value to begin with: the largest that is not at the border and not cut off by ReLU6; else the largest of all. */
 function telling(values: Float32Array, height: number, width: number): number {
   let [best, largest] = [-1, 0];
   for (let at = 0; at < values.length; at++) {
@@ -184,7 +184,7 @@ class Grid {
   #columns = 1;
   #at: [y: number, x: number] = [0, 0];
   #listener: (y: number, x: number) => void = () => {};
-  /** Do moves of a pointer alone mean nothing? */
+  /** A pointer that moves chooses nothing; a click does. */
   clicksOnly = false;
 
   constructor(frame: HTMLElement, canvas: HTMLCanvasElement, mark: HTMLElement, label: string) {

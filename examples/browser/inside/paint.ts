@@ -1,4 +1,4 @@
-/** Numbers as colors: nothing is dark; what is above 0 goes through orange to white, what is below through blue. */
+/** Numbers as colors: 0 is dark; what is above 0 goes through orange to white, what is below through blue. */
 
 /** @param bright the number that is as bright as can be */
 export function paint(data: Uint8ClampedArray, at: number, value: number, bright: number): void {

@@ -12,7 +12,7 @@ interface Values {
 }
 type Conv = Extract<GraphNode, { op: 'convolution' }>;
 
-/** Where in the input a weight lies, and what comes of both. */
+/** A weight, the value of the input that it is multiplied with, and their product. */
 export interface Term {
   channel: number;
   /** Row and column of the input; outside of it lies padding, which is 0. */

@@ -16,8 +16,8 @@ export interface Sheet {
 }
 
 /**
- * How much a channel has to say that one can see: how alike neighbors are and how far values are spread, together the
- * covariance of neighbors. Noise has none. Of single values, how large they are.
+ * How much there is to see in a channel: the covariance of neighbors. It is large where values differ much and neighbors are
+ * alike, and about 0 for noise. For single values: how large they are.
  */
 export function strengths({ data, dims }: Tensor<'float32'>): Float64Array {
   const [, channels, height = 1, width = 1] = dims;

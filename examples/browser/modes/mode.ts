@@ -11,10 +11,10 @@ export interface Shell {
   act(action: () => Promise<unknown>): void;
   /** Looks at the picture anew. */
   again(): Promise<void>;
-  /** Are frames of a film looked at? */
+  /** Is the camera on? */
   filming(): boolean;
   /** Starts the camera. */
-  film(): Promise<void>;
+  startCamera(): Promise<void>;
 }
 
 export interface Mode {
@@ -30,7 +30,7 @@ export interface Mode {
    * @returns whether the mode took them; else the page does
    */
   drop?(files: ModelFiles, on: Element | null): Promise<boolean>;
-  /** There is another picture; of a film this is not called for each frame. */
+  /** There is another picture, or the camera was started. It is not called for each frame. */
   forget?(): void;
   /** Its network is loaded. It may be another one than before. */
   loaded?(info: ModelInfo): void;

@@ -85,7 +85,7 @@ export class WhatMode implements Mode {
 
   #choose(id: number | null): void {
     this.#chosen = id;
-    // The next frame of a film shows it.
+    // The next frame of the camera shows it.
     if (!this.#shell.filming()) this.#shell.act(() => this.#shell.again());
   }
 }

@@ -84,7 +84,7 @@ export class WhereMode implements Mode {
     return make('li', {}, button);
   }
 
-  /** Lights one class up; the background is none. */
+  /** Lights up one class. The background is never lit up. */
   #point(id: number | null): void {
     const region = this.#answer?.regions.find((region) => region.id === id);
     const next = region === undefined || region.label === BACKGROUND ? null : region.id;

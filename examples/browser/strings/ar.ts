@@ -40,15 +40,12 @@ export const ar = {
   times: 'تحويل الصورة إلى بكسلات {prepare} + الشبكة {network} = {total}',
   timesLive: '{rate} صورة في الثانية، الشبكة {network}',
 
-  'what.title': 'ما هذا؟',
   'what.labels': 'أرجح التسميات',
   'what.why':
     'الساطع هو ما يشهد للتسمية «{label}». تنظر الشبكة إلى المربّع الأوسط. والتسميات بالإنجليزية كما هي في ImageNet.',
-  'what.whyHint': 'اختر تسمية أخرى لترى ما يشهد لها.',
   'what.other': 'تسمية أخرى:',
   'what.otherNone': 'اختر…',
 
-  'where.title': 'أين هو؟',
   'where.classes': 'ما في الصورة',
   'where.hint': 'أشِر إلى لون أو إلى اسم.',
   'where.nothing': 'لا شيء مما تعرفه',

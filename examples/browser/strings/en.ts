@@ -39,14 +39,11 @@ export const en = {
   times: 'to pixels {prepare} + network {network} = {total}',
   timesLive: '{rate} pictures a second, network {network}',
 
-  'what.title': 'What is it?',
   'what.labels': 'The best labels',
   'what.why': 'Bright is what speaks for “{label}”. The network looks at the square in the middle.',
-  'what.whyHint': 'Choose another label to see what speaks for it.',
   'what.other': 'Another label:',
   'what.otherNone': 'choose…',
 
-  'where.title': 'Where is it?',
   'where.classes': 'What is in the picture',
   'where.hint': 'Point at a color, or at a name.',
   'where.nothing': 'nothing it knows',
@@ -105,7 +102,7 @@ export const en = {
   'inside.stages': 'Stages of the network',
   'inside.stage': 'Stage {name}, {shape}',
   'inside.note': '{stages} stages, {time} in all. Bars are channels; the arc is a shortcut.',
-  'inside.stem': 'The first convolution sees colors and edges; then a block that need not expand: {widths} channels.',
+  'inside.stem': 'The first convolution sees colors and edges; then a block that does not expand: {widths} channels.',
   'inside.block':
     'An inverted residual: {from} channels are widened to {wide}, filtered one by one, and narrowed to {to}.',
   'inside.blockHalves':
@@ -114,7 +111,7 @@ export const en = {
   'inside.last':
     'The last convolution makes {to} channels of {from}: each stands for something, such as fur, wheels, or beaks.',
   'inside.pooler':
-    'The mean of each of the {channels} channels over the picture: where something is no longer counts, only that it is there.',
+    'The mean of each of the {channels} channels over the picture. Where something is does not matter any more, only that it is there.',
   'inside.classifier': 'Each of the {classes} classes weighs all channels, and adds.',
   'inside.head':
     'The head of DeepLabV3+: what is at each place, and in the picture as a whole, decides the class of the place.',
@@ -162,14 +159,14 @@ export const en = {
   'settings.random': 'Some weights were missing and are random.',
   'settings.engine': 'Engine',
   'settings.threads': 'Threads',
-  'settings.noThreads': 'This page may not share memory among threads; it may after a reload.',
+  'settings.noThreads': 'This page cannot share memory among threads. After a reload it may.',
   'settings.own': 'Open a model…',
   'settings.ownFolder': 'Open its folder…',
   'settings.shipped': 'Back to the networks of this page',
   'settings.ownHint': 'A folder with config.json and weights, or one .safetensors file. It stays on your device.',
 
   'error.camera.none': 'There is no camera here.',
-  'error.camera.refused': 'The camera was refused. You can allow it in the browser’s bar of the address.',
+  'error.camera.refused': 'The camera was refused. You can allow it in the browser’s address bar.',
   'error.camera.busy': 'The camera is used by another program.',
   'error.camera.https': 'A camera needs https, or a page on localhost.',
   'error.noPicture': '{name}: this is no picture that this browser can read.',

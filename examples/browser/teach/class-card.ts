@@ -1,7 +1,7 @@
 /** One class that is taught: its name, its pictures, and the ways to add some. */
 import { listenToFiles, make } from '../dom.js';
 import { t } from '../i18n.js';
-import { type Example, exampleOf, frameOfFilm } from './pictures.js';
+import { type Example, exampleOf, frameOfCamera } from './pictures.js';
 
 /** Milliseconds between two frames while the button is held. */
 const FRAME_MS = 150;
@@ -11,7 +11,7 @@ export interface CardOptions {
   /** Runs what a visitor asked for, and says so if it fails. */
   act(action: () => Promise<unknown>): void;
   /** Starts the camera, unless it is on. */
-  film(): Promise<void>;
+  startCamera(): Promise<void>;
   /** Pictures or the name are others now. */
   changed(): void;
   remove(card: ClassCard): void;
@@ -113,7 +113,7 @@ export class ClassCard {
     for (const type of ['pointerup', 'pointercancel', 'lostpointercapture'] as const) {
       this.#hold.addEventListener(type, () => this.release());
     }
-    this.#hold.addEventListener('contextmenu', (event) => event.preventDefault()); // a long touch is no question
+    this.#hold.addEventListener('contextmenu', (event) => event.preventDefault()); // a long touch opens no menu
     // By a key: one frame each time.
     this.#hold.addEventListener('click', ({ detail }) => {
       if (detail === 0) act(() => this.#frame());
@@ -122,7 +122,7 @@ export class ClassCard {
 
   async #whileHeld(): Promise<void> {
     this.#held = true;
-    await this.#options.film();
+    await this.#options.startCamera();
     while (this.#held && this.root.isConnected) {
       await this.#frame();
       await new Promise((resolve) => setTimeout(resolve, FRAME_MS));
@@ -130,8 +130,8 @@ export class ClassCard {
   }
 
   async #frame(): Promise<void> {
-    await this.#options.film();
-    const example = await frameOfFilm();
+    await this.#options.startCamera();
+    const example = await frameOfCamera();
     if (example !== null) this.#take(example);
   }
 

@@ -138,7 +138,7 @@ export class TeachPanel {
 
   #called = (name: string): ClassCard | undefined => this.#cards.find((card) => card.name === name);
 
-  /** The one of that name, else an untouched one, else another. No name is any untouched one. */
+  /** The card of that name, else an unused one, else a new one. Without a name: an unused or a new one. */
   #cardFor(name: string): ClassCard {
     const card = this.#called(name) ?? this.#cards.find(isFree) ?? this.#addCard();
     if (name !== '') card.name = name;
@@ -149,8 +149,8 @@ export class TeachPanel {
     const card = new ClassCard({
       number: ++this.#numbers,
       act: this.#shell.act,
-      film: async () => {
-        if (!this.#shell.filming()) await this.#shell.film();
+      startCamera: async () => {
+        if (!this.#shell.filming()) await this.#shell.startCamera();
       },
       changed: () => this.#changed(),
       remove: (one) => {

@@ -1,6 +1,6 @@
 /** Pictures of a class: what is trained on, and a thumbnail. */
 import { readable } from '../drop.js';
-import { film } from '../stage.js';
+import { video } from '../stage.js';
 
 export interface Example {
   blob: Blob;
@@ -8,7 +8,7 @@ export interface Example {
 }
 
 const THUMB = 56;
-/** The network sees 224 pixels of the shorter edge's 256. A photograph of twelve million takes long to read and shows it no more. */
+/** The network sees 224 pixels of the shorter edge's 256. A photograph of 12 million takes long to read, and shows the network no more. */
 const LARGE_EDGE = 1200;
 const SHORT_EDGE = 512;
 const FRAME_EDGE = 256;
@@ -28,9 +28,9 @@ export async function exampleOf(file: Blob): Promise<Example> {
 }
 
 /** What the camera sees now; null before its first frame. */
-export async function frameOfFilm(): Promise<Example | null> {
-  if (film.hidden || film.readyState < 2 || film.videoWidth === 0) return null;
-  const bitmap = await createImageBitmap(film);
+export async function frameOfCamera(): Promise<Example | null> {
+  if (video.hidden || video.readyState < 2 || video.videoWidth === 0) return null;
+  const bitmap = await createImageBitmap(video);
   try {
     return { blob: await pngOf(bitmap, FRAME_EDGE), thumb: thumbOf(bitmap) };
   } finally {
