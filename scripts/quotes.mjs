@@ -11,7 +11,8 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const DOCS = fileURLToPath(new URL('../docs', import.meta.url));
-const QUOTE = /\]\((\.\.\/[\w./-]+)#L(\d+)-L(\d+)\)\n\n```ts\n(.*?)^```$/gms;
+/** A quote: its source, the first and the last line, the code. */
+export const QUOTE = /\]\((\.\.\/[\w./-]+)#L(\d+)-L(\d+)\)\n\n```ts\n(.*?)^```$/gms;
 
 const trimmed = (text) => text.split('\n').map((line) => line.trim());
 

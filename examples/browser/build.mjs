@@ -10,6 +10,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFi
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { pages, QUOTE } from '../../scripts/quotes.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = join(here, '../..');
@@ -54,17 +55,18 @@ writeFileSync(join(outdir, 'index.html'), await inEnglish(readFileSync(join(here
 
 /** The lines of code that docs/paper.md quotes, by the sections of the paper. */
 function quotes() {
-  const found = [];
-  const text = readFileSync(join(root, 'docs/paper.md'), 'utf8');
-  for (const part of text.split(/^## /m)) {
-    const [, section] = /^([\d.]+)/.exec(part) ?? [];
-    for (const [, file, lines, code] of part.matchAll(
-      /^\[`(src\/[^`]+)`\]\([^)]*#(L\d+-L\d+)\)\n\n```ts\n([\s\S]*?)\n```/gm,
-    )) {
-      found.push({ section, file, lines, code });
-    }
-  }
-  return found;
+  return pages()
+    .get('paper.md')
+    .split(/^## /m)
+    .flatMap((part) => {
+      const [section] = /^[\d.]+/.exec(part) ?? [];
+      return [...part.matchAll(QUOTE)].map(([, source, first, last, code]) => ({
+        section,
+        file: source.slice('../'.length),
+        lines: `L${first}-L${last}`,
+        code: code.trimEnd(),
+      }));
+    });
 }
 
 /** The texts of `data-t` are in the page from the start, before a script runs. */
