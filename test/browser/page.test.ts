@@ -313,7 +313,9 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     }
     const counts = await page.locator('#threads option').allTextContents();
     expect(counts.length).toBe(Math.min(8, await page.evaluate(() => navigator.hardwareConcurrency)));
-    // The library's own threads, started by the page's worker.
+    // The library's own threads, started by the page's worker with the second picture that an engine is given.
+    await page.locator('#file').setInputFiles(HUSKY);
+    await settled(page);
     const session = await browser.newBrowserCDPSession();
     const helpers = async () => {
       const { targetInfos } = await session.send('Target.getTargets');
