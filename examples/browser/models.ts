@@ -90,7 +90,8 @@ function describe(model: (Classifier | Segmenter)['model'], name: string, task: 
   const layers = model.layers([1, config.num_channels, height, width]);
   const { engine } = model.plan([1, config.num_channels, height, width]);
   const quantization = config.extra.quantization_config as { dtype?: string } | undefined;
-  const mostThreads = self.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
+  // WebKitGTK 2.50 lets no page share memory, not even an isolated one.
+  const mostThreads = self.crossOriginIsolated && 'SharedArrayBuffer' in self ? navigator.hardwareConcurrency : 1;
   const { threads } = settings;
   return {
     ...{ name, task, own, height, width, engine, mostThreads },

@@ -57,5 +57,6 @@ export function describe(info: ModelInfo): void {
   threads.replaceChildren(...counts.map((count) => new Option(count, count)));
   threads.value = String(info.threads);
   threads.disabled = engine !== 'wasm' || counts.length === 1;
-  element('threads-note', HTMLParagraphElement).textContent = crossOriginIsolated ? '' : t('settings.noThreads');
+  const isLimited = info.mostThreads < navigator.hardwareConcurrency;
+  element('threads-note', HTMLParagraphElement).textContent = isLimited ? t('settings.noThreads') : '';
 }

@@ -118,15 +118,13 @@ async function directoryAt(path: string, makes = false): Promise<Directory | und
 }
 
 async function root(path: string): Promise<FileSystemDirectoryHandle> {
-  const storage = globalThis.navigator?.storage;
-  if (typeof storage?.getDirectory !== 'function') {
-    const remedy = 'open the page by https or from localhost, in a window that is not private';
-    throw new MobileNetError('UNSUPPORTED', `${path}: no files can be kept here; ${remedy}`, { file: path });
-  }
   try {
-    return await storage.getDirectory();
+    return await globalThis.navigator.storage.getDirectory();
   } catch (cause) {
-    throw systemError(cause, path);
+    // WebKit has none by http, WebKitGTK never, and in a private window the error tells nothing.
+    const remedy =
+      'open the page by https or from localhost, in a window that is not private (WebKitGTK has no place for files)';
+    throw new MobileNetError('UNSUPPORTED', `${path}: no files can be kept here; ${remedy}`, { file: path, cause });
   }
 }
 
