@@ -2,7 +2,9 @@
 import { en } from './strings/en.js';
 
 export type Key = keyof typeof en;
-export type Strings = Partial<Record<Key | `class.${string}`, string>>;
+/** A text, or its forms by Intl's plural categories: the value `count` says which. */
+export type Text = string | ({ other: string } & Partial<Record<Intl.LDMLPluralRule, string>>);
+export type Strings = Partial<Record<Key | `class.${string}`, Text>>;
 
 export const LANGUAGES = ['en', 'ar'] as const;
 export type Language = (typeof LANGUAGES)[number];
@@ -12,15 +14,21 @@ let locale = 'en';
 
 /** A text with its `{places}` filled. */
 export function t(key: Key, values: Record<string, string | number> = {}): string {
-  const text = strings[key] ?? en[key];
-  return text.replace(/\{(\w+)\}/g, (_, name: string) => apart(String(values[name] ?? '')));
+  const text: Text = strings[key] ?? en[key];
+  const form = typeof text === 'string' ? text : (text[pluralOf(Number(values.count))] ?? text.other);
+  return form.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = values[name] ?? '';
+    return apart(name === 'count' && typeof value === 'number' ? grouped(value) : String(value));
+  });
 }
+
+const pluralOf = (count: number): Intl.LDMLPluralRule => new Intl.PluralRules(locale).select(count);
 
 /**
  * Text that is written in its own direction, whatever is around it: in a line from right to left `−0.5` would become `0.5−`.
  * By Unicode's marks of isolation, because titles and labels have no elements.
  */
-function apart(text: string): string {
+export function apart(text: string): string {
   // A number without a sign stays as it is, and needs no mark: it becomes part of the name of a class that is taught.
   if (!isRightToLeft() || /^[\d.,]*$/.test(text)) return text;
   return `\u2068${text}\u2069`;

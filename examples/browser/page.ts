@@ -3,7 +3,7 @@ import { everyNewFrame, startCamera, stopCamera } from './camera.js';
 import { connect } from './client.js';
 import { element, listenToFiles, make } from './dom.js';
 import { droppedFiles, isModel, readable } from './drop.js';
-import { firstLanguage, grouped, LANGUAGES, language, milliseconds, remember, speak, t, tenths } from './i18n.js';
+import { firstLanguage, LANGUAGES, language, milliseconds, remember, speak, t, tenths } from './i18n.js';
 import { Inside } from './inside/figure.js';
 import type { Mode, ModeName, Shell } from './modes/mode.js';
 import { TeachMode } from './modes/teach.js';
@@ -274,7 +274,7 @@ async function lookAtFrame(frame: ImageBitmap): Promise<Times | null> {
 }
 
 function tellRate(rate: number, { networkMs }: Times): void {
-  time.textContent = t('timesLive', { rate: grouped(Math.round(rate)), network: milliseconds(networkMs) });
+  time.textContent = t('timesLive', { count: Math.round(rate), network: milliseconds(networkMs) });
 }
 
 function stopFilming(): void {

@@ -1,4 +1,5 @@
 /** What the page asks of its worker, and what it gets. Everything here is plain data that can be posted. */
+import type { GraphNode } from 'mobilenet-v2';
 
 export interface Settings {
   device: 'auto' | 'wasm' | 'js' | 'reference';
@@ -99,6 +100,9 @@ export interface Figure {
   picture: ImageBitmap;
 }
 
+/** What a layer does: its node of the graph. */
+export type Operation = GraphNode;
+
 /** The channels of a layer. */
 export interface Maps {
   /** The strongest ones. */
@@ -111,7 +115,7 @@ export interface Maps {
   bright: number;
   /** Share of values that are exactly 0. */
   zeros: number;
-  description: string;
+  operation: Operation;
   parameters: number;
   multiplyAdds: number;
   /** Pixels of the network's input that one value sees, across; null where it is all. */

@@ -39,13 +39,15 @@ function write(context: CanvasRenderingContext2D, answer: string): void {
   context.fillRect(0, height - 3 * size, width, 3 * size);
   context.fillStyle = '#fff';
   context.textBaseline = 'alphabetic';
-  context.font = `500 ${size}px ui-serif, Georgia, serif`;
+  // The page's own fonts; Arabic is set in the system's, as in style.css.
+  context.font = isRightToLeft() ? `500 ${size}px system-ui, sans-serif` : `500 ${size}px ui-serif, Georgia, serif`;
   const [start, end] = isRightToLeft() ? [width - 0.7 * size, 0.7 * size] : [0.7 * size, width - 0.7 * size];
   context.direction = isRightToLeft() ? 'rtl' : 'ltr';
   context.textAlign = 'start';
   context.fillText(answer, start, height - 0.7 * size, width - 1.4 * size);
   context.font = `${Math.round(0.4 * size)}px system-ui, sans-serif`;
   context.textAlign = 'end';
+  [context.shadowColor, context.shadowBlur] = ['rgb(8 8 12 / 80%)', 0.3 * size]; // to be read on snow, too
   context.fillText('MobileNetV2', end, size);
 }
 

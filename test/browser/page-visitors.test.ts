@@ -112,7 +112,7 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
       if (mode === 'where') await page.locator('button[data-mode=where]').click();
       else await page.locator('#camera').click();
       await page.locator('#video').waitFor();
-      await expect.poll(() => page.locator('#time').textContent(), { timeout: 60_000 }).toMatch(/pictures a second/);
+      await expect.poll(() => page.locator('#time').textContent(), { timeout: 60_000 }).toMatch(/pictures? a second/);
       const frames = await page.evaluate(
         () =>
           new Promise<number>((resolve) => {

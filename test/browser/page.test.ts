@@ -90,7 +90,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await chooser.setFiles(HUSKY);
     await expectHusky(page);
     await expectLabelsOfNode(page);
-    const times = [...(await page.locator('#time').textContent())!.matchAll(/([\d.]+) ms/g)].map(([, ms]) =>
+    const times = [...(await page.locator('#time').textContent())!.matchAll(/([\d.]+)\sms/g)].map(([, ms]) =>
       Number(ms),
     );
     expect(times.length).toBe(3);
@@ -235,9 +235,9 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     // What is said in all is the sum of what is said of the stages.
     const times = await page
       .locator('#strip button')
-      .evaluateAll((all) => all.map((one) => / ([\d.]+) ms$/.exec((one as HTMLElement).title)![1]));
+      .evaluateAll((all) => all.map((one) => /\s([\d.]+)\sms$/.exec((one as HTMLElement).title)![1]));
     const all = times.reduce((sum, ms) => sum + Number(ms), 0);
-    expect(await page.locator('#inside-note').textContent()).toContain(`${all.toFixed(1)} ms`);
+    expect(await page.locator('#inside-note').textContent()).toContain(`${all.toFixed(1)}\u00a0ms`);
     // The block that is open: a depthwise layer, nine values, nine weights, nine products.
     await expectSum(page);
     expect(await page.locator('#zoom .nine').count()).toBe(3);
@@ -287,7 +287,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     const page = await open({}, `${origin}/#sample=cat&layer=layer.3.reduce_1x1`);
     await page.locator('#inside').scrollIntoViewIfNeeded();
     await page.locator('#zoom .terms').waitFor({ timeout: 30_000 });
-    expect(await page.locator('#zoom h3').textContent()).toBe('layer.3');
+    expect(await page.locator('#zoom h3 code').textContent()).toBe('layer.3');
     await expectSum(page);
     await page.locator('#settings-open').click();
     await page.locator('label[for=js]').click();
@@ -418,7 +418,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await expect.poll(() => page.locator('#caption').textContent()).toMatch(/cat [\d.]+/);
     await tabTo('#strip button[data-stage="layer.3"]');
     await page.keyboard.press('Enter');
-    await expect.poll(() => page.locator('#zoom h3').textContent()).toBe('layer.3');
+    await expect.poll(() => page.locator('#zoom h3 code').textContent()).toBe('layer.3');
     await page.locator('#zoom .result').waitFor();
     await tabTo('#zoom .choose');
     await page.keyboard.press('ArrowRight');

@@ -3,6 +3,7 @@ import type { Client } from '../client.js';
 import { draw, make } from '../dom.js';
 import { grouped, percent, t } from '../i18n.js';
 import type { Maps, Stage, Task } from '../protocol.js';
+import { describeOperation } from './operation.js';
 import { pictureOf } from './paint.js';
 import { sourceOf } from './source.js';
 import { ValueView } from './value.js';
@@ -131,13 +132,13 @@ function operationOf(part: string): string {
   return '';
 }
 
-function factsOf({ total, height, width, zeros, description, parameters, multiplyAdds, sees }: Maps, shown: number) {
+function factsOf({ total, height, width, zeros, operation, parameters, multiplyAdds, sees }: Maps, shown: number) {
   const facts = [
-    t(shown < total ? 'inside.someMaps' : 'inside.allMaps', { shown, total: grouped(total), height, width }),
-    description,
+    describeOperation(operation),
+    t(shown < total ? 'inside.someMaps' : 'inside.allMaps', { shown, count: total, height, width }),
     t('inside.zeros', { share: percent(zeros) }),
   ];
-  if (parameters > 0) facts.push(t('inside.parameters', { count: grouped(parameters) }));
+  if (parameters > 0) facts.push(t('inside.parameters', { count: parameters }));
   if (multiplyAdds > 0) facts.push(t('inside.adds', { count: (multiplyAdds / 1e6).toFixed(2) }));
   if (sees !== null) facts.push(t('inside.sees', { size: sees }));
   return `${facts.join(' · ')}.`;

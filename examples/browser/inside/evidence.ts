@@ -1,6 +1,6 @@
 /** The end of the figure: which channels spoke for the label, and how their sum is its logit. */
 import { make, squareOf } from '../dom.js';
-import { decimal, t } from '../i18n.js';
+import { apart, decimal, t } from '../i18n.js';
 import type { Evidence, Label } from '../protocol.js';
 import { sourceOf } from './source.js';
 
@@ -21,7 +21,7 @@ export function showEvidence(body: HTMLElement, evidence: Evidence | null, { lab
         {},
         squareOf(sheet, n),
         make('span', { text: t('inside.term', { channel }) }),
-        make('span', { className: 'quiet', text: `${decimal(mean)} × ${decimal(weight)}` }),
+        make('span', { className: 'quiet', text: apart(`${decimal(mean)} × ${decimal(weight)}`) }),
         make('span', { className: 'track' }, bar),
         make('b', { text: decimal(product, 2, '+') }),
       ),
@@ -40,6 +40,7 @@ export function showEvidence(body: HTMLElement, evidence: Evidence | null, { lab
   result.dataset.network = String(network);
   body.replaceChildren(
     make('h4', { text: t('evidence.title', { label: label.split(', ')[0] }) }),
+    make('p', { className: 'quiet', text: t('evidence.hint') }),
     list,
     result,
     sourceOf('classifier'),

@@ -4,7 +4,7 @@
  */
 import type { Client } from '../client.js';
 import { element, make, squareOf } from '../dom.js';
-import { grouped, milliseconds, t, tenths } from '../i18n.js';
+import { grouped, type Key, milliseconds, t, tenths } from '../i18n.js';
 import type { Figure, Label, Stage, Task } from '../protocol.js';
 import { readState, writeState } from '../state.js';
 import { BlockView } from './block.js';
@@ -15,6 +15,8 @@ const section = element('inside', HTMLElement);
 const strip = element('strip', HTMLOListElement);
 const zoom = element('zoom', HTMLDivElement);
 const note = element('inside-note', HTMLParagraphElement);
+/** Edge of a stage's picture, in pixels of the page. */
+const TILE = 56;
 /** The stage that is open at first: the first one with a shortcut. */
 const FIRST = 'layer.1';
 
@@ -78,12 +80,12 @@ export class Inside {
     await this.#show(figure);
   }
 
-  async #show({ stages, thumbs }: Figure): Promise<void> {
+  async #show({ stages, thumbs, picture }: Figure): Promise<void> {
     const times = stages.map(({ ms }) => tenths(ms));
     const total = times.reduce((sum, ms) => sum + ms, 0);
-    note.textContent = t('inside.note', { stages: stages.length, time: milliseconds(total) });
+    note.textContent = t('inside.note', { count: stages.length, time: milliseconds(total) });
     const widest = Math.max(...stages.map(({ widths, dims }) => Math.max(...widths, dims[0])));
-    strip.replaceChildren(...stages.map((stage, n) => this.#item(stage, n, times[n], widest, thumbs)));
+    strip.replaceChildren(given(picture), ...stages.map((stage, n) => this.#item(stage, n, times[n], widest, thumbs)));
     thumbs.close();
     const [most] = stages.filter(({ name }) => name === this.#chosen);
     await this.#choose(most ?? stages.find(({ name }) => name === FIRST) ?? stages[0], false);
@@ -119,7 +121,9 @@ export class Inside {
       if (asked && button.dataset.stage === stage.name) button.scrollIntoView({ block: 'nearest', inline: 'center' });
     }
     if (asked) writeState({ layer: stage.name });
-    const title = make('h3', { text: `${stage.name}` });
+    const code = make('code', { text: stage.name });
+    code.dir = 'ltr';
+    const title = make('h3', { text: `${longName(stage.name)} ` }, code);
     const facts = make('p', { className: 'quiet', text: titleOf(stage) });
     const head = make('div', { className: 'zoom-head' }, title, facts);
     const body = make('div', { className: 'zoom-body' });
@@ -134,8 +138,31 @@ export class Inside {
   }
 }
 
-const NAMES: Record<string, string> = { conv_stem: 'stem', conv_1x1: '1×1', pooler: 'mean', segmentation_head: 'head' };
-const shortName = (name: string): string => NAMES[name] ?? name.replace(/^layer\./, '');
+/** What the network was given, before its first stage. */
+function given(picture: ImageBitmap): HTMLLIElement {
+  const small = make('canvas');
+  small.width = small.height = 2 * TILE;
+  small.getContext('2d')!.drawImage(picture, 0, 0, small.width, small.height);
+  return make('li', { className: 'given' }, small, make('span', { text: t('inside.input') }));
+}
+
+const NAMES: Record<string, Key> = {
+  conv_stem: 'stage.stem',
+  pooler: 'stage.pooler',
+  classifier: 'stage.classifier',
+  segmentation_head: 'stage.head',
+};
+
+/** In the row there is room for little. */
+function shortName(name: string): string {
+  if (Object.hasOwn(NAMES, name)) return t(NAMES[name]);
+  return name === 'conv_1x1' ? '1×1' : name.replace(/^layer\./, '');
+}
+
+function longName(name: string): string {
+  const [, number] = /^layer\.(\d+)$/.exec(name) ?? [];
+  return number === undefined ? shortName(name) : t('stage.block', { number });
+}
 
 function titleOf({ name, widths, stride, shortcut, dims }: Stage): string {
   const shape = { from: widths[0] ?? dims[0], wide: Math.max(...widths, 0), to: dims[0], widths: widths.join(' → ') };

@@ -93,14 +93,15 @@ async function pictureOfPixels({ data, dims }: Tensor<'float32'>): Promise<Image
 export async function maps(task: Task, name: string, across: number): Promise<Maps> {
   const { pipeline, pixels } = await prepared(task);
   const [tensor] = await values(pipeline.model, pixels, [name]);
-  const { description, parameters, multiplyAdds, receptiveField } = layersOf(pipeline.model, pixels).find(
+  const { parameters, multiplyAdds, receptiveField } = layersOf(pipeline.model, pixels).find(
     (layer) => layer.name === name,
   )!;
   const { image, channels, bright } = sheetOf(tensor, across);
   const zeros = tensor.data.reduce((count, value) => count + (value === 0 ? 1 : 0), 0) / tensor.data.length;
   const [, total, height = 1, width = 1] = tensor.dims;
   return {
-    ...{ channels, bright, total, height, width, zeros, description, parameters, multiplyAdds },
+    ...{ channels, bright, total, height, width, zeros, parameters, multiplyAdds },
+    operation: pipeline.model.graph.nodes.find((node) => node.name === name)!,
     sees: receptiveField?.width.size ?? null,
     sheet: image.transferToImageBitmap(),
   };

@@ -1,6 +1,6 @@
 /** One value: what it sees of the picture, and the sum that made it. */
 import { make } from '../dom.js';
-import { decimal, t } from '../i18n.js';
+import { apart, decimal, t } from '../i18n.js';
 import type { Sum, Value } from '../protocol.js';
 import { colorOf, isLight } from './paint.js';
 
@@ -105,7 +105,7 @@ export class ValueView {
     };
     const list = make('ol', { className: 'terms' });
     for (const { channel, value, weight, product } of terms) {
-      list.append(row(t('inside.term', { channel }), `${decimal(value)} × ${decimal(weight)}`, product));
+      list.append(row(t('inside.term', { channel }), apart(`${decimal(value)} × ${decimal(weight)}`), product));
     }
     if (others > 0) list.append(row(t('inside.others', { count: others }), '', rest));
     return list;

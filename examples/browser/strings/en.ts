@@ -1,8 +1,11 @@
 /** English: the texts of the page, by name. `{places}` are filled in; see i18n.ts. */
+import type { Text } from '../i18n.js';
+
 export const en = {
   documentTitle: 'MobileNetV2, from picture to label',
   title: 'MobileNetV2',
-  subtitle: 'A neural network that looks at your picture, here on your device. Nothing is uploaded.',
+  subtitle: 'A neural network that looks at your picture, here on your device.',
+  private: 'Nothing is uploaded.',
   skip: 'To the answer',
   modes: 'What to ask',
   'mode.what': 'What is it?',
@@ -34,10 +37,13 @@ export const en = {
   loadingUnknown: 'Loading the network: {loaded}',
   preparing: 'Preparing the network…',
   looking: 'Looking…',
-  milliseconds: '{value} ms',
-  megabytes: '{value} MB',
-  times: 'to pixels {prepare} + network {network} = {total}',
-  timesLive: '{rate} pictures a second, network {network}',
+  milliseconds: '{value}\u00a0ms',
+  megabytes: '{value}\u00a0MB',
+  times: 'picture {prepare} + network {network} = {total}',
+  timesLive: {
+    one: '{count} picture a second, network {network}',
+    other: '{count} pictures a second, network {network}',
+  },
 
   'what.labels': 'The best labels',
   'what.why': 'Bright is what speaks for “{label}”. The network looks at the square in the middle.',
@@ -53,8 +59,7 @@ export const en = {
   'teach.intro': 'Show it two things or more, some pictures of each. It learns them here, in a few seconds.',
   'teach.class': 'Class {number}',
   'teach.name': 'Name of the class',
-  'teach.count': '{count} pictures',
-  'teach.countOne': '1 picture',
+  'teach.count': { one: '1 picture', other: '{count} pictures' },
   'teach.add': 'Pictures…',
   'teach.addTo': 'Add pictures to {name}',
   'teach.hold': 'Hold for camera',
@@ -93,7 +98,10 @@ export const en = {
   'teach.error.few': '“{name}” has {count}. Each class needs {least} pictures or more.',
   'teach.error.names': 'Two classes are called “{name}”. Give one of them another name.',
   'teach.error.most': 'There can be {most} classes at most.',
-  'teach.error.unread': '{count} of the files are no pictures that this browser can read. They were left out.',
+  'teach.error.unread': {
+    one: 'One of the files is no picture that this browser can read. It was left out.',
+    other: '{count} of the files are no pictures that this browser can read. They were left out.',
+  },
   'teach.error.nothing': 'There are no pictures in that.',
 
   'inside.title': 'Inside',
@@ -101,7 +109,10 @@ export const en = {
     'Your picture goes through the network from left to right. The maps become smaller, the channels more. Choose a stage, a channel, a point.',
   'inside.stages': 'Stages of the network',
   'inside.stage': 'Stage {name}, {shape}',
-  'inside.note': '{stages} stages, {time} in all. Bars are channels; the arc is a shortcut.',
+  'inside.note': {
+    one: '1 stage, {time} (the median of three more runs). Bars are channels; the arc is a shortcut.',
+    other: '{count} stages, {time} in all (the median of three more runs). Bars are channels; the arc is a shortcut.',
+  },
   'inside.stem': 'The first convolution sees colors and edges; then a block that does not expand: {widths} channels.',
   'inside.block':
     'An inverted residual: {from} channels are widened to {wide}, filtered one by one, and narrowed to {to}.',
@@ -115,6 +126,11 @@ export const en = {
   'inside.classifier': 'Each of the {classes} classes weighs all channels, and adds.',
   'inside.head':
     'The head of DeepLabV3+: what is at each place, and in the picture as a whole, decides the class of the place.',
+  'stage.block': 'block {number}',
+  'stage.stem': 'stem',
+  'stage.pooler': 'mean',
+  'stage.classifier': 'classes',
+  'stage.head': 'head',
   'inside.input': 'input',
   'inside.arc': 'shortcut',
   'inside.expand': '1×1 expands, ReLU6',
@@ -128,10 +144,28 @@ export const en = {
   'inside.channelHint': 'The map of a channel. Arrow keys choose a value.',
   'inside.channelFacts': 'Channel {channel}, {height} × {width} values. Point at one.',
   'inside.value': 'One value',
-  'inside.someMaps': '{shown} of {total} channels, the strongest first; {height} × {width} values each',
-  'inside.allMaps': '{total} channels, {height} × {width} values each',
+  'inside.someMaps': {
+    other: '{shown} of {count} channels, the strongest first; {height} × {width} values each',
+  },
+  'inside.allMaps': {
+    one: '1 channel, {height} × {width} values',
+    other: '{count} channels, {height} × {width} values each',
+  },
+  'operation.convolution': '{kernel}×{kernel} convolution',
+  'operation.depthwise': '{kernel}×{kernel} convolution, depthwise',
+  'operation.stride': 'stride {stride}',
+  'operation.dilation': 'dilation {dilation}',
+  'operation.norm': 'batch norm',
+  'operation.activation': 'then {name}',
+  'operation.add': 'sum of two maps',
+  'operation.mean': 'mean over the map',
+  'operation.pool': '{window}×{window} mean',
+  'operation.resize': 'enlarged, bilinear',
+  'operation.concat': 'maps put together',
+  'operation.linear': 'a weighted sum for each class',
+  'operation.quantize': 'rounded to whole numbers',
   'inside.zeros': '{share} are zero',
-  'inside.parameters': '{count} parameters',
+  'inside.parameters': { one: '1 parameter', other: '{count} parameters' },
   'inside.adds': '{count} million multiply-adds',
   'inside.sees': 'a value sees {size} × {size} pixels',
   'inside.fieldLabel': 'What the network was given, and what a value of {layer} sees of it',
@@ -139,7 +173,7 @@ export const en = {
   'inside.weights': 'weights',
   'inside.products': 'products',
   'inside.term': 'channel {channel}',
-  'inside.others': '{count} others',
+  'inside.others': { one: '1 other', other: '{count} others' },
   'inside.sum': 'Row {y}, column {x}: products {products} + bias {bias} = {result}.',
   'inside.sumRelu6':
     'Row {y}, column {x}: products {products} + bias {bias} = {sum}; kept within 0 and 6 it is {result}.',
@@ -148,6 +182,7 @@ export const en = {
   'inside.paper': 'Section {section} of the paper',
   'inside.code': 'The code: {file}',
   'evidence.title': 'What spoke for “{label}”',
+  'evidence.hint': 'The mean of a channel over the picture × its weight for this label.',
   'evidence.none': 'The classifier of this network has no weights of real numbers.',
   'evidence.sum':
     'These {speakers} + {others} other channels {rest} + bias {bias} = {sum}. The network’s logit is {network}; softmax makes the percentage of it.',
@@ -187,4 +222,4 @@ export const en = {
   'footer.network': 'The network',
   'footer.maps': 'The maps',
   'footer.licences': 'Licences of pictures and models',
-} satisfies Record<string, string>;
+} satisfies Record<string, Text>;

@@ -58,7 +58,7 @@ export class ClassCard {
   /** How many pictures it has, in words. */
   get counted(): string {
     const { length } = this.examples;
-    return length === 1 ? t('teach.countOne') : t('teach.count', { count: length });
+    return t('teach.count', { count: length });
   }
 
   /** Adds those that can be read. @returns how many cannot */
