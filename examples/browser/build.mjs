@@ -31,7 +31,7 @@ for (const model of ['mobilenet_v2_1.0_224', 'deeplabv3_mobilenet_v2_0.5_513']) 
   }
   weightBytes[model] = statSync(join(outdir, 'models', model, 'model.safetensors')).size;
 }
-cpSync(join(root, 'NOTICE'), join(outdir, 'models/NOTICE'));
+cpSync(join(root, 'NOTICE'), join(outdir, 'models/NOTICE.txt')); // so named, a host says that it is text
 
 const script = (entries, options = {}) =>
   build({

@@ -339,7 +339,9 @@ act(async () => {
     element('headline', HTMLHeadingElement).textContent = t('looking');
   }
   enter(Object.hasOwn(modes, asked ?? '') ? modes[asked as ModeName] : modes.what);
-  await takeSample(sampleOfAddress());
+  await takeSample(sampleOfAddress()).finally(() => showProgress(null)); // which the page begins with
+  // A link to a layer shows the layer.
+  if (readState().layer && mode.task !== null) element('inside', HTMLElement).scrollIntoView();
   // For the next visit, without a network too. Where it is refused (a private window), the page does without.
   navigator.serviceWorker?.register('sw.js').catch(() => {});
 });

@@ -70,17 +70,24 @@ async function save(): Promise<void> {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
+/** @returns whether the clipboard has it */
+const copy = async (text: string): Promise<boolean> =>
+  navigator.clipboard?.writeText(text).then(
+    () => true,
+    () => false,
+  ) ?? false;
+
 export function listenToShare(act: (action: () => Promise<unknown>) => void, say: (text: string) => void): void {
   element('save', HTMLButtonElement).addEventListener('click', () => act(save));
   element('copy', HTMLButtonElement).addEventListener('click', () =>
     act(async () => {
       const link = linkTo({});
-      const copied = await navigator.clipboard?.writeText(link).then(
-        () => true,
-        () => false,
-      );
-      const text = copied ? t('share.copied') : link;
+      const text = (await copy(link)) ? t('share.copied') : link;
       say(readState().sample ? text : `${text} ${t('share.own')}`);
     }),
   );
+  for (const button of document.querySelectorAll<HTMLButtonElement>('.code button')) {
+    const text = () => button.parentElement!.querySelector('code')!.textContent ?? '';
+    button.addEventListener('click', () => act(async () => say((await copy(text())) ? t('use.copied') : text())));
+  }
 }

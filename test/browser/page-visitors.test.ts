@@ -190,6 +190,15 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
     await settled(page);
     expect(await direction()).toBe('rtl');
     expect(page.url()).toContain('lang=ar');
+    // What a layer does is said in Arabic, and its code, which is wide, does not widen the page.
+    await page.locator('#inside').scrollIntoViewIfNeeded();
+    await page.locator('#zoom .result').waitFor({ timeout: 60_000 });
+    const said = await page.locator('#zoom').innerText();
+    expect(said).toContain('تطبيع الدفعة');
+    expect(said).not.toMatch(/norm|depthwise 3/);
+    const fits = async () => expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+    await page.locator('#zoom summary').click();
+    await fits();
     await page.locator('button[data-mode=where]').click();
     await settled(page);
     expect(await page.locator('#headline').textContent()).toBe('درّاجة هوائية، كلب، سيارة');
@@ -198,7 +207,6 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
     const boxes = await Promise.all(['#picture', '#caption'].map((id) => page.locator(id).boundingBox()));
     const [[left, right], [captionLeft, captionRight]] = boxes.map((box) => [box!.x, box!.x + box!.width]);
     expect([captionLeft, captionRight]).toEqual([expect.closeTo(left, 0), expect.closeTo(right, 0)]);
-    const fits = async () => expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
     await fits();
     await page.locator('button[data-mode=teach]').click();
     await page.locator('.class-card').first().waitFor();
@@ -243,6 +251,15 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
     await page.locator('#copy').click();
     await expect.poll(() => page.locator('#status').textContent()).toContain('copied');
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(`${origin}/#mode=where&sample=cat`);
+    await page.locator('.code button').first().click();
+    await expect.poll(() => page.locator('#status').textContent()).toContain('Copied');
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('npm install mobilenet-v2');
+    // A link to a layer opens there.
+    await page.goto('about:blank');
+    await page.goto(`${origin}/#sample=cat&layer=layer.3.expand_1x1`);
+    await page.locator('#zoom .terms').waitFor({ timeout: 60_000 });
+    expect(await page.locator('.layers [aria-pressed=true]').getAttribute('data-layer')).toBe('layer.3.expand_1x1');
+    await expect.poll(() => page.evaluate(() => scrollY)).toBeGreaterThan(300);
     await page.context().close();
   });
 

@@ -145,7 +145,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.goto(origin);
     await settled(page);
     const seen = await page.evaluate(() => (window as unknown as { seen: string[] }).seen);
-    const steps = [...new Set(seen.map((text) => /([\d.]+) MB of [\d.]+ MB/.exec(text)?.[1]).filter(Boolean))].map(
+    const steps = [...new Set(seen.map((text) => /([\d.]+)\sMB of [\d.]+\sMB/.exec(text)?.[1]).filter(Boolean))].map(
       Number,
     );
     expect(steps.length).toBeGreaterThan(2);

@@ -194,7 +194,7 @@ describe.skipIf(executablePath === undefined)('the page that is taught', () => {
     expect(await said(page)).toBe('Two classes are called “checks”. Give one of them another name.');
     const broken = { name: 'broken.png', mimeType: 'image/png', buffer: Buffer.from('no picture') };
     await page.locator('.class-card input[type=file]').first().setInputFiles(broken);
-    await expect.poll(() => said(page), { timeout: 60_000 }).toMatch(/^1 of the files are no pictures/);
+    await expect.poll(() => said(page), { timeout: 60_000 }).toMatch(/^One of the files is no picture/);
     for (let n = 0; n < 7; n++) await button(page, 'Add a class').click();
     expect(await page.locator('.class-card').count()).toBe(8);
     expect(await said(page)).toBe('There can be 8 classes at most.');

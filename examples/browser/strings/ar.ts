@@ -265,6 +265,10 @@ export const ar = {
   'share.own': 'ليست صورتك فيه، فهي تبقى على جهازك.',
 
   'use.title': 'استعمل هذا في تطبيقك',
+  'use.copy': 'انسخ',
+  'use.copyInstall': 'انسخ سطر التثبيت',
+  'use.copyCode': 'انسخ الشيفرة',
+  'use.copied': 'نُسخت.',
   'use.text': 'ما تراه هنا في بضعة أسطر، في Node أو في متصفح:',
 
   'footer.network': 'الشبكة',

@@ -217,6 +217,10 @@ export const en = {
   'share.own': 'It does not hold your picture, which stays on your device.',
 
   'use.title': 'Use this in your app',
+  'use.copy': 'Copy',
+  'use.copyInstall': 'Copy the line that installs it',
+  'use.copyCode': 'Copy the code',
+  'use.copied': 'Copied.',
   'use.text': 'What you see here in a few lines, in Node or a browser:',
 
   'footer.network': 'The network',
