@@ -31,6 +31,8 @@ const KINDS = {
   QUEUE_FULL: { http: 503, huggingface: 429, grpc: 8, retryAfter: 1 },
   /** It waited longer than it may. */
   DEADLINE: { http: 504, grpc: 4 },
+  /** It waited longer than its own `timeout` lets it: Triton's answer. */
+  EXPIRED: { http: 503, grpc: 14 },
   /** The client went away. Nobody reads this status. */
   CANCELLED: { http: 499, grpc: 1 },
   /** The server ends. */
@@ -48,7 +50,8 @@ export class ServeError extends Error {
   readonly kind: Kind;
 
   constructor(kind: Kind, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+    // What a request says is cut short in it, maybe in the middle of a character. gRPC cannot send half of one.
+    super(Buffer.from(message).toString(), cause === undefined ? undefined : { cause });
     this.name = 'ServeError';
     this.kind = kind;
   }
