@@ -43,6 +43,35 @@ describe('the pool', () => {
     await long;
   });
 
+  it('refuses at once what would surely wait longer than its deadline, by what jobs took so far', async () => {
+    await start({ deadline: 60_000 });
+    for (let i = 0; i < 10; i++) await pool.run(job('sleep 50'));
+    const order: string[] = [];
+    const accepted = Array.from({ length: 6 }, () => pool.run(job('sleep 50')).then(() => order.push('done')));
+    // Five wait, each for 50 ms or more.
+    order.push(
+      await pool.run(job('b'), { deadline: 40 }).then(
+        () => 'done',
+        ({ kind, message }) => `${kind}: ${message}`,
+      ),
+    );
+    await Promise.all([...accepted, pool.run(job('c'), { deadline: 59_000 })]);
+    expect(order).toEqual([
+      expect.stringMatching(/^DEADLINE: requests wait \d+ ms already$/),
+      ...Array(6).fill('done'),
+    ]);
+    // Nobody waits now: the next comes in, whatever jobs took.
+    expect(await kindOf(pool.run(job('d'), { deadline: 1 }))).toBe('done');
+  });
+
+  it('has a full queue where it is too long for the deadline of all', async () => {
+    await start({ deadline: 100 });
+    for (let i = 0; i < 10; i++) await pool.run(job('sleep 50'));
+    const kinds = Promise.all(Array.from({ length: 10 }, () => kindOf(pool.run(job('sleep 50')))));
+    expect(pool.counts.waiting).toBeLessThan(9);
+    expect((await kinds)[9]).toBe('QUEUE_FULL');
+  });
+
   it('drops who went away, and lets a job that runs finish', async () => {
     await start();
     const running = new AbortController();

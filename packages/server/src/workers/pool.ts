@@ -19,7 +19,7 @@ export interface PoolOptions {
   workers?: number;
   /** How many jobs may wait for a worker. Default 64. */
   queue?: number;
-  /** How long a job may wait for a worker, in milliseconds. Default 10,000. */
+  /** How long a job may wait for a worker, in milliseconds. One that would surely wait longer is refused at once. Default 10,000. */
   deadline?: number;
   /** Most pixels of a picture. Default 25 million. */
   pixels?: number;
@@ -41,6 +41,9 @@ export interface PoolCounts {
   crashes: number;
 }
 
+/** How much a job counts in the mean time of jobs; the ones before it count less and less. */
+const NEWEST = 1 / 8;
+
 interface Waiting {
   start(): void;
   drop(error: ServeError): void;
@@ -55,6 +58,8 @@ export class WorkerPool {
   readonly #waiting = new Set<Waiting>();
   #running = 0;
   #crashes = 0;
+  /** Milliseconds that a worker needs for a job, on average. */
+  #mean = 0;
   #closing = false;
   #idle: (() => void)[] = [];
 
@@ -91,6 +96,8 @@ export class WorkerPool {
       };
       await Promise.all(Array.from({ length: pool.workers }, () => describe(models[0].name)));
       for (const { name } of models) pool.models.set(name, (await describe(name)).model);
+      // Loading took longer than jobs do.
+      pool.#mean = 0;
     } catch (error) {
       await pool.#piscina.destroy();
       throw error;
@@ -132,8 +139,18 @@ export class WorkerPool {
       return this.#run(job);
     }
     if (this.#waiting.size >= this.queue) throw new ServeError('QUEUE_FULL', `${this.queue} requests wait already`);
+    this.#refuseLate(deadline);
     await this.#turn(signal, deadline);
     return this.#run(job);
+  }
+
+  /** For a job that would be late anyway: its client need not wait for that answer. */
+  #refuseLate(deadline: number): void {
+    const wait = (this.#waiting.size * this.#mean) / this.workers;
+    if (wait <= deadline) return;
+    // It is only this job that is in a hurry, or the queue is too long for any.
+    const kind = deadline < this.deadline ? 'DEADLINE' : 'QUEUE_FULL';
+    throw new ServeError(kind, `requests wait ${Math.round(wait)} ms already`);
   }
 
   /** Waits until a worker is free, and takes it. */
@@ -167,12 +184,14 @@ export class WorkerPool {
   /** On a worker that was taken. */
   async #run<J extends Job>(job: J): Promise<AnswerTo<J>> {
     let outcome: Outcome;
+    const start = performance.now();
     try {
       outcome = await this.#piscina.run(...handedOver(job));
     } catch (error) {
       this.#crashes++;
       throw new ServeError('CRASHED', 'the worker died', error);
     } finally {
+      this.#mean += NEWEST * (performance.now() - start - this.#mean);
       this.#running--;
       this.#next();
     }
