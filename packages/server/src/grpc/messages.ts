@@ -33,10 +33,12 @@ export interface ModelInferResponse {
   raw_output_contents: Uint8Array[];
 }
 
+/** What a parameter says. */
+export const valueIn = (parameter: Parameter | undefined): unknown =>
+  parameter?.[parameter.parameter_choice ?? ''] ?? null;
+
 const plain = (parameters: Parameters): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(parameters).map(([name, value]) => [name, value[value.parameter_choice ?? ''] ?? null]),
-  );
+  Object.fromEntries(Object.entries(parameters).map(([name, parameter]) => [name, valueIn(parameter)]));
 
 /** @throws ServeError BAD_REQUEST */
 export function toBody(request: ModelInferRequest): { body: Uint8Array; header: number } {

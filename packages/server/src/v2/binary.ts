@@ -1,5 +1,5 @@
 /**
- * Bodies of the binary tensor extension: JSON, and behind it the values of tensors as bytes, little-endian, in the order of
+ * Bodies of the binary tensor extension: JSON, and after it the values of tensors as bytes, little-endian, in the order of
  * the tensors. The header `Inference-Header-Content-Length` says where the JSON ends.
  * https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
  */

@@ -54,6 +54,8 @@ export async function infer(
 function read(body: Uint8Array, header: number | undefined, model: LoadedModel): Question {
   if (header === 0) return rawPicture(body, model);
   const request = checkRequest(parse(header === undefined ? body : body.subarray(0, header)));
+  // The main thread has read it, and lets pass what it cannot read.
+  whole(request.parameters, 'timeout', 'request', 0);
   const sources = sourcesOf(request, header === undefined ? undefined : body.subarray(header));
   if (sources.length !== 1)
     throw refuse(

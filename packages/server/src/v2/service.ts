@@ -8,6 +8,11 @@ import type { RunOptions, WorkerPool } from '../workers/pool.js';
 import { indexEntry, modelConfig, modelMetadata } from './metadata.js';
 import { ModelStatistics } from './statistics.js';
 
+export interface InferOptions extends RunOptions {
+  /** How long the request itself lets it wait, in milliseconds. */
+  timeout?: number | undefined;
+}
+
 export class InferenceService {
   readonly #pool: WorkerPool;
   readonly #statistics = new Map<string, ModelStatistics>();
@@ -58,10 +63,11 @@ export class InferenceService {
     model: ModelDescription,
     body: Uint8Array,
     header: number | undefined,
-    { signal, deadline = this.#pool.deadline }: RunOptions,
+    { signal, deadline = this.#pool.deadline, timeout = Infinity }: InferOptions,
   ): Promise<BodyAnswer> {
     // The client may want to wait longer than the server lets it.
-    const options = { ...(signal && { signal }), deadline: Math.min(deadline, this.#pool.deadline) };
+    const longest = Math.min(deadline, this.#pool.deadline);
+    const options = { ...(signal && { signal }), deadline: Math.min(longest, timeout) };
     const statistics = this.#statistics.get(model.name)!;
     const start = performance.now();
     try {
@@ -71,7 +77,8 @@ export class InferenceService {
       return answer;
     } catch (error) {
       statistics.failed(performance.now() - start);
-      throw error;
+      const late = error instanceof ServeError && error.kind === 'DEADLINE' && timeout < longest;
+      throw late ? new ServeError('EXPIRED', 'Request timeout expired') : error;
     }
   }
 }

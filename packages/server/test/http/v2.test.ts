@@ -431,3 +431,28 @@ describe('statistics', () => {
     expect(cache_hit).toEqual({ count: 0, ns: 0 });
   });
 });
+
+describe("Triton's timeout", () => {
+  it('drops what waits longer for a worker, from JSON and from binary bodies', async () => {
+    // Copies: bytes are given away.
+    const pictures = Array.from({ length: 12 }, () => new Uint8Array(cat));
+    const busy = pool.run({ kind: 'pictures', model: 'mobilenet_v2', task: 'classify', pictures });
+    const late = { inputs: [image(cat)], parameters: { timeout: 20_000 } };
+    const size = { parameters: { binary_data_size: bytesOf(pixels).length } };
+    const { payload, headers } = binary({ ...late, inputs: [{ ...tensor, ...size }] }, [bytesOf(pixels)]);
+    const patient = post(INFER, { ...late, parameters: { timeout: 60_000_000 } });
+    const replies = await Promise.all([post(INFER, late), post(INFER, payload, headers)]);
+    expect(pool.counts.running).toBe(1);
+    for (const reply of replies) {
+      expect([reply.statusCode, reply.json()]).toEqual([503, { error: 'Request timeout expired' }]);
+    }
+    expect((await patient).statusCode).toBe(200);
+    await busy;
+  });
+
+  it.each([-1, 1.5, '20', true])('cannot be %j', async (timeout) => {
+    const reply = await post(INFER, { inputs: [image(cat)], parameters: { timeout } });
+    expect(reply.statusCode).toBe(400);
+    expect(reply.json().error).toContain('request.parameters.timeout: expected a whole number ≥ 0');
+  });
+});

@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ServeError } from '../../errors.js';
 import { HEADER, headerLength } from '../../v2/binary.js';
 import { SERVER } from '../../v2/metadata.js';
+import { timeoutOf } from '../../v2/timeout.js';
 import type { Routes } from '../app.js';
 import { goneSignal } from '../gone.js';
 import { INFER_ANSWER, INFER_BODY } from './schemas.js';
@@ -53,7 +54,8 @@ export const v2: Routes = async (app, { service, lifecycle }) => {
     if (!Buffer.isBuffer(request.body)) throw new ServeError('BAD_REQUEST', 'body: expected a request, got nothing');
     const body = request.body;
     const header = headerLength(request.headers[HEADER] as string | undefined, body.length);
-    const answer = await service.infer(model, body, header, { signal: goneSignal(reply) });
+    const options = { signal: goneSignal(reply), timeout: timeoutOf(body, header) };
+    const answer = await service.infer(model, body, header, options);
     return reply.headers(answer.headers).send(answer.body);
   });
 };
