@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { loadPeers } from './grpc/peers.js';
 import { type GrpcServer, startGrpc } from './grpc/server.js';
-import { type AppOptions, BODY_LIMIT, buildApp } from './http/app.js';
+import { type AppOptions, BODY_LIMIT, buildApp, REQUEST_TIMEOUT } from './http/app.js';
 import { allowedHosts } from './http/guard.js';
 import { InferenceService } from './v2/service.js';
 import { type PoolOptions, WorkerPool } from './workers/pool.js';
@@ -73,12 +73,14 @@ function listenGrpc(
   service: InferenceService,
   { workers }: WorkerPool,
 ): Promise<GrpcServer> {
-  const { grpcPort = 0, host = LOOPBACK, token, bodyLimit = BODY_LIMIT } = options;
+  const { grpcPort = 0, host = LOOPBACK, token, bodyLimit = BODY_LIMIT, requestTimeout = REQUEST_TIMEOUT } = options;
   return startGrpc({
     service,
     host,
     port: grpcPort,
     bodyLimit,
+    requestTimeout,
+    bodies: app.lifecycle,
     ...(token !== undefined && { token }),
     // Enough that no worker of its waits for the next.
     ahead: 2 * workers,

@@ -5,8 +5,9 @@ import type { Metadata, Server, ServiceClientConstructor } from '@grpc/grpc-js';
 import { ServeError } from '../errors.js';
 import { noToken, tokenCheck } from '../http/guard.js';
 import type { InferenceService } from '../v2/service.js';
+import { type Bodies, gate } from './gate.js';
 import { loadPeers, type Peers } from './peers.js';
-import { type EndedCall, Methods } from './service.js';
+import { type EndedCall, Methods, readable } from './service.js';
 
 // The same from src/grpc and from dist/grpc.
 const PROTO = fileURLToPath(new URL('../../proto/grpc_service.proto', import.meta.url));
@@ -22,6 +23,10 @@ export interface GrpcOptions {
   port: number;
   /** Most bytes of a message, also of what it unpacks to. */
   bodyLimit: number;
+  /** How long a client may take to send a message, in milliseconds. */
+  requestTimeout: number;
+  /** The memory of all bodies. */
+  bodies: Bodies;
   /** What calls must carry as `authorization: Bearer …`; nothing when left out. Health is told to anybody. */
   token?: string;
   /** How many requests of a stream are read ahead of their answers. */
@@ -52,10 +57,11 @@ export async function startGrpc(options: GrpcOptions): Promise<GrpcServer> {
     'grpc.max_concurrent_streams': 128,
     // Finds clients whose machine went away.
     'grpc.keepalive_time_ms': 60_000,
+    interceptors: [gate(grpc, { ...options, admit: admission(options.token) })],
   });
   let ready = true;
-  const methods = new Methods({ ...options, ready: () => ready, admit: admission(options.token) });
-  server.addService(inference.GRPCInferenceService.service, methods.implementation());
+  const methods = new Methods({ ...options, ready: () => ready });
+  server.addService(readable(inference.GRPCInferenceService.service), methods.implementation());
   const probes = new health.HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' });
   probes.addToServer(server);
   const end = () => {
@@ -77,10 +83,11 @@ export async function startGrpc(options: GrpcOptions): Promise<GrpcServer> {
   return { port, end, close };
 }
 
-/** The check of a call's token. */
-function admission(token: string | undefined): (metadata: Metadata) => void {
+/** The check of a call's token. Health is told to anybody. */
+function admission(token: string | undefined): (path: string, metadata: Metadata) => void {
   const accepts = tokenCheck(token);
-  return (metadata) => {
+  return (path, metadata) => {
+    if (!path.startsWith(`/${SERVICE}/`)) return;
     const [authorization] = metadata.get('authorization');
     if (!accepts(authorization?.toString())) throw noToken();
   };

@@ -1,8 +1,8 @@
 /** `inference.GRPCInferenceService`: each method asks the service of v2/ and says what went wrong as a status. */
 import type {
   handleUnaryCall,
-  Metadata,
   ServerUnaryCall,
+  ServiceDefinition,
   ServiceError,
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
@@ -10,7 +10,8 @@ import { asServeError, publicMessage, ServeError, sayingOf } from '../errors.js'
 import { HEADER } from '../v2/binary.js';
 import { SERVER } from '../v2/metadata.js';
 import type { InferenceService } from '../v2/service.js';
-import { fromBody, type ModelInferRequest, type ModelInferResponse, toBody } from './messages.js';
+import { inMilliseconds } from '../v2/timeout.js';
+import { fromBody, type ModelInferRequest, type ModelInferResponse, toBody, valueIn } from './messages.js';
 import { type InferStream, serveStream } from './stream.js';
 
 export interface EndedCall {
@@ -26,8 +27,6 @@ export interface MethodsOptions {
   service: InferenceService;
   /** True while requests are answered. */
   ready(): boolean;
-  /** Whether a call may ask; throws ServeError where not. */
-  admit(metadata: Metadata): void;
   /** How many requests of a stream are read ahead of their answers. */
   ahead: number;
   /** Hears of every call that ended, and of the error where it is a fault of ours. */
@@ -79,7 +78,7 @@ export class Methods {
 
   #unary(method: string, work: Unary<unknown>): handleUnaryCall<unknown, unknown> {
     return (call, callback) => {
-      const answered = this.#answer(method, () => work(call.request, call), call).then(
+      const answered = this.#answer(method, () => work(given(call.request), call)).then(
         (answer) => callback(null, answer),
         (status) => callback(status),
       );
@@ -89,12 +88,11 @@ export class Methods {
   }
 
   /** Has work done for a call. @throws the status of what went wrong */
-  async #answer<T>(method: string, work: () => T | Promise<T>, { metadata }: AnyCall): Promise<T> {
+  async #answer<T>(method: string, work: () => T | Promise<T>): Promise<T> {
     const start = performance.now();
     const end = (code: number, fault?: ServeError) =>
       this.#options.onEnd({ method, code, milliseconds: performance.now() - start, ...(fault && { fault }) });
     try {
-      this.#options.admit(metadata);
       const answer = await work();
       end(OK);
       return answer;
@@ -109,17 +107,10 @@ export class Methods {
   #stream(call: InferStream): void {
     const signal = givenUp(call);
     const answer = (request: ModelInferRequest) =>
-      this.#answer('ModelStreamInfer', () => this.#infer(request, call, signal), call).then(
+      this.#answer('ModelStreamInfer', () => this.#infer(given(request), call, signal)).then(
         (infer_response) => ({ error_message: '', infer_response }),
         ({ details }) => ({ error_message: details }),
       );
-    try {
-      this.#options.admit(call.metadata);
-    } catch (error) {
-      const { kind, message } = asServeError(error);
-      call.emit('error', { code: sayingOf(kind).grpc, details: message });
-      return;
-    }
     const stream = serveStream(call, answer, this.#options.ahead);
     this.#streams.add(stream);
     stream.ended.then(() => this.#streams.delete(stream));
@@ -130,9 +121,34 @@ export class Methods {
     const model = service.find(request.model_name, request.model_version);
     const { body, header } = toBody(request);
     const left = millisecondsLeft(call);
-    const answer = await service.infer(model, body, header, { signal, ...(left !== undefined && { deadline: left }) });
+    const timeout = inMilliseconds(valueIn(request.parameters.timeout));
+    const options = { signal, timeout, ...(left !== undefined && { deadline: left }) };
+    const answer = await service.infer(model, body, header, options);
     return fromBody(answer.body, Number(answer.headers[HEADER]));
   }
+}
+
+/**
+ * The service, where a message that cannot be read comes to its method as an error, see `given`: grpc-js itself would say
+ * INTERNAL, as if it were a fault of ours.
+ */
+export function readable(service: ServiceDefinition): ServiceDefinition {
+  const methods = Object.entries(service).map(([name, method]) => {
+    const requestDeserialize = (bytes: Buffer): unknown => {
+      try {
+        return method.requestDeserialize(bytes);
+      } catch (error) {
+        return new ServeError('BAD_REQUEST', `expected a request of ${name}, got ${bytes.length} other bytes`, error);
+      }
+    };
+    return [name, { ...method, requestDeserialize }];
+  });
+  return Object.fromEntries(methods);
+}
+
+function given<Request>(request: Request): Request {
+  if (request instanceof ServeError) throw request;
+  return request;
 }
 
 /** Says that the client gave a call up, or that its deadline is over. */

@@ -24,6 +24,8 @@ import { v2 } from './routes/v2.js';
 
 /** 64 MiB. */
 export const BODY_LIMIT = 64 * 1024 * 1024;
+/** A minute. */
+export const REQUEST_TIMEOUT = 60_000;
 
 export interface AppOptions {
   pool: WorkerPool;
@@ -33,7 +35,7 @@ export interface AppOptions {
   bodyLimit?: number;
   /** Most bytes of all bodies that are here at a time. Default 1 GiB. */
   memory?: number;
-  /** How long a client may take to send a request, in milliseconds. Default 60,000. */
+  /** How long a client may take to send a request, in milliseconds. Default {@link REQUEST_TIMEOUT}. */
   requestTimeout?: number;
   /** Hosts that requests may name; any when left out. `allowedHosts` makes the list. */
   hosts?: readonly string[];
@@ -105,7 +107,7 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
 }
 
 function newFastify(
-  { requestTimeout = 60_000, logger = false, aliases = {} }: AppOptions,
+  { requestTimeout = REQUEST_TIMEOUT, logger = false, aliases = {} }: AppOptions,
   bodyLimit: number,
 ): FastifyInstance {
   return Fastify({

@@ -39,10 +39,13 @@ export class Lifecycle {
       const { open } = request.routeOptions.config;
       if (this.#closing && !open) throw new ServeError('CLOSING', 'the server ends');
       const bytes = this.#bytesOf(request);
-      if (bytes > SMALL && !open) this.#refuseEarly(bytes);
+      // The bodies of probes are not read.
+      const give = open ? undefined : this.#enter(bytes);
       this.#requests++;
-      this.#bytes += bytes;
-      reply.raw.once('close', () => this.#left(bytes));
+      reply.raw.once('close', () => {
+        give?.();
+        this.#left();
+      });
     });
     app.addHook('onSend', async (_request, reply) => {
       if (this.#closing) reply.header('connection', 'close');
@@ -55,9 +58,30 @@ export class Lifecycle {
     if (this.#requests > 0) await new Promise<void>((resolve) => (this.#wake = resolve));
   }
 
-  #left(bytes: number): void {
+  /** Before a body is read, where the answer is known. @throws ServeError QUEUE_FULL */
+  admit(bytes: number): void {
+    const { pool } = this.#options;
+    if (bytes > SMALL && pool.full) throw new ServeError('QUEUE_FULL', `${pool.queue} requests wait already`);
+  }
+
+  /** Memory for a body. @returns what gives it back. @throws ServeError QUEUE_FULL where there is not enough */
+  hold(bytes: number): () => void {
+    if (bytes > SMALL && this.#bytes + bytes > this.#options.memory) {
+      throw new ServeError('QUEUE_FULL', `requests hold ${this.#bytes} bytes already`);
+    }
+    this.#bytes += bytes;
+    return () => {
+      this.#bytes -= bytes;
+    };
+  }
+
+  #enter(bytes: number): () => void {
+    this.admit(bytes);
+    return this.hold(bytes);
+  }
+
+  #left(): void {
     this.#requests--;
-    this.#bytes -= bytes;
     if (this.#requests === 0) this.#wake?.();
   }
 
@@ -68,12 +92,5 @@ export class Lifecycle {
     if (length === undefined && headers['transfer-encoding'] === undefined) return 0;
     if (Number(length) > bodyLimit) throw new ServeError('TOO_LARGE', `the body has more than ${bodyLimit} bytes`);
     return length === undefined || headers['content-encoding'] !== undefined ? bodyLimit : Number(length);
-  }
-
-  /** Before the body is read, where the answer is known. */
-  #refuseEarly(bytes: number): void {
-    const { pool, memory } = this.#options;
-    if (pool.full) throw new ServeError('QUEUE_FULL', `${pool.queue} requests wait already`);
-    if (this.#bytes + bytes > memory) throw new ServeError('QUEUE_FULL', `requests hold ${this.#bytes} bytes already`);
   }
 }

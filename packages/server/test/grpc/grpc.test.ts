@@ -1,4 +1,5 @@
 /** The Open Inference Protocol over gRPC, by grpc-js's client. */
+import { connect } from 'node:http2';
 import { gzipSync } from 'node:zlib';
 import * as grpc from '@grpc/grpc-js';
 import * as loader from '@grpc/proto-loader';
@@ -208,6 +209,23 @@ describe('ModelInfer', () => {
     expect(error.details).toContain(details);
   });
 
+  it('refuses what is not a message, and says what in whole characters', async () => {
+    const { path, responseDeserialize } = service.ModelInfer;
+    const error = await new Promise((resolve) =>
+      client.makeUnaryRequest(path, () => Buffer.from([15]), responseDeserialize, {}, withToken(), resolve),
+    );
+    expect(error).toMatchObject({ code: code.INVALID_ARGUMENT, details: expect.stringContaining('ModelInfer') });
+    // Cut to 80 units of UTF-16, one of these two ends with half a character.
+    for (const name of ['', 'a']) {
+      const inputs = [{ ...tensor, name: name + '😀'.repeat(100) }];
+      const cut = await call('ModelInfer', raw({ inputs })).catch((reason) => reason);
+      expect(cut).toMatchObject({
+        code: code.INVALID_ARGUMENT,
+        details: expect.stringMatching(/got "a?😀+\ufffd?…$/u),
+      });
+    }
+  });
+
   it('refuses what becomes more bytes than a message may have', async () => {
     const { path, requestSerialize } = service.ModelInfer;
     const bytes = requestSerialize({ ...raw(), raw_input_contents: [Buffer.alloc(40 * 1024 * 1024)] });
@@ -259,6 +277,19 @@ describe('ModelInfer', () => {
     await waitFor(() => server.pool.counts.waiting === 0);
     expect(server.pool.counts.running).toBe(1);
     await first;
+  });
+
+  it("drops what waits longer than its `timeout` lets it, with Triton's answer", async () => {
+    const first = slow();
+    await waitFor(() => server.pool.counts.running === 1);
+    const late = (int64_param: number) => call('ModelInfer', raw({ parameters: { timeout: { int64_param } } }));
+    await expect(late(20_000)).rejects.toMatchObject({ code: code.UNAVAILABLE, details: 'Request timeout expired' });
+    expect(server.pool.counts).toMatchObject({ waiting: 0, running: 1 });
+    // It ends before that.
+    checkAnswer((await late(60_000_000)) as never);
+    await first;
+    const text = call('ModelInfer', raw({ parameters: { timeout: { string_param: '20000' } } }));
+    await expect(text).rejects.toMatchObject({ code: code.INVALID_ARGUMENT });
   });
 
   it('drops who waits longer than its own deadline', async () => {
@@ -336,6 +367,77 @@ it('counts calls beside those of HTTP', async () => {
     headers: { authorization: `Bearer ${TOKEN}`, host: 'localhost' },
   });
   expect(stats.json().model_stats[0].inference_count).toBeGreaterThan(5);
+});
+
+describe('messages', () => {
+  const tensorBytes = 3 * 224 * 224 * 4;
+
+  it('are refused before they are read where others hold the memory, over HTTP, too', async () => {
+    const own = await serve({ port: 0, grpcPort: 0, workers: 1, memory: 2 * tensorBytes });
+    const guest = new grpc.Client(`127.0.0.1:${own.grpcPort}`, grpc.credentials.createInsecure());
+    const { path, requestSerialize, responseDeserialize } = service.ModelInfer;
+    const ask = (request: object) =>
+      new Promise<unknown>((resolve) =>
+        guest.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, (error, answer) =>
+          resolve(error ?? answer),
+        ),
+      );
+    const held = own.pool.run({
+      kind: 'pictures',
+      model: 'mobilenet_v2',
+      task: 'classify',
+      // Copies: bytes are given away.
+      pictures: Array.from({ length: 12 }, () => new Uint8Array(cat)),
+    });
+    const first = ask(raw());
+    await waitFor(() => own.pool.counts.waiting === 1);
+    const refused = {
+      code: grpc.status.RESOURCE_EXHAUSTED,
+      details: expect.stringMatching(/^requests hold \d+ bytes/),
+    };
+    expect(await ask(raw())).toMatchObject(refused);
+    expect((await fetch(`${own.url}/`, { method: 'POST', body: new Uint8Array(tensorBytes) })).status).toBe(429);
+    const { stream, answers, status } = openStream(guest, new grpc.Metadata());
+    stream.write(picture());
+    stream.write(raw());
+    expect(await status).toMatchObject(refused);
+    expect(answers).toEqual([]);
+    checkAnswer((await first) as ModelInferResponse);
+    // Its memory is free again: as many in turn as there are.
+    for (let i = 0; i < 4; i++) checkAnswer((await ask(raw())) as ModelInferResponse);
+    await held;
+    guest.close();
+    await own.close();
+  });
+
+  it('must come in time; those that a stream may still send need not', async () => {
+    const own = await serve({ port: 0, grpcPort: 0, workers: 1, requestTimeout: 300 });
+    const session = connect(`http://127.0.0.1:${own.grpcPort}`);
+    const send = (path: string, bytes: Uint8Array): Promise<Record<string, unknown>> => {
+      const headers = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' };
+      const stream = session.request(headers);
+      stream.write(bytes);
+      return new Promise((resolve) => stream.on('response', resolve));
+    };
+    // A head that promises 1000 bytes, and three of them; and nothing at all.
+    const begun = Buffer.from([0, 0, 0, 3, 232, 1, 2, 3]);
+    const late = { 'grpc-status': '4', 'grpc-message': 'the%20request%20came%20too%20slowly' };
+    expect(await send(service.ModelInfer.path, begun)).toMatchObject(late);
+    expect(await send(service.ModelInfer.path, Buffer.alloc(0))).toMatchObject(late);
+    expect(await send(service.ModelStreamInfer.path, begun)).toMatchObject(late);
+    session.destroy();
+    const guest = new grpc.Client(`127.0.0.1:${own.grpcPort}`, grpc.credentials.createInsecure());
+    const { stream, answers, status } = openStream(guest, new grpc.Metadata());
+    for (let i = 0; i < 2; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      stream.write(raw());
+    }
+    stream.end();
+    expect(await status).toMatchObject({ code: grpc.status.OK });
+    expect(answers).toHaveLength(2);
+    guest.close();
+    await own.close();
+  });
 });
 
 describe('the end', () => {
