@@ -96,7 +96,10 @@ export function addTrain(program: Command, session: Session): void {
 }
 
 const epochsOption = (): Option =>
-  new Option('--epochs <n>', 'how often all pictures are seen (default: 10; 40 for the head)').argParser(positive);
+  new Option(
+    '--epochs <n>',
+    'how often all pictures are seen (default: 10, with few pictures up to 40; 40 for the head)',
+  ).argParser(positive);
 
 function addDataOptions(command: Command): void {
   command
@@ -224,15 +227,13 @@ function loadModel(
 /** The recipe, and what the flags say in its place. */
 function argumentsOf({ train, test }: ImageFolder, flags: TrainFlags): TrainingOptions {
   const { task, train: part, batchNorm, epochs, batchSize, learningRate, dropout, balance } = flags;
-  const recipe = recipeOf({ task, part, batchNorm, evaluates: test.length > 0 });
+  const recipe = recipeOf({ task, part, batchNorm, pictures: train.length, evaluates: test.length > 0, batchSize });
   return {
     ...recipe,
     // A batch norm has no statistics of one picture.
-    dataloader_drop_last:
-      batchNorm === 'train' && train.length % (batchSize ?? recipe.per_device_train_batch_size!) === 1,
+    dataloader_drop_last: batchNorm === 'train' && train.length % recipe.per_device_train_batch_size! === 1,
     ...{ output_dir: flags.out, seed: flags.seed },
     ...(epochs !== undefined && { num_train_epochs: epochs }),
-    ...(batchSize !== undefined && { per_device_train_batch_size: batchSize }),
     ...(learningRate !== undefined && { learning_rate: learningRate }),
     ...(dropout !== undefined && { classifier_dropout_prob: dropout }),
     ...(balance && { train_sampling_strategy: 'balanced' }),
