@@ -19,8 +19,7 @@ const outdir = arguments_.find((word) => !word.startsWith('--')) ?? join(here, '
 
 rmSync(outdir, { recursive: true, force: true });
 mkdirSync(outdir, { recursive: true });
-for (const file of ['style.css', 'icon.svg', 'og.jpg', 'thumbs'])
-  cpSync(join(here, file), join(outdir, file), { recursive: true });
+for (const file of ['icon.svg', 'og.jpg', 'thumbs']) cpSync(join(here, file), join(outdir, file), { recursive: true });
 for (const file of ['parrot.jpg', 'dog.jpg', 'cat.jpg', 'coffee.jpg', 'astronaut.jpg', 'LICENSES.md']) {
   cpSync(join(root, 'examples', file), join(outdir, 'samples', file));
 }
@@ -49,6 +48,7 @@ const script = (entries, options = {}) =>
     logLevel: 'warning',
     ...options,
   });
+await script(['style.css']);
 await script(['page.ts'], { define: { QUOTES: JSON.stringify(quotes()) } });
 await script(['worker.ts', 'teach-worker.ts'], { define: { WEIGHT_BYTES: JSON.stringify(weightBytes) } });
 writeFileSync(join(outdir, 'index.html'), await inEnglish(readFileSync(join(here, 'index.html'), 'utf8')));

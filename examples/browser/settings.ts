@@ -45,7 +45,7 @@ export function listen(listener: SettingsListener): void {
 export function describe(info: ModelInfo): void {
   const { name, labels, width, height, parameters, multiplyAdds, numbers, random, engine, own } = info;
   const facts = t('settings.facts', {
-    ...{ name, width, height, numbers, classes: labels.length },
+    ...{ name, width, height, numbers, classes: grouped(labels.length) },
     parameters: grouped(parameters),
     adds: grouped(Math.round(multiplyAdds / 1e6)),
   });

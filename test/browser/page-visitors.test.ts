@@ -14,10 +14,10 @@ const executablePath = findChromium();
 /** What a first visit loads until there is something to see: bytes as they are on disk, not packed. */
 const FIRST_PAINT_BYTES = 150_000;
 /**
- * Processor time of one task of the page. Above 50 ms a task is felt; examples/browser/README.md has what a quiet machine
- * needs, and one that is shared by many needs several times as much.
+ * Processor time of one task of the page: above it a task is felt. Processor time, because by the clock a task also waits for
+ * others on the machine: with eleven programs on two cores it was 10 to 16 ms of the one, 27 to 168 ms of the other.
  */
-const LONGEST_TASK_MS = 200;
+const LONGEST_TASK_MS = 50;
 
 describe.skipIf(executablePath === undefined)('the page and its visitors', () => {
   let folder: string;
@@ -66,9 +66,14 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
 
   it('shows a picture and all that can be pressed before 150 KB have come', async () => {
     const page = await newPage(browser);
-    const bodies: Promise<number>[] = [];
+    // By address: a file that was asked for ahead comes once, and is told of twice.
+    const bodies = new Map<string, Promise<number>>();
     page.on('response', (response) => {
-      if (!response.url().includes('og.jpg')) bodies.push(response.body().then(({ length }) => length));
+      if (!response.url().includes('og.jpg'))
+        bodies.set(
+          response.url(),
+          response.body().then(({ length }) => length),
+        );
     });
     await page.route('**/worker.js', () => {}); // which never comes
     await page.goto(origin);
@@ -76,9 +81,9 @@ describe.skipIf(executablePath === undefined)('the page and its visitors', () =>
       .poll(() => page.locator('#picture').evaluate((image) => (image as HTMLImageElement).naturalWidth))
       .toBe(428);
     expect(await page.locator('#choose').isVisible()).toBe(true);
-    const bytes = (await Promise.all(bodies)).reduce((sum, length) => sum + length, 0);
-    console.log(`first useful paint: ${bytes} bytes in ${bodies.length} answers`);
-    expect(bodies.length).toBeGreaterThan(5);
+    const bytes = (await Promise.all(bodies.values())).reduce((sum, length) => sum + length, 0);
+    console.log(`first useful paint: ${bytes} bytes in ${bodies.size} files`);
+    expect(bodies.size).toBeGreaterThan(5);
     expect(bytes).toBeLessThan(FIRST_PAINT_BYTES);
     await page.context().close();
   });

@@ -365,7 +365,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await expectLabelsOfNode(page, dogs);
     await page.locator('#settings-open').click();
     await page.locator('#shipped').click();
-    await modelIs(page, 'mobilenet_v2_1.0_224: 1001 classes');
+    await modelIs(page, 'mobilenet_v2_1.0_224: 1,001 classes');
     await expectHusky(page);
     await page.context().close();
   });

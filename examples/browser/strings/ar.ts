@@ -114,7 +114,7 @@ export const ar = {
   'teach.saving': 'يجري الاختبار والحفظ…',
   'teach.curve': 'كيف تتعلّم: انخفضت الخسارة من {first} إلى {last}.',
   'teach.loss': 'الخسارة',
-  'teach.accuracy': 'نسبة الصواب في الصور المحجوزة',
+  'teach.accuracy': 'الصواب في الصور المحجوزة {share}',
   'teach.right': 'الصواب في الصور المحجوزة: {right} من {total}',
   'teach.heldOut': 'حُجز خُمس الصور جانبًا، ولم تتعلّم الشبكة منها قط.',
   'teach.table': 'الصنف الذي أُعطيته كل صورة محجوزة',

@@ -83,7 +83,7 @@ export const en = {
   'teach.saving': 'Testing and saving…',
   'teach.curve': 'How it learns: the loss went from {first} to {last}.',
   'teach.loss': 'loss',
-  'teach.accuracy': 'right, of held-out pictures',
+  'teach.accuracy': '{share} right, of held-out pictures',
   'teach.right': '{right} of {total} held-out pictures right',
   'teach.heldOut': 'A fifth of the pictures was kept aside. The network never learned from them.',
   'teach.alike': 'The pictures of each class are so alike that none could be kept aside to test with.',

@@ -50,7 +50,7 @@ export class Curve {
     this.#svg.setAttribute('aria-label', t('teach.curve', { first: first!, last: last! }));
     this.#words.loss.textContent = `${t('teach.loss')} ${last}`;
     const right = accuracy.at(-1);
-    this.#words.accuracy.textContent = right === undefined ? '' : `${percent(right[1])} ${t('teach.accuracy')}`;
+    this.#words.accuracy.textContent = right === undefined ? '' : t('teach.accuracy', { share: percent(right[1]) });
   }
 }
 

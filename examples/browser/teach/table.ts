@@ -1,12 +1,16 @@
 /** What held-out pictures were taken for. */
 import { make } from '../dom.js';
-import { t } from '../i18n.js';
+import { isRightToLeft, t } from '../i18n.js';
 
 /** @param counts rows are what a picture shows, columns what it was taken for */
 export function confusionTable(labels: readonly string[], counts: readonly (readonly number[])[]): HTMLElement[] {
   const total = counts.flat().reduce((sum, count) => sum + count, 0);
   const right = counts.reduce((sum, row, i) => sum + row[i]!, 0);
-  const head = make('tr', {}, make('td', { text: `${t('teach.isA')} ↓ ${t('teach.takenFor')} →` }));
+  const head = make(
+    'tr',
+    {},
+    make('td', { text: `${t('teach.isA')} ↓ ${t('teach.takenFor')} ${isRightToLeft() ? '←' : '→'}` }),
+  );
   for (const label of labels) head.append(heading(label, 'col'));
   const rows = counts.map((row, i) => {
     const most = Math.max(1, ...row);
