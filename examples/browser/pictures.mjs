@@ -43,7 +43,7 @@ async function picture(path, width, height, hash, { dark = false, inside = false
 }
 
 await picture(join(here, 'og.jpg'), 1440, 756, '', { quality: 80, scale: 1200 / 1440 });
-await picture(join(images, 'page.png'), 1280, 800, '', { scale: 0.6 });
+await picture(join(images, 'page.jpg'), 1280, 1016, '#sample=coffee', { quality: 82, scale: 0.8 });
 await picture(join(images, 'page-inside.jpg'), 1280, 900, '#sample=dog', { inside: true, quality: 75, scale: 0.8 });
 await picture(join(images, 'page-phone.jpg'), 390, 844, '#mode=where&sample=dog', { dark: true, quality: 80 });
 await browser.close();
