@@ -1,10 +1,7 @@
 /** `model.gradients` in a real browser: what computes them is loaded by the page when they are asked for. */
 import { describe, expect, it } from 'vitest';
 import { MobileNetV2Config, MobileNetV2ForImageClassification, Tensor } from '../../src/entries/main-node.js';
-import { findChromium } from './chromium.js';
-import { wholePage } from './whole-page.js';
-
-const executablePath = findChromium();
+import { BROWSERS, bundled, wholePage } from './whole-page.js';
 
 /** The same in Node and in the page: it travels as text. */
 async function gradients(
@@ -35,8 +32,9 @@ async function gradients(
   return { loss, norms };
 }
 
-describe.skipIf(executablePath === undefined)('in Chromium', () => {
-  const whole = wholePage(executablePath, "export * from 'mobilenet-v2';");
+describe.each(BROWSERS)('in %s', (_, start) => {
+  if (start === undefined) return it.skip('is not here');
+  const whole = wholePage(start, () => bundled("export * from 'mobilenet-v2';"));
 
   it.each([
     ['plain', '/dist/entries/main-web.js', 1],
@@ -44,11 +42,9 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
     ['isolated', '/dist/bundle.js', 2],
   ])('a page that is %s, %s, threads: %i', async (kind, module, threads) => {
     const inNode = await gradients({ MobileNetV2Config, MobileNetV2ForImageClassification, Tensor }, 1);
-    const page = await whole.browser.newPage();
-    await page.goto(`${whole.server.origin}/${kind}`);
     const text = `(async () => (${gradients})(await import(${JSON.stringify(module)}), ${threads}))()`;
-    const inPage = (await page.evaluate(text)) as Awaited<ReturnType<typeof gradients>>;
-    await page.close();
+    const address = `${whole.server.origin}/${kind}`;
+    const inPage = await whole.browser.evaluate<Awaited<ReturnType<typeof gradients>>>(address, text);
     expect(inPage.loss).toBeCloseTo(inNode.loss, 3);
     expect(Object.keys(inPage.norms)).toEqual(Object.keys(inNode.norms));
     // Where Chromium has relaxed SIMD, sums are rounded once, and with the norms of a batch a unit may come to lie
@@ -62,11 +58,8 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
   });
 
   it('the single file says where what computes them is', async () => {
-    const page = await whole.browser.newPage();
-    await page.goto(`${whole.server.origin}/plain`);
     const text = `(async () => (${gradients})(await import('/dist/mobilenet-v2.min.js'), 1).catch(({ code, message }) => ({ code, message })))()`;
-    const error = await page.evaluate(text);
-    await page.close();
+    const error = await whole.browser.evaluate(`${whole.server.origin}/plain`, text);
     expect(error).toMatchObject({ code: 'IO', message: expect.stringContaining('the single file does not train') });
   });
 });

@@ -14,6 +14,14 @@ const allowed = (action) => {
   }
 };
 
+let workers = 0;
+globalThis.Worker = class extends Worker {
+  constructor(...args) {
+    super(...args);
+    workers++;
+  }
+};
+
 async function work() {
   const { pipeline } = await import(query.get('module'));
   const classify = await pipeline('image-classification', '/weights/mobilenet_v2_1.0_224', {
@@ -31,7 +39,7 @@ async function work() {
   }
   const { engine } = classify.model.plan([1, 3, 224, 224]);
   classify.dispose();
-  return { engine, scores };
+  return { engine, scores, workers };
 }
 
 function show(picture, labels) {

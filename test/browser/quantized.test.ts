@@ -1,17 +1,11 @@
 /** Quantized networks in a real browser: their kernels are loaded with the first of them, and give the bits that Node has. */
-import { build } from 'esbuild';
-import { type Browser, chromium } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { MobileNetV2ForImageClassification, Tensor } from '../../src/entries/main-node.js';
 import { checkpointFiles } from '../../src/models/mobilenet-v2/checkpoint.js';
-import { ROOT } from '../helpers/cli.js';
-import type { Loopback } from '../helpers/loopback.js';
 import { quantizedConfig, quantizedState } from '../helpers/quantized-models.js';
 import { type Dims, waves } from '../helpers/waves.js';
-import { findChromium } from './chromium.js';
-import { serve } from './server.js';
+import { BROWSERS, bundle, wholePage } from './whole-page.js';
 
-const executablePath = findChromium();
 const KERNELS = '/dist/layers/kernels-i16.js';
 const ONE_FILE = '/dist/one-file.js';
 const DIMS: Dims = [1, 3, 32, 32];
@@ -19,6 +13,7 @@ const PIXELS = '/weights/quantized/pixels';
 
 const config = quantizedConfig('uint8');
 const state = quantizedState(config, 'classify', 'uint8', 7);
+const pixels = waves(3 * 32 * 32);
 
 const PAGE = '/test/browser/quantized.html';
 /** Logits of a checkpoint, or what went wrong, as JSON. */
@@ -34,50 +29,34 @@ async function logits() {
 }
 document.querySelector('output').textContent = JSON.stringify(await logits().catch(String));
 </script>`;
+/** What the page wrote, once it has, and what it asked for. */
+const OUTCOME = `(async () => {
+  const output = document.querySelector('output');
+  while (output.textContent === '') await new Promise((resolve) => setTimeout(resolve, 20));
+  return { logits: output.textContent, asked: performance.getEntriesByType('resource').map(({ name }) => name) };
+})()`;
 
-/** The package in an application's bundle: a single file. */
-async function oneFile(): Promise<string> {
-  const contents = "export * from 'mobilenet-v2';";
-  const { outputFiles } = await build({
-    stdin: { contents, resolveDir: ROOT },
-    ...{ bundle: true, minify: true, platform: 'browser', format: 'esm', write: false },
-  });
-  return outputFiles[0].text;
+async function files(): Promise<Map<string, string | Uint8Array>> {
+  const architecture = 'MobileNetV2ForImageClassification';
+  const checkpoint = checkpointFiles(config, state, { architecture, dtype: 'float32' });
+  return new Map<string, string | Uint8Array>([
+    ...[...checkpoint].map(([name, bytes]) => [`/weights/quantized/${name}`, bytes] as const),
+    [ONE_FILE, await bundle("export * from 'mobilenet-v2';")],
+    [PAGE, HTML],
+    [PIXELS, new Uint8Array(pixels.buffer)],
+  ]);
 }
 
-describe.skipIf(executablePath === undefined)('in Chromium, quantized networks', () => {
-  let browser: Browser;
-  let server: Loopback;
-  const pixels = waves(3 * 32 * 32);
-
-  beforeAll(async () => {
-    const architecture = 'MobileNetV2ForImageClassification';
-    const files = checkpointFiles(config, state, { architecture, dtype: 'float32' });
-    const served = [...files].map(([name, bytes]) => [`/weights/quantized/${name}`, bytes] as const);
-    const own: [string, string | Uint8Array][] = [
-      [ONE_FILE, await oneFile()],
-      [PAGE, HTML],
-      [PIXELS, new Uint8Array(pixels.buffer)],
-    ];
-    server = await serve(new Map<string, string | Uint8Array>([...served, ...own]));
-    browser = await chromium.launch({ executablePath: executablePath! });
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+describe.each(BROWSERS)('in %s, quantized networks', (_, start) => {
+  if (start === undefined) return it.skip('is not here');
+  const whole = wholePage(start, files);
 
   /** Logits of a checkpoint in a page of its own, and which scripts the page asked for. */
   async function inPage(module: string, folder: string, device: 'wasm' | 'js') {
-    const tab = await browser.newPage();
-    const asked: string[] = [];
-    tab.on('request', (request) => asked.push(new URL(request.url()).pathname));
-    await tab.goto(`${server.origin}${PAGE}?${new URLSearchParams({ module, folder, device })}`);
-    const output = tab.locator('output:not(:empty)');
-    await output.waitFor({ state: 'attached' });
-    const logits: unknown = JSON.parse((await output.textContent())!);
-    await tab.close();
-    return { logits, scripts: asked.filter((path) => path.endsWith('.js')) };
+    const address = `${whole.server.origin}${PAGE}?${new URLSearchParams({ module, folder, device })}`;
+    const { logits, asked } = await whole.browser.evaluate<{ logits: string; asked: string[] }>(address, OUTCOME);
+    const scripts = asked.map((url) => new URL(url).pathname).filter((path) => path.endsWith('.js'));
+    return { logits: JSON.parse(logits) as unknown, scripts };
   }
 
   it.each(['/dist/entries/main-web.js', ONE_FILE, '/dist/mobilenet-v2.min.js'])('from %s', async (module) => {

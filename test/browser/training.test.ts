@@ -1,9 +1,6 @@
 /** A training in a real browser: its checkpoints lie in the page's own file system, and it goes on from them to the bit. */
 import { describe, expect, it } from 'vitest';
-import { findChromium } from './chromium.js';
-import { wholePage } from './whole-page.js';
-
-const executablePath = findChromium();
+import { bundled, inChromium, wholePage } from './whole-page.js';
 
 /** In the page: it travels as text. */
 async function train(own: typeof import('../../src/entries/main.js') & typeof import('../../src/entries/train.js')) {
@@ -51,20 +48,18 @@ const KEPT = {
   nothing: [[], true],
 };
 
-describe.skipIf(executablePath === undefined)('in Chromium', () => {
-  const whole = wholePage(executablePath, "export * from 'mobilenet-v2'; export * from 'mobilenet-v2/train';");
+const CONTENTS = "export * from 'mobilenet-v2'; export * from 'mobilenet-v2/train';";
+
+describe.skipIf(inChromium === undefined)('in Chromium', () => {
+  const whole = wholePage(inChromium, () => bundled(CONTENTS));
+  const evaluate = <T>(expression: string) => whole.browser.evaluate<T>(`${whole.server.origin}/plain`, expression);
 
   it('a training keeps its checkpoints, and goes on from one', async () => {
-    const page = await whole.browser.newPage();
-    await page.goto(`${whole.server.origin}/plain`);
-    const found = await page.evaluate(`(async () => (${train})(await import('/dist/bundle.js')))()`);
-    await page.close();
+    const found = await evaluate(`(async () => (${train})(await import('/dist/bundle.js')))()`);
     expect(found).toEqual(KEPT);
   });
 
   it('as in Safari before 26, where no file has a stream: in a worker, and in the page it says so', async () => {
-    const page = await whole.browser.newPage();
-    await page.goto(`${whole.server.origin}/plain`);
     const without = 'delete FileSystemFileHandle.prototype.createWritable;';
     const bundle = `${whole.server.origin}/dist/bundle.js`;
     const program = `${without}
@@ -75,10 +70,9 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
       worker.onmessage = ({ data }) => resolve(data);
       worker.onerror = ({ message }) => reject(new Error(message));
     })`;
-    expect(await page.evaluate(inWorker)).toEqual(KEPT);
+    expect(await evaluate(inWorker)).toEqual(KEPT);
     const inPage = `${without} import(${JSON.stringify(bundle)}).then(${train}).catch(({ code, message }) => ({ code, message }))`;
-    const refused = await page.evaluate(inPage);
-    await page.close();
+    const refused = await evaluate(inPage);
     expect(refused).toMatchObject({ code: 'UNSUPPORTED', message: expect.stringContaining('in a worker') });
   });
 });

@@ -150,16 +150,14 @@ function session(command: Command, at: string, end: () => Promise<void>): WebKit
     const found = await command<object>('POST', `${at}/element`, { using: 'css selector', value: selector });
     return `${at}/element/${Object.values(found)[0]}`;
   };
-  const evaluate = <T>(expression: string) =>
-    command<T>('POST', `${at}/execute/async`, {
-      script: `const done = arguments[0];
-        (async () => (${expression}))().then((value) => done({ value }), (error) => done({ error: String(error) }));`,
-      args: [],
-    }).then((answer) => {
-      const { value, error } = answer as { value: T; error?: string };
-      if (error !== undefined) throw new Error(error);
-      return value;
-    });
+  const evaluate = async <T>(expression: string) => {
+    // As text, since the driver would change the order of keys.
+    const script = `const done = (outcome) => arguments[0](JSON.stringify(outcome));
+      (async () => (${expression}))().then((value) => done({ value }), (error) => done({ error: String(error) }));`;
+    const { value, error } = JSON.parse(await command<string>('POST', `${at}/execute/async`, { script, args: [] }));
+    if (error !== undefined) throw new Error(error);
+    return value as T;
+  };
   return {
     evaluate,
     open: (url) => command('POST', `${at}/url`, { url }),

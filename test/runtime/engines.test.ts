@@ -98,6 +98,7 @@ describe('where WebAssembly is refused', () => {
   it.each([
     ['there is none', () => vi.stubGlobal('WebAssembly', undefined)],
     ['it may not compile', () => vi.stubGlobal('WebAssembly', wasmWithout('Module', 'compile'))],
+    ['it may compile and not be used', () => vi.stubGlobal('WebAssembly', wasmWithout('Instance'))],
     ['there is no memory', () => vi.stubGlobal('WebAssembly', wasmWithout('Memory'))],
   ])('%s: auto is js, and wasm says why', async (_, refuse) => {
     const expected = await logits({ device: 'js' });

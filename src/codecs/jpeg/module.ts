@@ -28,10 +28,13 @@ export function emitDecoder(): Uint8Array<ArrayBuffer> {
 let compiling: Promise<WebAssembly.Module | undefined> | undefined;
 let idle: Decoder | undefined;
 
-/** Undefined where WebAssembly, or its vectors, may not be compiled. */
+/** Undefined where WebAssembly, or its vectors, may not be used. A policy of a page forbids WebKit an instance, not to compile. */
 function compile(): Promise<WebAssembly.Module | undefined> {
-  compiling ??= (async () =>
-    WebAssembly.compile((await env.platform.readKernels?.(DECODER_FILE)) ?? emitDecoder()))().catch(() => undefined);
+  compiling ??= (async () => {
+    const module = await WebAssembly.compile((await env.platform.readKernels?.(DECODER_FILE)) ?? emitDecoder());
+    idle = instantiate(module);
+    return module;
+  })().catch(() => undefined);
   return compiling;
 }
 

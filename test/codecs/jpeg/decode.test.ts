@@ -88,6 +88,12 @@ describe('memory', () => {
 });
 
 describe('without WebAssembly', () => {
+  const { Memory, compile } = WebAssembly;
+  const COMPILING = { Memory, compile };
+  function refusing(): never {
+    throw new Error('CSP');
+  }
+
   afterEach(() => {
     vi.unstubAllGlobals();
     vi.resetModules();
@@ -96,6 +102,7 @@ describe('without WebAssembly', () => {
   it.each([
     ['there is none', undefined],
     ['it may not be compiled', { compile: () => Promise.reject(new Error('CSP')) }],
+    ['it may be compiled and not be used, as in WebKit', { ...COMPILING, Instance: refusing }],
   ])('where %s, jpeg-js decodes', async (_, replacement) => {
     const ours = await decodeJpeg(dog, 'dog.jpg');
     vi.resetModules();
