@@ -20,6 +20,8 @@ const VALUES = [
   'data:,',
   'AAAA',
   'A'.repeat(70_000),
+  '😀'.repeat(100),
+  `a${'😀'.repeat(100)}`,
   0,
   -1,
   1.5,
@@ -85,15 +87,15 @@ const written = (value) =>
 /** Paths to all values of a JSON value, deep ones too; of long lists the first few. */
 function places(value, path = []) {
   const found = [path];
-  if (typeof value !== 'object' || value === null) return found;
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return found;
   for (const key of Object.keys(value).slice(0, 8)) found.push(...places(value[key], [...path, key]));
   return found;
 }
 
-const pick = (below, list) => list[below(list.length)];
+export const pick = (below, list) => list[below(list.length)];
 
 /** A copy with one value changed, left out, doubled or called otherwise. */
-function changed(value, below) {
+export function changed(value, below) {
   const copy = structuredClone(value);
   const path = pick(below, places(copy));
   const other = below(5) === 0 ? MARK + below(TEXTS.length) : structuredClone(pick(below, VALUES));
@@ -188,7 +190,7 @@ function form(picture, below) {
 }
 
 /** Bytes cut, changed or doubled in one place. */
-function damaged(bytes, below) {
+export function damaged(bytes, below) {
   const at = below(bytes.length + 1);
   const kind = below(4);
   if (kind === 0) return bytes.subarray(0, at);

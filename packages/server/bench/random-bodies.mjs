@@ -4,10 +4,13 @@
  *
  *     node packages/server/bench/random-bodies.mjs [--count 100000] [--seed 1]
  *     node packages/server/bench/random-bodies.mjs --seed 1 --only 4711      one alone, printed
+ *     node packages/server/bench/random-bodies.mjs --grpc                    calls of gRPC, and garbage on its port
  *
  * Needs a build. Models are tiny, since it is not the network that is tried. Exit code 1 where a goal is missed.
  */
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,7 +19,8 @@ import * as library from 'mobilenet-v2';
 import { random } from './bodies.mjs';
 import { ask, newAgent } from './client.mjs';
 import { hostileRequests } from './hostile.mjs';
-import { HEAP_FLAGS, startOurs } from './processes.mjs';
+import { call, garbage, hostileCalls, wrongCall } from './hostile-calls.mjs';
+import { freePort, HEAP_FLAGS, startOurs } from './processes.mjs';
 
 const MEBIBYTE = 2 ** 20;
 /** Five measures, the first after a fifth: caches are filled and code is compiled by then. Later ones may be so much above it. */
@@ -75,8 +79,33 @@ function wrong({ status, body }) {
   if (status >= 400 && !/^\{"error":"./.test(body)) return `${status} without an error: ${body}`;
 }
 
-async function tryAll({ count, seed, server, make }) {
+/** How requests are sent over HTTP: `send(asked)`, `wrong(answer, asked)`, `end()`. */
+function overHttp(server) {
   const agent = newAgent(4);
+  return { send: (asked) => ask(server.url, asked, agent), wrong, end: () => agent.destroy() };
+}
+
+/** One call in so many comes with garbage on a connection beside it. */
+const GARBAGE = 20;
+
+/** The same by gRPC. A connection that the server ends is opened anew; it may end one whose frames are wrong. */
+function overGrpc(port, seed) {
+  let session;
+  let calls = 0;
+  const open = async () => {
+    session = connect(`http://127.0.0.1:${port}`);
+    session.on('error', () => {});
+    await once(session, 'connect');
+  };
+  const send = async (asked) => {
+    if (calls++ % GARBAGE === 0) await garbage(port, random(seed + calls));
+    if (session === undefined || session.destroyed || session.closed) await open();
+    return call(session, asked);
+  };
+  return { send, wrong: wrongCall, end: () => session?.destroy() };
+}
+
+async function tryAll({ count, seed, server, make, way }) {
   const counts = new Map();
   const faults = [];
   const measures = [];
@@ -84,10 +113,11 @@ async function tryAll({ count, seed, server, make }) {
   const each = async (end) => {
     while (next < end) {
       const n = next++;
-      const answer = await ask(server.url, make(n), agent);
+      const asked = make(n);
+      const answer = await way.send(asked);
       counts.set(answer.status, (counts.get(answer.status) ?? 0) + 1);
-      const fault = wrong(answer);
-      if (fault) faults.push(`--seed ${seed} --only ${n}: ${make(n).path}: ${fault.slice(0, 300)}`);
+      const fault = way.wrong(answer, asked);
+      if (fault) faults.push(`--seed ${seed} --only ${n}: ${asked.path}: ${fault.slice(0, 300)}`);
     }
   };
   const stop = probe(server);
@@ -97,7 +127,7 @@ async function tryAll({ count, seed, server, make }) {
     const { heapUsed, external, rss } = await server.memory();
     measures.push({ heap: heapUsed + external, resident: rss });
   }
-  agent.destroy();
+  way.end();
   return { counts, faults, measures, probes: await stop() };
 }
 
@@ -126,11 +156,13 @@ async function main() {
       count: { type: 'string', default: '100000' },
       seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
       only: { type: 'string' },
+      grpc: { type: 'boolean', default: false },
     },
   });
   const seed = Number(options.seed);
   const picture = await stripes();
-  const hostile = hostileRequests({ classifier: NAMES[0], segmenter: NAMES[1], picture, side: SIDE });
+  const what = { classifier: NAMES[0], segmenter: NAMES[1], picture, side: SIDE };
+  const hostile = options.grpc ? hostileCalls(what) : hostileRequests(what);
   const make = (n) => {
     const { path, headers, body } = hostile(random(seed + n * 7919));
     return { path: path.replaceAll(' ', '%20'), headers, body };
@@ -138,18 +170,22 @@ async function main() {
   const folder = mkdtempSync(join(tmpdir(), 'mobilenet-v2-'));
   await saveModels(folder);
   const models = NAMES.flatMap((name) => ['--model', `${name}=${join(folder, name)}`]);
-  const server = await startOurs([...models, '--workers', '2'], { flags: HEAP_FLAGS });
+  const port = await freePort();
+  // Frames that promise more than comes wait for the end of that time.
+  const grpc = options.grpc ? ['--grpc-port', String(port), '--request-timeout', '2'] : [];
+  const server = await startOurs([...models, '--workers', '2', ...grpc], { flags: HEAP_FLAGS });
+  const way = options.grpc ? overGrpc(port, seed) : overHttp(server);
   try {
     if (options.only !== undefined) {
       const asked = make(Number(options.only));
       console.log(asked.path, asked.headers, asked.body.subarray(0, 3000).toString('latin1'));
-      return console.log(textOf(await ask(server.url, asked)));
+      return console.log(textOf(await way.send(asked)));
     }
     console.log(`seed ${seed}, ${options.count} requests`);
     const good = async () => textOf(await ask(server.url, { path: '/', body: picture }));
     const before = await good();
     const begin = performance.now();
-    const outcome = await tryAll({ count: Number(options.count), seed, server, make });
+    const outcome = await tryAll({ count: Number(options.count), seed, server, make, way });
     const same = (await good()) === before && before.startsWith('200 ');
     if (!report(outcome, (performance.now() - begin) / 1000, same)) process.exitCode = 1;
   } finally {
