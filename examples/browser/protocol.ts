@@ -81,6 +81,8 @@ export interface Stage {
   /** `conv_stem`, `layer.3`, `conv_1x1`. */
   name: string;
   layers: string[];
+  /** What each of the layers does. */
+  parts: Part[];
   /** The layer whose values leave it. */
   output: string;
   /** [C,h,w] or [C] of the output. */
@@ -92,6 +94,17 @@ export interface Stage {
   ms: number;
 }
 
+/** What a layer does: its node of the graph. */
+export type Operation = GraphNode;
+
+export interface Part {
+  operation: Operation;
+  /** That it makes. */
+  channels: number;
+  /** It reads what the layer before it makes; else it begins a branch. */
+  goesOn: boolean;
+}
+
 export interface Figure {
   stages: Stage[];
   /** The strongest channel of each stage, side by side. */
@@ -99,9 +112,6 @@ export interface Figure {
   /** What the network was given. */
   picture: ImageBitmap;
 }
-
-/** What a layer does: its node of the graph. */
-export type Operation = GraphNode;
 
 /** The channels of a layer. */
 export interface Maps {

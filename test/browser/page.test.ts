@@ -266,6 +266,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
       ['.seen canvas', '.field'].map((one) => page.locator(`#zoom ${one}`).boundingBox()),
     );
     expect(field!.width / seen!.width).toBeCloseTo(19 / 224, 1);
+    expect(field!.height / seen!.height).toBeCloseTo(19 / 224, 1);
     await page.locator('#zoom [data-layer="layer.1.expand_1x1"]').click();
     await page.locator('#zoom .terms').waitFor();
     await expectSum(page);
@@ -274,6 +275,13 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.locator('#zoom [data-layer="conv_stem.first_conv"]').click();
     await expect.poll(() => page.locator('#zoom .nine').count()).toBe(9); // of red, green and blue
     await expectSum(page);
+    // What it sees is marked on the picture, also where the sum beside it is higher than the picture.
+    const [row, column] = /Row (\d+), column (\d+)/.exec(await page.locator('#zoom .result').innerText())!.slice(1);
+    const [image, mark] = await Promise.all(
+      ['.seen canvas', '.field'].map((one) => page.locator(`#zoom ${one}`).boundingBox()),
+    );
+    expect((mark!.y - image!.y) / image!.height).toBeCloseTo((2 * Number(row)) / 224, 1);
+    expect((mark!.x - image!.x) / image!.width).toBeCloseTo((2 * Number(column)) / 224, 1);
     // The end: channels that spoke for the label add up to its logit.
     await page.locator('#strip [data-stage=classifier]').click();
     await page.locator('#zoom .speakers').waitFor();
@@ -452,6 +460,11 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     ]);
     expect(scrollWidth).toBe(390);
     expect(scrollHeight).toBeLessThan(4000);
+    // Nor does a narrow phone, or a window between two layouts, scroll sideways.
+    for (const width of [320, 920]) {
+      await page.setViewportSize({ width, height: 700 });
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+    }
     await page.context().close();
   });
 
@@ -538,6 +551,13 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(await page.locator('#legend .pointed').innerText()).toContain('dog');
     await page.mouse.move(5, 5);
     await expect.poll(() => page.locator('#caption').textContent()).not.toMatch(/\d/);
+    // The head: each of its layers with the channels that it makes, and two branches.
+    await page.locator('#inside').scrollIntoViewIfNeeded();
+    await page.locator('#strip [data-stage=segmentation_head]').click();
+    await page.locator('.layers [data-layer="segmentation_head.concat"]').waitFor();
+    const parts = page.locator('.layers button');
+    expect(await parts.locator('b').allTextContents()).toEqual(['160', '256', '256', '256', '512', '256', '21']);
+    expect((await page.locator('.layers .arrow').allTextContents()).filter((text) => text === '→').length).toBe(6);
     await page.context().close();
   });
 

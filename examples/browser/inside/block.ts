@@ -40,22 +40,22 @@ export class BlockView {
       }
       await this.#open(under, name);
     };
-    const widest = Math.max(...stage.widths, stage.dims[0], 1);
+    const widest = Math.max(stage.widths[0] ?? 1, ...stage.parts.map(({ channels }) => channels));
     layers.classList.toggle('shortcut', stage.shortcut);
     if (stage.shortcut) layers.append(make('span', { className: 'arc', text: t('inside.arc') }));
     if (stage.widths.length > 0) layers.append(slab(stage.widths[0], widest, t('inside.input')));
-    let convolution = 0;
-    for (const name of stage.layers) {
+    for (const [n, name] of stage.layers.entries()) {
+      const { operation, channels, goesOn } = stage.parts[n];
       const part = name.slice(stage.name.length + 1) || name;
-      const isConvolution = /conv|expand|reduce|classifier$/.test(part) && stage.widths.length > convolution + 1;
-      const width = isConvolution ? stage.widths[++convolution] : stage.dims[0];
-      const button = make('button', {}, slab(width, widest, operationOf(part)), make('span', { text: part }));
+      const does = slab(channels, widest, operationOf(part) || describeOperation(operation));
+      const button = make('button', {}, does, make('span', { text: part }));
       button.dataset.layer = name;
       button.addEventListener('click', () => {
         chosen(name);
         open(name).catch(this.#fail);
       });
-      layers.append(make('span', { className: 'arrow', text: '→' }), button);
+      const comesFrom = goesOn && layers.childElementCount > 0;
+      layers.append(make('span', { className: 'arrow', text: comesFrom ? '→' : '' }), button);
     }
     body.replaceChildren(layers, under);
     const usual = stage.layers.find((name) => name.endsWith('conv_3x3')) ?? stage.output;
@@ -95,7 +95,10 @@ export class BlockView {
       if (turn !== this.#turn) return;
       [map.width, map.height] = [width, height];
       map.getContext('2d')!.putImageData(pictureOf(values, width, maps.bright), 0, 0);
-      caption.textContent = t('inside.channelFacts', { channel, height, width });
+      caption.textContent =
+        values.length === 1
+          ? t('inside.singleValue', { channel })
+          : t('inside.channelFacts', { channel, height, width });
       const most = telling(values, height, width);
       cells.set(height, width, (y, x) => look(y, x));
       cells.move(Math.floor(most / width), most % width);
@@ -135,7 +138,9 @@ function operationOf(part: string): string {
 function factsOf({ total, height, width, zeros, operation, parameters, multiplyAdds, sees }: Maps, shown: number) {
   const facts = [
     describeOperation(operation),
-    t(shown < total ? 'inside.someMaps' : 'inside.allMaps', { shown, count: total, height, width }),
+    height * width === 1
+      ? t('inside.singleValues', { shown, count: total })
+      : t(shown < total ? 'inside.someMaps' : 'inside.allMaps', { shown, count: total, height, width }),
     t('inside.zeros', { share: percent(zeros) }),
   ];
   if (parameters > 0) facts.push(t('inside.parameters', { count: parameters }));

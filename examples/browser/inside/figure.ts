@@ -142,7 +142,8 @@ export class Inside {
 function given(picture: ImageBitmap): HTMLLIElement {
   const small = make('canvas');
   small.width = small.height = 2 * TILE;
-  small.getContext('2d')!.drawImage(picture, 0, 0, small.width, small.height);
+  const scale = small.width / Math.max(picture.width, picture.height);
+  small.getContext('2d')!.drawImage(picture, 0, 0, picture.width * scale, picture.height * scale);
   return make('li', { className: 'given' }, small, make('span', { text: t('inside.input') }));
 }
 

@@ -1,7 +1,7 @@
 /** The worker's side of the figure: what the network made of the picture, at every stage. */
 import type { GraphNode, Layer, Tensor } from 'mobilenet-v2';
 import { type Classifier, prepared, type Segmenter } from '../models.js';
-import type { Channel, Evidence, Figure, Maps, Stage, Task, Value } from '../protocol.js';
+import type { Channel, Evidence, Figure, Maps, Part, Stage, Task, Value } from '../protocol.js';
 import { stageOf } from './stages.js';
 import { sumByHand } from './sum.js';
 import { brightOf, drawMap, sheetOf, strengths, TILE } from './tiles.js';
@@ -69,6 +69,7 @@ function describe(
   return {
     name,
     layers: layers.map(({ name }) => name),
+    parts: layers.map((layer, n) => partOf(layer, byName.get(layer.name)!, layers[n - 1]?.name)),
     output: last.name,
     dims: last.dims!.slice(1),
     widths: [...(first?.op === 'convolution' ? [first.inChannels] : []), ...convolutions.map(({ dims }) => dims![1])],
@@ -76,6 +77,12 @@ function describe(
     shortcut: layers.some(({ op }) => op === 'add'),
     ms: layers.reduce((sum, { name }) => sum + (ms.get(name) ?? 0), 0),
   };
+}
+
+/** @param before the layer before it in its stage; undefined for the first */
+function partOf({ dims }: Layer, node: GraphNode, before: string | undefined): Part {
+  const reads = 'other' in node ? [node.input, node.other] : [node.input];
+  return { operation: node, channels: dims![1], goesOn: before === undefined || reads.includes(before) };
 }
 
 /** What the network is given, from −1 to 1, as a picture again. */

@@ -47,7 +47,7 @@ export function brightOf(data: Float32Array): number {
 /** A channel's map, as a part of a larger picture. */
 export function drawMap(
   context: OffscreenCanvasRenderingContext2D,
-  { data, dims }: Tensor<'float32'>,
+  { data, dims }: Pick<Tensor<'float32'>, 'data' | 'dims'>,
   channel: number,
   bright: number,
   [x, y, edge]: readonly [x: number, y: number, edge: number],
@@ -71,9 +71,12 @@ export function sheetOf(activations: Tensor<'float32'>, across: number): Sheet {
   const bright = brightOf(activations.data);
   const image = new OffscreenCanvas(across * TILE, Math.ceil(channels.length / across) * TILE);
   const context = image.getContext('2d')!;
+  // Each tile has its own value, also where a channel has but one.
+  const { data, dims } = activations;
+  const maps = { data, dims: dims.length === 2 ? [...dims, 1, 1] : dims };
   for (const [n, channel] of channels.entries()) {
     const place = [(n % across) * TILE + 1, Math.floor(n / across) * TILE + 1, TILE - 2] as const;
-    drawMap(context, activations, channel, bright, place);
+    drawMap(context, maps, channel, bright, place);
   }
   return { image, channels, bright };
 }

@@ -186,6 +186,11 @@ export const ar = {
     few: '{count} قنوات، في كل منها \u2066{height}\u00a0×\u00a0{width}\u2069 قيمة',
     other: '{count} قناة، في كل منها \u2066{height}\u00a0×\u00a0{width}\u2069 قيمة',
   },
+  'inside.singleValues': {
+    few: '{shown} من {count} قنوات، أقواها أولًا من اليسار، في كل منها قيمة واحدة',
+    other: '{shown} من {count} قناة، أقواها أولًا من اليسار، في كل منها قيمة واحدة',
+  },
+  'inside.singleValue': 'القناة {channel}، قيمة واحدة.',
   'operation.convolution': 'التفاف \u2066{kernel}×{kernel}\u2069',
   'operation.depthwise': 'التفاف \u2066{kernel}×{kernel}\u2069 لكل قناة وحدها (depthwise)',
   'operation.stride': 'الخطوة {stride}',

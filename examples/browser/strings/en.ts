@@ -151,6 +151,8 @@ export const en = {
     one: '1 channel, {height} × {width} values',
     other: '{count} channels, {height} × {width} values each',
   },
+  'inside.singleValues': { other: '{shown} of {count} channels, the strongest first; one value each' },
+  'inside.singleValue': 'Channel {channel}, one value.',
   'operation.convolution': '{kernel}×{kernel} convolution',
   'operation.depthwise': '{kernel}×{kernel} convolution, depthwise',
   'operation.stride': 'stride {stride}',
