@@ -22,6 +22,7 @@ export async function decodeOther(bytes: Uint8Array, format: string, file: strin
   if (format === 'SVG') return decodeSvg(blob, file);
   let bitmap: ImageBitmap;
   try {
+    if (format === 'WebP' && isCutOff(bytes)) throw new Error('its end is missing'); // WebKit draws what there is
     bitmap = await createImageBitmap(blob, { premultiplyAlpha: 'none', colorSpaceConversion: 'none' });
   } catch (cause) {
     return refuse(format, file, (cause as Error).message, cause);
@@ -33,6 +34,10 @@ export async function decodeOther(bytes: Uint8Array, format: string, file: strin
     bitmap.close();
   }
 }
+
+/** RIFF says how many bytes follow its first eight. */
+const isCutOff = ({ buffer, byteOffset, length }: Uint8Array): boolean =>
+  new DataView(buffer, byteOffset).getUint32(4, true) + 8 > length;
 
 function refuse(format: string, file: string, reason: string, cause?: unknown): never {
   const damaged = cause !== undefined && EVERYWHERE.includes(format);

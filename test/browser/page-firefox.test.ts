@@ -1,13 +1,12 @@
 /** The page in Firefox: it opens with an answer, answers in its other modes, takes a file, and speaks Arabic. */
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../helpers/cli.js';
-import { listen } from '../helpers/loopback.js';
 import { findBrowser } from './chromium.js';
+import { openInFirefox, reportOf } from './report.js';
 
 const firefox = findBrowser('firefox-esr', 'firefox');
 
@@ -92,66 +91,19 @@ const FILES: Record<string, string> = {
   '/visit.js': VISIT,
 };
 
-const TYPES: Record<string, string> = {
-  '.html': 'text/html; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
-  '.css': 'text/css',
-  '.json': 'application/json',
-  '.svg': 'image/svg+xml',
-};
-
-/** Opens the page of a folder in a Firefox of its own and waits for what is seen in it. */
-async function visit(folder: string, profile: string): Promise<Record<string, Seen>> {
-  let settle!: (seen: Record<string, Seen>) => void;
-  const seen = new Promise<Record<string, Seen>>((resolve) => {
-    settle = resolve;
-  });
-  const server = createServer(async (request, response) => {
-    const { pathname } = new URL(request.url!, 'http://localhost');
-    if (request.method === 'POST') {
-      const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk as Buffer);
-      response.end();
-      return settle(JSON.parse(Buffer.concat(chunks).toString()));
-    }
-    try {
-      const body = FILES[pathname] ?? readFileSync(join(folder, pathname));
-      response.writeHead(200, {
-        'content-type': TYPES[extname(pathname)] ?? 'application/octet-stream',
-        'cross-origin-opener-policy': 'same-origin',
-        'cross-origin-embedder-policy': 'require-corp',
-      });
-      response.end(body);
-    } catch {
-      response.writeHead(404).end();
-    }
-  });
-  const { origin, close } = await listen(server);
-  writeFileSync(join(profile, 'user.js'), 'user_pref("browser.shell.checkDefaultBrowser", false);\n');
-  const flags = ['--headless', '--no-remote', '--profile', profile, `${origin}/visit.html`];
-  const browser = spawn(firefox!, flags, { stdio: 'ignore' });
-  try {
-    return await seen;
-  } finally {
-    const ended = new Promise((resolve) => browser.once('exit', resolve));
-    browser.kill('SIGKILL');
-    await ended;
-    await close();
-  }
-}
+const ISOLATION = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
 
 describe.skipIf(firefox === undefined)('the page in Firefox', () => {
   let seen: Record<string, Seen>;
 
   beforeAll(async () => {
     const folder = mkdtempSync(join(tmpdir(), 'mobilenet-v2-page-'));
-    const profile = mkdtempSync(join(tmpdir(), 'mobilenet-v2-firefox-'));
     try {
       execFileSync(process.execPath, [join(ROOT, 'examples/browser/build.mjs'), folder]);
-      seen = await visit(folder, profile);
+      const read = (path: string) => FILES[path] ?? readFileSync(join(folder, path));
+      seen = await reportOf(openInFirefox(firefox!), '/visit.html', read, ISOLATION);
     } finally {
-      // The browser's child processes end a moment later and still write into its folder.
-      for (const made of [folder, profile]) rmSync(made, { recursive: true, force: true, maxRetries: 20 });
+      rmSync(folder, { recursive: true, force: true });
     }
   }, 0); // a bundle, a browser that starts, and a whole visit, on a busy machine
 

@@ -1,18 +1,13 @@
-/**
- * Pictures in Chromium and in Firefox, with and without protection against fingerprinting, against those of Node. The page
- * works by itself and sends its outcomes back, so no browser needs a driver.
- */
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
+/** Pictures in Chromium, WebKitGTK and Firefox, with and without protection against fingerprinting, against those of Node. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { RawImage } from '../../src/entries/main-node.js';
 import { ROOT } from '../helpers/cli.js';
-import { listen } from '../helpers/loopback.js';
-import { findBrowser } from './chromium.js';
+import { findBrowser, findChromium } from './chromium.js';
+import { type Open, openInChromium, openInFirefox, reportOf } from './report.js';
+import { findWebKit, openInWebKit } from './webkit.js';
+import { bundle } from './whole-page.js';
 
 type Outcome = { size: [number, number]; rgb: number[]; code?: string; message?: string; warnings: string[] };
 type Outcomes = Record<string, Outcome>;
@@ -37,16 +32,9 @@ const START_MS = 60_000;
 const HTML = '<!doctype html><iframe></iframe><script type="module" src="/pictures.mjs"></script>';
 
 async function files(): Promise<Map<string, string | Uint8Array>> {
-  const { outputFiles } = await build({
-    stdin: { contents: "export * from 'mobilenet-v2';", resolveDir: ROOT },
-    bundle: true,
-    platform: 'browser',
-    format: 'esm',
-    write: false,
-  });
   return new Map<string, string | Uint8Array>([
     ['/', HTML],
-    ['/bundle.js', outputFiles[0].text],
+    ['/bundle.js', await bundle("export * from 'mobilenet-v2';")],
     ['/pictures.mjs', readFileSync(join(ROOT, 'test/browser/pictures.mjs'))],
     ['/alpha.png', new Uint8Array(await (await ALPHA.toBlob()).arrayBuffer())],
     ['/alpha.webp', Buffer.from(WEBP, 'base64')],
@@ -55,57 +43,18 @@ async function files(): Promise<Map<string, string | Uint8Array>> {
   ]);
 }
 
-const typeOf = (path: string) =>
-  /\.m?js$/.test(path) ? 'text/javascript' : path === '/' ? 'text/html' : 'application/octet-stream';
-
-/** Opens the page in a browser of its own and waits for what it sends. */
-async function outcomesIn(command: string, flags: (profile: string, url: string) => string[]): Promise<Outcomes> {
+/** What a page in a browser of its own sends. */
+async function outcomesIn(open: Open): Promise<Outcomes> {
   const served = await files();
-  const profile = mkdtempSync(join(tmpdir(), 'mobilenet-browser-'));
-  let settle!: (outcomes: Outcomes) => void;
-  const outcomes = new Promise<Outcomes>((resolve) => {
-    settle = resolve;
+  return reportOf(open, '/', (path) => {
+    const body = served.get(path);
+    if (body === undefined) throw new Error(`no ${path}`);
+    return body;
   });
-  const server = createServer(async (request, response) => {
-    const path = request.url ?? '/';
-    if (request.method === 'POST') {
-      const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk as Buffer);
-      response.end();
-      return settle(JSON.parse(Buffer.concat(chunks).toString()));
-    }
-    response.writeHead(served.has(path) ? 200 : 404, { 'content-type': typeOf(path) });
-    response.end(served.get(path));
-  });
-  const { origin, close } = await listen(server);
-  const browser = spawn(command, flags(profile, `${origin}/`), { stdio: 'ignore' });
-  try {
-    return await outcomes;
-  } finally {
-    const ended = new Promise((resolve) => browser.once('exit', resolve));
-    browser.kill('SIGKILL');
-    await ended;
-    await close();
-    // A browser's children outlive it by a moment and still write into the folder. What is left then is the system's to clear.
-    try {
-      rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
-    } catch (cause) {
-      console.warn(`${profile} stays: ${(cause as Error).message}`);
-    }
-  }
 }
 
-const inChromium = (command: string) =>
-  outcomesIn(command, (profile, url) => ['--headless', '--no-sandbox', `--user-data-dir=${profile}`, url]);
-
-const inFirefox = (command: string, ...preferences: string[]) =>
-  outcomesIn(command, (profile, url) => {
-    const lines = ['"browser.shell.checkDefaultBrowser", false', ...preferences].map((one) => `user_pref(${one});\n`);
-    writeFileSync(join(profile, 'user.js'), lines.join(''));
-    return ['--headless', '--no-remote', '--profile', profile, url];
-  });
-
-const chromium = findBrowser('chromium', 'chromium-browser', 'google-chrome');
+const chromium = findChromium();
+const webkit = findWebKit();
 const firefox = findBrowser('firefox-esr', 'firefox');
 const rgb = Array.from(ALPHA.rgb().data);
 
@@ -170,17 +119,26 @@ function expectCanvases(outcomes: () => Outcomes): void {
 describe.skipIf(chromium === undefined)('pictures in Chromium', () => {
   let outcomes: Outcomes;
   beforeAll(async () => {
-    outcomes = await inChromium(chromium!);
+    outcomes = await outcomesIn(openInChromium(chromium!));
   }, START_MS);
   expectEverywhere(() => outcomes);
   expectCanvases(() => outcomes);
   it('WebP keeps its colors', () => expect(outcomes['alpha.webp'].warnings).toEqual([]));
 });
 
+describe.skipIf(webkit === undefined)('pictures in WebKitGTK', () => {
+  let outcomes: Outcomes;
+  beforeAll(async () => {
+    outcomes = await outcomesIn(openInWebKit(webkit!, {}));
+  }, START_MS);
+  expectEverywhere(() => outcomes);
+  expectCanvases(() => outcomes);
+});
+
 describe.skipIf(firefox === undefined)('pictures in Firefox', () => {
   let outcomes: Outcomes;
   beforeAll(async () => {
-    outcomes = await inFirefox(firefox!);
+    outcomes = await outcomesIn(openInFirefox(firefox!));
   }, START_MS);
   expectEverywhere(() => outcomes);
   expectCanvases(() => outcomes);
@@ -189,7 +147,7 @@ describe.skipIf(firefox === undefined)('pictures in Firefox', () => {
 describe.skipIf(firefox === undefined)('pictures in Firefox that changes what canvases give', () => {
   let outcomes: Outcomes;
   beforeAll(async () => {
-    outcomes = await inFirefox(firefox!, '"privacy.resistFingerprinting", true');
+    outcomes = await outcomesIn(openInFirefox(firefox!, '"privacy.resistFingerprinting", true'));
   }, START_MS);
   expectEverywhere(() => outcomes);
 

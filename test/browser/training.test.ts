@@ -1,6 +1,10 @@
 /** A training in a real browser: its checkpoints lie in the page's own file system, and it goes on from them to the bit. */
 import { describe, expect, it } from 'vitest';
-import { bundled, inChromium, wholePage } from './whole-page.js';
+import { reportOf } from './report.js';
+import { AS_SAFARI, findWebKit, openInWebKit } from './webkit.js';
+import { bundle, bundled, inChromium, wholePage } from './whole-page.js';
+
+const webkit = findWebKit();
 
 /** In the page: it travels as text. */
 async function train(own: typeof import('../../src/entries/main.js') & typeof import('../../src/entries/train.js')) {
@@ -74,5 +78,23 @@ describe.skipIf(inChromium === undefined)('in Chromium', () => {
     const inPage = `${without} import(${JSON.stringify(bundle)}).then(${train}).catch(({ code, message }) => ({ code, message }))`;
     const refused = await evaluate(inPage);
     expect(refused).toMatchObject({ code: 'UNSUPPORTED', message: expect.stringContaining('in a worker') });
+  });
+});
+
+describe.skipIf(webkit === undefined)('in WebKitGTK, set up as Safari', () => {
+  // It gives workers no handles for files that are written without a stream, as Safari does.
+  it('a training in a worker keeps its checkpoints, and goes on from one', async () => {
+    const post = "(result) => fetch('/', { method: 'POST', body: JSON.stringify(result) })";
+    const program = `import('/bundle.js').then(${train}).catch(String).then(${post});`;
+    const files = new Map([
+      ['/', "<!doctype html><script>new Worker('/worker.js', { type: 'module' })</script>"],
+      ['/worker.js', program],
+      ['/bundle.js', await bundle(CONTENTS)],
+    ]);
+    const found = await reportOf(openInWebKit(webkit!, AS_SAFARI), '/', (path) => {
+      if (!files.has(path)) throw new Error(`no ${path}`);
+      return files.get(path)!;
+    });
+    expect(found).toEqual(KEPT);
   });
 });

@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findBrowser } from './chromium.js';
+import type { Open } from './report.js';
 
 /** Where distributions put what nobody starts by name. */
 const FOLDERS = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/libexec', '/usr/lib'];
@@ -101,38 +102,54 @@ async function ready(command: Command, driver: ChildProcess): Promise<void> {
   }
 }
 
-/** Starts a screen, a driver and a browser, with a home of their own. */
-export async function startWebKit(
-  programs: Programs,
-  { flags = [], variables = {} }: WebKitOptions = {},
-): Promise<WebKit> {
+interface Place {
+  start(program: string, flags: string[]): ChildProcess;
+  end(): Promise<void>;
+}
+
+/** A screen, and a home for the programs that are started there. */
+async function makePlace(screen: string, variables: Record<string, string> = {}): Promise<Place> {
   const home = mkdtempSync(join(tmpdir(), 'mobilenet-v2-webkit-'));
   mkdirSync(join(home, 'gtk-3.0'));
   writeFileSync(join(home, 'gtk-3.0/gtk.css'), NO_TOOLBAR);
+  const homes = { HOME: home, XDG_CONFIG_HOME: home, XDG_DATA_HOME: home, XDG_CACHE_HOME: home };
+  // The sandbox of WebKitGTK does not start for root, nor without D-Bus.
+  const quiet = { NO_AT_BRIDGE: '1', GIO_USE_VFS: 'local', WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1' };
   const started: ChildProcess[] = [];
-  const end = async () => {
-    for (const one of started.reverse()) {
-      if (one.exitCode !== null) continue;
-      const ended = once(one, 'exit');
-      process.kill(-one.pid!, 'SIGKILL'); // with the browser, which is in the group of its driver
-      await ended;
-    }
-    rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  const env = { ...process.env, ...homes, ...quiet, ...variables, DISPLAY: await startScreen(screen, started) };
+  return {
+    start(program, flags) {
+      const child = spawn(program, flags, { env, stdio: 'ignore', detached: true });
+      started.push(child);
+      return child;
+    },
+    async end() {
+      for (const one of started.reverse()) {
+        if (one.exitCode !== null) continue;
+        const ended = once(one, 'exit');
+        process.kill(-one.pid!, 'SIGKILL'); // with all that it started
+        await ended;
+      }
+      rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    },
   };
+}
+
+/** Starts a browser that nobody drives; what a page keeps lasts until it ends. */
+export const openInWebKit =
+  ({ screen, browser }: Programs, { flags = [], variables }: WebKitOptions): Open =>
+  async (address) => {
+    const { start, end } = await makePlace(screen, variables);
+    start(browser, [...flags, address]);
+    return end;
+  };
+
+/** Starts a browser with its driver. Its window is a private one. */
+export async function startWebKit(programs: Programs, { flags = [], variables }: WebKitOptions = {}): Promise<WebKit> {
+  const { start, end } = await makePlace(programs.screen, variables);
   try {
-    const places = { HOME: home, XDG_CONFIG_HOME: home, XDG_DATA_HOME: home, XDG_CACHE_HOME: home };
-    // The sandbox of WebKitGTK does not start for root, nor without D-Bus.
-    const quiet = { NO_AT_BRIDGE: '1', GIO_USE_VFS: 'local', WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1' };
-    const env = {
-      ...process.env,
-      ...places,
-      ...quiet,
-      ...variables,
-      DISPLAY: await startScreen(programs.screen, started),
-    };
     const port = await freePort();
-    const driver = spawn(programs.driver, [`--port=${port}`], { env, stdio: 'ignore', detached: true });
-    started.push(driver);
+    const driver = start(programs.driver, [`--port=${port}`]);
     const command = commands(port);
     await ready(command, driver);
     const options = { binary: programs.browser, args: ['--automation', ...flags] };
