@@ -237,7 +237,7 @@ describe('a full house', () => {
   it('says so at once, and health answers meanwhile', async () => {
     await start({}, { queue: 1 });
     const accepted = [app.inject(classify('sleep 200')), app.inject(classify('b'))];
-    await expect.poll(() => pool.full).toBe(true);
+    await expect.poll(() => pool.counts).toMatchObject({ running: 1, waiting: 1 });
     const refused = await app.inject(classify('c'));
     expect([refused.statusCode, refused.headers['retry-after']]).toEqual([503, '1']);
     expect(await statusOf({ url: '/readyz' })).toBe(200);

@@ -60,8 +60,7 @@ export class Lifecycle {
 
   /** Before a body is read, where the answer is known. @throws ServeError QUEUE_FULL */
   admit(bytes: number): void {
-    const { pool } = this.#options;
-    if (bytes > SMALL && pool.full) throw new ServeError('QUEUE_FULL', `${pool.queue} requests wait already`);
+    if (bytes > SMALL) this.#options.pool.admit();
   }
 
   /** Memory for a body. @returns what gives it back. @throws ServeError QUEUE_FULL where there is not enough */

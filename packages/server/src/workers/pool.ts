@@ -109,9 +109,15 @@ export class WorkerPool {
     return { waiting: this.#waiting.size, running: this.#running, crashes: this.#crashes };
   }
 
-  /** True where the next job would be refused. */
-  get full(): boolean {
-    return this.#running >= this.workers && this.#waiting.size >= this.queue;
+  /** @throws ServeError QUEUE_FULL or DEADLINE where the next job would be refused at once */
+  admit(deadline = this.deadline): void {
+    if (this.#running < this.workers) return;
+    if (this.#waiting.size >= this.queue) throw new ServeError('QUEUE_FULL', `${this.queue} requests wait already`);
+    const wait = (this.#waiting.size * this.#mean) / this.workers;
+    if (wait <= deadline) return;
+    // It is only this job that is in a hurry, or the queue is too long for any.
+    const kind = deadline < this.deadline ? 'DEADLINE' : 'QUEUE_FULL';
+    throw new ServeError(kind, `requests wait ${Math.round(wait)} ms already`);
   }
 
   /** The model of this name, or the first that does the task. @throws ServeError NOT_FOUND */
@@ -134,23 +140,13 @@ export class WorkerPool {
     if (this.#closing) throw new ServeError('CLOSING', 'the server ends');
     if (signal?.aborted) throw new ServeError('CANCELLED', 'the request was given up');
     this.find(job.model);
+    this.admit(deadline);
     if (this.#running < this.workers) {
       this.#running++;
       return this.#run(job);
     }
-    if (this.#waiting.size >= this.queue) throw new ServeError('QUEUE_FULL', `${this.queue} requests wait already`);
-    this.#refuseLate(deadline);
     await this.#turn(signal, deadline);
     return this.#run(job);
-  }
-
-  /** For a job that would be late anyway: its client need not wait for that answer. */
-  #refuseLate(deadline: number): void {
-    const wait = (this.#waiting.size * this.#mean) / this.workers;
-    if (wait <= deadline) return;
-    // It is only this job that is in a hurry, or the queue is too long for any.
-    const kind = deadline < this.deadline ? 'DEADLINE' : 'QUEUE_FULL';
-    throw new ServeError(kind, `requests wait ${Math.round(wait)} ms already`);
   }
 
   /** Waits until a worker is free, and takes it. */

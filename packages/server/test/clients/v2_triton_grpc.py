@@ -35,7 +35,7 @@ def inference():
     for row, name in zip(sixteen, PICTURES * 4, strict=True):
         check_logits(row, name)
     check(client.infer(MODEL, pictures(*PICTURES)), PICTURES)
-    check(client.infer(MODEL, pictures("dog.jpg"), parameters={"top_k": 3}), ["dog.jpg"], 3)
+    check(client.infer(MODEL, pictures("dog.jpg"), parameters={"top_k": 3}, timeout=60_000_000), ["dog.jpg"], 3)
     wanted = [triton.InferRequestedOutput("logits", class_count=2)]
     for text, entry in zip(client.infer(MODEL, tensor("cat.jpg"), outputs=wanted).as_numpy("logits")[0], labels("cat.jpg")):
         value, index, label = text.decode().split(":", 2)

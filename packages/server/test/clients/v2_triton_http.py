@@ -66,7 +66,7 @@ def classes():
 
 def files():
     check(client.infer(MODEL, pictures(*PICTURES)), PICTURES)
-    check(client.infer(MODEL, pictures("cat.jpg"), parameters={"top_k": 2}), ["cat.jpg"], 2)
+    check(client.infer(MODEL, pictures("cat.jpg"), parameters={"top_k": 2}, timeout=60_000_000), ["cat.jpg"], 2)
     check(client.infer(MODEL, pictures("husky.png"), outputs=outputs("labels", "scores")), ["husky.png"])
     result = client.infer(SEGMENTER, pictures("dog.jpg"))
     expected = np.asarray(Image.open(EXPECTED / "dog-classes.png"))
