@@ -54,6 +54,12 @@ export const gate =
             messages.watch(bytesOf(call));
             pass(metadata);
           },
+          onReceiveHalfClose: (pass) => {
+            messages.ended();
+            pass();
+          },
+          // After every status, too.
+          onCancel: () => messages.end(),
         }),
       // Every message has one answer, in order.
       sendMessage: (answer, next) => {
@@ -91,7 +97,11 @@ class Messages {
     if (bytes === undefined) return;
     if (this.#single) this.#wait(bytes);
     bytes.on('data', (chunk: Buffer) => this.#take(chunk, bytes));
-    bytes.on('close', () => this.#end());
+  }
+
+  /** The client sends no more. */
+  ended(): void {
+    clearTimeout(this.#timer);
   }
 
   answered(): void {
@@ -110,7 +120,8 @@ class Messages {
         this.#read = 0;
         this.#begin(bytes);
       }
-      if (this.#left === 0) clearTimeout(this.#timer);
+      // A single message has come when the client has ended.
+      if (this.#left === 0 && !this.#single) clearTimeout(this.#timer);
     }
   }
 
@@ -128,7 +139,7 @@ class Messages {
       this.#held.push(bodies.hold(size));
       this.#wait(bytes);
     } catch (error) {
-      this.#end();
+      this.end();
       this.#refuse(error);
     }
   }
@@ -138,12 +149,13 @@ class Messages {
     this.#timer = setTimeout(() => {
       // It is this server that does not read.
       if (bytes.isPaused()) return this.#wait(bytes);
-      this.#end();
+      this.end();
       this.#refuse(new ServeError('SLOW_SENDER', 'the request came too slowly'));
     }, this.#options.requestTimeout);
   }
 
-  #end(): void {
+  /** Nothing more is read. */
+  end(): void {
     this.#over = true;
     clearTimeout(this.#timer);
     for (const give of this.#held.splice(0)) give();

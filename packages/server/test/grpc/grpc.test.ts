@@ -419,11 +419,12 @@ describe('messages', () => {
       stream.write(bytes);
       return new Promise((resolve) => stream.on('response', resolve));
     };
-    // A head that promises 1000 bytes, and three of them; and nothing at all.
+    // A head that promises 1000 bytes, and three of them; nothing at all; a message, and no end of the call.
     const begun = Buffer.from([0, 0, 0, 3, 232, 1, 2, 3]);
     const late = { 'grpc-status': '4', 'grpc-message': 'the%20request%20came%20too%20slowly' };
     expect(await send(service.ModelInfer.path, begun)).toMatchObject(late);
     expect(await send(service.ModelInfer.path, Buffer.alloc(0))).toMatchObject(late);
+    expect(await send(service.ModelInfer.path, Buffer.alloc(5))).toMatchObject(late);
     expect(await send(service.ModelStreamInfer.path, begun)).toMatchObject(late);
     session.destroy();
     const guest = new grpc.Client(`127.0.0.1:${own.grpcPort}`, grpc.credentials.createInsecure());

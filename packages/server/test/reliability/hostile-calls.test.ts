@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { randomNumbers } from '../../../../test/helpers/random.js';
 import { SEED } from '../../../../test/helpers/seed.js';
@@ -13,13 +14,14 @@ import { type RunningServer, serve } from '../../src/serve.js';
 import { tinyModels } from '../helpers/tiny.js';
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 400);
+const limits = { bodyLimit: 2 ** 20, memory: 2 ** 20 };
 const folder = mkdtempSync(join(tmpdir(), 'mobilenet-v2-'));
 let server: RunningServer;
 let session: ClientHttp2Session;
 
 beforeAll(async () => {
   const models = await tinyModels(folder);
-  server = await serve({ port: 0, grpcPort: 0, workers: 1, models, bodyLimit: 2 ** 20, requestTimeout: 200 });
+  server = await serve({ port: 0, grpcPort: 0, workers: 1, models, ...limits, requestTimeout: 200 });
 });
 afterAll(async () => {
   session.destroy();
@@ -56,4 +58,9 @@ it('every one gets a status that says what is wrong', async () => {
     headers: { 'content-type': 'application/grpc', te: 'trailers' },
   };
   expect((await call(session, { ...probe, body: Buffer.alloc(5) })).status).toBe(0);
+  // A packed message takes all memory that bodies may, so none of it may be held still.
+  const packed = gzipSync(Buffer.alloc(0));
+  const headers = { ...probe.headers, 'grpc-encoding': 'gzip' };
+  const body = Buffer.concat([Buffer.from([1, 0, 0, 0, packed.length]), packed]);
+  expect((await call(session, { path: '/inference.GRPCInferenceService/ServerLive', headers, body })).status).toBe(0);
 });
