@@ -1,4 +1,11 @@
-/** Which pictures are kept to evaluate with: of every class the same share, drawn by the seed. */
+/**
+ * Which pictures are kept to evaluate with: of every class the same share, drawn by the seed.
+ *
+ * Pictures of a class that are nearly the same, as the frames of a camera are, stay together: a network knows a picture again
+ * whose twin it has learned. A class of two pictures or more is evaluated all the same. Where its pictures are in so few groups
+ * that less than half of its share can be had, the largest group is cut by time, as its files are in the order of their
+ * names: its last pictures are kept. So only those beside the cut have a twin on the other side; of every fifth one, each would.
+ */
 import { Random } from '../random.js';
 import type { Entry } from './layout.js';
 
@@ -6,40 +13,46 @@ import type { Entry } from './layout.js';
 const SPLIT = 0x7370;
 
 /**
- * @param groups of every picture, the first of those that are nearly the same: they stay together
- * @returns whether a picture is evaluated with. A class of two pictures or more has one on either side, unless all are alike.
+ * @param near of every picture, the first of those that are nearly the same
+ * @returns whether a picture is evaluated with. A class of two pictures or more has one on either side.
  */
 export function splitEntries(
   entries: readonly Entry[],
-  groups: Int32Array,
+  near: Int32Array,
   { testShare, seed }: { testShare: number; seed: number },
 ): boolean[] {
   const test = entries.map(() => false);
-  const members = new Map<number, number[]>();
-  for (const i of entries.keys()) {
-    const known = members.get(groups[i]!);
-    if (known === undefined) members.set(groups[i]!, [i]);
-    else known.push(i);
-  }
-  // A group belongs to the class of its first picture.
-  const byClass = new Map<string, number[][]>();
-  for (const [first, group] of members) {
-    const { label } = entries[first]!;
-    const known = byClass.get(label);
-    if (known === undefined) byClass.set(label, [group]);
-    else known.push(group);
-  }
+  const byClass = groupsByClass(entries, near);
   for (const [place, label] of [...byClass.keys()].sort().entries()) {
-    const all = byClass.get(label)!;
-    const count = all.reduce((sum, group) => sum + group.length, 0);
-    const wanted = testShare === 0 || all.length < 2 ? 0 : Math.max(1, Math.round(count * testShare));
-    let taken = 0;
-    for (const at of Random.at(seed, SPLIT, place).permutation(all.length).slice(1)) {
-      const group = all[at]!;
-      if (taken + group.length > wanted) continue; // a smaller one may fit
-      for (const i of group) test[i] = true;
-      taken += group.length;
-    }
+    const groups = [...byClass.get(label)!.values()];
+    const count = groups.reduce((sum, { length }) => sum + length, 0);
+    const wanted = testShare === 0 || count < 2 ? 0 : Math.min(count - 1, Math.max(1, Math.round(count * testShare)));
+    const order = Random.at(seed, SPLIT, place).permutation(groups.length);
+    for (const i of chosen(order, groups, wanted)) test[i] = true;
   }
   return test;
+}
+
+/** Pictures of every class, those together that are nearly the same. */
+function groupsByClass(entries: readonly Entry[], near: Int32Array): Map<string, Map<number, number[]>> {
+  const byClass = new Map<string, Map<number, number[]>>();
+  for (const [i, { label }] of entries.entries()) {
+    const groups = byClass.get(label) ?? new Map<number, number[]>();
+    groups.set(near[i]!, [...(groups.get(near[i]!) ?? []), i]);
+    byClass.set(label, groups);
+  }
+  return byClass;
+}
+
+/** So many pictures, or a few less. The first group is always trained on. */
+function chosen(order: Iterable<number>, groups: readonly (readonly number[])[], wanted: number): number[] {
+  const [first, ...others] = Array.from(order, (at) => groups[at]!);
+  const taken: number[] = [];
+  let largest = first!;
+  for (const group of others) {
+    if (taken.length + group.length <= wanted) taken.push(...group);
+    else if (group.length > largest.length) largest = group; // another one may fit
+  }
+  const missing = wanted - taken.length;
+  return missing > wanted / 2 ? [...taken, ...largest.slice(-missing)] : taken;
 }
