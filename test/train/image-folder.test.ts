@@ -196,6 +196,19 @@ describe('near duplicates', () => {
     }
   });
 
+  it('may be told: frames of a recording stay together though none is like another', async () => {
+    write(classes({ a: 20, b: 20 }));
+    const partOf = (path: string) => (path.startsWith('b/') ? 'recording' : path.replace(/^a\/1?(\d).*/, '$1'));
+    for (const seed of [1, 2, 3]) {
+      const { test, nearDuplicates } = await open({ seed, partOf });
+      expect(nearDuplicates).toEqual([]);
+      const [a, b] = ['a/', 'b/'].map((label) => filesIn(test, test).filter((name) => name.startsWith(label)));
+      expect(b).toEqual(['b/6.png', 'b/7.png', 'b/8.png', 'b/9.png']); // the last by name
+      const parts = a!.map(partOf);
+      expect([parts.length, new Set(parts).size]).toEqual([4, 2]); // in twos: a/3.png and a/13.png
+    }
+  });
+
   it('of two classes do not take the only picture of one away', async () => {
     write({ 'a/0.png': noise(1), 'b/0.png': lighter(1), 'a/1.png': noise(2), 'b/1.png': lighter(2) });
     for (const seed of [1, 2, 3, 4]) {

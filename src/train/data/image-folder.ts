@@ -36,6 +36,11 @@ export interface ImageFolderOptions {
   augmentation?: Partial<Augmentation> | null;
   /** Share of the pictures of each class that is kept to evaluate with, where the folder has no `val` or `test`. Default 0.2. */
   testShare?: number;
+  /**
+   * What a picture is a part of, by its path: frames of one recording, pictures of one thing. Those are learned or evaluated together,
+   * as are pictures that are nearly the same. A class that is a single recording is cut: its end is evaluated.
+   */
+  partOf?: ((path: string) => string | undefined) | undefined;
   /** Reads only what is evaluated with: `test` or `val`, or all that there is. */
   onlyTest?: boolean;
   /** Of the split. Default 42. */
@@ -78,7 +83,7 @@ export interface NearDuplicate {
 
 const NAMES = [
   ...['processor', 'task', 'labels', 'augmentation', 'testShare', 'onlyTest', 'seed', 'memoryBytes'],
-  ...['signal', 'progress_callback'],
+  ...['partOf', 'signal', 'progress_callback'],
 ];
 
 const MEMORY_BYTES = 512 * 1024 * 1024;
@@ -128,7 +133,11 @@ export class ImageFolder {
     const given = new Set(layout.test);
     const split =
       layout.test === null
-        ? splitEntries(read.entries, groupsOf(read.entries.length, read.pairs), settings)
+        ? splitEntries(
+            read.entries,
+            groupsOf(read.entries.length, [...read.pairs, ...linksOf(read.entries, settings)]),
+            settings,
+          )
         : read.entries.map((entry) => given.has(entry));
     const names = labels ?? Array.from({ length: reader.classes }, (_, i) => `LABEL_${i}`);
     const id2label = Object.fromEntries(names.map((label, i) => [i, label]));
@@ -163,11 +172,14 @@ function checkFolderOptions(options: ImageFolderOptions) {
   if (!(testShare >= 0 && testShare < 1)) throw expected('testShare', 'a number from 0, less than 1', testShare);
   if (!(memoryBytes >= 0)) throw expected('memoryBytes', 'a number of bytes', memoryBytes);
   if (!Number.isSafeInteger(seed)) throw expected('seed', 'a whole number', seed);
+  if (options.partOf !== undefined && typeof options.partOf !== 'function') {
+    throw expected('partOf', 'a function of a path', options.partOf);
+  }
   checkSignal(options.signal);
   return {
     ...{ processor, task, labels: options.labels, testShare, onlyTest, seed, memoryBytes },
     augmentation: augmentation === null ? null : checkAugmentation({ ...AUGMENTATION, ...augmentation }),
-    ...{ signal: options.signal, progress_callback: options.progress_callback },
+    ...{ signal: options.signal, progress_callback: options.progress_callback, partOf: options.partOf },
   };
 }
 
@@ -238,6 +250,18 @@ async function readAll(
     progress_callback?.({ pictures: i + 1, total: entries.length });
   }
   return { entries: good, pairs: nearPairs(hashes) };
+}
+
+/** Pictures that belong together, each to the first of them. */
+function linksOf(entries: readonly Entry[], { partOf }: FolderSettings): { first: number; second: number }[] {
+  const firsts = new Map<string, number>();
+  return [...entries.entries()].flatMap(([second, { picture }]) => {
+    const whole = partOf?.(picture.path);
+    if (whole === undefined) return [];
+    const first = firsts.get(whole) ?? second;
+    firsts.set(whole, first);
+    return [{ first, second }];
+  });
 }
 
 /** Most messages begin with the file, which is named beside them anyway. */

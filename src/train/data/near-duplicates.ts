@@ -73,8 +73,8 @@ function differing(words: Uint32Array, a: number, b: number, most: number): numb
   return count;
 }
 
-/** Of every picture, the first of those that are near it, directly or by way of others. */
-export function groupsOf(count: number, pairs: readonly Pair[]): Int32Array {
+/** Of every picture, the first of those that it is in pairs with, directly or by way of others. */
+export function groupsOf(count: number, pairs: readonly Pick<Pair, 'first' | 'second'>[]): Int32Array {
   const leader = new Int32Array(count).map((_, i) => i);
   const find = (i: number): number => {
     while (leader[i] !== i) i = leader[i] = leader[leader[i]!]!;

@@ -1,7 +1,7 @@
 /**
  * Which pictures are kept to evaluate with: of every class the same share, drawn by the seed.
  *
- * Pictures of a class that are nearly the same, as the frames of a camera are, stay together: a network knows a picture again
+ * Pictures of a class that are nearly the same or of one recording stay together: a network knows a picture again
  * whose twin it has learned. A class of two pictures or more is evaluated all the same. Where its pictures are in so few groups
  * that less than half of its share can be had, the largest group is cut by time, as its files are in the order of their
  * names: its last pictures are kept. So only those beside the cut have a twin on the other side; of every fifth one, each would.
@@ -13,7 +13,7 @@ import type { Entry } from './layout.js';
 const SPLIT = 0x7370;
 
 /**
- * @param near of every picture, the first of those that are nearly the same
+ * @param near of every picture, the first of those that it belongs together with
  * @returns whether a picture is evaluated with. A class of two pictures or more has one on either side.
  */
 export function splitEntries(
@@ -33,7 +33,7 @@ export function splitEntries(
   return test;
 }
 
-/** Pictures of every class, those together that are nearly the same. */
+/** Pictures of every class, those together that belong together. */
 function groupsByClass(entries: readonly Entry[], near: Int32Array): Map<string, Map<number, number[]>> {
   const byClass = new Map<string, Map<number, number[]>>();
   for (const [i, { label }] of entries.entries()) {

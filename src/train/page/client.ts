@@ -49,12 +49,18 @@ export class PageTraining {
   /**
    * Adds a picture of a class. An ImageBitmap is closed afterwards.
    * @param name of a file; used in messages
+   * @param recording of a frame: those of one recording are not spread over learning and evaluation, as neighbors are nearly the same
    * @returns how many pictures there are
    */
-  async add(label: string, picture: PagePicture, name?: string): Promise<number> {
+  async add(label: string, picture: PagePicture, name?: string, recording?: string): Promise<number> {
     checkText(label, 'label');
+    if (recording !== undefined) checkText(recording, 'recording');
     const isBitmap = typeof ImageBitmap !== 'undefined' && picture instanceof ImageBitmap;
-    return (await this.#call({ call: 'add', label, picture, name }, {}, isBitmap ? [picture] : [])) as number;
+    return (await this.#call(
+      { call: 'add', label, picture, name, recording },
+      {},
+      isBitmap ? [picture] : [],
+    )) as number;
   }
 
   /** Forgets all pictures. */

@@ -15,17 +15,17 @@ const MEMORY_BYTES = 256 * 1024 * 1024;
 const KNOWN = /\.(png|jpe?g|webp|gif|avif|bmp)$/i;
 
 export class PagePictures {
-  readonly #files: { label: string; name: string; file: Blob }[] = [];
+  readonly #files: { label: string; name: string; file: Blob; recording: string | undefined }[] = [];
 
   get length(): number {
     return this.#files.length;
   }
 
-  async add(label: string, picture: PagePicture, name?: string): Promise<number> {
+  async add(label: string, picture: PagePicture, name?: string, recording?: string): Promise<number> {
     const own = isBlob(picture) ? picture : await (await RawImage.read(picture)).rgb().toBlob();
     if (typeof ImageBitmap !== 'undefined' && picture instanceof ImageBitmap) picture.close();
     const called = (name ?? (picture as Partial<File>).name ?? '').replaceAll(/[/\\]/g, '_').replace(/^\.+/, '');
-    this.#files.push({ label, name: KNOWN.test(called) ? called : `${called || 'picture'}.png`, file: own });
+    this.#files.push({ label, name: KNOWN.test(called) ? called : `${called || 'picture'}.png`, file: own, recording });
     return this.#files.length;
   }
 
@@ -53,7 +53,9 @@ export class PagePictures {
       const folder = String(labels.indexOf(label)).padStart(6, '0');
       return [`${folder}/${String(i).padStart(6, '0')} ${name}`, file] as const;
     });
-    return ImageFolder.open(files, { memoryBytes: MEMORY_BYTES, ...options, processor });
+    const recordings = new Map<string, string | undefined>(files.map(([path], i) => [path, this.#files[i]!.recording]));
+    const partOf = (path: string) => recordings.get(path);
+    return ImageFolder.open(files, { memoryBytes: MEMORY_BYTES, ...options, processor, partOf });
   }
 }
 

@@ -64,7 +64,14 @@ export interface PageTrainingResult {
 
 /** What a page asks for. */
 export type Request =
-  | { id: number; call: 'add'; label: string; picture: PagePicture; name: string | undefined }
+  | {
+      id: number;
+      call: 'add';
+      label: string;
+      picture: PagePicture;
+      name: string | undefined;
+      recording: string | undefined;
+    }
   | { id: number; call: 'clear' }
   | { id: number; call: 'train'; options: PageTrainingOptions }
   | { id: number; call: 'pack'; model: string }

@@ -56,7 +56,7 @@ async function answer(
   signal: AbortSignal,
   post: (progress: PageProgress) => void,
 ): Promise<unknown> {
-  if (request.call === 'add') return pictures.add(request.label, request.picture, request.name);
+  if (request.call === 'add') return pictures.add(request.label, request.picture, request.name, request.recording);
   if (request.call === 'clear') return pictures.clear();
   if (request.call === 'pack') return packModel(request.model, signal);
   return train(request.options, pictures, signal, reporter(post));
