@@ -91,6 +91,14 @@ export const percent = (share: number): string => {
   return apart(`${format({ minimumFractionDigits: digits, maximumFractionDigits: digits })(100 * share)}\u00a0%`);
 };
 export const grouped = format({});
+/** A day of this year without the year, and today with the time: `26 November`. */
+export function dayOf(time: number): string {
+  const [day, now] = [new Date(time), new Date()];
+  const year = day.getFullYear() === now.getFullYear() ? {} : ({ year: 'numeric' } as const);
+  const clock = day.toDateString() === now.toDateString() ? ({ timeStyle: 'short' } as const) : null;
+  const how = clock ?? ({ day: 'numeric', month: 'long', ...year } as const);
+  return apart(new Intl.DateTimeFormat(`${locale === 'en' ? 'en-GB' : locale}-u-nu-latn`, how).format(day));
+}
 /** A number of the network's own, with the sign of a minus. */
 export const decimal = (value: number, digits = 2, plus = ''): string =>
   apart(`${plus}${value.toFixed(digits)}`.replace('-', '−'));

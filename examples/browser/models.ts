@@ -27,7 +27,7 @@ interface Opened {
 
 let settings: Settings = { device: 'auto', threads: 'auto' };
 /** The visitor's. */
-const own = new Map<Task, Folder>();
+const own = new Map<Task, Folder | string>();
 const opened = new Map<Task, Opened>();
 /** The picture that was seen last, and how long it took to read. */
 let seen: { picture: RawImage; ms: number } | undefined;
@@ -57,11 +57,26 @@ export async function adopt(files: ModelFiles): Promise<ModelInfo> {
   const config = await MobileNetV2Config.from_pretrained(folder);
   const [architecture] = (config.extra.architectures as string[] | undefined) ?? [];
   const task = architecture?.includes('Segmentation') ? 'where' : 'what';
+  return take(task, folder);
+}
+
+/** Takes what the visitor taught in place of the page's own model. */
+export const adoptKept = (): Promise<ModelInfo> => take('what', TAUGHT);
+
+async function take(task: Task, folder: Folder | string): Promise<ModelInfo> {
   const next = await load(task, folder, true);
   close(task);
   own.set(task, folder);
   opened.set(task, next);
   return next.info;
+}
+
+/** What the visitor taught is another one now, or gone. */
+export function forgetKept(isGone: boolean): void {
+  close('taught');
+  if (own.get('what') !== TAUGHT) return;
+  close('what');
+  if (isGone) own.delete('what');
 }
 
 export function restore(): void {

@@ -9,7 +9,7 @@ import type { Mode, ModeName, Shell } from './modes/mode.js';
 import { TeachMode } from './modes/teach.js';
 import { WhatMode } from './modes/what.js';
 import { WhereMode } from './modes/where.js';
-import type { ModelFiles, Settings, Times } from './protocol.js';
+import type { ModelInfo, Settings, Times } from './protocol.js';
 import { describe, listen } from './settings.js';
 import { listenToShare } from './share.js';
 import { cover, showPicture, showProgress, showVideo, video } from './stage.js';
@@ -23,7 +23,11 @@ const camera = element('camera', HTMLButtonElement);
 const status = element('status', HTMLDivElement);
 const time = element('time', HTMLParagraphElement);
 
-const shell: Shell = { client, act, again, filming: () => filming !== undefined, startCamera: startFilming };
+const shell: Shell = {
+  ...{ client, act, again, startCamera: startFilming },
+  filming: () => filming !== undefined,
+  adoptKept: () => adopt(client.adoptKept()),
+};
 const what = new WhatMode(shell);
 const modes: Record<ModeName, Mode> = {
   what,
@@ -38,7 +42,7 @@ let answered = false;
 const inside = new Inside({
   client,
   task: () => (answered ? mode.task : null),
-  explained: () => what.explained,
+  explained: () => mode.explained,
   fail,
 });
 
@@ -92,12 +96,18 @@ function enter(next: Mode): void {
     button.ariaPressed = String(button.dataset.mode === mode.name);
   }
   for (const name of Object.keys(modes)) element(`panel-${name}`, HTMLDivElement).hidden = name !== mode.name;
-  element('intensity-row', HTMLParagraphElement).hidden = mode.task === null;
-  for (const id of ['inside', 'share-row']) element(id, HTMLElement).hidden = mode.task === null;
+  element('own-row', HTMLParagraphElement).hidden = true; // until its network is there
+  showParts();
   writeState({ mode: mode.name === 'what' ? '' : mode.name });
   time.textContent = '';
   showUsage();
   mode.enter?.();
+}
+
+/** Shows what there is to a network, where the mode has one. */
+function showParts(): void {
+  for (const id of ['inside', 'intensity-row', 'share-row']) element(id, HTMLElement).hidden = mode.task === null;
+  element('copy', HTMLButtonElement).hidden = mode.task === 'taught'; // it is on this device alone
 }
 
 for (const button of document.querySelectorAll<HTMLButtonElement>('button[data-mode]')) {
@@ -109,6 +119,7 @@ for (const button of document.querySelectorAll<HTMLButtonElement>('button[data-m
 
 /** Answers the picture in the mode that is on. While the camera is on, its next frame is answered. */
 async function again(): Promise<void> {
+  showParts();
   if (!hasPicture && filming === undefined) return;
   const own = ++turn;
   const stale = () => own !== turn;
@@ -209,6 +220,8 @@ document.addEventListener('paste', ({ clipboardData }) => {
 
 document.addEventListener('dragover', (event) => {
   event.preventDefault();
+  const on = event.target instanceof Element ? event.target : null;
+  element('drop-text', HTMLSpanElement).textContent = mode.dropText?.(on) ?? t('dropHere');
   document.body.classList.add('dropping');
 });
 document.addEventListener('dragleave', ({ relatedTarget }) => {
@@ -223,7 +236,7 @@ document.addEventListener('drop', (event) => {
   const dropping = droppedFiles(dataTransfer);
   act(async () => {
     const files = await dropping;
-    if (isModel(files)) return adopt(files);
+    if (isModel(files)) return adopt(client.adopt(files));
     if (await mode.drop?.(files, on)) return;
     const [first] = files;
     if (first === undefined) throw new Error(t('error.noFile'));
@@ -291,8 +304,8 @@ function stopFilming(): void {
 
 // Networks and engines
 
-async function adopt(files: ModelFiles): Promise<void> {
-  const info = await client.adopt(files);
+async function adopt(adopting: Promise<ModelInfo>): Promise<void> {
+  const info = await adopting;
   enter(modes[info.task === 'where' ? 'where' : 'what']);
   describe(info);
   await again();
@@ -304,7 +317,7 @@ listen({
       await client.configure(settings);
       await again();
     }),
-  adopt: (files) => act(() => adopt(files)),
+  adopt: (files) => act(() => adopt(client.adopt(files))),
   restore: () =>
     act(async () => {
       await client.restore();

@@ -178,6 +178,13 @@ export interface Evidence {
   network: number;
 }
 
+/** The network that the visitor taught, now or at an earlier visit. */
+export interface Kept {
+  labels: string[];
+  /** Milliseconds since 1970. */
+  savedAt: number;
+}
+
 /** The worker's calls. */
 export interface Calls {
   /** The engine for all models. Those that are loaded are loaded anew with the next question. */
@@ -192,8 +199,13 @@ export interface Calls {
   see(image: Blob | ImageBitmap): void;
   /** @param label the class to explain; the best for null */
   what(label: number | null, options: LookOptions, task?: 'what' | 'taught'): What;
-  /** The visitor's own network was trained anew: the one before is forgotten. */
-  renew(task: 'taught'): void;
+  /** What the visitor taught and this browser keeps; null for nothing. */
+  kept(): Kept | null;
+  /** It was trained anew: the one before is forgotten. */
+  renewKept(): void;
+  /** Takes it in place of the page's. */
+  adoptKept(): ModelInfo;
+  removeKept(): void;
   where(options: LookOptions): Where;
   /** The colours of the last `where` anew, with one class alone, or all for null. */
   highlight(id: number | null): { colors: ImageBitmap };
@@ -201,7 +213,7 @@ export interface Calls {
   maps(task: Task, layer: string, across: number): Maps;
   channel(task: Task, layer: string, channel: number): Channel;
   value(task: Task, layer: string, at: { channel: number; y: number; x: number }): Value;
-  evidence(id: number): Evidence | null;
+  evidence(task: 'what' | 'taught', id: number): Evidence | null;
 }
 
 /** The names of the calls; TypeScript finds one that is missing. */
@@ -212,7 +224,10 @@ const CALLS = {
   restore: 1,
   see: 1,
   what: 1,
-  renew: 1,
+  kept: 1,
+  renewKept: 1,
+  adoptKept: 1,
+  removeKept: 1,
   where: 1,
   highlight: 1,
   figure: 1,

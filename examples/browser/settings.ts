@@ -38,7 +38,8 @@ export function listen(listener: SettingsListener): void {
       listener.adopt(files.map((file) => ({ path: file.webkitRelativePath || file.name, file })));
     });
   }
-  element('shipped', HTMLButtonElement).addEventListener('click', () => listener.restore());
+  for (const id of ['shipped', 'back'])
+    element(id, HTMLButtonElement).addEventListener('click', () => listener.restore());
 }
 
 /** Says which network answers. */
@@ -50,7 +51,7 @@ export function describe(info: ModelInfo): void {
     adds: grouped(Math.round(multiplyAdds / 1e6)),
   });
   element('model', HTMLParagraphElement).textContent = random > 0 ? `${facts} ${t('settings.random')}` : facts;
-  element('shipped', HTMLButtonElement).hidden = !own;
+  for (const id of ['shipped', 'own-row']) element(id, HTMLElement).hidden = !own;
   // An engine that is not to be had here was replaced by another.
   element(engine, HTMLInputElement).checked = true;
   const counts = Array.from({ length: Math.min(info.mostThreads, 8) }, (_, i) => String(i + 1));

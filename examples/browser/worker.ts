@@ -5,8 +5,9 @@
 import { highlight, what, where } from './answers.js';
 import type { Client } from './client.js';
 import { channel, evidence, figure, maps, value } from './inside/read.js';
-import { adopt, close, configure, onProgress, open, restore, see } from './models.js';
+import { adopt, adoptKept, configure, forgetKept, onProgress, open, restore, see } from './models.js';
 import type { Request, Response } from './protocol.js';
+import { kept, removeKept } from './teach/kept.js';
 
 const calls: Client = {
   configure: async (settings) => configure(settings),
@@ -15,7 +16,13 @@ const calls: Client = {
   restore: async () => restore(),
   see,
   what,
-  renew: async (task) => close(task),
+  kept,
+  renewKept: async () => forgetKept(false),
+  adoptKept,
+  async removeKept() {
+    await removeKept();
+    forgetKept(true);
+  },
   where,
   highlight,
 

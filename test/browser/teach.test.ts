@@ -117,6 +117,7 @@ describe.skipIf(executablePath === undefined)('the page that is taught', () => {
     await page.locator('#file').setInputFiles(seen!);
     await expect.poll(() => page.locator('#headline').textContent(), { timeout: 60_000 }).toBe('stripes');
     expect(await page.locator('.answers li').count()).toBe(3);
+    await expectInside(page, 'stripes');
 
     const [download] = await Promise.all([page.waitForEvent('download'), button(page, 'Download the model').click()]);
     expect(download.suggestedFilename()).toBe('my-model.zip');
@@ -131,6 +132,115 @@ describe.skipIf(executablePath === undefined)('the page that is taught', () => {
     // What was learned is not what is there now.
     await first.locator('.class-name').fill('round');
     expect(await note.textContent()).toBe('The pictures have changed. Train again to learn them.');
+
+    await page.reload();
+    await expectKept(page);
+    await page.context().close();
+  }, 0);
+
+  /** The figure ends with the visitor's own classes, and with the network's own number. */
+  async function expectInside(page: Page, label: string): Promise<void> {
+    await page.locator('#inside').scrollIntoViewIfNeeded();
+    await page.locator('#strip [data-stage=classifier]').click({ timeout: 60_000 });
+    await page.locator('#zoom .speakers').waitFor();
+    const text = await page.locator('#zoom').innerText();
+    expect(text).toContain(`What spoke for “${label}”`);
+    expect(text).toContain('Each of the 3 classes');
+    expect(await page.locator('#zoom .speakers li').count()).toBe(8);
+    const { sum, network } = await page
+      .locator('#zoom .result')
+      .evaluate(({ dataset }: HTMLElement) => ({ sum: Number(dataset.sum), network: Number(dataset.network) }));
+    expect(sum).toBeCloseTo(network, 3);
+  }
+
+  /** The next visit: what was taught is offered, answers in two modes, and is removed when that is said twice. */
+  async function expectKept(page: Page): Promise<void> {
+    const row = page.locator('.kept');
+    await row.waitFor();
+    expect(await row.locator('p').textContent()).toMatch(/^Your model of \d\d:\d\d: checks, disc, stripes$/);
+    await settled(page);
+    expect(await page.locator('#inside').isVisible()).toBe(false); // nothing is answered yet
+    await button(page, 'Try it here').click();
+    const [seen] = await files('checks', 1, 51);
+    await page.locator('#file').setInputFiles(seen!);
+    await expect.poll(() => page.locator('#headline').textContent(), { timeout: 60_000 }).toBe('checks');
+    expect(await button(page, 'Try it here').isVisible()).toBe(false);
+
+    await button(page, 'Use it in “What is it?”').click();
+    await settled(page);
+    expect(await page.locator('#headline').textContent()).toBe('checks');
+    expect(await page.locator('#labels button').count()).toBe(3);
+    expect(await page.locator('#why option').allTextContents()).toEqual(['choose…', 'checks', 'disc', 'stripes']);
+    await page.locator('#back').click();
+    await settled(page);
+    expect(await page.locator('#labels button').count()).toBe(5);
+    expect(await page.locator('#back').isVisible()).toBe(false);
+
+    await page.locator('button[data-mode=teach]').click();
+    await button(page, 'Use it in “What is it?”').click();
+    await settled(page);
+    await page.locator('button[data-mode=teach]').click();
+    await button(page, 'Remove it').click();
+    await button(page, 'Remove it for good?').click();
+    await settled(page);
+    expect(await row.isVisible()).toBe(false);
+    expect(await page.locator('#inside').isVisible()).toBe(false);
+    await page.locator('button[data-mode=what]').click();
+    await settled(page);
+    expect(await page.locator('#labels button').count()).toBe(5); // the page's own network again
+    await page.goto(`${origin}/#mode=teach`);
+    await page.reload();
+    await page.locator('.class-card').nth(1).waitFor();
+    await settled(page);
+    expect(await row.isVisible()).toBe(false);
+  }
+
+  /** Files in the page's private file system, as a visit before this one left them. */
+  const leave = (page: Page, names: string[], config: object) =>
+    page.evaluate(
+      async ([names, text]) => {
+        const root = await navigator.storage.getDirectory();
+        const folder = await root.getDirectoryHandle('my-model', { create: true });
+        for (const name of names) {
+          const stream = await (await folder.getFileHandle(name, { create: true })).createWritable();
+          await stream.write(name === 'config.json' ? text : 'x');
+          await stream.close();
+          await new Promise((resolve) => setTimeout(resolve, 20)); // later by its time
+        }
+      },
+      [names, JSON.stringify(config)] as const,
+    );
+
+  it('offers nothing that was saved by half, and says why what it offers cannot be opened', async () => {
+    const page = await open();
+    const config = { id2label: { 0: 'cats', 1: 'dogs' } };
+    const visit = async () => {
+      await page.reload();
+      await page.locator('.class-card').nth(1).waitFor();
+      await settled(page);
+    };
+    const isOffered = () => page.locator('.kept').isVisible();
+    await leave(page, ['config.json'], config);
+    await visit();
+    expect(await isOffered()).toBe(false);
+    await leave(page, ['model.safetensors', 'preprocessor_config.json'], config);
+    await visit();
+    expect(await isOffered()).toBe(true);
+    await button(page, 'Try it here').click();
+    await expect
+      .poll(() => said(page), { timeout: 60_000 })
+      .toMatch(/^Your model cannot be opened: preprocessor_config\.json: .* Remove it, or train again\.$/);
+    await settled(page);
+    // A training later, the page was closed between two files.
+    await leave(page, ['config.json'], { id2label: { 0: 'birds', 1: 'cats' } });
+    await visit();
+    expect(await isOffered()).toBe(false);
+    // A browser that keeps nothing for pages.
+    await page.addInitScript(() => {
+      navigator.storage.getDirectory = () => Promise.reject(new DOMException('no', 'SecurityError'));
+    });
+    await visit();
+    expect(await page.locator('.class-card').count()).toBe(2);
     await page.context().close();
   }, 0);
 
@@ -164,7 +274,8 @@ describe.skipIf(executablePath === undefined)('the page that is taught', () => {
       mkdirSync(join(top, kind), { recursive: true });
       for (const { name, buffer } of await files(kind, 2)) writeFileSync(join(top, kind, name), buffer);
     }
-    await drop(page, [top]);
+    const [, onCard] = await Promise.all([drop(page, [top]), overlay(page)]);
+    expect(onCard).toMatch(/^Drop folders: each becomes a class/);
     await expect.poll(() => page.locator('.class-pictures li').count(), { timeout: 60_000 }).toBe(6);
     const names = await page
       .locator('.class-name')
@@ -177,6 +288,48 @@ describe.skipIf(executablePath === undefined)('the page that is taught', () => {
     await hold.dispatchEvent('pointerdown', { button: 0, pointerId: 1 });
     await expect.poll(() => card.locator('.class-pictures li').count(), { timeout: 60_000 }).toBeGreaterThan(4);
     await hold.dispatchEvent('pointerup', { pointerId: 1 });
+
+    // On a class: its own, whatever the folders are called.
+    const last = page.locator('.class-card').last();
+    const name = await last.locator('.class-name').inputValue();
+    const before = await last.locator('.class-pictures li').count();
+    await last.scrollIntoViewIfNeeded();
+    const box = (await last.boundingBox())!;
+    const at = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+    const [, text] = await Promise.all([drop(page, [join(top, 'disc')], at), overlay(page)]);
+    expect(text).toBe(`Add pictures to ${name}`);
+    await expect.poll(() => last.locator('.class-pictures li').count(), { timeout: 60_000 }).toBe(before + 2);
+    expect(await page.locator('.class-card').count()).toBe(3);
+    await page.context().close();
+  }, 0);
+
+  /** What is said while something is dragged over the page. */
+  const overlay = (page: Page) =>
+    page.evaluate(
+      () =>
+        new Promise<string>((resolve) => {
+          document.addEventListener('dragover', () => resolve(document.querySelector('#drop-text')!.textContent), {
+            once: true,
+          });
+        }),
+    );
+
+  it('tests with frames of every class, though a camera’s frames are alike', async () => {
+    const page = await open();
+    for (const place of [0, 1]) {
+      const card = page.locator('.class-card').nth(place);
+      const hold = card.getByRole('button', { name: /^Hold/ });
+      await hold.scrollIntoViewIfNeeded();
+      await hold.dispatchEvent('pointerdown', { button: 0, pointerId: 1 });
+      await expect.poll(() => card.locator('.class-pictures li').count(), { timeout: 60_000 }).toBeGreaterThan(9);
+      await hold.dispatchEvent('pointerup', { pointerId: 1 });
+    }
+    await button(page, 'Train').click();
+    await button(page, 'Download the model').waitFor({ timeout: 0 });
+    const cells = (await page.locator('.confusion tbody td').allTextContents()).map(Number);
+    expect(cells.length).toBe(4);
+    expect(cells[0]! + cells[1]!).toBeGreaterThanOrEqual(2);
+    expect(cells[2]! + cells[3]!).toBeGreaterThanOrEqual(2);
     await page.context().close();
   }, 0);
 

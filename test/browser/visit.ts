@@ -59,11 +59,11 @@ export const settled = (page: Page) =>
   expect.poll(() => page.evaluate(() => document.body.ariaBusy), { timeout: 60_000 }).toBe('false');
 
 /** Files or folders, dropped by the browser itself. */
-export async function drop(page: Page, files: string[]): Promise<void> {
+export async function drop(page: Page, files: string[], at = { x: 200, y: 300 }): Promise<void> {
   const session = await page.context().newCDPSession(page);
   for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
     const data = { items: [], files, dragOperationsMask: 1 };
-    await session.send('Input.dispatchDragEvent', { type, x: 200, y: 300, data });
+    await session.send('Input.dispatchDragEvent', { type, ...at, data });
   }
 }
 

@@ -128,9 +128,9 @@ export class Inside {
     const head = make('div', { className: 'zoom-head' }, title, facts);
     const body = make('div', { className: 'zoom-body' });
     zoom.replaceChildren(head, body);
-    const label = this.#options.explained();
-    if (stage.name === 'classifier' && label !== undefined) {
-      const evidence = await this.#options.client.evidence(label.id);
+    const [task, label] = [this.#options.task(), this.#options.explained()];
+    if (stage.name === 'classifier' && label !== undefined && (task === 'what' || task === 'taught')) {
+      const evidence = await this.#options.client.evidence(task, label.id);
       if (this.#chosen === stage.name) showEvidence(body, evidence, label);
     } else {
       await this.#block!.show(body, stage, wanted, (layer) => writeState({ layer }));

@@ -147,8 +147,8 @@ export async function value(task: Task, name: string, at: { channel: number; y: 
 }
 
 /** Which channels spoke for a label: the classifier's weight of each times its mean over the picture. */
-export async function evidence(id: number): Promise<Evidence | null> {
-  const { pipeline, pixels } = await prepared('what');
+export async function evidence(task: 'what' | 'taught', id: number): Promise<Evidence | null> {
+  const { pipeline, pixels } = await prepared(task);
   const { model } = pipeline;
   const [features, logits] = await values(model, pixels, ['conv_1x1', 'classifier']);
   const weights = model.state_dict().get('classifier.weight');

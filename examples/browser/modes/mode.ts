@@ -1,6 +1,6 @@
 /** What the page asks of each of its modes. A mode has a panel beside the picture, `#panel-<name>`, and answers pictures. */
 import type { Client } from '../client.js';
-import type { ModelFiles, ModelInfo, Task, Times } from '../protocol.js';
+import type { Label, ModelFiles, ModelInfo, Task, Times } from '../protocol.js';
 
 export type ModeName = 'what' | 'where' | 'teach';
 
@@ -15,16 +15,22 @@ export interface Shell {
   filming(): boolean;
   /** Starts the camera. */
   startCamera(): Promise<void>;
+  /** Answers with what the visitor taught in place of the page's own network. */
+  adoptKept(): Promise<void>;
 }
 
 export interface Mode {
   readonly name: ModeName;
   /** The network that the figure of the inside is about; null in a mode without one. */
   readonly task: Task | null;
+  /** The label that the end of the figure explains. */
+  readonly explained?: Label | undefined;
   /** The panel is shown. */
   enter?(): void;
   /** Another mode is chosen. */
   leave?(): void;
+  /** What becomes of files that are dropped here; without it they are what the page takes. */
+  dropText?(on: Element | null): string;
   /**
    * Files were dropped.
    * @returns whether the mode took them; else the page does

@@ -1,7 +1,7 @@
 /** Teach it: the visitor's own classes. What it takes is loaded when the mode is first chosen. */
 import { element } from '../dom.js';
 import { t } from '../i18n.js';
-import type { ModelFiles, What } from '../protocol.js';
+import type { Label, ModelFiles, Task, What } from '../protocol.js';
 import { answerIs, cover } from '../stage.js';
 import type { TeachPanel } from '../teach/panel.js';
 import type { Mode, Shell } from './mode.js';
@@ -11,12 +11,21 @@ const also = element('also', HTMLParagraphElement);
 
 export class TeachMode implements Mode {
   readonly name = 'teach';
-  readonly task = null;
   readonly #shell: Shell;
   #panel: Promise<TeachPanel> | undefined;
+  #opened: TeachPanel | undefined;
 
   constructor(shell: Shell) {
     this.#shell = shell;
+  }
+
+  /** Before something was taught there is no network. */
+  get task(): Task | null {
+    return this.#opened?.answers ? 'taught' : null;
+  }
+
+  get explained(): Label | undefined {
+    return this.#opened?.explained;
   }
 
   enter(): void {
@@ -31,6 +40,10 @@ export class TeachMode implements Mode {
     this.#panel?.then((panel) => panel.release());
   }
 
+  dropText(on: Element | null): string {
+    return this.#opened?.dropText(on) ?? t('teach.dropHere');
+  }
+
   async drop(files: ModelFiles, on: Element | null): Promise<boolean> {
     return (await this.#open()).drop(files, on);
   }
@@ -41,7 +54,10 @@ export class TeachMode implements Mode {
   }
 
   #open(): Promise<TeachPanel> {
-    this.#panel ??= import('../teach/panel.js').then(({ TeachPanel }) => new TeachPanel(this.#shell));
+    this.#panel ??= import('../teach/panel.js').then(({ TeachPanel }) => {
+      this.#opened = new TeachPanel(this.#shell);
+      return this.#opened;
+    });
     this.#panel.catch(() => {
       this.#panel = undefined; // the next try may go well
     });

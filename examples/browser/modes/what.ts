@@ -21,7 +21,7 @@ export class WhatMode implements Mode {
   readonly name = 'what';
   readonly task = 'what';
   readonly #shell: Shell;
-  #info: ModelInfo | undefined;
+  #listed: readonly string[] | undefined;
   /** The class that is explained though another is the best. */
   #chosen: number | null = null;
   /** The class that is explained. */
@@ -34,7 +34,7 @@ export class WhatMode implements Mode {
 
   /** The list of labels begins with a word of the page's. */
   forgetLanguage(): void {
-    this.#info = undefined;
+    this.#listed = undefined;
   }
 
   forget(): void {
@@ -43,8 +43,8 @@ export class WhatMode implements Mode {
 
   /** Lists all labels. */
   loaded(info: ModelInfo): void {
-    if (this.#info?.name === info.name && this.#info.labels.length === info.labels.length) return;
-    this.#info = info;
+    if (this.#listed?.join() === info.labels.join()) return;
+    this.#listed = info.labels;
     const none = new Option(t('what.otherNone'), '');
     why.replaceChildren(none, ...info.labels.map((label, id) => new Option(label, String(id))));
   }

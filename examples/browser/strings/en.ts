@@ -73,6 +73,14 @@ export const en = {
   'teach.trainAgain': 'Train again',
   'teach.stop': 'Stop',
   'teach.goOn': 'Go on',
+  'teach.kept': 'Your model of {day}: {labels}',
+  'teach.tryKept': 'Try it here',
+  'teach.useKept': 'Use it in “What is it?”',
+  'teach.removeKept': 'Remove it',
+  'teach.removeKeptSure': 'Remove it for good?',
+  'teach.removed': 'Your model was removed from this browser.',
+  'teach.dropHere':
+    'Drop folders: each becomes a class. Or drop pictures on a class. A single picture elsewhere is looked at.',
   'teach.download': 'Download the model',
   'teach.preparing': 'Preparing…',
   'teach.phase.pictures': 'Reading pictures: {done} of {total}',
@@ -85,8 +93,9 @@ export const en = {
   'teach.loss': 'loss',
   'teach.accuracy': '{share} right, of held-out pictures',
   'teach.right': '{right} of {total} held-out pictures right',
-  'teach.heldOut': 'A fifth of the pictures was kept aside. The network never learned from them.',
-  'teach.alike': 'The pictures of each class are so alike that none could be kept aside to test with.',
+  'teach.heldOut': '{total} of {pictures} pictures were kept aside. The network never learned from them.',
+  'teach.alike':
+    'Some of them are nearly the same as pictures it did learn from. With other pictures fewer may be right.',
   'teach.table': 'What each held-out picture was taken for',
   'teach.isA': 'It is',
   'teach.takenFor': 'Taken for',
@@ -94,6 +103,7 @@ export const en = {
   'teach.answers': 'What it takes the picture for',
   'teach.changed': 'The pictures have changed. Train again to learn them.',
   'teach.downloadHint': 'A ZIP file. Its folder is loaded by pipeline() here and by transformers in Python.',
+  'teach.error.kept': 'Your model cannot be opened: {reason}. Remove it, or train again.',
   'teach.error.classes': 'It needs two classes or more with pictures. Add pictures to another class.',
   'teach.error.few': '“{name}” has {count}. Each class needs {least} pictures or more.',
   'teach.error.names': 'Two classes are called “{name}”. Give one of them another name.',
@@ -188,6 +198,8 @@ export const en = {
   'evidence.none': 'The classifier of this network has no weights of real numbers.',
   'evidence.sum':
     'These {speakers} + {others} other channels {rest} + bias {bias} = {sum}. The network’s logit is {network}; softmax makes the percentage of it.',
+
+  'own.answers': 'This is what your own network says.',
 
   'settings.title': 'Settings',
   'settings.model': 'Network',

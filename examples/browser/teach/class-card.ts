@@ -29,6 +29,7 @@ export class ClassCard {
   readonly #hold = make('button', { className: 'hold' });
   readonly #remove = make('button', { className: 'plain', text: '×' });
   #held = false;
+  #recordings = 0;
 
   constructor(options: CardOptions) {
     this.#options = options;
@@ -122,6 +123,7 @@ export class ClassCard {
 
   async #whileHeld(): Promise<void> {
     this.#held = true;
+    this.#recordings++;
     await this.#options.startCamera();
     while (this.#held && this.root.isConnected) {
       await this.#frame();
@@ -131,7 +133,7 @@ export class ClassCard {
 
   async #frame(): Promise<void> {
     await this.#options.startCamera();
-    const example = await frameOfCamera();
+    const example = await frameOfCamera(`${this.#options.number}.${this.#recordings}`);
     if (example !== null) this.#take(example);
   }
 

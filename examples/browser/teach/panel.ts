@@ -3,10 +3,12 @@ import type { PageProgress, PageTrainingResult } from 'mobilenet-v2/train';
 import { element, listenToFiles, make } from '../dom.js';
 import { percent, t, write } from '../i18n.js';
 import { edgeFor, type Shell } from '../modes/mode.js';
-import type { Label, ModelFiles, What } from '../protocol.js';
+import type { Kept, Label, ModelFiles, What } from '../protocol.js';
 import { answerIs, cover } from '../stage.js';
 import { ClassCard } from './class-card.js';
 import { Curve } from './curve.js';
+import { KeptRow } from './kept-row.js';
+import type { Example } from './pictures.js';
 import { confusionTable } from './table.js';
 import { type Lesson, Teacher } from './training.js';
 
@@ -24,34 +26,49 @@ export class TeachPanel {
   readonly #cards: ClassCard[] = [];
   /** Numbers of classes are not used again, so that two are never called the same. */
   #numbers = 0;
-  readonly #answers = make('ol', { className: 'answers' });
+  readonly #answerList = make('ol', { className: 'answers' });
   readonly #list = make('ol', { className: 'class-list' });
   readonly #more = button('teach.addClass');
   readonly #folders = button('teach.folders');
   readonly #folderInput = make('input');
   readonly #train = button('teach.train', 'main');
   readonly #stop = button('teach.stop');
-  readonly #download = button('teach.download');
+  readonly #keptRow: KeptRow;
   readonly #progress = make('progress');
   readonly #note = make('p', { className: 'quiet' });
   readonly #outcome = make('div', { className: 'outcome' });
   #writeNote = () => '';
   /** As the cards have it, until they are changed. */
   #lesson: Lesson | undefined;
-  #result: PageTrainingResult | undefined;
+  /** The network that was taught, now or at an earlier visit. */
+  #kept: Kept | null = null;
+  /** Is it what the page answers with? */
+  answers = false;
+  /** What it takes the picture for. */
+  explained: Label | undefined;
+  /** Was it taught with what the cards have, or had? */
+  #wasTaught = false;
   #isOld = false;
 
   constructor(shell: Shell) {
     this.#shell = shell;
     Object.assign(this.#folderInput, { type: 'file', webkitdirectory: true, hidden: true });
+    const { act, client } = shell;
+    this.#keptRow = new KeptRow({
+      tryIt: () => act(() => this.#tryKept()),
+      useIt: () => act(() => shell.adoptKept()),
+      download: () => act(() => this.#teacher.download()),
+      remove: () => act(() => this.#removeKept()),
+    });
     const root = element('panel-teach', HTMLDivElement);
     root.replaceChildren(
       said('teach.intro'),
-      this.#answers,
+      this.#answerList,
+      this.#keptRow.root,
       this.#list,
       make('div', { className: 'row' }, this.#more, this.#folders, this.#folderInput),
       said('teach.foldersHint'),
-      make('div', { className: 'row' }, this.#train, this.#stop, this.#download),
+      make('div', { className: 'row' }, this.#train, this.#stop),
       this.#progress,
       this.#note,
       this.#curve.root,
@@ -63,6 +80,17 @@ export class TeachPanel {
     this.#addCard();
     write(root);
     this.#update();
+    act(async () => {
+      this.#kept ??= await client.kept();
+      this.#update();
+    });
+  }
+
+  /** What becomes of files that are dropped here. */
+  dropText(on: Element | null): string {
+    const card = this.#cards.find(({ root }) => root.contains(on));
+    for (const each of this.#cards) each.root.classList.toggle('under', each === card);
+    return card === undefined ? t('teach.dropHere') : t('teach.addTo', { name: card.name });
   }
 
   /** @returns whether the files were for a class */
@@ -70,6 +98,7 @@ export class TeachPanel {
     const pictures = files.filter(({ path, file }) => file.type.startsWith('image/') || PICTURE.test(path));
     if (pictures.length === 0) throw new Error(t('teach.error.nothing'));
     const card = this.#cards.find(({ root }) => root.contains(on));
+    card?.root.classList.remove('under');
     const inFolders = pictures.filter(({ path }) => path.includes('/'));
     if (card === undefined && inFolders.length === 0 && pictures.length === 1) return false;
     const groups = new Map<ClassCard | string, File[]>();
@@ -92,16 +121,17 @@ export class TeachPanel {
   /** Answers the picture, once there is a network that was taught. */
   async look(stale: () => boolean, live: boolean): Promise<What | null> {
     this.#update();
-    if (this.#result === undefined) return null;
+    if (!this.answers) return null;
     const answer = await this.#shell.client.what(null, { edge: edgeFor(live) }, 'taught');
     if (stale()) {
       answer.glow?.close();
       return null;
     }
     const [best] = answer.labels;
+    this.explained = answer.explained;
     if (headline.textContent !== best!.label) headline.textContent = best!.label;
-    this.#answers.ariaLabel = t('teach.answers');
-    this.#answers.replaceChildren(...answer.labels.map(answerRow));
+    this.#answerList.ariaLabel = t('teach.answers');
+    this.#answerList.replaceChildren(...answer.labels.map(answerRow));
     answerIs(best!.label, percent(best!.score));
     cover(answer.glow);
     return answer;
@@ -125,7 +155,6 @@ export class TeachPanel {
     );
     this.#train.addEventListener('click', () => act(() => this.#learn()));
     this.#stop.addEventListener('click', () => this.#teacher.stop());
-    this.#download.addEventListener('click', () => act(() => this.#teacher.download()));
   }
 
   // Classes
@@ -166,7 +195,7 @@ export class TeachPanel {
 
   #changed(): void {
     this.#lesson = undefined;
-    this.#isOld = this.#result !== undefined;
+    this.#isOld = this.#wasTaught;
     this.#update();
   }
 
@@ -174,15 +203,12 @@ export class TeachPanel {
   #lessonOfCards(): Lesson {
     const full = this.#cards.filter(({ examples }) => examples.length > 0);
     if (full.length < 2) throw new Error(t('teach.error.classes'));
-    const lesson = new Map<string, Blob[]>();
+    const lesson = new Map<string, Example[]>();
     for (const { name, examples, counted: count } of full) {
       if (lesson.has(name)) throw new Error(t('teach.error.names', { name }));
       if (examples.length < LEAST_PICTURES)
         throw new Error(t('teach.error.few', { name, count, least: LEAST_PICTURES }));
-      lesson.set(
-        name,
-        examples.map(({ blob }) => blob),
-      );
+      lesson.set(name, [...examples]);
     }
     return lesson;
   }
@@ -226,14 +252,43 @@ export class TeachPanel {
   }
 
   async #taught(result: PageTrainingResult, lesson: Lesson): Promise<void> {
-    this.#result = result;
-    this.#isOld = this.#lesson !== lesson;
     const labels = Object.values(result.id2label);
-    this.#outcome.replaceChildren(
-      ...(result.confusion.length > 0 ? confusionTable(labels, result.confusion) : [said('teach.alike')]),
-    );
+    this.#kept = { labels, savedAt: Date.now() };
+    this.#wasTaught = true;
+    this.#isOld = this.#lesson !== lesson;
+    const pictures = [...lesson.values()].reduce((sum, { length }) => sum + length, 0);
+    this.#outcome.replaceChildren(...confusionTable(labels, result.confusion, pictures));
+    if (result.nearDuplicates.some(({ leaks }) => leaks)) this.#outcome.append(said('teach.alike'));
+    write(this.#outcome);
     this.#say(() => t('teach.try'));
-    await this.#shell.client.renew('taught');
+    await this.#shell.client.renewKept();
+    this.answers = true;
+    await this.#shell.again();
+  }
+
+  // The network that is kept
+
+  async #tryKept(): Promise<void> {
+    await this.#shell.client.open('taught').catch((error: Error) => {
+      throw new Error(t('teach.error.kept', { reason: error.message }), { cause: error });
+    });
+    this.answers = true;
+    await this.#shell.again();
+    this.#update();
+  }
+
+  async #removeKept(): Promise<void> {
+    await this.#shell.client.removeKept();
+    [this.#kept, this.answers, this.#wasTaught, this.#isOld] = [null, false, false, false];
+    this.#answerList.replaceChildren();
+    this.#outcome.replaceChildren();
+    this.#curve.clear();
+    this.#say(() => t('teach.removed'));
+    this.#update();
+    this.#more.focus();
+    headline.textContent = t('teach.title');
+    answerIs('');
+    cover(null);
     await this.#shell.again();
   }
 
@@ -248,13 +303,12 @@ export class TeachPanel {
     const goesOn = this.#lesson !== undefined && this.#teacher.canGoOn(this.#lesson);
     const hadFocus = document.activeElement === this.#train || document.activeElement === this.#stop;
     this.#train.hidden = busy;
-    this.#train.dataset.t = goesOn ? 'teach.goOn' : this.#result === undefined ? 'teach.train' : 'teach.trainAgain';
+    this.#train.dataset.t = goesOn ? 'teach.goOn' : this.#wasTaught ? 'teach.trainAgain' : 'teach.train';
     this.#stop.hidden = !busy;
     if (hadFocus) (busy ? this.#stop : this.#train).focus();
     this.#progress.hidden = !busy;
     this.#progress.ariaLabel = this.#writeNote();
-    this.#download.hidden = busy || this.#result === undefined;
-    this.#download.title = t('teach.downloadHint');
+    this.#keptRow.write(busy ? null : this.#kept, this.answers);
     for (const card of this.#cards) card.write();
     write(element('panel-teach', HTMLDivElement));
     this.#note.textContent = this.#isOld && !busy ? t('teach.changed') : this.#writeNote();

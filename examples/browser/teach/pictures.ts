@@ -4,6 +4,8 @@ import { video } from '../stage.js';
 
 export interface Example {
   blob: Blob;
+  /** Of a frame: those that came in one go are nearly the same. */
+  recording?: string;
   thumb: HTMLCanvasElement;
 }
 
@@ -28,11 +30,11 @@ export async function exampleOf(file: Blob): Promise<Example> {
 }
 
 /** What the camera sees now; null before its first frame. */
-export async function frameOfCamera(): Promise<Example | null> {
+export async function frameOfCamera(recording: string): Promise<Example | null> {
   if (video.hidden || video.readyState < 2 || video.videoWidth === 0) return null;
   const bitmap = await createImageBitmap(video);
   try {
-    return { blob: await pngOf(bitmap, FRAME_EDGE), thumb: thumbOf(bitmap) };
+    return { blob: await pngOf(bitmap, FRAME_EDGE), thumb: thumbOf(bitmap), recording };
   } finally {
     bitmap.close();
   }

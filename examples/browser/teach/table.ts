@@ -2,8 +2,15 @@
 import { make } from '../dom.js';
 import { isRightToLeft, t } from '../i18n.js';
 
-/** @param counts rows are what a picture shows, columns what it was taken for */
-export function confusionTable(labels: readonly string[], counts: readonly (readonly number[])[]): HTMLElement[] {
+/**
+ * @param counts rows are what a picture shows, columns what it was taken for
+ * @param pictures all that there were
+ */
+export function confusionTable(
+  labels: readonly string[],
+  counts: readonly (readonly number[])[],
+  pictures: number,
+): HTMLElement[] {
   const total = counts.flat().reduce((sum, count) => sum + count, 0);
   const right = counts.reduce((sum, row, i) => sum + row[i]!, 0);
   const head = make(
@@ -27,7 +34,7 @@ export function confusionTable(labels: readonly string[], counts: readonly (read
   return [
     make('p', { className: 'verdict', text: t('teach.right', { right, total }) }),
     frame,
-    make('p', { className: 'quiet', text: t('teach.heldOut') }),
+    make('p', { className: 'quiet', text: t('teach.heldOut', { total, pictures }) }),
   ];
 }
 

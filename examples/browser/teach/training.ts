@@ -1,9 +1,10 @@
 /** Orders to the worker that trains, which is started with the first of them. */
 import { type PageProgress, PageTraining, type PageTrainingResult } from 'mobilenet-v2/train';
+import type { Example } from './pictures.js';
 import { TAUGHT, TAUGHT_NAME } from './taught.js';
 
 /** Pictures by the names of their classes. */
-export type Lesson = ReadonlyMap<string, readonly Blob[]>;
+export type Lesson = ReadonlyMap<string, readonly Pick<Example, 'blob' | 'recording'>[]>;
 
 const BATCH = 8;
 /** Few pictures are learned more often, so that there are steps enough; many need fewer rounds. */
@@ -77,9 +78,9 @@ export class Teacher {
     this.#stopped = false;
     await worker.clear();
     for (const [label, pictures] of lesson) {
-      for (const picture of pictures) {
+      for (const { blob, recording } of pictures) {
         signal.throwIfAborted();
-        await worker.add(label, picture);
+        await worker.add(label, blob, undefined, recording);
       }
     }
     this.#given = lesson;
