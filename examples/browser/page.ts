@@ -262,7 +262,7 @@ async function startFilming(): Promise<void> {
   document.body.classList.add('filming');
   camera.ariaPressed = 'true';
   camera.textContent = t('cameraStop');
-  inside.clear();
+  inside.pause();
   cover(null);
   showVideo();
   await load(mode, () => false);
@@ -307,6 +307,7 @@ function stopFilming(): void {
 async function adopt(adopting: Promise<ModelInfo>): Promise<void> {
   const info = await adopting;
   enter(modes[info.task === 'where' ? 'where' : 'what']);
+  element('headline', HTMLHeadingElement).focus({ preventScroll: true }); // the button that asked may be gone
   describe(info);
   await again();
 }
@@ -321,6 +322,7 @@ listen({
   restore: () =>
     act(async () => {
       await client.restore();
+      element('headline', HTMLHeadingElement).focus({ preventScroll: true }); // the button that asked is gone
       await again();
     }),
 });

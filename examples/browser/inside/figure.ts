@@ -55,7 +55,13 @@ export class Inside {
     if (this.#seen) await this.#draw();
   }
 
-  /** There is nothing to look into: the camera is on. */
+  /** The camera is on: its pictures go by too fast to be looked into. */
+  pause(): void {
+    this.clear();
+    note.textContent = t('inside.camera');
+  }
+
+  /** There is nothing to look into. */
   clear(): void {
     this.#turn++;
     this.#stale = false;

@@ -150,6 +150,7 @@ export const ar = {
 
   'inside.title': 'في الداخل',
   'inside.intro': 'تمرّ صورتك في الشبكة من اليمين إلى اليسار: تصغر الخرائط وتكثر القنوات. اختر مرحلة، ثم قناة، ثم نقطة.',
+  'inside.camera': 'أوقف الكاميرا لتنظر في الداخل.',
   'inside.stages': 'مراحل الشبكة',
   'inside.stage': 'المرحلة {name}، الشكل {shape}',
   'inside.note': {

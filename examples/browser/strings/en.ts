@@ -117,6 +117,7 @@ export const en = {
   'inside.title': 'Inside',
   'inside.intro':
     'Your picture goes through the network from left to right. The maps become smaller, the channels more. Choose a stage, a channel, a point.',
+  'inside.camera': 'Stop the camera to look inside.',
   'inside.stages': 'Stages of the network',
   'inside.stage': 'Stage {name}, {shape}',
   'inside.note': {

@@ -39,7 +39,9 @@ export class KeptRow {
     this.root.hidden = kept === null;
     if (kept === null) return;
     this.#text.textContent = t('teach.kept', { day: dayOf(kept.savedAt), labels: kept.labels.join(t('comma')) });
+    const hadFocus = document.activeElement === this.#try;
     this.#try.hidden = answers;
+    if (hadFocus && answers) this.#use.focus();
     this.#download.title = t('teach.downloadHint');
   }
 

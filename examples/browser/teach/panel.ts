@@ -183,8 +183,11 @@ export class TeachPanel {
       },
       changed: () => this.#changed(),
       remove: (one) => {
-        this.#cards.splice(this.#cards.indexOf(one), 1);
+        const at = this.#cards.indexOf(one);
+        this.#cards.splice(at, 1);
         one.root.remove();
+        const next = this.#cards[at] ?? this.#cards[at - 1];
+        (next?.root.querySelector('input') ?? this.#more).focus({ preventScroll: true });
         this.#changed();
       },
     });
@@ -294,6 +297,7 @@ export class TeachPanel {
 
   #say(text: () => string): void {
     this.#writeNote = text;
+    this.#note.ariaLive = this.#teacher.busy ? 'off' : 'polite'; // nobody wants to hear each step
     this.#note.textContent = text();
   }
 
