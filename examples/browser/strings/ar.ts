@@ -124,7 +124,7 @@ export const ar = {
   'teach.loss': 'الخسارة',
   'teach.accuracy': 'الصواب في الصور المحجوزة {share}',
   'teach.right': 'الصواب في الصور المحجوزة: {right} من {total}',
-  'teach.heldOut': 'حُجز جانبًا {total} من {pictures} صورة، ولم تتعلّم الشبكة منها قط.',
+  'teach.heldOut': 'عدد الصور المحجوزة جانبًا {total} من {pictures}، ولم تتعلّم الشبكة منها قط.',
   'teach.table': 'الصنف الذي أُعطيته كل صورة محجوزة',
   'teach.isA': 'الفعلي',
   'teach.takenFor': 'المُعطى',
