@@ -162,7 +162,7 @@ describe.skipIf(programs === undefined).each<[string, WebKitOptions]>([
     await expectSum();
     expect(await all('#strip button', '1')).toHaveLength(20);
     await webkit.click('#strip [data-stage="layer.3"]');
-    await says('#zoom h3', 'layer\\.3');
+    await says('#zoom h3 code', 'layer\\.3');
     await expectSum();
     await webkit.click('#zoom [data-layer="layer.3.reduce_1x1"]');
     await expect.poll(() => all('#zoom .terms li', '1')).toHaveLength(9);
@@ -234,7 +234,7 @@ describe.skipIf(programs === undefined).each<[string, WebKitOptions]>([
     await answers('cat');
     await tabTo('#strip button[data-stage="layer.3"]');
     await webkit.press(KEYS.Enter);
-    await says('#zoom h3', 'layer\\.3');
+    await says('#zoom h3 code', 'layer\\.3');
     await expectSum();
     await tabTo('#zoom .choose');
     await webkit.press(KEYS.ArrowRight);
