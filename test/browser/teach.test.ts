@@ -333,6 +333,56 @@ describe.skipIf(executablePath === undefined)('the page that is taught', () => {
     await page.context().close();
   }, 0);
 
+  it('is used by keyboard alone', async () => {
+    const page = await open();
+    const focused = () => page.evaluate(() => document.activeElement?.ariaLabel || document.activeElement?.textContent);
+    const tabTo = async (name: RegExp) => {
+      for (let n = 0; n < 60; n++) {
+        await page.keyboard.press('Tab');
+        if (name.test((await focused()) ?? '')) return;
+      }
+      throw new Error(`no way to ${name} by Tab`);
+    };
+    await button(page, 'Add a class').focus();
+    await page.keyboard.press('Enter');
+    expect(
+      await page
+        .locator('.class-name')
+        .nth(2)
+        .evaluate((one) => one === document.activeElement),
+    ).toBe(true);
+    await tabTo(/^Remove the class Class 3/);
+    await page.keyboard.press('Enter');
+    // Where its class is gone, the one before it.
+    expect(
+      await page
+        .locator('.class-name')
+        .nth(1)
+        .evaluate((one) => one === document.activeElement),
+    ).toBe(true);
+    await page.locator('.class-name').first().focus();
+    for (const [place, kind] of ['near', 'far'].entries()) {
+      if (place > 0) await tabTo(/^Name of the class/);
+      await page.keyboard.type(kind);
+      await tabTo(new RegExp(`^Hold for camera: ${kind}`));
+      const pictures = page.locator('.class-card').nth(place).locator('.class-pictures li');
+      for (const count of [1, 2, 3]) {
+        await page.keyboard.press('Enter');
+        // The first press starts the camera, which has no frame yet.
+        await expect.poll(() => pictures.count(), { timeout: 60_000 }).toBe(count);
+      }
+    }
+    await tabTo(/^Train$/);
+    await page.keyboard.press('Enter');
+    await page.locator('.kept').waitFor({ timeout: 0 });
+    expect(await focused()).toBe('Train again');
+    await button(page, 'Use it in “What is it?”').focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(focused, { timeout: 60_000 }).toMatch(/^(near|far)$/); // the headline
+    await expect.poll(() => page.locator('#labels button').count(), { timeout: 60_000 }).toBe(2);
+    await page.context().close();
+  }, 0);
+
   it('says what is missing', async () => {
     const page = await open();
     await button(page, 'Train').click();
