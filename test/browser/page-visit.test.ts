@@ -1,4 +1,7 @@
-/** The page in Firefox: it opens with an answer, answers in its other modes, takes a file, and speaks Arabic. */
+/**
+ * The page in Firefox, and in WebKitGTK set up as Safari: it opens with an answer, answers in its other modes, takes a file,
+ * speaks Arabic, and is taught, as the window of a driver keeps no files.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,9 +9,11 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../helpers/cli.js';
 import { findBrowser } from './chromium.js';
-import { openInFirefox, reportOf } from './report.js';
+import { type Open, openInFirefox, reportOf } from './report.js';
+import { AS_SAFARI, findWebKit, openInWebKit } from './webkit.js';
 
 const firefox = findBrowser('firefox-esr', 'firefox');
+const webkit = findWebKit();
 
 /** What a visitor sees in each step. */
 interface Seen {
@@ -48,6 +53,15 @@ const press = async (selector) => {
   await settled();
   return look();
 };
+const choose = async (input, names) => {
+  const chosen = new frame.contentWindow.DataTransfer();
+  for (const name of names) {
+    const blob = await (await fetch('samples/' + name)).blob();
+    chosen.items.add(new File([blob], name, { type: 'image/jpeg' }));
+  }
+  input.files = chosen.files;
+  input.dispatchEvent(new Event('change'));
+};
 const steps = {
   async opens() {
     await settled();
@@ -59,11 +73,7 @@ const steps = {
     return look();
   },
   async chooses() {
-    const file = new File([await (await fetch('samples/coffee.jpg')).blob()], 'cup.jpg', { type: 'image/jpeg' });
-    const files = new frame.contentWindow.DataTransfer();
-    files.items.add(file);
-    one('#file').files = files.files;
-    one('#file').dispatchEvent(new Event('change'));
+    await choose(one('#file'), ['coffee.jpg']);
     await settled();
     return look();
   },
@@ -73,6 +83,21 @@ const steps = {
   async teach() {
     one('button[data-mode=teach]').click();
     await until(() => one('.class-card') !== undefined);
+    await settled();
+    return look();
+  },
+  async learns() {
+    const lesson = Object.entries({ fur: ['dog.jpg', 'cat.jpg'], none: ['coffee.jpg', 'parrot.jpg'] });
+    for (const [place, [name, pictures]] of lesson.entries()) {
+      const card = all('.class-card')[place];
+      card.querySelector('.class-name').value = name;
+      card.querySelector('.class-name').dispatchEvent(new Event('input'));
+      await choose(card.querySelector('input[type=file]'), pictures);
+      await until(() => card.querySelectorAll('.class-pictures li').length === 2);
+    }
+    await settled();
+    one('#panel-teach button.main').click();
+    await until(() => one('.confusion') !== undefined || one('#status').textContent !== '');
     await settled();
     return look();
   },
@@ -93,7 +118,11 @@ const FILES: Record<string, string> = {
 
 const ISOLATION = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
 
-describe.skipIf(firefox === undefined)('the page in Firefox', () => {
+describe.each<[string, Open | undefined]>([
+  ['Firefox', firefox === undefined ? undefined : openInFirefox(firefox)],
+  ['WebKitGTK', webkit === undefined ? undefined : openInWebKit(webkit, AS_SAFARI)],
+])('the page in %s', (_, open) => {
+  if (open === undefined) return it.skip('is not here');
   let seen: Record<string, Seen>;
 
   beforeAll(async () => {
@@ -101,7 +130,7 @@ describe.skipIf(firefox === undefined)('the page in Firefox', () => {
     try {
       execFileSync(process.execPath, [join(ROOT, 'examples/browser/build.mjs'), folder]);
       const read = (path: string) => FILES[path] ?? readFileSync(join(folder, path));
-      seen = await reportOf(openInFirefox(firefox!), '/visit.html', read, ISOLATION);
+      seen = await reportOf(open, '/visit.html', read, ISOLATION);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
@@ -131,5 +160,9 @@ describe.skipIf(firefox === undefined)('the page in Firefox', () => {
   it('speaks Arabic, and has a place to teach', () => {
     expect(seen.arabic).toMatchObject({ headline: 'درّاجة هوائية، كلب، سيارة', dir: 'rtl' });
     expect(seen.teach).toMatchObject({ headline: 'علِّمها', dir: 'rtl' });
+  });
+
+  it('learns what it is taught, and answers with it', () => {
+    expect(seen.learns).toMatchObject({ headline: 'fur', overlay: true });
   });
 });
