@@ -51,11 +51,10 @@ export async function reportOf<T>(
     }
   });
   const { port, close } = await listen(server);
-  const end = await open(`http://localhost:${port}${page}`);
   try {
-    return await report;
+    const end = await open(`http://localhost:${port}${page}`);
+    return await report.finally(end);
   } finally {
-    await end();
     await close();
   }
 }

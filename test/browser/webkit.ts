@@ -41,8 +41,6 @@ export interface WebKit {
   press(key: string): Promise<void>;
   /** Of the page itself, without the window around it. */
   resize(width: number, height: number): Promise<void>;
-  /** As PNG. */
-  screenshot(): Promise<Buffer>;
   close(): Promise<void>;
 }
 
@@ -189,7 +187,6 @@ function session(command: Command, at: string, end: () => Promise<void>): WebKit
       const [w, h] = await evaluate<number[]>('[innerWidth, innerHeight]');
       await command('POST', `${at}/window/rect`, { width: 2 * width - w, height: 2 * height - h });
     },
-    screenshot: async () => Buffer.from(await command<string>('GET', `${at}/screenshot`), 'base64'),
     async close() {
       await command('DELETE', at).catch(() => {}); // it ends in any case
       await end();
