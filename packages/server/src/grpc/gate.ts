@@ -2,6 +2,7 @@
  * What a call must pass before its messages are read, as requests of HTTP must: its token; for each message, whether there is
  * memory for it; and a clock for senders who are too slow.
  */
+import type { Duplex } from 'node:stream';
 import type * as Grpc from '@grpc/grpc-js';
 import { asServeError, ServeError, sayingOf } from '../errors.js';
 import type { EndedCall } from './service.js';
@@ -27,7 +28,7 @@ export interface GateOptions {
 }
 
 /** The bytes of a call as they come, on grpc-js's innermost object. There is no public way to them. */
-type Bytes = Pick<NodeJS.ReadableStream, 'on' | 'isPaused'>;
+type Bytes = Pick<Duplex, 'on' | 'isPaused' | 'writableEnded'>;
 const bytesOf = (call: object): Bytes | undefined => (call as { stream?: Bytes }).stream;
 
 export const gate =
@@ -64,7 +65,8 @@ export const gate =
       // Every message has one answer, in order.
       sendMessage: (answer, next) => {
         messages.answered();
-        next(answer);
+        // After a status that came from here, or from grpc-js, an answer would keep that from its client.
+        if (!bytesOf(call)?.writableEnded) next(answer);
       },
     });
   };

@@ -73,9 +73,15 @@ export async function startGrpc(options: GrpcOptions): Promise<GrpcServer> {
     end();
     const ended = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
     await methods.settle();
-    // A client may watch the health for ever.
-    const timer = setTimeout(() => server.forceShutdown(), LAST_BYTES);
-    await ended;
+    let timer: NodeJS.Timeout | undefined;
+    // A client may watch the health for ever. Nor does Node's HTTP/2 end a connection before its client does, forced or not.
+    const forced = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        server.forceShutdown();
+        resolve();
+      }, LAST_BYTES);
+    });
+    await Promise.race([ended, forced]);
     clearTimeout(timer);
   };
   const { host } = options;

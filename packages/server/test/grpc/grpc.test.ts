@@ -344,6 +344,15 @@ describe('ModelStreamInfer', () => {
     checkAnswer(answers[7].infer_response!);
   });
 
+  it('says why it ends where a message is refused while others are worked on', async () => {
+    const { stream, answers, status } = openStream(client, withToken());
+    stream.write(raw());
+    await waitFor(() => answers.length === 1);
+    stream.write(raw());
+    stream.write(raw({ raw_input_contents: [Buffer.alloc(5 * 1024 * 1024)] }));
+    expect(await status).toMatchObject({ code: grpc.status.RESOURCE_EXHAUSTED });
+  });
+
   it('is refused without a token', async () => {
     const { status } = openStream(client, new grpc.Metadata());
     expect(await status).toMatchObject({ code: grpc.status.UNAUTHENTICATED });
