@@ -1,5 +1,6 @@
 /** What `train` says while it trains: a bar on the terminal, a line for each epoch, and how to go on where it was stopped. */
 import type { ImageFolder, LogEntry, Trainer, TrainerCallback, TrainerState } from '../entries/train.js';
+import { bestEvaluation } from '../train/state.js';
 import type { FolderTalk } from './folder-flags.js';
 import { Progress } from './progress.js';
 import { grouped, json, plural, printable } from './text.js';
@@ -136,7 +137,7 @@ export class TrainingTalk implements TrainerCallback {
     const { out } = this.#flags;
     const done = `${plural(state.global_step, 'step')} in ${this.seconds.toFixed(0)} s`;
     if (best_metric === null || best_global_step === null) return `${out}: the model after ${done}`;
-    const best = state.log_history.find((entry) => entry.step === best_global_step && entry.eval_loss !== undefined);
+    const best = bestEvaluation(state);
     return `${out}: the model of epoch ${Number((best?.epoch ?? state.epoch).toFixed(2))}, the best of ${args.num_train_epochs} by ${args.metric_for_best_model!.replace('mean_iou', 'mean IoU')}; ${done}`;
   }
 

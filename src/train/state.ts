@@ -1,6 +1,6 @@
 /** How far a training is, as transformers keeps it in trainer_state.json, and what callbacks keep there. */
 import type { TrainingArguments } from './arguments.js';
-import type { CallbackState, TrainerCallback, TrainerControl, TrainerState } from './callbacks.js';
+import type { CallbackState, LogEntry, TrainerCallback, TrainerControl, TrainerState } from './callbacks.js';
 
 export const newControl = (): TrainerControl => ({
   should_training_stop: false,
@@ -32,6 +32,10 @@ export const newState = (args: TrainingArguments): TrainerState => ({
   trial_params: null,
   stateful_callbacks: {},
 });
+
+/** The evaluation where the metric was the best. Unknown where nothing is saved, as nobody can go back there. */
+export const bestEvaluation = ({ log_history, best_global_step }: TrainerState): LogEntry | undefined =>
+  log_history.find(({ step, eval_loss }) => step === best_global_step && eval_loss !== undefined);
 
 /** Of those that have a state, by the names of their classes; of several of one class, a list. */
 export function statesOf(

@@ -51,7 +51,7 @@ import { memoryNames, optimizerOf } from './optimizers.js';
 import { TrainingRun } from './run.js';
 import { balancedWeights, Sampler, targetsOf } from './sampler.js';
 import { scheduleOf } from './schedules.js';
-import { newControl, newState, restoreCallbacks, statesOf } from './state.js';
+import { bestEvaluation, newControl, newState, restoreCallbacks, statesOf } from './state.js';
 import { statisticsOf } from './statistics.js';
 
 /** What can be trained. */
@@ -376,17 +376,11 @@ export class Trainer {
     const { best_metric: best } = this.state;
     const isBetter = best === null || (greater_is_better ? value > best : value < best);
     // Of few pictures, a few more or less are right, or none: many epochs are equal. (transformers keeps the first.)
-    if (!isBetter && !(value === best && metrics.eval_loss! < this.#lossOfBest())) return false;
+    if (!isBetter && !(value === best && metrics.eval_loss! < Number(bestEvaluation(this.state)?.eval_loss)))
+      return false;
     this.state.best_metric = value;
     if (save_strategy !== 'no') this.state.best_global_step = this.state.global_step;
     return true;
-  }
-
-  /** The evaluation's loss where the metric was the best; with nothing saved, nobody wants to know it. */
-  #lossOfBest(): number {
-    const { log_history, best_global_step } = this.state;
-    const best = log_history.find(({ step, eval_loss }) => step === best_global_step && eval_loss !== undefined);
-    return Number(best?.eval_loss);
   }
 
   async #evaluate(

@@ -38,8 +38,9 @@ function groupsByClass(entries: readonly Entry[], near: Int32Array): Map<string,
   const byClass = new Map<string, Map<number, number[]>>();
   for (const [i, { label }] of entries.entries()) {
     const groups = byClass.get(label) ?? new Map<number, number[]>();
-    groups.set(near[i]!, [...(groups.get(near[i]!) ?? []), i]);
-    byClass.set(label, groups);
+    const group = groups.get(near[i]!) ?? [];
+    group.push(i);
+    byClass.set(label, groups.set(near[i]!, group));
   }
   return byClass;
 }
