@@ -4,14 +4,14 @@
  */
 import type { Duplex } from 'node:stream';
 import type * as Grpc from '@grpc/grpc-js';
-import { asServeError, ServeError, sayingOf } from '../errors.js';
+import { asServeError, publicMessage, ServeError, sayingOf } from '../errors.js';
 import type { EndedCall } from './service.js';
 
 /** The memory of all bodies, those of HTTP too. */
 export interface Bodies {
   /** @throws ServeError QUEUE_FULL where too many wait */
   admit(bytes: number): void;
-  /** @returns what gives it back. @throws ServeError QUEUE_FULL where there is none left */
+  /** @returns what gives it back. @throws ServeError QUEUE_FULL where there is not enough left */
   hold(bytes: number): () => void;
 }
 
@@ -36,9 +36,9 @@ export const gate =
   (method, call) => {
     const began = performance.now();
     const refuse = (error: unknown): void => {
-      const { kind, message } = asServeError(error);
-      const { grpc: code } = sayingOf(kind);
-      call.sendStatus({ code, details: message });
+      const own = asServeError(error);
+      const { grpc: code } = sayingOf(own.kind);
+      call.sendStatus({ code, details: publicMessage(own) });
       const name = method.path.slice(method.path.lastIndexOf('/') + 1);
       options.onEnd({ method: name, code, milliseconds: performance.now() - began });
     };
