@@ -136,7 +136,7 @@ describe.skipIf(programs === undefined).each<[string, WebKitOptions]>([
 
   if (isDark) return; // what is left is no other in the dark
 
-  it('names a chosen picture as Node does, and leaves it there when a file is none', async () => {
+  it('names a chosen picture as Node does, and leaves it there when a file is not a picture', async () => {
     await webkit.type('#file', HUSKY);
     await answers('malamute');
     using classify = await pipeline('image-classification');

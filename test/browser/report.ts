@@ -22,7 +22,7 @@ export type Open = (address: string) => Promise<() => Promise<void>>;
 
 /**
  * Opens a page and waits for what it posts.
- * @param read a file of its server, by path; throws where there is none
+ * @param read a file of its server, by path; throws for a path without a file
  */
 export async function reportOf<T>(
   open: Open,

@@ -345,21 +345,16 @@ describe.skipIf(executablePath === undefined)('the page that is taught', () => {
     };
     await button(page, 'Add a class').focus();
     await page.keyboard.press('Enter');
-    expect(
-      await page
+    const isOnName = (nth: number) =>
+      page
         .locator('.class-name')
-        .nth(2)
-        .evaluate((one) => one === document.activeElement),
-    ).toBe(true);
+        .nth(nth)
+        .evaluate((one) => one === document.activeElement);
+    expect(await isOnName(2)).toBe(true);
     await tabTo(/^Remove the class Class 3/);
     await page.keyboard.press('Enter');
     // Where its class is gone, the one before it.
-    expect(
-      await page
-        .locator('.class-name')
-        .nth(1)
-        .evaluate((one) => one === document.activeElement),
-    ).toBe(true);
+    expect(await isOnName(1)).toBe(true);
     await page.locator('.class-name').first().focus();
     for (const [place, kind] of ['near', 'far'].entries()) {
       if (place > 0) await tabTo(/^Name of the class/);

@@ -22,7 +22,7 @@ interface Started {
   close(): Promise<void>;
 }
 
-/** Undefined where there is none. */
+/** Undefined where the browser is not installed. */
 export type Start = (() => Promise<Started>) | undefined;
 
 const executablePath = findChromium();

@@ -97,7 +97,7 @@ export function hostileCalls(what) {
 /**
  * Makes a call.
  * @param session of node:http2, connected
- * @returns `{ status, body }`: the number of gRPC's status, or why there is none; its message
+ * @returns `{ status, body }`: the number of gRPC's status and its message; the reason in their place where no status came
  */
 export function call(session, { path, headers, body }, patience = 30_000) {
   return new Promise((resolve) => {
