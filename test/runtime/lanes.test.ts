@@ -1,5 +1,5 @@
 /** Lanes: several lists of work at once, with the bits of one list after another; and what becomes of them when a worker dies. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { env } from '../../src/base/env.js';
 import type { Platform } from '../../src/base/platform.js';
 import { MobileNetV2Config, MobileNetV2ForImageClassification, Tensor } from '../../src/entries/main-node.js';
@@ -66,6 +66,46 @@ describe.each([
     free();
     engine.dispose();
   });
+});
+
+/**
+ * A worker's program on a memory that stays as it is when the worker starts, until the worker itself grows it. It counts its start and
+ * its lanes, and waits before it joins.
+ */
+const untold = (text: string) => `({ counts, ...task }) => {
+  const { memory } = task;
+  const { get } = Object.getOwnPropertyDescriptor(WebAssembly.Memory.prototype, 'buffer');
+  const old = memory.buffer;
+  let told = false;
+  Object.defineProperty(memory, 'buffer', { get: () => (told ? get.call(memory) : old) });
+  memory.grow = (pages) => {
+    told = true;
+    return WebAssembly.Memory.prototype.grow.call(memory, pages);
+  };
+  Atomics.store(counts, 0, 1);
+  Atomics.wait(counts, 1, 0);
+  return (${text.replace('lane(share', 'Atomics.add(counts, 2, 1), lane(share')})(task);
+}`;
+
+// V8 may lose the news of a growth that meets the start of a worker. The worker waited for it for ever, in a lane it had taken.
+it('a worker that was not told that its memory has grown computes lanes', async () => {
+  const counts = new Int32Array(new SharedArrayBuffer(12));
+  usePlatform((text, task, onExit) => before.startWorker!(untold(text), { ...(task as object), counts }, onExit));
+  const [alone, engine] = [1, 2].map((count) => new WasmEngine(count, 'f32', undefined, MORE));
+  await engine.start();
+  await vi.waitUntil(() => counts[0] === 1, { timeout: 60_000 });
+  const wanted = picturesOn(alone);
+  const { pictures, result } = picturesOn(engine);
+  const lanes = [0, 1].map((lane) => pictures.filter((_works, turn) => turn % 2 === lane).flat());
+  const { work } = engine.atOnce!(lanes);
+  counts[1] = 1;
+  Atomics.notify(counts, 1);
+  while (counts[2] < 10) {
+    for (const own of wanted.pictures.flat()) await own.work();
+    await work();
+    expect(result()).toEqual(wanted.result());
+  }
+  engine.dispose();
 });
 
 describe('a worker that dies', () => {

@@ -151,7 +151,7 @@ function computeLane(
   const lanes = words[names.CHUNKS];
   const lane = chunk === 0 ? 0 : lanes - chunk;
   const end = address + 4 * ticketWords + 8 * length * lanes;
-  while (memory.buffer.byteLength < end); // until this thread knows that the memory has grown
+  while (memory.buffer.byteLength < end) memory.grow(0); // until this thread knows that the memory has grown
   const tickets = new Int32Array(memory.buffer, address, ticketWords);
   const program = new Float64Array(memory.buffer, address + 4 * ticketWords + 8 * length * lane, length);
   let at = from;
