@@ -250,6 +250,11 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(text).toContain('48 of 144 channels, the strongest first; 56 × 56 values each');
     expect(text).toContain(`${(100 * zeros).toFixed(1)}\u00a0% are zero`);
     expect(text).toContain('a value sees 19 × 19 pixels');
+    // Where the paper says it, and the lines of code that do it.
+    const source = page.locator('#zoom .source');
+    const paper = 'https://ar5iv.labs.arxiv.org/html/1801.04381#S3.SS1';
+    expect(await source.locator('a').first().getAttribute('href')).toBe(paper);
+    expect(await source.locator('pre').textContent()).toContain('sum += x[((n * H + (h % rowsHeld)) * W + v) * C + c]');
     // Another value by a pointer, another by a key: both are computed as the network has them.
     const map = page.locator('#zoom .map');
     await map.scrollIntoViewIfNeeded();
@@ -511,6 +516,9 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.locator('#file').setInputFiles(HUSKY);
     await expectHusky(page);
     await expectLabelsOfNode(page);
+    await page.locator('#inside').scrollIntoViewIfNeeded();
+    await page.locator('#zoom .result').waitFor({ timeout: 60_000 });
+    await expectSum(page);
     await page.context().close();
   });
 

@@ -7,8 +7,7 @@ import { element, make, squareOf } from '../dom.js';
 import { grouped, type Key, milliseconds, t, tenths } from '../i18n.js';
 import type { Figure, Label, Stage, Task } from '../protocol.js';
 import { readState, writeState } from '../state.js';
-import { BlockView } from './block.js';
-import { showEvidence } from './evidence.js';
+import type { BlockView } from './block.js';
 import { stageOf } from './stages.js';
 
 const section = element('inside', HTMLElement);
@@ -75,7 +74,9 @@ export class Inside {
     if (task === null) return;
     const turn = ++this.#turn;
     this.#stale = false;
-    const figure = await this.#options.client.figure(task).catch((error) => {
+    // What looks inside is loaded when somebody looks.
+    const asked = Promise.all([this.#options.client.figure(task), import('./block.js')]);
+    const [figure, { BlockView }] = await asked.catch((error) => {
       this.#stale = true;
       throw error;
     });
@@ -136,7 +137,8 @@ export class Inside {
     zoom.replaceChildren(head, body);
     const [task, label] = [this.#options.task(), this.#options.explained()];
     if (stage.name === 'classifier' && label !== undefined && (task === 'what' || task === 'taught')) {
-      const evidence = await this.#options.client.evidence(task, label.id);
+      const asked = Promise.all([this.#options.client.evidence(task, label.id), import('./evidence.js')]);
+      const [evidence, { showEvidence }] = await asked;
       if (this.#chosen === stage.name) showEvidence(body, evidence, label);
     } else {
       await this.#block!.show(body, stage, wanted, (layer) => writeState({ layer }));

@@ -4,7 +4,8 @@ import { t } from '../i18n.js';
 
 declare const QUOTES: readonly { section: string; file: string; lines: string; code: string }[];
 
-const PAPER = 'https://arxiv.org/pdf/1801.04381';
+/** arXiv's paper as a web page, whose sections can be linked: 3.1 is #S3.SS1. */
+const PAPER = 'https://ar5iv.labs.arxiv.org/html/1801.04381';
 
 /** The section of the paper and the file of a layer. */
 function placeOf(layer: string): [section: string, file: string] {
@@ -18,7 +19,7 @@ function placeOf(layer: string): [section: string, file: string] {
 export function sourceOf(layer: string): HTMLElement {
   const [section, file] = placeOf(layer);
   const paper = make('a', { text: t('inside.paper', { section }) });
-  paper.href = PAPER;
+  paper.href = `${PAPER}#S${section.replace('.', '.SS')}`;
   const quote = QUOTES.find((quote) => quote.section === section && quote.file === file);
   if (quote === undefined) return make('p', { className: 'quiet' }, paper);
   const summary = make('summary', { text: t('inside.code', { file: `${file}, ${quote.lines}` }) });
