@@ -80,6 +80,29 @@ describe.skipIf(executablePath === undefined)('the page that is taught', () => {
     await expect.poll(() => card.locator('.class-pictures li').count(), { timeout: 60_000 }).toBe(count);
   }
 
+  /** What the browser asked of the visitor, who said yes. */
+  function askedOf(page: Page): string[] {
+    const asked: string[] = [];
+    page.on('dialog', (dialog) => {
+      asked.push(dialog.type());
+      void dialog.accept();
+    });
+    return asked;
+  }
+
+  it('asks before it leaves pictures that nothing was taught with', async () => {
+    const page = await open();
+    const asked = askedOf(page);
+    await page.locator('.class-name').first().click();
+    await page.reload();
+    await page.locator('.class-name').first().click();
+    expect(asked).toEqual([]);
+    await teach(page, 0, 'disc', 2);
+    await page.reload();
+    expect(asked).toEqual(['beforeunload']);
+    await page.context().close();
+  });
+
   it('learns three classes, is stopped, goes on, and gives the model away', async () => {
     const page = await open();
     await button(page, 'Add a class').click();
@@ -130,8 +153,11 @@ describe.skipIf(executablePath === undefined)('the page that is taught', () => {
     classify.dispose();
 
     // What was learned is not what is there now.
+    const mayLeave = () => page.evaluate(() => dispatchEvent(new Event('beforeunload', { cancelable: true })));
+    expect(await mayLeave()).toBe(true);
     await first.locator('.class-name').fill('round');
     expect(await note.textContent()).toBe('The pictures have changed. Train again to learn them.');
+    expect(await mayLeave()).toBe(false);
 
     await page.reload();
     await expectKept(page);

@@ -155,6 +155,16 @@ export class TeachPanel {
     );
     this.#train.addEventListener('click', () => act(() => this.#learn()));
     this.#stop.addEventListener('click', () => this.#teacher.stop());
+    // The browser asks whether to leave.
+    addEventListener('beforeunload', (event) => {
+      if (this.#wouldBeLost()) event.preventDefault();
+    });
+  }
+
+  /** Pictures are in memory alone, and a training that is not over leaves nothing. */
+  #wouldBeLost(): boolean {
+    const hasPictures = this.#cards.some(({ examples }) => examples.length > 0);
+    return this.#teacher.busy || (hasPictures && (!this.#wasTaught || this.#isOld));
   }
 
   // Classes
