@@ -5,7 +5,7 @@
  *     node test/reliability/signals.mjs [signals = 120] [seed]
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,7 +33,8 @@ const folder = mkdtempSync(join(tmpdir(), 'mobilenet-v2-signals-'));
 const at = (name) => join(folder, name);
 for (const name of ['photos', 'pipes', 'out']) mkdirSync(at(name));
 for (const name of ['picture.png', 'list', 'labels', 'refs-main']) execFileSync('mkfifo', [at(name)]);
-for (let n = 0; n < 60; n++) execFileSync('cp', [join(ROOT, 'examples/cat.jpg'), at(`photos/${n}.jpg`)]);
+// More than are done before the last signal comes: 60 once ended with 0 in the moment of theirs.
+for (let n = 0; n < 600; n++) copyFileSync(join(ROOT, 'examples/cat.jpg'), at(`photos/${n}.jpg`));
 const refs = at('cache/models--org--dogs/refs');
 mkdirSync(refs, { recursive: true });
 execFileSync('mkfifo', [join(refs, 'main')]);
