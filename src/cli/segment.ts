@@ -19,6 +19,7 @@ import type { Prepared } from '../platforms/node/prepare.js';
 import { runJob } from './batches.js';
 import { loadOptions } from './checkpoint.js';
 import { withDownloads } from './downloads.js';
+import { UsageError } from './errors.js';
 import { refuseInput } from './inputs.js';
 import { LookAhead, outcomeOf } from './look-ahead.js';
 import {
@@ -33,6 +34,7 @@ import {
   thresholdOption,
 } from './options.js';
 import type { Result } from './output.js';
+import { isMeantAsFolder, isPictureName } from './picture-file.js';
 import { inputPictures, picturesArgument } from './pictures.js';
 import { resultPaths } from './result-paths.js';
 import type { Session } from './session.js';
@@ -75,7 +77,14 @@ export function addSegment(program: Command, session: Session): void {
   examples(command, ['segment dog.jpg', 'segment photos -m google/deeplabv3_mobilenet_v2_1.0_513 -f csv']);
 }
 
+/** `--out cat.png` made a folder of that name. */
+function checkFolderName(path: string): void {
+  if (!isPictureName(path) || isMeantAsFolder(path)) return;
+  throw new UsageError(`--out: ${path} is the name of a picture; write ${path}/ if it is to be a folder`);
+}
+
 async function segment(inputs: string[], flags: SegmentFlags, session: Session): Promise<void> {
+  checkFolderName(flags.out);
   const found = await inputPictures('segment', inputs, flags);
   const { threads, model, centerCrop = false } = flags;
   const { paths, own } = resultPaths(found, flags.out, ['mask', 'overlay']);

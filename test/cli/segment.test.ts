@@ -142,6 +142,19 @@ describe('segment', () => {
     expect(readdirSync(cwd)).toEqual([]);
   });
 
+  it('refuses --out that is the name of a picture, and takes it as a folder with a slash', async () => {
+    const cwd = temporaryFolder();
+    const run = (out: string) =>
+      cli(['segment', join(ROOT, 'examples/cat.jpg'), '--out', out, '--no-overlay'], { cwd });
+    const { code, stdout, stderr } = await run('cat.png');
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain('--out: cat.png is the name of a picture');
+    expect(stderr).toContain('write cat.png/ if it is to be a folder');
+    expect(readdirSync(cwd)).toEqual([]);
+    expect((await run('cat.png/')).code).toBe(0);
+    expect(readdirSync(join(cwd, 'cat.png'))).toEqual(['cat.mask.png']);
+  });
+
   it('refuses a model that does not segment, and classify one that does; one line says what it is for', async () => {
     const out = temporaryFolder();
     const segment = await cli(['segment', 'examples/husky.png', '--model', DOGS, '--out', `${out}/masks`]);
