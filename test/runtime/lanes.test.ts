@@ -97,7 +97,7 @@ it('a worker that was not told that its memory has grown computes lanes', async 
   const wanted = picturesOn(alone);
   const { pictures, result } = picturesOn(engine);
   const lanes = [0, 1].map((lane) => pictures.filter((_works, turn) => turn % 2 === lane).flat());
-  const { work } = engine.atOnce!(lanes);
+  const { work, free } = engine.atOnce!(lanes);
   counts[1] = 1;
   Atomics.notify(counts, 1);
   while (counts[2] < 10) {
@@ -105,6 +105,7 @@ it('a worker that was not told that its memory has grown computes lanes', async 
     await work();
     expect(result()).toEqual(wanted.result());
   }
+  free();
   engine.dispose();
 });
 
