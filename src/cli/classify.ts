@@ -1,5 +1,5 @@
 /** `mobilenet-v2 classify`: labels and scores. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { dirname, extname } from 'node:path';
 import type { Command } from 'commander';
 import {
@@ -28,7 +28,7 @@ import {
   topKOption,
 } from './options.js';
 import type { Result } from './output.js';
-import { encodePicture, isMeantAsFolder, isPictureName, WRITTEN_EXTENSIONS } from './picture-file.js';
+import { encodePicture, isPictureName, WRITTEN_EXTENSIONS } from './picture-file.js';
 import { inputPictures, type Picture, picturesArgument } from './pictures.js';
 import { resultPaths } from './result-paths.js';
 import type { Session } from './session.js';
@@ -133,7 +133,8 @@ function explanationPaths(pictures: readonly Picture[], { explain, label }: Clas
 
 /** `why.gif` is meant to be a picture, and a folder of that name helps nobody. */
 function checkFolderName(path: string): void {
-  if (extname(path) === '' || isMeantAsFolder(path)) return;
+  if (extname(path) === '' || /[\\/]$/.test(path)) return;
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
   const known = WRITTEN_EXTENSIONS.join(', ');
   throw new UsageError(`--explain: ${path} ends in none of ${known}; write ${path}/ if it is to be a folder`);
 }

@@ -1,5 +1,4 @@
 /** Pictures that the command line writes, by the extension of their name. */
-import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import type { RawImage } from '../entries/main-node.js';
 
@@ -8,10 +7,6 @@ const TYPES: Record<string, string> = { '.png': 'image/png', '.jpg': 'image/jpeg
 export const WRITTEN_EXTENSIONS: readonly string[] = Object.keys(TYPES);
 
 export const isPictureName = (path: string): boolean => extname(path).toLowerCase() in TYPES;
-
-/** Whether a folder is surely meant: by a slash at the end, or because it is there. */
-export const isMeantAsFolder = (path: string): boolean =>
-  /[\\/]$/.test(path) || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /** The file's bytes. */
 export async function encodePicture(image: RawImage, path: string): Promise<Uint8Array> {

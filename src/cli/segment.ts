@@ -1,4 +1,5 @@
 /** `mobilenet-v2 segment`: a mask of classes for every picture, and the picture with the classes laid over it. */
+import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { mapped } from '../base/mapped.js';
 import {
@@ -34,7 +35,7 @@ import {
   thresholdOption,
 } from './options.js';
 import type { Result } from './output.js';
-import { isMeantAsFolder, isPictureName } from './picture-file.js';
+import { isPictureName } from './picture-file.js';
 import { inputPictures, picturesArgument } from './pictures.js';
 import { resultPaths } from './result-paths.js';
 import type { Session } from './session.js';
@@ -77,9 +78,9 @@ export function addSegment(program: Command, session: Session): void {
   examples(command, ['segment dog.jpg', 'segment photos -m google/deeplabv3_mobilenet_v2_1.0_513 -f csv']);
 }
 
-/** `--out cat.png` made a folder of that name. */
+/** `--out cat.png` made a folder of that name. What is there is a folder, or said not to be one when it is written to. */
 function checkFolderName(path: string): void {
-  if (!isPictureName(path) || isMeantAsFolder(path)) return;
+  if (!isPictureName(path) || /[\\/]$/.test(path) || existsSync(path)) return;
   throw new UsageError(`--out: ${path} is the name of a picture; write ${path}/ if it is to be a folder`);
 }
 
