@@ -2,7 +2,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const folder = fileURLToPath(new URL('../../../shared/', import.meta.url));
+/** `SHARED=nowhere/` is a clone that has none. */
+const folder = process.env.SHARED ?? fileURLToPath(new URL('../../../shared/', import.meta.url));
 
 /** The path of a file or folder in `../shared`. */
 export function shared(path: string): string {

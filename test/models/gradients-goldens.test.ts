@@ -95,7 +95,7 @@ async function agreesBeside(given: NetworkCase, engine: EngineChoice): Promise<n
   return agreeing;
 }
 
-describe.each(ENGINES)('$device, threads: $threads', (engine) => {
+describe.skipIf(absent).each(ENGINES)('$device, threads: $threads', (engine) => {
   it.each(cases)('$name', async (given) => {
     const result = await gradientsOf(given, engine, pictures(given.pixel_values));
     const goldens = readGoldens(shared(`goldens/training/cases/${given.name}.safetensors`));

@@ -167,7 +167,7 @@ function distances(given: StepsCase, { changes }: Awaited<ReturnType<typeof trai
  */
 const BEYOND_A_BOUND = 0.15;
 
-describe.each(ENGINES)('steps: $device, threads: $threads', (engine) => {
+describe.skipIf(absent).each(ENGINES)('steps: $device, threads: $threads', (engine) => {
   it.each(read<StepsCase>('steps.json'))('$name', async (given) => {
     const result = await train(given, engine);
     const allowed = 10 * given.float32_deviation_of_change.worst[0];
@@ -182,7 +182,7 @@ describe.each(ENGINES)('steps: $device, threads: $threads', (engine) => {
   });
 });
 
-describe.each(ENGINES)('running statistics: $device, threads: $threads', (engine) => {
+describe.skipIf(absent).each(ENGINES)('running statistics: $device, threads: $threads', (engine) => {
   const cases = read<NetworkCase>('cases.json').filter(({ float32_deviation: { stat } }) => stat !== undefined);
   it.each(cases)('$name', async (given) => {
     const model = formulaModel(given, engine);
@@ -221,7 +221,7 @@ interface ProbeCase
   probes: Record<string, [norm: number, sum: number, dot: number, deviation: number]>;
 }
 
-describe.each(ENGINES.slice(1))('wide networks: $device, threads: $threads', (engine) => {
+describe.skipIf(absent).each(ENGINES.slice(1))('wide networks: $device, threads: $threads', (engine) => {
   it.each(read<ProbeCase>('probes.json'))('$name', async (given) => {
     const model = formulaModel(given, engine);
     const { gradients, loss, pixel_values } = await model.gradients(
@@ -252,7 +252,7 @@ interface RealCase {
   float32_loss_deviation: number[];
 }
 
-describe('the dogs, four pictures', () => {
+describe.skipIf(absent)('the dogs, four pictures', () => {
   const file = absent
     ? { pictures: [], pixel_sums: [] }
     : (JSON.parse(readFileSync(shared('goldens/training/real.json'), 'utf8')) as {

@@ -17,8 +17,10 @@ const damaged: Record<string, { file: string; pillow: number | null }> = json('t
 /** What jpeg-js, even after `repairJpeg`, does not decode, and we do. */
 const OURS_ALONE = /^(rstp_(?!extra)|dri_without_rst_prog|no_eoi_trailing_zeros)/;
 
-describe('sound files', () => {
-  it.each(sharedFiles('jpeg').filter((name) => name !== 'black-6000x6000.jpg'))('%s', async (name) => {
+const sound = sharedFiles('jpeg').filter((name) => name !== 'black-6000x6000.jpg');
+
+describe.skipIf(sound.length === 0)('sound files', () => {
+  it.each(sound)('%s', async (name) => {
     const bytes = readFileSync(shared(`jpeg/${name}`));
     const { max, mean } = difference((await decodeJpeg(bytes, name)).data, (await jpegJs.decodeJpeg(bytes, name)).data);
     // Hard edges between colours that are stored at half the size.
