@@ -104,8 +104,10 @@ describe('given as a model', () => {
     const folder = temporaryFolder();
     const config = new URL('../goldens/convert/timm/config.json', import.meta.url);
     writeFileSync(join(folder, 'config.json'), readFileSync(config));
-    const ours = MobileNetV2ForImageClassification.from_pretrained(folder);
-    for (const error of [await load(folder), await refusal(ours)]) {
+    for (const error of [
+      await load(folder),
+      await refusal(MobileNetV2ForImageClassification.from_pretrained(folder)),
+    ]) {
       expect(error.message).toContain(`${folder}: holds a model of timm`);
       expect(error.message).toContain('npx mobilenet-v2 convert');
       expect(error.message).not.toContain('preprocessor_config.json');
